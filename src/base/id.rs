@@ -1,0 +1,265 @@
+//! Names for things, as small numbers with one text form each.
+
+use super::{ParseError, parse_error};
+use std::fmt;
+use std::str::FromStr;
+
+/// A process of the cluster: a node (`n1`, `n2` …), a client (`c1` …), or the workbench itself
+/// (`-`), which appears as the author of faults and verdicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u16);
+
+impl NodeId {
+    /// The workbench: not a process.
+    pub const BENCH: NodeId = NodeId(0);
+    /// How many nodes, and how many clients, a cluster may have at the most.
+    pub const MAX: u16 = 9_999;
+    const CLIENT: u16 = 0x8000;
+
+    /// Node `n<number>`.
+    pub const fn node(number: u16) -> NodeId {
+        NodeId(number)
+    }
+
+    /// Client `c<number>`.
+    pub const fn client(number: u16) -> NodeId {
+        NodeId(Self::CLIENT | number)
+    }
+
+    /// Whether this is a client.
+    pub const fn is_client(self) -> bool {
+        self.0 & Self::CLIENT != 0
+    }
+
+    /// The number in the name: 3 for `n3` and for `c3`.
+    pub const fn number(self) -> u16 {
+        self.0 & !Self::CLIENT
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (*self == Self::BENCH, self.is_client()) {
+            (true, _) => f.pad("-"),
+            (_, true) => f.pad(&format!("c{}", self.number())),
+            (_, false) => f.pad(&format!("n{}", self.number())),
+        }
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<NodeId, ParseError> {
+        let bad = || ParseError(format!("'{text}' is not a process; write n1, n2 … or c1, c2 …"));
+        let number = |digits: &str| match digits.parse::<u16>() {
+            Ok(n) if (1..=Self::MAX).contains(&n) && !digits.starts_with('0') => Ok(n),
+            _ => parse_error(bad().0),
+        };
+        match text.split_at_checked(1) {
+            Some(("n", digits)) => Ok(NodeId::node(number(digits)?)),
+            Some(("c", digits)) => Ok(NodeId::client(number(digits)?)),
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// A proposal number: rounds first, then the proposer, so that no two proposers share one
+/// (Lamport, *Paxos Made Simple*, section 2.2). The least ballot stands for "none".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ballot {
+    /// Counts a proposer's attempts. Must survive its restarts.
+    pub round: u32,
+    /// Who proposes.
+    pub node: NodeId,
+}
+
+impl Ballot {
+    /// Less than every ballot that is ever used.
+    pub const NONE: Ballot = Ballot { round: 0, node: NodeId::BENCH };
+
+    /// The ballot of `node` in `round`.
+    pub const fn new(round: u32, node: NodeId) -> Ballot {
+        Ballot { round, node }
+    }
+}
+
+/// `3.2` is round 3 of n2; `-` is none.
+impl fmt::Display for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self == Self::NONE {
+            true => f.pad("-"),
+            false => f.pad(&format!("{}.{}", self.round, self.node.number())),
+        }
+    }
+}
+
+/// A place in the replicated log, counted from 1. Slot 0 is the one decree of single-decree Paxos.
+pub type Slot = u64;
+
+/// A fencing token: the slot of the log entry that granted the lock, so later grants have larger
+/// ones (Burrows 2006, "sequencer").
+pub type Token = u64;
+
+/// One message in the network. Numbers rise in the order of sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MsgId(pub u64);
+
+impl fmt::Display for MsgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("#{}", self.0))
+    }
+}
+
+impl FromStr for MsgId {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<MsgId, ParseError> {
+        let digits = text.strip_prefix('#').unwrap_or(text);
+        match digits.parse() {
+            Ok(n) => Ok(MsgId(n)),
+            Err(_) => parse_error(format!("'{text}' is not a message; write #702")),
+        }
+    }
+}
+
+/// A transaction: its coordinator and a number that the coordinator never uses twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TxnId {
+    /// Who coordinates it.
+    pub coordinator: NodeId,
+    /// Counts this coordinator's transactions, restarts included.
+    pub number: u32,
+}
+
+/// `t2.17` is transaction 17 of n2.
+impl fmt::Display for TxnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("t{}.{}", self.coordinator.number(), self.number))
+    }
+}
+
+impl FromStr for TxnId {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<TxnId, ParseError> {
+        let parsed =
+            text.strip_prefix('t').and_then(|rest| rest.split_once('.')).and_then(|(c, n)| {
+                let coordinator = c.parse().ok().filter(|c| (1..=NodeId::MAX).contains(c))?;
+                Some(TxnId { coordinator: NodeId::node(coordinator), number: n.parse().ok()? })
+            });
+        match parsed {
+            Some(txn) => Ok(txn),
+            None => parse_error(format!("'{text}' is not a transaction; write t2.17")),
+        }
+    }
+}
+
+/// One client operation: who asked, and that client's running number. A retry keeps its id, which
+/// is how services recognise it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId {
+    /// The client.
+    pub client: NodeId,
+    /// Counts the client's operations from 1, restarts included.
+    pub seq: u64,
+}
+
+/// `c1/42`.
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.client, self.seq))
+    }
+}
+
+/// The services that a node can run. The order is the order of a node's stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceId {
+    /// Answers calls with nothing but an echo: for measuring the machinery itself.
+    Ping,
+    /// Who is alive: heartbeats and suspicion.
+    Membership,
+    /// Single-decree Paxos.
+    Paxos,
+    /// The replicated log and the state machine on it.
+    Log,
+    /// Who owns which keys.
+    Ring,
+    /// The lock service, and the resource that its tokens guard.
+    Lock,
+    /// The key-value store on the ring.
+    Store,
+    /// Two-phase commit across the owners of keys.
+    Txn,
+    /// The door: takes clients' requests and hands them to the service in charge.
+    Server,
+    /// A client's workload.
+    Client,
+}
+
+impl ServiceId {
+    /// All services, in stack order.
+    pub const ALL: [ServiceId; 10] = [
+        ServiceId::Ping,
+        ServiceId::Membership,
+        ServiceId::Paxos,
+        ServiceId::Log,
+        ServiceId::Ring,
+        ServiceId::Lock,
+        ServiceId::Store,
+        ServiceId::Txn,
+        ServiceId::Server,
+        ServiceId::Client,
+    ];
+
+    /// The word for it, as in a cluster file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ServiceId::Ping => "ping",
+            ServiceId::Membership => "membership",
+            ServiceId::Paxos => "paxos",
+            ServiceId::Log => "log",
+            ServiceId::Ring => "ring",
+            ServiceId::Lock => "lock",
+            ServiceId::Store => "store",
+            ServiceId::Txn => "txn",
+            ServiceId::Server => "server",
+            ServiceId::Client => "client",
+        }
+    }
+}
+
+impl fmt::Display for ServiceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_what_they_print() {
+        for id in [NodeId::node(1), NodeId::node(50), NodeId::client(3), NodeId::node(9_999)] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        let txn = TxnId { coordinator: NodeId::node(2), number: 17 };
+        assert_eq!(txn.to_string().parse(), Ok(txn));
+        assert_eq!(MsgId(7).to_string().parse(), Ok(MsgId(7)));
+    }
+
+    #[test]
+    fn names_refuse_nonsense() {
+        for text in ["", "n", "n0", "n01", "x1", "n10000", "n-1", "é1", "1", "n1 "] {
+            assert!(text.parse::<NodeId>().is_err(), "{text}");
+        }
+        for text in ["", "t", "t.", "t1", "t0.1", "t1.x"] {
+            assert!(text.parse::<TxnId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ballots_order_by_round_first() {
+        let low = Ballot::new(1, NodeId::node(9));
+        let high = Ballot::new(2, NodeId::node(1));
+        assert!(Ballot::NONE < low && low < high);
+    }
+}

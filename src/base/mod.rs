@@ -1,0 +1,35 @@
+//! The words: ids, time, chance, operations, placement. Imports nothing of ours.
+//!
+//! Everything else is built from these, and they are all plain data: ordered, hashable, cloneable,
+//! with one text form each. Nothing in here reads a clock, an environment or a file.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod id;
+mod mutation;
+mod op;
+mod rng;
+mod time;
+
+pub use id::{Ballot, CallId, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
+pub use mutation::{Mutation, Mutations};
+pub use op::{Entry, Name, Op, Outcome, Refusal, Transfer};
+pub use rng::Rng;
+pub use time::{Span, Time};
+
+/// Why a text could not be read: what was expected, in words for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError(pub String);
+
+impl std::fmt::Display for ParseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// Shorthand for the many `FromStr` of this crate.
+pub fn parse_error<T>(text: impl Into<String>) -> Result<T, ParseError> {
+    Err(ParseError(text.into()))
+}

@@ -1,0 +1,122 @@
+//! Known bugs, planted on purpose.
+//!
+//! A mutation switches one rule of one protocol off, by the name that literature or an incident
+//! gave the mistake. Lessons show what happens then; tests prove that a check notices. None is on
+//! unless a cluster file or a command asks for it.
+
+use super::{ParseError, parse_error};
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! mutations {
+    ($($variant:ident $name:literal $about:literal)*) => {
+        /// A rule that can be switched off.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mutation { $(#[doc = $about] $variant,)* }
+
+        impl Mutation {
+            /// All of them, in the order of this file.
+            pub const ALL: &[Mutation] = &[$(Mutation::$variant),*];
+
+            /// Its name, as in a cluster file.
+            pub const fn name(self) -> &'static str {
+                match self { $(Mutation::$variant => $name),* }
+            }
+
+            /// What goes wrong, in one sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Mutation::$variant => $about),* }
+            }
+        }
+    };
+}
+
+mutations! {
+    HostNoBarrier "host.no_barrier" "A node speaks before what it says is on its disk."
+    PaxosForgetPromise "paxos.forget_promise" "An acceptor does not write its promise down."
+    PaxosAcceptBelow "paxos.accept_below" "An acceptor votes in ballots below its promise."
+    PaxosOwnValue "paxos.own_value" "A proposer ignores the values that its promises report."
+    PaxosFirstReport "paxos.first_report" "A proposer adopts the first value reported, not that of the highest ballot."
+    PaxosReuseBallot "paxos.reuse_ballot" "A proposer forgets its round when it restarts."
+    PaxosMinority "paxos.minority" "One acceptor less than a majority counts as a quorum."
+    PaxosCountValues "paxos.count_values" "A learner adds up votes for one value from different ballots."
+    LogSkipPhaseOne "log.skip_phase_one" "A new leader proposes without asking what was accepted before."
+    LogApplyGaps "log.apply_gaps" "A replica applies chosen entries without waiting for the gaps before them."
+    LogNoClientTable "log.no_client_table" "A command that was retried is applied again."
+    LockBlindRelease "lock.blind_release" "A release frees the lock whoever holds it."
+    LockNoFence "lock.no_fence" "The resource does not look at the token."
+    LockRepeatToken "lock.repeat_token" "A grant repeats the token of the one before it."
+    LockShared "lock.shared" "A lock that is held is granted again."
+    RingUnevenEpoch "ring.uneven_epoch" "Nodes take a new view at once, without its epoch."
+    RingReshuffle "ring.reshuffle" "The hash seed depends on the members, so that a change moves nearly every key."
+    RingNoHandoff "ring.no_handoff" "A new owner serves a range before its data has arrived."
+    StoreAckEarly "store.ack_early" "A write is acknowledged before the replicas have it."
+    StoreNoEpoch "store.no_epoch" "A replica takes writes from an owner of an older ring."
+    TxnIgnoreVotes "txn.ignore_votes" "The coordinator commits although a participant voted no."
+    TxnNoForce "txn.no_force" "A participant votes yes without writing it down."
+    TxnForgetDecision "txn.forget_decision" "The coordinator tells its decision without writing it down."
+    TxnHeuristic "txn.heuristic" "A participant in doubt decides to abort by itself when it gets impatient."
+    TxnEarlyRelease "txn.early_release" "A participant gives up its locks as soon as it has voted."
+}
+
+impl fmt::Display for Mutation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Mutation {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Mutation, ParseError> {
+        match Mutation::ALL.iter().find(|m| m.name() == text) {
+            Some(mutation) => Ok(*mutation),
+            None => parse_error(format!("'{text}' is not a mutation; 'netsplit info' lists them")),
+        }
+    }
+}
+
+/// A set of mutations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mutations(u64);
+
+impl Mutations {
+    /// No bug planted.
+    pub const NONE: Mutations = Mutations(0);
+
+    /// Whether `mutation` is on.
+    pub const fn has(self, mutation: Mutation) -> bool {
+        self.0 & (1 << mutation as u64) != 0
+    }
+
+    /// These, and `mutation`.
+    #[must_use]
+    pub const fn with(self, mutation: Mutation) -> Mutations {
+        Mutations(self.0 | 1 << mutation as u64)
+    }
+
+    /// The ones that are on.
+    pub fn iter(self) -> impl Iterator<Item = Mutation> {
+        Mutation::ALL.iter().copied().filter(move |m| self.has(*m))
+    }
+}
+
+impl FromIterator<Mutation> for Mutations {
+    fn from_iter<I: IntoIterator<Item = Mutation>>(all: I) -> Mutations {
+        all.into_iter().fold(Mutations::NONE, Mutations::with)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutation_is_a_switch_of_its_own() {
+        assert!(Mutation::ALL.len() <= 64);
+        for (i, mutation) in Mutation::ALL.iter().enumerate() {
+            assert_eq!(mutation.name().parse(), Ok(*mutation));
+            assert_eq!(Mutations::NONE.with(*mutation).iter().collect::<Vec<_>>(), [*mutation]);
+            assert!(Mutation::ALL[i + 1..].iter().all(|m| m.name() != mutation.name()));
+        }
+    }
+}

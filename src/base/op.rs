@@ -1,0 +1,301 @@
+//! What clients ask for, what they are told, and what the replicated log carries.
+
+use super::{CallId, NodeId, ParseError, Span, Token, TxnId, parse_error};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The name of a key, a lock or a resource: 1 to 64 of `a-z A-Z 0-9 _ - / :`. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The text of the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Name, ParseError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-/:".contains(c);
+        match (1..=64).contains(&text.len()) && text.chars().all(allowed) {
+            true => Ok(Name(text.into())),
+            false => parse_error(format!(
+                "'{text}' is not a name; write 1 to 64 letters, digits and any of _ - / :"
+            )),
+        }
+    }
+}
+
+/// Money from one account to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Transfer {
+    /// The key that gives.
+    pub from: Name,
+    /// The key that takes. Never the same as `from`.
+    pub to: Name,
+    /// How much; more than zero.
+    pub amount: i64,
+}
+
+/// One operation. The first group is what clients ask for; the second is what services put into
+/// the log themselves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Op {
+    /// Read a key.
+    Get { key: Name },
+    /// Set a key.
+    Put { key: Name, value: i64 },
+    /// Add to a key; an absent key counts as zero.
+    Add { key: Name, by: i64 },
+    /// Take a lock, or wait in its queue, for `ttl` at a time.
+    Acquire { lock: Name, ttl: Span },
+    /// Keep a lock for another `ttl`, measured from when the log grants it.
+    Renew { lock: Name, token: Token },
+    /// Give a lock back.
+    Release { lock: Name, token: Token },
+    /// Write to the resource that a lock guards, showing the token of the grant.
+    Write { resource: Name, token: Token, value: i64 },
+    /// Move money between two keys in one transaction.
+    Transfer(Transfer),
+    /// Propose a value for the single decree.
+    Propose { value: Name },
+    /// Bring a node into the ring, or change its weight.
+    Join { node: NodeId, weight: u16 },
+    /// Take a node out of the ring.
+    Leave { node: NodeId },
+
+    /// Fills a gap, or starts a leader's term.
+    Noop,
+    /// Free a lock whose lease ran out. Has no effect unless `token` still holds it, and unless it
+    /// was renewed no more than `renewals` times, so that a renewal ordered before it wins.
+    Expire { lock: Name, token: Token, renewals: u32 },
+    /// A node holds all of its ranges of ring epoch `epoch`.
+    Synced { node: NodeId, epoch: u64 },
+}
+
+/// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Get { key } => write!(f, "get {key}"),
+            Op::Put { key, value } => write!(f, "put {key}={value}"),
+            Op::Add { key, by } => write!(f, "add {key} {by}"),
+            Op::Acquire { lock, ttl } => write!(f, "acquire {lock} {ttl}"),
+            Op::Renew { lock, token } => write!(f, "renew {lock} {token}"),
+            Op::Release { lock, token } => write!(f, "release {lock} {token}"),
+            Op::Write { resource, token, value } => write!(f, "write {resource} {token} {value}"),
+            Op::Transfer(t) => write!(f, "transfer {} {} {}", t.from, t.to, t.amount),
+            Op::Propose { value } => write!(f, "propose {value}"),
+            Op::Join { node, weight } => write!(f, "join {node} {weight}"),
+            Op::Leave { node } => write!(f, "leave {node}"),
+            Op::Noop => f.write_str("noop"),
+            Op::Expire { lock, token, renewals } => write!(f, "expire {lock} {token} {renewals}"),
+            Op::Synced { node, epoch } => write!(f, "synced {node} {epoch}"),
+        }
+    }
+}
+
+/// Reads what a client may ask for; the log's own operations are refused.
+impl FromStr for Op {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Op, ParseError> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let number = |word: &str| match word.parse::<i64>() {
+            Ok(n) => Ok(n),
+            Err(_) => parse_error(format!("'{word}' is not a whole number")),
+        };
+        let token = |word: &str| match word.parse::<Token>() {
+            Ok(n) => Ok(n),
+            Err(_) => parse_error(format!("'{word}' is not a fencing token, a number from 1")),
+        };
+        Ok(match words[..] {
+            ["get", key] => Op::Get { key: key.parse()? },
+            ["put", pair] => match pair.split_once('=') {
+                Some((key, value)) => Op::Put { key: key.parse()?, value: number(value)? },
+                None => return parse_error("write put KEY=NUMBER"),
+            },
+            ["add", key, by] => Op::Add { key: key.parse()?, by: number(by)? },
+            ["acquire", lock, ttl] => Op::Acquire { lock: lock.parse()?, ttl: ttl.parse()? },
+            ["renew", lock, t] => Op::Renew { lock: lock.parse()?, token: token(t)? },
+            ["release", lock, t] => Op::Release { lock: lock.parse()?, token: token(t)? },
+            ["write", resource, t, value] => {
+                Op::Write { resource: resource.parse()?, token: token(t)?, value: number(value)? }
+            }
+            ["transfer", from, to, amount] => match (from == to, number(amount)?) {
+                (false, amount @ 1..) => {
+                    Op::Transfer(Transfer { from: from.parse()?, to: to.parse()?, amount })
+                }
+                _ => return parse_error("a transfer needs two accounts and an amount above zero"),
+            },
+            ["propose", value] => Op::Propose { value: value.parse()? },
+            ["join", node] => Op::Join { node: node.parse()?, weight: 1 },
+            ["join", node, weight] => match weight.parse() {
+                Ok(weight @ 1..=100) => Op::Join { node: node.parse()?, weight },
+                _ => {
+                    return parse_error(format!("weight '{weight}' is not a number from 1 to 100"));
+                }
+            },
+            ["leave", node] => Op::Leave { node: node.parse()? },
+            _ => {
+                return parse_error(format!(
+                    "'{text}' is not an operation; known: get K · put K=V · add K N · acquire L TTL \
+                     · renew L TOKEN · release L TOKEN · write R TOKEN V · transfer A B N · \
+                     propose V · join N [WEIGHT] · leave N"
+                ));
+            }
+        })
+    }
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// It took effect, and there is nothing more to say.
+    Done,
+    /// A read: the value, and the version that was read. Versions of one key rise; 0 is absent.
+    Value { value: Option<i64>, version: u64 },
+    /// A write: the value now, and the version it got.
+    Written { value: i64, version: u64 },
+    /// The lock is the caller's, under this fencing token.
+    Granted { token: Token },
+    /// The transaction committed.
+    Committed { txn: TxnId },
+    /// The transaction aborted: it has no effect, now or later.
+    Aborted { txn: TxnId },
+    /// The single decree's value.
+    Chosen { value: Name },
+    /// It has no effect, now or later.
+    Refused(Refusal),
+    /// Nobody can say whether it took, or will take, effect.
+    Unknown,
+}
+
+/// Why an operation was refused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// This node cannot serve it now; another may.
+    NotHere { try_node: Option<NodeId> },
+    /// The cluster does not run the service that it needs.
+    NoService,
+    /// The lock is not, or no longer, held under that token.
+    NotHeld,
+    /// The resource has accepted a write with a larger token.
+    StaleToken { highest: Token },
+    /// A key is locked by a transaction.
+    Locked,
+    /// The account has too little.
+    Funds,
+    /// Nothing can be done now: no quorum, no owner, a range on the move.
+    Unavailable,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Done => f.write_str("done"),
+            Outcome::Value { value: Some(value), version } => {
+                write!(f, "{value} @{}", Ver(*version))
+            }
+            Outcome::Value { value: None, version } => write!(f, "absent @{}", Ver(*version)),
+            Outcome::Written { value, version } => write!(f, "now {value} @{}", Ver(*version)),
+            Outcome::Granted { token } => write!(f, "granted token {token}"),
+            Outcome::Committed { txn } => write!(f, "{txn} committed"),
+            Outcome::Aborted { txn } => write!(f, "{txn} aborted"),
+            Outcome::Chosen { value } => write!(f, "chosen {value}"),
+            Outcome::Refused(why) => write!(f, "refused: {why}"),
+            Outcome::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// A version as `epoch.count`.
+struct Ver(u64);
+
+impl fmt::Display for Ver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotHere { try_node: Some(node) } => write!(f, "not here, try {node}"),
+            Refusal::NotHere { try_node: None } => f.write_str("not here"),
+            Refusal::NoService => f.write_str("no such service"),
+            Refusal::NotHeld => f.write_str("lock not held"),
+            Refusal::StaleToken { highest } => write!(f, "stale token, {highest} was seen"),
+            Refusal::Locked => f.write_str("key is locked"),
+            Refusal::Funds => f.write_str("not enough money"),
+            Refusal::Unavailable => f.write_str("unavailable"),
+        }
+    }
+}
+
+/// One command of the replicated log. Two entries are the same if their calls and operations are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Entry {
+    /// Whose it is. Services use a client id of their own node and a number they never reuse.
+    pub call: CallId,
+    /// What to do.
+    pub op: Op,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.op {
+            Op::Noop => f.write_str("noop"),
+            _ => write!(f, "{} ({})", self.op, self.call),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_read_back_what_they_print() {
+        for text in [
+            "get x",
+            "put x=5",
+            "put x=-5",
+            "add x 3",
+            "acquire billing 3s",
+            "renew billing 17",
+            "release billing 17",
+            "write billing 17 5",
+            "transfer a b 10",
+            "propose red",
+            "join n6 1",
+            "leave n3",
+        ] {
+            assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn operations_refuse_nonsense() {
+        for text in [
+            "",
+            "put x",
+            "put x=y",
+            "transfer a a 1",
+            "transfer a b 0",
+            "noop",
+            "get é",
+            "join n1 0",
+        ] {
+            assert!(text.parse::<Op>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Where keys live: the consistent-hash ring as a pure function (filled in next).

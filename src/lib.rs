@@ -1,0 +1,2 @@
+//! Netsplit.
+pub mod base;
