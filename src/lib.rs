@@ -1,2 +1,3 @@
 //! Netsplit.
 pub mod base;
+pub mod tui;
