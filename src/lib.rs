@@ -1,3 +1,12 @@
-//! Netsplit.
+//! Netsplit: a cluster workbench for the terminal.
+
 pub mod base;
+pub mod cluster;
+pub mod command;
+pub mod event;
+pub mod host;
+pub mod net;
+pub mod plan;
+pub mod proto;
+pub mod sim;
 pub mod tui;

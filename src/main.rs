@@ -1,1 +1,2 @@
+//! Netsplit.
 fn main() {}

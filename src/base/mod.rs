@@ -8,6 +8,7 @@
 mod id;
 mod mutation;
 mod op;
+pub mod placement;
 mod rng;
 mod time;
 

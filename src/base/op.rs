@@ -48,6 +48,7 @@ pub struct Transfer {
 
 /// One operation. The first group is what clients ask for; the second is what services put into
 /// the log themselves.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Op {
     /// Read a key.
@@ -157,6 +158,7 @@ impl FromStr for Op {
 }
 
 /// What a client is told.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// It took effect, and there is nothing more to say.
@@ -180,6 +182,7 @@ pub enum Outcome {
 }
 
 /// Why an operation was refused.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
     /// This node cannot serve it now; another may.

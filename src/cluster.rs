@@ -1,0 +1,37 @@
+//! The seam between a running cluster and whoever looks at it: two channels.
+//!
+//! Commands go in, updates come out, and neither side knows what is behind: the simulator, nodes
+//! in this process, or nodes elsewhere. Updates carry events in batches, because a simulator makes
+//! millions a second, and the few answers that are no events of the cluster.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use crate::base::Time;
+use crate::command::Command;
+use crate::event::Event;
+use tokio::sync::mpsc::{Receiver, Sender};
+
+/// What comes out of a cluster.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// These events happened next.
+    Events(Vec<Event>),
+    /// Time stands still at `now`; everything up to there has been sent. `busy` says that it will
+    /// go on by itself. Answers `run` (when it ends), `stop`, `step`, `fork`.
+    Reached { now: Time, busy: bool },
+    /// A new branch begins: of the events so far, the first `keep` belong to it, and its clock
+    /// shows `now`.
+    Forked { keep: u64, now: Time },
+    /// A command was not carried out.
+    Refused { command: Command, why: String },
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What goes in.
+    pub commands: Sender<Command>,
+    /// What comes out, in order.
+    pub updates: Receiver<Update>,
+}

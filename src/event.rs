@@ -1,0 +1,477 @@
+//! What comes out: everything that happened, in order, as plain data with one rendering each.
+//!
+//! An [`Event`] says when (world time, microseconds), where (which process) and what ([`Kind`]).
+//! The part that checks and panes read is the [`Fact`]: a typed statement in the field's shared
+//! words (promised, chosen, granted, voted), never a protocol's private message. That is why the
+//! invariant that guards the simulator also runs on remote nodes, and why panes need no protocol
+//! code. A process says a fact only when all it wrote before is on its disk (see `host`), so a
+//! fact is as binding as a message.
+//!
+//! `Display` is the line that goldens, the event list, standard output and reports all show.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use crate::base::placement::{Member, Range, Shape};
+use crate::base::{
+    Ballot, CallId, Entry, MsgId, Name, NodeId, Op, Outcome, ServiceId, Slot, Span, Time, Token,
+    TxnId,
+};
+use crate::command::Command;
+use std::fmt;
+use std::sync::Arc;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, in the world's time.
+    pub at: Time,
+    /// Where; [`NodeId::BENCH`] for what the workbench did.
+    pub node: NodeId,
+    /// What.
+    pub kind: Kind,
+}
+
+/// What a message says, as one line that begins with its kind: `Promise 3.2 from 17`. Empty when
+/// the run does not keep labels, which makes it faster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label(Option<Arc<str>>);
+
+impl Label {
+    /// No label.
+    pub const NONE: Label = Label(None);
+
+    /// The label that `message` prints.
+    pub fn of(message: &impl fmt::Display) -> Label {
+        Label(Some(message.to_string().into()))
+    }
+
+    /// The whole line.
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Its first word: the kind of message.
+    pub fn kind(&self) -> &str {
+        self.as_str().split(' ').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a message never arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    /// The link is cut.
+    Cut,
+    /// Chance, by a `loss` fault.
+    Chance,
+    /// A person or script dropped it.
+    Dropped,
+    /// The receiver was down.
+    Down,
+}
+
+/// What happened.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The process sent message `msg` of a service to `to`.
+    Sent { msg: MsgId, to: NodeId, service: ServiceId, label: Label },
+    /// The process received `msg` from `from`.
+    Received { msg: MsgId, from: NodeId, service: ServiceId, label: Label },
+    /// `msg` from the process to `to` is lost.
+    Lost { msg: MsgId, to: NodeId, why: Loss },
+    /// `msg` from the process to `to` is kept back.
+    Held { msg: MsgId, to: NodeId },
+    /// A timer ran out: `election`, `heartbeat` …
+    Fired { service: ServiceId, timer: &'static str },
+    /// The process booted, for the `boot`th time (from 1), from `records` records on its disk;
+    /// `torn` says that a half-written one was found at the end and cut off.
+    Started { boot: u32, records: u64, torn: bool },
+    /// The process crashed, and `lost` records that were not synced are gone.
+    Killed { lost: u64 },
+    /// The process is frozen.
+    Paused,
+    /// The process goes on.
+    Resumed,
+    /// A service broke one of its own rules and the process died of it.
+    Panicked { why: Arc<str> },
+    /// A command took effect on the cluster. Its targets are resolved.
+    Commanded(Box<Command>),
+    /// The process states something.
+    Fact(Fact),
+}
+
+/// Which half of a ballot was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Prepare and promise.
+    Prepare,
+    /// Accept and accepted.
+    Accept,
+}
+
+/// Why a lock was freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freed {
+    /// Its holder gave it back.
+    Released,
+    /// Its lease ran out, by the log's order.
+    Expired,
+}
+
+/// Why a client stopped believing that it holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LetGo {
+    /// It gave the lock back.
+    Released,
+    /// Its lease ran out by its own clock.
+    RanOut,
+    /// It was told that the lock is not its own.
+    Told,
+}
+
+/// One key that a transaction changed at one owner. Absent keys count as their opening balance.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// Which key.
+    pub key: Name,
+    /// Its value before.
+    pub before: i64,
+    /// Its value after.
+    pub after: i64,
+}
+
+/// Something that a process states about itself.
+///
+/// Facts about durable state are repeated when a process starts ("restated"), so whoever reads
+/// them must take a repetition for what it is.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    // -- membership ------------------------------------------------------------------------------
+    /// It no longer believes that `who`, in this incarnation (boot), is alive.
+    Suspects { who: NodeId, incarnation: u32 },
+    /// It believes that `who`, in this incarnation (boot), is alive.
+    Trusts { who: NodeId, incarnation: u32 },
+
+    // -- consensus: slot 0 is the single decree, slots from 1 are the log -------------------------
+    /// As an acceptor: what it holds on disk for the log (`log`) or the single decree, after a
+    /// start. `accepted` is the highest vote of the single decree; votes of the log are restated
+    /// one by one.
+    Acceptor { log: bool, promised: Ballot, accepted: Ballot },
+    /// As a proposer: it asks for promises, for `slot` and (in the log) all slots after it.
+    Prepares { slot: Slot, ballot: Ballot },
+    /// As an acceptor: it will not vote below `ballot`, in `slot` and (in the log) any other.
+    Promises { slot: Slot, ballot: Ballot },
+    /// As an acceptor: it turned `ballot` down, because it promised `promised`.
+    Refuses { slot: Slot, ballot: Ballot, promised: Ballot, phase: Phase },
+    /// As a proposer: it asks for votes for `entry`. `adopted` is the ballot whose vote it had to
+    /// take the entry from; none if the entry is its own to choose.
+    Proposes { slot: Slot, ballot: Ballot, entry: Arc<Entry>, adopted: Ballot },
+    /// As an acceptor: it voted.
+    Accepts { slot: Slot, ballot: Ballot, entry: Arc<Entry> },
+    /// As a learner: it knows that `entry` is chosen.
+    Chooses { slot: Slot, entry: Arc<Entry> },
+    /// It leads the log in `ballot`.
+    Leads { ballot: Ballot },
+    /// It follows the leader of `ballot`.
+    Follows { ballot: Ballot },
+    /// It neither leads nor knows who does; it wants to lead in `ballot` if that is not none.
+    Seeks { ballot: Ballot },
+    /// Its state machine took in the entry of `slot`; `digest` stands for the state after it.
+    Applies { slot: Slot, entry: Arc<Entry>, digest: u64 },
+    /// Its state machine is that of `slot`: from its own snapshot or another node's. Slots up to
+    /// there are gone from its log.
+    Snapshot { slot: Slot, digest: u64 },
+
+    // -- locks, by the log's order; every replica says them ----------------------------------------
+    /// Slot `slot` gave `lock` to `call`'s client under `token`, for `ttl` at a time.
+    Granted { slot: Slot, lock: Name, call: CallId, token: Token, ttl: Span },
+    /// Slot `slot` put `call` into the queue of `lock`, behind `ahead` others.
+    Queued { slot: Slot, lock: Name, call: CallId, ahead: u32 },
+    /// Slot `slot` gave the holder of `lock` another `ttl`.
+    Renewed { slot: Slot, lock: Name, token: Token, ttl: Span },
+    /// Slot `slot` freed `lock`.
+    Freed { slot: Slot, lock: Name, token: Token, why: Freed },
+    /// After a start: the queue and the last token of `lock` as of `slot`. Followed by `Granted`
+    /// and `Queued` for what is held and waited for.
+    LockIs { slot: Slot, lock: Name, token: Token },
+    /// As a client: it believes that it holds `lock` for another `lease` by its own clock.
+    Holds { lock: Name, token: Token, lease: Span },
+    /// As a client: it no longer believes so.
+    LetsGo { lock: Name, token: Token, why: LetGo },
+    /// As the guarded resource: it judged a write by `call` under `token`; `highest` is the
+    /// largest token it had seen before.
+    Guards { resource: Name, call: CallId, token: Token, highest: Token, accepted: bool },
+
+    // -- ring ----------------------------------------------------------------------------------------
+    /// It goes by this ring from now on.
+    View { epoch: u64, members: Arc<[Member]>, shape: Shape },
+    /// As an owner: it answers for these ranges, in this epoch.
+    Serves { epoch: u64, ranges: Arc<[Range]> },
+    /// As an owner: it no longer answers for anything by that epoch.
+    Yields { epoch: u64 },
+    /// It took in `keys` keys from `from` that it must hold by the ring of `epoch`.
+    Took { epoch: u64, from: NodeId, keys: u32 },
+    /// It holds all of its ranges of this epoch.
+    Synced { epoch: u64 },
+    /// How many keys it holds, and of how many it is the owner.
+    Load { keys: u32, owned: u32 },
+
+    // -- transactions --------------------------------------------------------------------------------
+    /// As a coordinator: it asks these nodes to prepare `op` for `call`.
+    Begins { txn: TxnId, call: CallId, op: Arc<Op>, participants: Arc<[NodeId]> },
+    /// As a participant: its vote. A yes locks `keys` until the decision.
+    Votes { txn: TxnId, yes: bool, keys: Arc<[Name]> },
+    /// As a coordinator: the outcome, which is on disk if it is commit.
+    Decides { txn: TxnId, commit: bool },
+    /// As a participant: it carried the outcome out and gave up its locks.
+    Resolves { txn: TxnId, commit: bool, changes: Arc<[Change]> },
+    /// As a coordinator: everybody knows; it may forget.
+    Ends { txn: TxnId },
+
+    // -- clients -------------------------------------------------------------------------------------
+    /// It asks `at` for `op`. A retry repeats the call's id, possibly at another node.
+    Invokes { call: CallId, op: Arc<Op>, at: NodeId, retry: u32 },
+    /// The operation is over for the client. [`Outcome::Unknown`] means that it may take effect
+    /// later, or has, or never will.
+    Returns { call: CallId, outcome: Box<Outcome> },
+}
+
+impl Event {
+    /// The fact, if it is one.
+    pub fn fact(&self) -> Option<&Fact> {
+        match &self.kind {
+            Kind::Fact(fact) => Some(fact),
+            _ => None,
+        }
+    }
+
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match &self.kind {
+            Kind::Commanded(command) => Some(command),
+            _ => None,
+        }
+    }
+}
+
+/// `12.480 n3 Sent`…: time, place, what.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.at, self.node, self.kind)
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Loss::Cut => "cut",
+            Loss::Chance => "chance",
+            Loss::Dropped => "dropped",
+            Loss::Down => "down",
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Sent { msg, to, service, label } => write!(f, "→ {to} {service} {label} {msg}"),
+            Kind::Received { msg, from, service, label } => {
+                write!(f, "← {from} {service} {label} {msg}")
+            }
+            Kind::Lost { msg, to, why } => write!(f, "× {to} lost {msg}: {why}"),
+            Kind::Held { msg, to } => write!(f, "‖ {to} held {msg}"),
+            Kind::Fired { service, timer } => write!(f, "timer {service} {timer}"),
+            Kind::Started { boot, records, torn: false } => {
+                write!(f, "starts, boot {boot}, {records} records")
+            }
+            Kind::Started { boot, records, torn: true } => {
+                write!(f, "starts, boot {boot}, {records} records, a torn one cut off")
+            }
+            Kind::Killed { lost: 0 } => f.write_str("crashes"),
+            Kind::Killed { lost } => write!(f, "crashes, {lost} unsynced records lost"),
+            Kind::Paused => f.write_str("freezes"),
+            Kind::Resumed => f.write_str("goes on"),
+            Kind::Panicked { why } => write!(f, "PANIC {why}"),
+            Kind::Commanded(command) => write!(f, "▼ {command}"),
+            Kind::Fact(fact) => write!(f, "{fact}"),
+        }
+    }
+}
+
+/// A list as `a,b,c`.
+struct List<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            write!(f, "{}{item}", if i == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}→{}", self.key, self.before, self.after)
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::Suspects { .. }
+            | Fact::Trusts { .. }
+            | Fact::View { .. }
+            | Fact::Serves { .. }
+            | Fact::Yields { .. }
+            | Fact::Took { .. }
+            | Fact::Synced { .. }
+            | Fact::Load { .. } => self.membership(f),
+            Fact::Granted { .. }
+            | Fact::Queued { .. }
+            | Fact::Renewed { .. }
+            | Fact::Freed { .. }
+            | Fact::LockIs { .. }
+            | Fact::Holds { .. }
+            | Fact::LetsGo { .. }
+            | Fact::Guards { .. } => self.lock(f),
+            Fact::Begins { .. }
+            | Fact::Votes { .. }
+            | Fact::Decides { .. }
+            | Fact::Resolves { .. }
+            | Fact::Ends { .. }
+            | Fact::Invokes { .. }
+            | Fact::Returns { .. } => self.transaction(f),
+            _ => self.consensus(f),
+        }
+    }
+}
+
+impl Fact {
+    fn membership(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::Suspects { who, incarnation } => write!(f, "suspects {who} boot {incarnation}"),
+            Fact::Trusts { who, incarnation } => write!(f, "trusts {who} boot {incarnation}"),
+            Fact::View { epoch, members, .. } => {
+                write!(f, "view e{epoch} of")?;
+                for member in members.iter() {
+                    match member.weight {
+                        1 => write!(f, " {}", member.node)?,
+                        weight => write!(f, " {}*{weight}", member.node)?,
+                    }
+                }
+                Ok(())
+            }
+            Fact::Serves { epoch, ranges } => write!(f, "serves {} ranges e{epoch}", ranges.len()),
+            Fact::Yields { epoch } => write!(f, "yields e{epoch}"),
+            Fact::Took { epoch, from, keys } => write!(f, "took {keys} keys from {from} e{epoch}"),
+            Fact::Synced { epoch } => write!(f, "synced e{epoch}"),
+            Fact::Load { keys, owned } => write!(f, "holds {keys} keys, owns {owned}"),
+            _ => Ok(()),
+        }
+    }
+
+    fn consensus(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::Acceptor { log, promised, accepted } => {
+                let what = if *log { "log" } else { "decree" };
+                write!(f, "acceptor of the {what}: promised {promised} accepted {accepted}")
+            }
+            Fact::Prepares { slot, ballot } => write!(f, "prepares {ballot} from slot {slot}"),
+            Fact::Promises { slot, ballot } => write!(f, "promises {ballot} from slot {slot}"),
+            Fact::Refuses { slot, ballot, promised, phase } => {
+                let phase = if *phase == Phase::Prepare { "prepare" } else { "accept" };
+                write!(f, "refuses {phase} {ballot} slot {slot}, promised {promised}")
+            }
+            Fact::Proposes { slot, ballot, entry, adopted: Ballot::NONE } => {
+                write!(f, "proposes {ballot} slot {slot} {entry}")
+            }
+            Fact::Proposes { slot, ballot, entry, adopted } => {
+                write!(f, "proposes {ballot} slot {slot} {entry} adopted from {adopted}")
+            }
+            Fact::Accepts { slot, ballot, entry } => {
+                write!(f, "accepts {ballot} slot {slot} {entry}")
+            }
+            Fact::Chooses { slot, entry } => write!(f, "knows slot {slot} chosen {entry}"),
+            Fact::Leads { ballot } => write!(f, "leads {ballot}"),
+            Fact::Follows { ballot } => write!(f, "follows {ballot}"),
+            Fact::Seeks { ballot } => write!(f, "seeks {ballot}"),
+            Fact::Applies { slot, entry, digest } => {
+                write!(f, "applies slot {slot} {entry} state {digest:016x}")
+            }
+            Fact::Snapshot { slot, digest } => {
+                write!(f, "snapshot up to slot {slot} state {digest:016x}")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::Granted { slot, lock, call, token, ttl } => {
+                write!(f, "slot {slot} grants {lock} to {call} token {token} for {ttl}")
+            }
+            Fact::Queued { slot, lock, call, ahead } => {
+                write!(f, "slot {slot} queues {call} for {lock} behind {ahead}")
+            }
+            Fact::Renewed { slot, lock, token, ttl } => {
+                write!(f, "slot {slot} renews {lock} token {token} for {ttl}")
+            }
+            Fact::Freed { slot, lock, token, why } => {
+                let why = if *why == Freed::Released { "released" } else { "expired" };
+                write!(f, "slot {slot} frees {lock} token {token}: {why}")
+            }
+            Fact::LockIs { slot, lock, token } => {
+                write!(f, "slot {slot} has {lock} at token {token}")
+            }
+            Fact::Holds { lock, token, lease } => {
+                write!(f, "believes it holds {lock} token {token} for {lease}")
+            }
+            Fact::LetsGo { lock, token, why } => {
+                let why = match why {
+                    LetGo::Released => "released",
+                    LetGo::RanOut => "lease ran out",
+                    LetGo::Told => "was told",
+                };
+                write!(f, "lets go of {lock} token {token}: {why}")
+            }
+            Fact::Guards { resource, call, token, highest, accepted } => {
+                let verdict = if *accepted { "accepts" } else { "rejects" };
+                write!(f, "{resource} {verdict} write of {call} token {token}, highest {highest}")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn transaction(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = |commit: bool| if commit { "commit" } else { "abort" };
+        match self {
+            Fact::Begins { txn, call, op, participants } => {
+                write!(f, "{txn} begins {op} ({call}) at {}", List(participants))
+            }
+            Fact::Votes { txn, yes: true, keys } => {
+                write!(f, "{txn} votes yes, locks {}", List(keys))
+            }
+            Fact::Votes { txn, yes: false, .. } => write!(f, "{txn} votes no"),
+            Fact::Decides { txn, commit } => write!(f, "{txn} decides {}", outcome(*commit)),
+            Fact::Resolves { txn, commit, changes } => {
+                write!(f, "{txn} carries out {} {}", outcome(*commit), List(changes))
+            }
+            Fact::Ends { txn } => write!(f, "{txn} ends"),
+            Fact::Invokes { call, op, at, retry: 0 } => write!(f, "{call} asks {at}: {op}"),
+            Fact::Invokes { call, op, at, retry } => {
+                write!(f, "{call} asks {at}: {op}, retry {retry}")
+            }
+            Fact::Returns { call, outcome } => write!(f, "{call} hears {outcome}"),
+            _ => Ok(()),
+        }
+    }
+}

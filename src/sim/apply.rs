@@ -1,0 +1,292 @@
+//! What each command does to the world.
+
+use super::world::{Envelope, Item, State, World};
+use crate::base::{MsgId, NodeId, Span};
+use crate::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
+use crate::event::{Event, Kind, Loss};
+use crate::host::Input;
+use crate::net::Fault;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Why a command could not be carried out, in words for a person.
+type Refused<T = ()> = Result<T, String>;
+
+impl World {
+    /// Carries a command out, or says why not and changes nothing. Its targets must be resolved.
+    pub fn apply(&mut self, command: &Command, out: &mut Vec<Event>) -> Refused {
+        self.check(command)?;
+        self.steps += 1;
+        self.tell(NodeId::BENCH, Kind::Commanded(Box::new(command.clone())), out);
+        match command {
+            Command::Kill { who, unsynced } => {
+                self.each(who, |world, index| world.crash(index, *unsynced, out));
+            }
+            Command::Restart(who) => self.each(who, |world, index| world.start(index, out)),
+            Command::Pause(who) => self.each(who, |world, index| world.freeze(index, out)),
+            Command::Resume(who) => self.each(who, |world, index| world.thaw(index, out)),
+            Command::Clock { who, fault } => {
+                self.each(who, |world, index| world.set_clock(index, *fault));
+            }
+            Command::Disk { who, fault } => {
+                self.each(who, |world, index| world.set_disk(index, *fault, out));
+            }
+            Command::Ask { who, op } => {
+                if let Some(index) = self.index(*who) {
+                    self.feed(index, Input::Ask { op: op.clone() }, out);
+                }
+            }
+            Command::Deliver(msg) | Command::Twice(msg) | Command::Drop(msg) => {
+                self.handle_message(command, *msg, out);
+            }
+            _ => self.change_network(command),
+        }
+        Ok(())
+    }
+
+    /// Whether the command makes sense now.
+    fn check(&self, command: &Command) -> Refused {
+        match command {
+            Command::Kill { who, .. } => self.all(who, "down", |s| !matches!(s, State::Down)),
+            Command::Restart(who) => self.all(who, "up", |s| matches!(s, State::Down)),
+            Command::Pause(who) => self.all(who, "not running", |s| matches!(s, State::Up)),
+            Command::Resume(who) => self.all(who, "not paused", |s| matches!(s, State::Paused(_))),
+            Command::Disk { who, fault: DiskFault::Lose } => {
+                self.all(who, "down", |s| !matches!(s, State::Down))
+            }
+            Command::Clock { who, .. } | Command::Disk { who, .. } => self.nodes(who).map(|_| ()),
+            Command::Isolate(who) | Command::Bridge(who) => self.nodes(who).map(|_| ()),
+            Command::Partition(groups) => groups.iter().try_for_each(|g| self.nodes(g).map(|_| ())),
+            Command::Cut(link)
+            | Command::Heal(link)
+            | Command::Delay { link, .. }
+            | Command::Loss { link, .. }
+            | Command::Duplicate { link, .. }
+            | Command::Reorder { link, .. }
+            | Command::Hold(link)
+            | Command::Release(link) => self.pairs(link).map(|_| ()),
+            Command::Deliver(msg) | Command::Drop(msg) | Command::Twice(msg) => {
+                match self.find(*msg).is_some() || self.held.iter().any(|e| e.id == *msg) {
+                    true => Ok(()),
+                    false => Err(format!("message {msg} is not in flight")),
+                }
+            }
+            Command::Ask { who, .. } => {
+                let target = Target::Nodes(vec![*who]);
+                self.all(&target, "not running", |s| matches!(s, State::Up))
+            }
+            Command::Ring => Ok(()),
+            _ => Err(format!("'{command}' steers time; it is no command to the cluster")),
+        }
+    }
+
+    fn nodes<'a>(&self, target: &'a Target) -> Refused<&'a [NodeId]> {
+        let Target::Nodes(nodes) = target else {
+            return Err(format!("'{target}' is not resolved"));
+        };
+        match nodes.iter().find(|id| self.index(**id).is_none()) {
+            Some(stranger) => Err(format!("there is no {stranger} in this cluster")),
+            None => Ok(nodes),
+        }
+    }
+
+    fn all(&self, who: &Target, trouble: &str, good: impl Fn(&State) -> bool) -> Refused {
+        for id in self.nodes(who)? {
+            if self.index(*id).is_some_and(|index| !good(&self.slots[index].state)) {
+                return Err(format!("{id} is {trouble}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn each(&mut self, who: &Target, mut act: impl FnMut(&mut World, usize)) {
+        let indices: Vec<usize> = match self.nodes(who) {
+            Ok(nodes) => nodes.iter().filter_map(|id| self.index(*id)).collect(),
+            Err(_) => Vec::new(),
+        };
+        indices.into_iter().for_each(|index| act(self, index));
+    }
+
+    fn freeze(&mut self, index: usize, out: &mut Vec<Event>) {
+        self.slots[index].state = State::Paused(VecDeque::new());
+        self.rearm(index);
+        self.tell(self.ids[index], Kind::Paused, out);
+    }
+
+    fn thaw(&mut self, index: usize, out: &mut Vec<Event>) {
+        let state = std::mem::replace(&mut self.slots[index].state, State::Up);
+        self.tell(self.ids[index], Kind::Resumed, out);
+        self.rearm(index);
+        if let State::Paused(inbox) = state {
+            inbox.into_iter().for_each(|input| self.feed(index, input, out));
+        }
+    }
+
+    fn set_clock(&mut self, index: usize, fault: ClockFault) {
+        let now = self.now;
+        let clock = &mut self.slots[index].clock;
+        match fault {
+            ClockFault::Offset(micros) => clock.offset = micros,
+            ClockFault::Drift(ppm) => clock.drift(now, ppm),
+            ClockFault::Ok => {
+                clock.offset = 0;
+                clock.drift(now, 0);
+            }
+        }
+        self.rearm(index);
+    }
+
+    fn set_disk(&mut self, index: usize, fault: DiskFault, out: &mut Vec<Event>) {
+        match fault {
+            DiskFault::Slow(by) => self.slots[index].disk_slow = by,
+            DiskFault::Ok => self.slots[index].disk_slow = Span::ZERO,
+            DiskFault::Lose => self.crash(index, Unsynced::Lose, out),
+            DiskFault::Wipe => {
+                self.crash(index, Unsynced::Lose, out);
+                self.slots[index].disk = Arc::default();
+            }
+        }
+    }
+
+    fn find(&self, msg: MsgId) -> Option<(crate::base::Time, u64)> {
+        let is = |item: &Item| matches!(item, Item::Deliver(e) if e.id == msg && e.from != e.to);
+        self.queue.iter().find(|(_, item)| is(item)).map(|(key, _)| *key)
+    }
+
+    fn take_out(&mut self, msg: MsgId) -> Option<Envelope> {
+        if let Some(index) = self.held.iter().position(|envelope| envelope.id == msg) {
+            return Some(self.held.remove(index));
+        }
+        match self.find(msg).and_then(|key| self.queue.remove(&key)) {
+            Some(Item::Deliver(envelope)) => Some(envelope),
+            _ => None,
+        }
+    }
+
+    fn handle_message(&mut self, command: &Command, msg: MsgId, out: &mut Vec<Event>) {
+        let Some(envelope) = self.take_out(msg) else { return };
+        match command {
+            Command::Drop(_) => {
+                let lost = Kind::Lost { msg, to: envelope.to, why: Loss::Dropped };
+                self.tell(envelope.from, lost, out);
+            }
+            Command::Twice(_) => {
+                self.later(self.now, Item::Deliver(envelope.clone()));
+                self.later(self.now, Item::Deliver(envelope));
+            }
+            _ => self.later(self.now, Item::Deliver(envelope)),
+        }
+    }
+
+    /// The directed links that `link` stands for.
+    fn pairs(&self, link: &Link) -> Refused<Vec<(NodeId, NodeId)>> {
+        let both = |a: &[NodeId], b: &[NodeId]| {
+            let one = |a: &[NodeId], b: &[NodeId]| -> Vec<(NodeId, NodeId)> {
+                a.iter().flat_map(|from| b.iter().map(|to| (*from, *to))).collect()
+            };
+            [one(a, b), one(b, a)].concat()
+        };
+        let mut pairs = match link {
+            Link::All => both(&self.ids, &self.ids),
+            Link::Of(who) => both(self.nodes(who)?, &self.ids),
+            Link::Between(a, b) => both(self.nodes(a)?, self.nodes(b)?),
+            Link::OneWay(from, to) => {
+                let (from, to) = (self.nodes(from)?, self.nodes(to)?);
+                from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))).collect()
+            }
+        };
+        pairs.retain(|(from, to)| from != to);
+        pairs.sort_unstable();
+        pairs.dedup();
+        Ok(pairs)
+    }
+
+    fn change(&mut self, link: &Link, change: impl Fn(&mut Fault)) {
+        for (from, to) in self.pairs(link).unwrap_or_default() {
+            self.rules.change(from, to, &change);
+        }
+    }
+
+    fn cut(&mut self, a: &[NodeId], b: &[NodeId]) {
+        for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (*a, *b))) {
+            self.rules.change(a, b, |fault| fault.cut = true);
+            self.rules.change(b, a, |fault| fault.cut = true);
+        }
+    }
+
+    fn change_network(&mut self, command: &Command) {
+        match command {
+            Command::Partition(groups) => {
+                let groups: Vec<Vec<NodeId>> =
+                    groups.iter().filter_map(|g| Some(self.nodes(g).ok()?.to_vec())).collect();
+                for (i, a) in groups.iter().enumerate() {
+                    groups[i + 1..].iter().for_each(|b| self.cut(a, b));
+                }
+            }
+            Command::Cut(link) => self.change(link, |fault| fault.cut = true),
+            Command::Isolate(who) => {
+                self.change(&Link::Of(who.clone()), |fault| fault.cut = true);
+            }
+            Command::Bridge(who) => self.bridge(who),
+            Command::Ring => self.ring(),
+            Command::Heal(link) => {
+                self.change(link, |fault| *fault = Fault::default());
+                self.release(link);
+            }
+            Command::Delay { link, by, jitter } => {
+                self.change(link, |fault| (fault.delay, fault.jitter) = (*by, *jitter));
+            }
+            Command::Loss { link, percent } => self.change(link, |fault| fault.loss = *percent),
+            Command::Duplicate { link, percent } => {
+                self.change(link, |fault| fault.duplicate = *percent);
+            }
+            Command::Reorder { link, percent } => {
+                self.change(link, |fault| fault.reorder = *percent);
+            }
+            Command::Hold(link) => self.change(link, |fault| fault.hold = true),
+            Command::Release(link) => {
+                self.change(link, |fault| fault.hold = false);
+                self.release(link);
+            }
+            _ => {}
+        }
+    }
+
+    /// The servers, in order, without clients.
+    fn servers(&self) -> Vec<NodeId> {
+        self.ids.iter().copied().filter(|id| !id.is_client()).collect()
+    }
+
+    fn bridge(&mut self, who: &Target) {
+        let bridges = self.nodes(who).unwrap_or_default().to_vec();
+        let others: Vec<NodeId> =
+            self.servers().into_iter().filter(|id| !bridges.contains(id)).collect();
+        let (left, right) = others.split_at(others.len().div_ceil(2));
+        self.cut(left, right);
+    }
+
+    fn ring(&mut self) {
+        let nodes = self.servers();
+        for (i, a) in nodes.iter().enumerate() {
+            for (j, b) in nodes.iter().enumerate().skip(i + 1) {
+                let distance = (j - i).min(nodes.len() - (j - i));
+                // So many neighbours on each side make a majority together with the node itself.
+                if distance > (nodes.len() / 2).div_ceil(2) {
+                    self.cut(&[*a], &[*b]);
+                }
+            }
+        }
+    }
+
+    /// Sends on what was held on `link`.
+    fn release(&mut self, link: &Link) {
+        let pairs = self.pairs(link).unwrap_or_default();
+        let held = std::mem::take(&mut self.held);
+        let (free, kept): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|e| pairs.binary_search(&(e.from, e.to)).is_ok());
+        self.held = kept;
+        for envelope in free {
+            self.later(self.now, Item::Deliver(envelope));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The simulator behind the seam: commands in, updates out.
+//!
+//! A player holds the branches of a run and goes on along the last one. It works in slices, so that
+//! a command is never kept waiting, and it sends events in batches through a bounded channel, so
+//! that it never runs away from a slow reader. It reads no clock: whoever wants a cluster to keep
+//! pace with a person sends `run until` a little at a time.
+
+use super::history::History;
+use super::world::Watch;
+use crate::base::Time;
+use crate::cluster::{Cluster, Update};
+use crate::command::Command;
+use crate::event::Event;
+use crate::plan::Plan;
+use tokio::sync::mpsc::{Receiver, Sender, channel, error::TryRecvError};
+
+/// How many steps are taken between two looks at the commands.
+const SLICE: u32 = 512;
+
+/// A run that is steered by commands.
+#[derive(Debug)]
+pub struct Player {
+    history: History,
+    goal: Option<Time>,
+    events: Vec<Event>,
+}
+
+impl Player {
+    /// Starts the cluster of `plan` and stands still.
+    pub fn new(plan: &Plan, seed: u64, watch: Watch) -> Player {
+        let mut events = Vec::new();
+        let history = History::new(plan, seed, watch, &mut events);
+        Player { history, goal: None, events }
+    }
+
+    /// The current branch.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Carries out one command, or begins to; tells `send` what comes of it.
+    pub fn command(&mut self, command: Command, send: &mut impl FnMut(Update)) {
+        match command {
+            Command::Run { until } => self.goal = Some(until.unwrap_or(Time::NEVER)),
+            Command::Stop => self.halt(send),
+            Command::Step(count) => {
+                for _ in 0..count.min(1_000_000) {
+                    self.history.step(&mut self.events);
+                }
+                self.halt(send);
+            }
+            Command::Fork { event } => {
+                self.flush(send);
+                self.history = self.history.fork(event);
+                let world = self.history.world();
+                send(Update::Forked { keep: world.events(), now: world.now() });
+                self.halt(send);
+            }
+            _ => match self.history.apply(&command, &mut self.events) {
+                Ok(()) => self.flush(send),
+                Err(why) => send(Update::Refused { command, why }),
+            },
+        }
+    }
+
+    /// Whether it has anything to do.
+    pub fn busy(&self) -> bool {
+        self.goal.is_some()
+    }
+
+    /// Goes on for a slice, if it is to go on.
+    pub fn slice(&mut self, send: &mut impl FnMut(Update)) {
+        let Some(goal) = self.goal else { return };
+        for _ in 0..SLICE {
+            if self.history.world().next() > goal {
+                self.history.wait(goal);
+                return self.halt(send);
+            }
+            if !self.history.step(&mut self.events) {
+                return self.halt(send);
+            }
+        }
+        self.flush(send);
+    }
+
+    fn halt(&mut self, send: &mut impl FnMut(Update)) {
+        self.goal = None;
+        self.flush(send);
+        send(Update::Reached { now: self.history.world().now(), busy: false });
+    }
+
+    fn flush(&mut self, send: &mut impl FnMut(Update)) {
+        if !self.events.is_empty() {
+            send(Update::Events(std::mem::take(&mut self.events)));
+        }
+    }
+
+    /// Serves commands until nobody is left to give any. Blocks; run it on a thread of its own.
+    pub fn serve(mut self, mut commands: Receiver<Command>, updates: &Sender<Update>) {
+        let mut gone = false;
+        let mut send = |update| gone |= updates.blocking_send(update).is_err();
+        self.halt(&mut send);
+        loop {
+            let command = match self.busy() {
+                true => commands.try_recv(),
+                false => commands.blocking_recv().ok_or(TryRecvError::Disconnected),
+            };
+            match command {
+                Ok(command) => self.command(command, &mut send),
+                Err(TryRecvError::Empty) => self.slice(&mut send),
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// A cluster seam whose other end is a [`Player`], and that end: give it to [`Player::serve`].
+pub fn seam() -> (Cluster, Receiver<Command>, Sender<Update>) {
+    let (commands, commands_out) = channel(64);
+    let (updates_in, updates) = channel(64);
+    (Cluster { commands, updates }, commands_out, updates_in)
+}

@@ -1,0 +1,406 @@
+//! The world's state, and how it takes a step.
+
+use super::clock::Clock;
+use crate::base::{MsgId, NodeId, Rng, ServiceId, Span, Time};
+use crate::command::Unsynced;
+use crate::event::{Event, Kind, Label, Loss};
+use crate::host::{Host, Input, Output, Setup, Write};
+use crate::net::{Rules, Verdict};
+use crate::plan::Plan;
+use crate::proto::{Message, Record};
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// How much of what happens becomes events. What happens is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watch {
+    /// Only facts, commands, starts and crashes.
+    Facts,
+    /// Messages and timers too, without labels.
+    Messages,
+    /// Everything: messages with labels.
+    Labels,
+}
+
+/// A node's durable storage: records in the order of writing.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    records: Vec<Record>,
+}
+
+impl Disk {
+    fn write(&mut self, write: Write) {
+        match write {
+            Write::Append(record) => self.records.push(record),
+            Write::Checkpoint { service, records } => {
+                self.records.retain(|record| record.service() != service);
+                self.records.extend(records);
+            }
+        }
+    }
+
+    /// How many records of a service are on it.
+    pub fn len_of(&self, service: ServiceId) -> usize {
+        self.records.iter().filter(|record| record.service() == service).count()
+    }
+}
+
+/// Whether a process runs.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// It runs.
+    Up,
+    /// It is frozen; what came meanwhile waits, in order.
+    Paused(VecDeque<Input>),
+    /// It crashed.
+    Down,
+}
+
+/// One process: what is lost in a crash (`host`), and what is not.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) setup: Setup,
+    pub(super) host: Option<Arc<Host>>,
+    pub(super) state: State,
+    pub(super) boot: u32,
+    pub(super) disk: Arc<Disk>,
+    /// Batches that are not durable yet, oldest first.
+    pub(super) pending: VecDeque<(u64, Vec<Write>)>,
+    /// When the disk is done with what it was given.
+    pub(super) disk_free: Time,
+    pub(super) disk_slow: Span,
+    pub(super) torn: bool,
+    pub(super) clock: Clock,
+}
+
+/// A message under way.
+#[derive(Clone, Debug)]
+pub(super) struct Envelope {
+    pub(super) id: MsgId,
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    pub(super) message: Message,
+    pub(super) label: Label,
+}
+
+/// What the world will do later.
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    Deliver(Envelope),
+    Synced { node: NodeId, boot: u32, upto: u64 },
+}
+
+/// The whole simulated cluster.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(super) now: Time,
+    pub(super) steps: u64,
+    pub(super) events: u64,
+    pub(super) ids: Arc<[NodeId]>,
+    pub(super) slots: Vec<Slot>,
+    /// When each process next wants to be woken, in the world's time.
+    deadlines: Vec<Time>,
+    pub(super) queue: BTreeMap<(Time, u64), Item>,
+    pub(super) held: Vec<Envelope>,
+    pub(super) rules: Rules,
+    disk_ways: (Span, Span),
+    seed: u64,
+    net: Rng,
+    disks: Rng,
+    pub(super) chance: Rng,
+    next_item: u64,
+    next_msg: u64,
+    watch: Watch,
+    outputs: Vec<Output>,
+}
+
+impl World {
+    /// Starts the cluster of `plan`. The first events tell of the starts.
+    pub fn new(plan: &Plan, seed: u64, watch: Watch, out: &mut Vec<Event>) -> World {
+        let ids: Arc<[NodeId]> = plan.processes().collect();
+        let slots = ids.iter().map(|id| Slot {
+            setup: plan.setup(*id),
+            host: None,
+            state: State::Down,
+            boot: 0,
+            disk: Arc::default(),
+            pending: VecDeque::new(),
+            disk_free: Time::ZERO,
+            disk_slow: Span::ZERO,
+            torn: false,
+            clock: Clock::default(),
+        });
+        let mut world = World {
+            now: Time::ZERO,
+            steps: 0,
+            events: 0,
+            slots: slots.collect(),
+            deadlines: vec![Time::NEVER; ids.len()],
+            ids,
+            queue: BTreeMap::new(),
+            held: Vec::new(),
+            rules: Rules::new(plan.net.fastest, plan.net.slowest),
+            disk_ways: (plan.disk.fastest, plan.disk.slowest),
+            seed,
+            net: Rng::split(seed, "net", 0),
+            disks: Rng::split(seed, "disk", 0),
+            chance: Rng::split(seed, "chance", 0),
+            next_item: 0,
+            next_msg: 1,
+            watch,
+            outputs: Vec::new(),
+        };
+        for index in 0..world.slots.len() {
+            world.start(index, out);
+        }
+        world
+    }
+
+    /// The time of the last step.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// How many steps and commands led here.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// How many events led here.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// When the next step will be; [`Time::NEVER`] if nothing will ever happen.
+    pub fn next(&self) -> Time {
+        let item = self.queue.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
+        self.deadlines.iter().copied().min().unwrap_or(Time::NEVER).min(item).max(self.now)
+    }
+
+    /// Lets time pass to `time` without a step. Only forward, and not beyond [`World::next`].
+    pub fn wait(&mut self, time: Time) {
+        self.now = self.now.max(time.min(self.next()));
+    }
+
+    /// Takes one step. Returns false, and does nothing, if nothing will ever happen again.
+    pub fn step(&mut self, out: &mut Vec<Event>) -> bool {
+        let item = self.queue.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
+        let mut wake = (Time::NEVER, 0);
+        for (index, at) in self.deadlines.iter().enumerate() {
+            if *at < wake.0 {
+                wake = (*at, index);
+            }
+        }
+        if item == Time::NEVER && wake.0 == Time::NEVER {
+            return false;
+        }
+        self.steps += 1;
+        if item <= wake.0 {
+            self.now = self.now.max(item);
+            if let Some((_, item)) = self.queue.pop_first() {
+                self.take(item, out);
+            }
+        } else {
+            self.now = self.now.max(wake.0);
+            self.feed(wake.1, Input::Wake, out);
+        }
+        true
+    }
+
+    pub(super) fn index(&self, id: NodeId) -> Option<usize> {
+        self.ids.binary_search(&id).ok()
+    }
+
+    pub(super) fn tell(&mut self, node: NodeId, kind: Kind, out: &mut Vec<Event>) {
+        let detail = matches!(
+            kind,
+            Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } | Kind::Lost { .. }
+        );
+        if detail && self.watch == Watch::Facts {
+            return;
+        }
+        self.events += 1;
+        out.push(Event { at: self.now, node, kind });
+    }
+
+    fn take(&mut self, item: Item, out: &mut Vec<Event>) {
+        match item {
+            Item::Deliver(envelope) => self.deliver(envelope, out),
+            Item::Synced { node, boot, upto } => {
+                let Some(index) = self.index(node) else { return };
+                let slot = &mut self.slots[index];
+                if slot.boot == boot && slot.pending.front().is_some_and(|(n, _)| *n == upto) {
+                    let batch =
+                        slot.pending.pop_front().map(|(_, batch)| batch).unwrap_or_default();
+                    let disk = Arc::make_mut(&mut slot.disk);
+                    batch.into_iter().for_each(|write| disk.write(write));
+                    self.feed(index, Input::Synced { upto }, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn deliver(&mut self, envelope: Envelope, out: &mut Vec<Event>) {
+        let Envelope { id, from, to, message, label } = envelope;
+        let Some(index) = self.index(to) else { return };
+        if matches!(self.slots[index].state, State::Down) {
+            return self.tell(from, Kind::Lost { msg: id, to, why: Loss::Down }, out);
+        }
+        if from != to {
+            self.tell(to, Kind::Received { msg: id, from, service: message.service(), label }, out);
+        }
+        self.feed(index, Input::Deliver { from, message }, out);
+    }
+
+    /// Gives an input to a process that is up, or keeps it for one that is frozen.
+    pub(super) fn feed(&mut self, index: usize, input: Input, out: &mut Vec<Event>) {
+        let slot = &mut self.slots[index];
+        match &mut slot.state {
+            State::Down => return,
+            State::Paused(inbox) => return inbox.push_back(input),
+            State::Up => {}
+        }
+        let Some(host) = &mut slot.host else { return };
+        let (mono, wall) = (slot.clock.mono(self.now), slot.clock.wall(self.now));
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let host = Arc::make_mut(host);
+        let handled =
+            catch_unwind(AssertUnwindSafe(|| host.handle(input, mono, wall, &mut outputs)));
+        match handled {
+            Ok(()) => self.carry_out(index, &mut outputs, out),
+            Err(panic) => self.panicked(index, panic.as_ref(), out),
+        }
+        outputs.clear();
+        self.outputs = outputs;
+        self.rearm(index);
+    }
+
+    fn panicked(&mut self, index: usize, why: &dyn std::any::Any, out: &mut Vec<Event>) {
+        let text = why.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| why.downcast_ref::<String>().cloned());
+        let why = text.unwrap_or_else(|| "no message".to_owned()).into();
+        self.tell(self.ids[index], Kind::Panicked { why }, out);
+        self.crash(index, Unsynced::Lose, out);
+    }
+
+    /// Sets when a process wants to be woken.
+    pub(super) fn rearm(&mut self, index: usize) {
+        let slot = &self.slots[index];
+        self.deadlines[index] = match (&slot.state, &slot.host) {
+            (State::Up, Some(host)) => slot.clock.when(host.deadline()),
+            _ => Time::NEVER,
+        };
+    }
+
+    fn carry_out(&mut self, index: usize, outputs: &mut Vec<Output>, out: &mut Vec<Event>) {
+        let node = self.ids[index];
+        for output in outputs.drain(..) {
+            match output {
+                Output::Fact(fact) => self.tell(node, Kind::Fact(fact), out),
+                Output::Fired(timer) => {
+                    let (service, timer) = (timer.service(), timer.name());
+                    self.tell(node, Kind::Fired { service, timer }, out);
+                }
+                Output::Send { to, message } => self.send(node, to, message, out),
+                Output::Write { upto, batch } => self.write(index, upto, batch),
+            }
+        }
+    }
+
+    fn write(&mut self, index: usize, upto: u64, batch: Vec<Write>) {
+        let slot = &mut self.slots[index];
+        let way = self.disks.span(self.disk_ways.0, self.disk_ways.1) + slot.disk_slow;
+        slot.disk_free = slot.disk_free.max(self.now) + way;
+        slot.pending.push_back((upto, batch));
+        let item = Item::Synced { node: self.ids[index], boot: slot.boot, upto };
+        let at = slot.disk_free;
+        self.later(at, item);
+    }
+
+    pub(super) fn later(&mut self, at: Time, item: Item) {
+        self.next_item += 1;
+        self.queue.insert((at, self.next_item), item);
+    }
+
+    fn send(&mut self, from: NodeId, to: NodeId, message: Message, out: &mut Vec<Event>) {
+        let id = MsgId(self.next_msg);
+        self.next_msg += 1;
+        if from == to {
+            let envelope = Envelope { id, from, to, message, label: Label::NONE };
+            return self.later(self.now, Item::Deliver(envelope));
+        }
+        let label = match self.watch {
+            Watch::Labels => Label::of(&message),
+            _ => Label::NONE,
+        };
+        let service = message.service();
+        self.tell(from, Kind::Sent { msg: id, to, service, label: label.clone() }, out);
+        let envelope = Envelope { id, from, to, message, label };
+        match self.rules.judge(from, to, &mut self.net) {
+            Verdict::Deliver { after } => self.later(self.now + after, Item::Deliver(envelope)),
+            Verdict::Twice { after, again } => {
+                self.later(self.now + after, Item::Deliver(envelope.clone()));
+                self.later(self.now + again, Item::Deliver(envelope));
+            }
+            Verdict::Drop(why) => self.tell(from, Kind::Lost { msg: id, to, why }, out),
+            Verdict::Hold => {
+                self.tell(from, Kind::Held { msg: id, to }, out);
+                self.held.push(envelope);
+            }
+        }
+    }
+
+    /// Boots a process that is down.
+    pub(super) fn start(&mut self, index: usize, out: &mut Vec<Event>) {
+        let (now, seed, id) = (self.now, self.seed, self.ids[index]);
+        let slot = &mut self.slots[index];
+        slot.boot += 1;
+        (slot.state, slot.disk_free) = (State::Up, now);
+        let purpose = u64::from(slot.boot) << 32 | u64::from(id.number()) << 1;
+        let rng = Rng::split(seed, "node", purpose | u64::from(id.is_client()));
+        let records = slot.disk.records.len() as u64;
+        let started =
+            Kind::Started { boot: slot.boot, records, torn: std::mem::take(&mut slot.torn) };
+        self.tell(id, started, out);
+        let slot = &mut self.slots[index];
+        let (mono, wall) = (slot.clock.mono(now), slot.clock.wall(now));
+        let mut outputs = Vec::new();
+        let booted = catch_unwind(AssertUnwindSafe(|| {
+            let disk = &slot.disk.records;
+            Host::start(&slot.setup, slot.boot, disk, rng, mono, wall, &mut outputs)
+        }));
+        match booted {
+            Ok(host) => {
+                slot.host = Some(Arc::new(host));
+                self.carry_out(index, &mut outputs, out);
+            }
+            Err(panic) => self.panicked(index, panic.as_ref(), out),
+        }
+        self.rearm(index);
+    }
+
+    /// Crashes a process. Whether writes under way survive is up to `unsynced`.
+    pub(super) fn crash(&mut self, index: usize, unsynced: Unsynced, out: &mut Vec<Event>) {
+        let slot = &mut self.slots[index];
+        if matches!(slot.state, State::Down) {
+            return;
+        }
+        let writes: Vec<Write> = slot.pending.drain(..).flat_map(|(_, batch)| batch).collect();
+        let total = writes.len() as u64;
+        let (kept, torn) = match unsynced {
+            Unsynced::Keep => (total, false),
+            Unsynced::Lose => (0, false),
+            Unsynced::Tear => (0, total > 0),
+            Unsynced::Chance => {
+                let kept = self.chance.between(0, total);
+                (kept, kept < total && self.chance.percent(50))
+            }
+        };
+        let disk = Arc::make_mut(&mut slot.disk);
+        writes.into_iter().take(kept as usize).for_each(|write| disk.write(write));
+        (slot.host, slot.state, slot.torn) = (None, State::Down, torn);
+        self.rearm(index);
+        self.tell(self.ids[index], Kind::Killed { lost: total - kept }, out);
+    }
+}
