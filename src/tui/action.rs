@@ -1,0 +1,312 @@
+//! What a key can ask for: one table, from which dispatch, help and the hint bar are made.
+//!
+//! Keys are global: no pane gives one another meaning. Verbs act on what is selected. Nothing here
+//! is destructive, since a run is recorded and [`Action::Undo`] goes back to before the last
+//! command, so nothing asks. No `Ctrl` letter changes the cluster, and no key needs `Alt`,
+//! `Ctrl+arrow`, `Ctrl+Enter` or a function key but `F1`: some terminals keep those for themselves.
+
+/// Something a person can ask for with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Show or hide the keys.
+    Help,
+    /// Open the line that takes commands as text.
+    Prompt,
+    /// Focus the next pane.
+    NextPane,
+    /// Focus the pane before.
+    PreviousPane,
+    /// Focus the pane with this number.
+    Pane(u8),
+    /// Give the focused pane the whole screen, or take it back.
+    Zoom,
+    /// Move the selection.
+    Left,
+    /// Move the selection.
+    Down,
+    /// Move the selection.
+    Up,
+    /// Move the selection.
+    Right,
+    /// Go to the first row, or to the start of the run.
+    First,
+    /// Go to the last row, or to now.
+    Last,
+    /// Move by a page.
+    PageUp,
+    /// Move by a page.
+    PageDown,
+    /// Break what is selected, or restore it.
+    Break,
+    /// Freeze the selected node, or let it go on.
+    PauseNode,
+    /// Cut the selected node off, or reconnect it.
+    Isolate,
+    /// Cut the cluster into groups.
+    Partition,
+    /// Repair everything.
+    Heal,
+    /// Let the cluster run, or stop its time.
+    RunPause,
+    /// One event back.
+    StepBack,
+    /// One event forward.
+    StepForward,
+    /// One second back.
+    SecondBack,
+    /// One second forward.
+    SecondForward,
+    /// Go to the next broken property.
+    NextViolation,
+    /// Go to the broken property before.
+    PreviousViolation,
+    /// Go back to before the last command.
+    Undo,
+    /// Do again what was undone.
+    Redo,
+    /// Leave what is open: an input, help, zoom. Never the program.
+    Back,
+    /// Cancel what is open, or leave the program if nothing is.
+    Interrupt,
+    /// Put the program to sleep, back to the shell.
+    Suspend,
+    /// Draw the whole screen again.
+    Redraw,
+    /// Leave the program.
+    Quit,
+}
+
+/// Under which heading an action stands in help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Finding one's way.
+    Find,
+    /// Which pane.
+    Panes,
+    /// Within a pane.
+    Move,
+    /// The cluster's time.
+    Time,
+    /// Faults.
+    Break,
+    /// The program itself.
+    Leave,
+}
+
+impl Group {
+    /// All of them, as help shows them.
+    pub const ALL: [Group; 6] =
+        [Group::Find, Group::Panes, Group::Move, Group::Time, Group::Break, Group::Leave];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Find => "find",
+            Group::Panes => "panes",
+            Group::Move => "move",
+            Group::Time => "time",
+            Group::Break => "break and repair",
+            Group::Leave => "leave",
+        }
+    }
+}
+
+/// What the hint bar says of an action.
+#[derive(Clone, Copy, Debug)]
+pub struct Hint {
+    /// The word behind the keys. Actions with the same word share one hint.
+    pub word: &'static str,
+    /// Hints with the highest rank go first when there is no room for all.
+    pub rank: u8,
+}
+
+/// One action and all that is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The action.
+    pub action: Action,
+    /// Its name in text: lower case, with dashes.
+    pub name: &'static str,
+    /// One sentence for help. Actions with the same sentence share one line there.
+    pub doc: &'static str,
+    /// Its heading in help.
+    pub group: Group,
+    /// The keys it has unless told otherwise, the one to show in the hint bar first.
+    pub keys: &'static [&'static str],
+    /// Its place in the hint bar, if it has one.
+    pub hint: Option<Hint>,
+    /// Whether holding the key down repeats the action on terminals that tell.
+    pub repeats: bool,
+}
+
+impl Row {
+    const fn new(
+        group: Group,
+        action: Action,
+        name: &'static str,
+        keys: &'static [&'static str],
+        doc: &'static str,
+    ) -> Row {
+        Row { action, name, doc, group, keys, hint: None, repeats: false }
+    }
+
+    const fn hint(mut self, rank: u8, word: &'static str) -> Row {
+        self.hint = Some(Hint { word, rank });
+        self
+    }
+
+    const fn repeats(mut self) -> Row {
+        self.repeats = true;
+        self
+    }
+}
+
+const SELECT: &str = "Move the selection.";
+const PANE: &str = "Go to the pane with this number.";
+const EVENT: &str = "One event back, forward.";
+const SECOND: &str = "One second back, forward.";
+
+const fn pane(number: u8, name: &'static str, keys: &'static [&'static str]) -> Row {
+    Row::new(Group::Panes, Action::Pane(number), name, keys, PANE).hint(2, "pane")
+}
+
+/// Every action, in the order of the hint bar and, within each group, of help.
+pub static ACTIONS: &[Row] = {
+    use Action as A;
+    use Group as G;
+    &[
+        Row::new(G::Find, A::Help, "help", &["?", "F1"], "Show or hide this help.").hint(0, "help"),
+        Row::new(G::Find, A::Prompt, "prompt", &[":"], "Type a command.").hint(1, "command"),
+        Row::new(G::Panes, A::NextPane, "next-pane", &["Tab"], "Go to the next pane.")
+            .hint(2, "pane"),
+        Row::new(
+            G::Panes,
+            A::PreviousPane,
+            "previous-pane",
+            &["Shift+Tab"],
+            "Go to the pane before.",
+        ),
+        pane(1, "pane-1", &["1"]),
+        pane(2, "pane-2", &["2"]),
+        pane(3, "pane-3", &["3"]),
+        pane(4, "pane-4", &["4"]),
+        pane(5, "pane-5", &["5"]),
+        pane(6, "pane-6", &["6"]),
+        pane(7, "pane-7", &["7"]),
+        pane(8, "pane-8", &["8"]),
+        pane(9, "pane-9", &["9"]),
+        Row::new(
+            G::Panes,
+            A::Zoom,
+            "zoom",
+            &["z"],
+            "Give the pane the whole screen, or take it back.",
+        )
+        .hint(7, "zoom"),
+        Row::new(G::Move, A::Left, "left", &["Left", "h"], SELECT).repeats(),
+        Row::new(G::Move, A::Down, "down", &["Down", "j"], SELECT).repeats(),
+        Row::new(G::Move, A::Up, "up", &["Up", "k"], SELECT).repeats(),
+        Row::new(G::Move, A::Right, "right", &["Right", "l"], SELECT).repeats(),
+        Row::new(
+            G::Move,
+            A::First,
+            "first",
+            &["g", "Home"],
+            "Go to the first row; in Events and Timeline, to the start.",
+        ),
+        Row::new(
+            G::Move,
+            A::Last,
+            "last",
+            &["G", "End"],
+            "Go to the last row; in Events and Timeline, to now.",
+        ),
+        Row::new(G::Move, A::PageUp, "page-up", &["PgUp"], "Move by a page.").repeats(),
+        Row::new(G::Move, A::PageDown, "page-down", &["PgDn"], "Move by a page.").repeats(),
+        Row::new(
+            G::Break,
+            A::Break,
+            "break",
+            &["x"],
+            "Kill or start the node, cut or heal the link.",
+        )
+        .hint(6, "kill/start"),
+        Row::new(G::Break, A::PauseNode, "pause-node", &["p"], "Pause the node, or let it go on.")
+            .hint(11, "pause"),
+        Row::new(G::Break, A::Isolate, "isolate", &["i"], "Cut the node off, or reconnect it."),
+        Row::new(G::Break, A::Partition, "partition", &["P"], "Cut the cluster into groups.")
+            .hint(8, "partition"),
+        Row::new(
+            G::Break,
+            A::Heal,
+            "heal",
+            &["H"],
+            "Repair every link, start and resume every node.",
+        )
+        .hint(9, "heal"),
+        Row::new(G::Time, A::RunPause, "run-pause", &["Space"], "Run the cluster, or pause it.")
+            .hint(4, "run"),
+        Row::new(G::Time, A::StepBack, "step-back", &[","], EVENT).hint(5, "step").repeats(),
+        Row::new(G::Time, A::StepForward, "step-forward", &["."], EVENT).hint(5, "step").repeats(),
+        Row::new(G::Time, A::SecondBack, "second-back", &["<"], SECOND).repeats(),
+        Row::new(G::Time, A::SecondForward, "second-forward", &[">"], SECOND).repeats(),
+        Row::new(
+            G::Time,
+            A::NextViolation,
+            "next-violation",
+            &["v"],
+            "Go to the next broken property.",
+        )
+        .hint(10, "violation"),
+        Row::new(
+            G::Time,
+            A::PreviousViolation,
+            "previous-violation",
+            &["V"],
+            "Go to the broken property before.",
+        ),
+        Row::new(G::Time, A::Undo, "undo", &["u"], "Go back to before the last command.")
+            .hint(8, "undo"),
+        Row::new(G::Time, A::Redo, "redo", &["U"], "Do again what was undone."),
+        Row::new(
+            G::Leave,
+            A::Back,
+            "back",
+            &["Esc"],
+            "Leave what is open: the prompt, help, zoom. Never the program.",
+        ),
+        Row::new(
+            G::Leave,
+            A::Interrupt,
+            "interrupt",
+            &["Ctrl+C"],
+            "Cancel what is open; if nothing is, quit.",
+        ),
+        Row::new(G::Leave, A::Suspend, "suspend", &["Ctrl+Z"], "Back to the shell; fg returns."),
+        Row::new(G::Leave, A::Redraw, "redraw", &["Ctrl+L"], "Draw the whole screen again."),
+        Row::new(G::Leave, A::Quit, "quit", &["q"], "Quit.").hint(3, "quit"),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_name_and_a_sentence() {
+        let mut names: Vec<&str> = ACTIONS.iter().map(|row| row.name).collect();
+        for row in ACTIONS {
+            assert!(row.doc.starts_with(char::is_uppercase) && row.doc.ends_with('.'), "{row:?}");
+            let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(row.name.chars().all(letters), "{row:?}");
+            assert!(!row.keys.is_empty(), "{row:?}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ACTIONS.len(), "a name stands twice");
+        let mut actions: Vec<Action> = ACTIONS.iter().map(|row| row.action).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        assert_eq!(actions.len(), ACTIONS.len(), "an action stands twice");
+    }
+}
