@@ -16,7 +16,10 @@ fn ping_pong(c: &mut Criterion) {
         [("facts", Watch::Facts), ("messages", Watch::Messages), ("labels", Watch::Labels)]
     {
         group.bench_function(name, |b| {
-            let plan = Plan { services: Services { ping: Some(1) }, ..Plan::bare(5) };
+            let plan = Plan {
+                services: Services { ping: Some(1), ..Services::default() },
+                ..Plan::bare(5)
+            };
             let mut out = Vec::new();
             let mut world = World::new(&plan, 7, watch, &mut out);
             b.iter(|| {

@@ -11,7 +11,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::placement::{Member, Range, Shape};
+use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Entry, MsgId, Name, NodeId, Op, Outcome, ServiceId, Slot, Span, Time, Token,
     TxnId,
@@ -213,13 +213,15 @@ pub enum Fact {
     /// It goes by this ring from now on.
     View { epoch: u64, members: Arc<[Member]>, shape: Shape },
     /// As an owner: it answers for these ranges, in this epoch.
-    Serves { epoch: u64, ranges: Arc<[Range]> },
+    Serves { epoch: u64, ranges: Arc<[KeyRange]> },
     /// As an owner: it no longer answers for anything by that epoch.
     Yields { epoch: u64 },
     /// It took in `keys` keys from `from` that it must hold by the ring of `epoch`.
     Took { epoch: u64, from: NodeId, keys: u32 },
     /// It holds all of its ranges of this epoch.
     Synced { epoch: u64 },
+    /// Every member of the ring of `epoch` holds its ranges; earlier rings may be forgotten.
+    Settled { epoch: u64 },
     /// How many keys it holds, and of how many it is the owner.
     Load { keys: u32, owned: u32 },
 
@@ -334,6 +336,7 @@ impl fmt::Display for Fact {
             | Fact::Yields { .. }
             | Fact::Took { .. }
             | Fact::Synced { .. }
+            | Fact::Settled { .. }
             | Fact::Load { .. } => self.membership(f),
             Fact::Granted { .. }
             | Fact::Queued { .. }
@@ -373,6 +376,7 @@ impl Fact {
             Fact::Serves { epoch, ranges } => write!(f, "serves {} ranges e{epoch}", ranges.len()),
             Fact::Yields { epoch } => write!(f, "yields e{epoch}"),
             Fact::Took { epoch, from, keys } => write!(f, "took {keys} keys from {from} e{epoch}"),
+            Fact::Settled { epoch } => write!(f, "ring e{epoch} is settled"),
             Fact::Synced { epoch } => write!(f, "synced e{epoch}"),
             Fact::Load { keys, owned } => write!(f, "holds {keys} keys, owns {owned}"),
             _ => Ok(()),

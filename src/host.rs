@@ -85,7 +85,6 @@ pub struct Host {
     /// What may be said once batch `.0` is durable.
     waiting: VecDeque<(u64, Output)>,
     barrier: bool,
-    asked: u64,
 }
 
 impl Clone for Frame {
@@ -105,7 +104,7 @@ impl Host {
         wall: Time,
         out: &mut Vec<Output>,
     ) -> Host {
-        let frame = Frame { now, wall, me: setup.me, boot, rng, effects: Vec::new() };
+        let frame = Frame { now, wall, me: setup.me, boot, calls: 0, rng, effects: Vec::new() };
         let mut host = Host {
             services: Vec::with_capacity(setup.stack.len()),
             timers: Vec::new(),
@@ -114,7 +113,6 @@ impl Host {
             durable: 0,
             waiting: VecDeque::new(),
             barrier: !setup.mutations.has(Mutation::HostNoBarrier),
-            asked: u64::from(boot) << 32,
         };
         let mut effects = VecDeque::new();
         for config in setup.stack.iter() {
@@ -194,9 +192,8 @@ impl Host {
 
     /// The door for the workbench: the server of a node, the workload of a client.
     fn ask(&mut self, op: Op, effects: &mut VecDeque<(ServiceId, Effect)>) {
-        self.asked += 1;
-        let call = CallId { client: self.frame.me, seq: self.asked };
-        let ticket = Ticket { service: None, key: self.asked };
+        let call = self.frame.new_call();
+        let ticket = Ticket { service: None, key: call.seq };
         for door in [ServiceId::Client, ServiceId::Server] {
             let op = op.clone();
             if self.with(door, effects, |service, frame| service.request(ticket, call, op, frame)) {

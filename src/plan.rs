@@ -1,8 +1,11 @@
 //! A cluster to start: which processes, which services, which network.
+//!
+//! The settings of each service stand here, with their defaults, because they are what a person
+//! writes; `setup` turns them into what each process is told.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::{Mutations, NodeId, Span};
+use crate::base::{Mutations, Name, NodeId, Span};
 use crate::host::Setup;
 use crate::proto::{Config, ping};
 use std::sync::Arc;
@@ -16,31 +19,177 @@ pub struct Ways {
     pub slowest: Span,
 }
 
+impl Ways {
+    const fn millis(fastest: u64, slowest: u64) -> Ways {
+        Ways { fastest: Span::millis(fastest), slowest: Span::millis(slowest) }
+    }
+}
+
 /// One node of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
     /// Its name.
     pub id: NodeId,
-    /// Its share of the ring, relative to others.
+    /// Its share of the ring, relative to others; 1 to 100.
     pub weight: u16,
+    /// Whether it is in the ring from the start.
+    pub member: bool,
+}
+
+/// Heartbeats and suspicion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// How often each node tells each other that it is alive.
+    pub heartbeat: Span,
+    /// After how long without a heartbeat a node is suspected.
+    pub suspect_after: Span,
+}
+
+/// Single-decree Paxos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paxos {
+    /// Nodes that propose by themselves at the start, and what.
+    pub proposers: Vec<(NodeId, Name)>,
+    /// How long a proposer waits for answers before it tries a higher ballot.
+    pub retry: Span,
+    /// How long it waits, at the most and by chance, after a refusal before it tries again. Zero
+    /// lets two proposers duel.
+    pub backoff: Span,
+}
+
+/// The replicated log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How often a leader tells that it is there.
+    pub heartbeat: Span,
+    /// After how long without a leader a node seeks to lead; chance draws from this range.
+    pub election: Ways,
+    /// How many entries are applied between two snapshots.
+    pub snapshot_every: u64,
+}
+
+/// The consistent-hash ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// Points on the circle per unit of weight.
+    pub vnodes: u16,
+    /// How many nodes hold each key.
+    pub replicas: u8,
+    /// Seed of the hash.
+    pub seed: u64,
+    /// How long a member must be suspected before the leader takes it out of the ring.
+    pub evict_after: Span,
+    /// How long a node that is no member must be trusted before the leader takes it in.
+    pub admit_after: Span,
+}
+
+/// The lock service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {}
+
+/// The key-value store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// How long an owner waits for its replicas before it asks again.
+    pub retry: Span,
+    /// How long it tries before it tells the client that the outcome is unknown.
+    pub give_up: Span,
+    /// What an absent key that begins with `acct/` is worth.
+    pub opening_balance: i64,
+}
+
+/// Two-phase commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Txn {
+    /// How long a coordinator waits for votes before it aborts.
+    pub vote_timeout: Span,
+    /// How often decisions and questions are repeated.
+    pub retry: Span,
 }
 
 /// Which services the nodes run. All nodes run the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
     /// Balls that each node starts, for measuring.
     pub ping: Option<u32>,
+    /// Heartbeats and suspicion.
+    pub membership: Option<Membership>,
+    /// Single-decree Paxos.
+    pub paxos: Option<Paxos>,
+    /// The replicated log.
+    pub log: Option<Log>,
+    /// The ring. Needs membership and log.
+    pub ring: Option<Ring>,
+    /// The lock service. Needs the log.
+    pub lock: Option<Lock>,
+    /// The store. Needs the ring.
+    pub store: Option<Store>,
+    /// Transactions. Needs the store.
+    pub txn: Option<Txn>,
+}
+
+/// What a client does, over and over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Reads and writes of `keys` keys; `writes` of 100 are writes.
+    ReadWrite {
+        /// How many different keys.
+        keys: u32,
+        /// Share of writes, in percent.
+        writes: u8,
+    },
+    /// Adds one to one of `counters` counters.
+    Count {
+        /// How many different counters.
+        counters: u32,
+    },
+    /// Takes one of these locks for `ttl`, keeps it for `hold` (renewing at half of the lease),
+    /// writes to the resource of the same name meanwhile, and gives it back.
+    Lock {
+        /// The locks.
+        locks: Vec<Name>,
+        /// The lease.
+        ttl: Span,
+        /// How long it is kept.
+        hold: Span,
+    },
+    /// Moves money between two of `accounts` accounts.
+    Bank {
+        /// How many accounts.
+        accounts: u32,
+        /// The most that is moved at once.
+        most: i64,
+    },
+    /// Reads all the keys that it ever wrote and nothing else; used after faults.
+    Idle,
+}
+
+/// A client: a process that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its name.
+    pub id: NodeId,
+    /// What it does, one of these at a time, by chance.
+    pub load: Vec<Load>,
+    /// How many operations it starts a second, one after the other; at most 1000.
+    pub rate: u32,
+    /// How long it waits for an answer before it asks another node.
+    pub timeout: Span,
+    /// How often it asks again before it calls the outcome unknown.
+    pub retries: u32,
 }
 
 /// A cluster, ready to start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What to call it.
     pub name: String,
     /// What it shows, in one sentence.
     pub about: String,
-    /// The servers.
+    /// The servers, in order.
     pub nodes: Vec<Node>,
+    /// The clients, in order.
+    pub clients: Vec<Client>,
     /// How long messages are under way.
     pub net: Ways,
     /// How long a sync takes.
@@ -49,34 +198,121 @@ pub struct Plan {
     pub mutations: Mutations,
     /// What the nodes run.
     pub services: Services,
+    /// How long after the last fault ends each client may wait for its next success.
+    pub progress_within: Span,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Membership { heartbeat: Span::millis(100), suspect_after: Span::millis(500) }
+    }
+}
+
+impl Default for Paxos {
+    fn default() -> Self {
+        Paxos { proposers: Vec::new(), retry: Span::millis(100), backoff: Span::millis(200) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { heartbeat: Span::millis(100), election: Ways::millis(400, 800), snapshot_every: 64 }
+    }
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Ring {
+            vnodes: 64,
+            replicas: 3,
+            seed: 7,
+            evict_after: Span::secs(2),
+            admit_after: Span::secs(1),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Store { retry: Span::millis(50), give_up: Span::secs(3), opening_balance: 100 }
+    }
+}
+
+impl Default for Txn {
+    fn default() -> Self {
+        Txn { vote_timeout: Span::secs(1), retry: Span::millis(200) }
+    }
+}
+
+impl Services {
+    /// Everything there is, with default settings.
+    pub fn all() -> Services {
+        Services {
+            ping: None,
+            membership: Some(Membership::default()),
+            paxos: Some(Paxos::default()),
+            log: Some(Log::default()),
+            ring: Some(Ring::default()),
+            lock: Some(Lock {}),
+            store: Some(Store::default()),
+            txn: Some(Txn::default()),
+        }
+    }
+}
+
+impl Client {
+    /// A client that does this, ten times a second.
+    pub fn new(number: u16, load: Vec<Load>) -> Client {
+        Client { id: NodeId::client(number), load, rate: 10, timeout: Span::secs(1), retries: 3 }
+    }
 }
 
 impl Plan {
-    /// `n` nodes that run nothing.
+    /// `n` nodes that run nothing, and no client.
     pub fn bare(n: u16) -> Plan {
+        let node = |n| Node { id: NodeId::node(n), weight: 1, member: true };
         Plan {
             name: "bare".to_owned(),
             about: String::new(),
-            nodes: (1..=n).map(|n| Node { id: NodeId::node(n), weight: 1 }).collect(),
-            net: Ways { fastest: Span::millis(1), slowest: Span::millis(4) },
+            nodes: (1..=n).map(node).collect(),
+            clients: Vec::new(),
+            net: Ways::millis(1, 4),
             disk: Ways { fastest: Span::micros(200), slowest: Span::millis(1) },
             mutations: Mutations::NONE,
             services: Services::default(),
+            progress_within: Span::secs(20),
         }
     }
 
-    /// All processes, in order.
+    /// All processes, in order: nodes, then clients.
     pub fn processes(&self) -> impl Iterator<Item = NodeId> {
-        self.nodes.iter().map(|node| node.id)
+        let clients = self.clients.iter().map(|client| client.id);
+        self.nodes.iter().map(|node| node.id).chain(clients)
     }
 
     /// What one process is told.
     pub fn setup(&self, me: NodeId) -> Setup {
-        let peers: Arc<[NodeId]> = self.nodes.iter().map(|node| node.id).collect();
+        let stack = match self.clients.iter().find(|client| client.id == me) {
+            Some(client) => self.client_stack(client),
+            None => self.node_stack(),
+        };
+        Setup { me, stack: stack.into(), mutations: self.mutations }
+    }
+
+    fn peers(&self) -> Arc<[NodeId]> {
+        self.nodes.iter().map(|node| node.id).collect()
+    }
+
+    fn node_stack(&self) -> Vec<Config> {
+        let peers = self.peers();
         let mut stack = Vec::new();
         if let Some(width) = self.services.ping {
             stack.push(Config::Ping(ping::Config { peers, width }));
         }
-        Setup { me, stack: stack.into(), mutations: self.mutations }
+        stack
+    }
+
+    fn client_stack(&self, _: &Client) -> Vec<Config> {
+        Vec::new()
     }
 }

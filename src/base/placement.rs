@@ -20,7 +20,7 @@ pub struct Shape {
 }
 /// r
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Range {
+pub struct KeyRange {
     /// s
     pub start: u64,
     /// e

@@ -125,10 +125,19 @@ pub struct Frame {
     pub me: NodeId,
     /// Counts the node's starts from 1. Survives crashes, even the loss of the disk.
     pub boot: u32,
+    /// How many calls this node made of its own since it started.
+    pub calls: u32,
     /// This node's stream of chance.
     pub rng: Rng,
     /// What services asked for, in order.
     pub effects: Vec<Effect>,
+}
+
+impl Frame {
+    pub(crate) fn new_call(&mut self) -> CallId {
+        self.calls += 1;
+        CallId { client: self.me, seq: u64::from(self.boot) << 32 | u64::from(self.calls) }
+    }
 }
 
 /// A service's only way to the world.
@@ -162,6 +171,12 @@ impl<'a, P: Protocol> Context<'a, P> {
     /// How often this node has started, this time included.
     pub fn boot(&self) -> u32 {
         self.frame.boot
+    }
+
+    /// A call of this node's own, for what a service asks of a sibling on nobody's behalf. No
+    /// service of this node, in any of its lives, ever gets the same one.
+    pub fn new_call(&mut self) -> CallId {
+        self.frame.new_call()
     }
 
     /// Chance, from this node's own stream.
