@@ -130,9 +130,9 @@ impl KeyHint {
         KeyHint { keys: keys.to_owned(), word }
     }
 
-    /// Cells it takes, with the space behind it.
+    /// Cells it takes; two more stand between it and the next one.
     fn width(&self) -> usize {
-        self.keys.width() + 1 + self.word.width() + 2
+        self.keys.width() + 1 + self.word.width()
     }
 }
 
@@ -189,7 +189,7 @@ impl Keymap {
             hint.keys = joined(keys, "/");
         }
         while hints.len() > 1
-            && hints.iter().map(|(_, hint, _)| hint.width()).sum::<usize>() > width
+            && hints.iter().map(|(_, hint, _)| hint.width() + 2).sum::<usize>() > width + 2
         {
             let last = hints.iter().enumerate().max_by_key(|(_, (rank, ..))| *rank);
             let Some((at, _)) = last else { break };

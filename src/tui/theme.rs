@@ -471,7 +471,7 @@ mod tests {
         if number >= 232 {
             return (8 + 10 * (number - 232)) * 0x010101;
         }
-        let level = |n: u32| if n % 6 == 0 { 0 } else { 55 + 40 * (n % 6) };
+        let level = |n: u32| if n.is_multiple_of(6) { 0 } else { 55 + 40 * (n % 6) };
         let n = number - 16;
         level(n / 36) << 16 | level(n / 6) << 8 | level(n)
     }
