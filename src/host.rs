@@ -16,7 +16,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::{CallId, Mutation, Mutations, NodeId, Op, Rng, ServiceId, Time};
+use crate::base::{Mutation, Mutations, NodeId, Op, Rng, ServiceId, Time};
 use crate::event::Fact;
 use crate::proto::{Config, Effect, Frame, Message, Record, Service, Ticket, Timer};
 use std::collections::VecDeque;

@@ -290,3 +290,111 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, Services};
+    use crate::sim::Watch;
+
+    fn world() -> (World, Vec<Event>) {
+        let plan =
+            Plan { services: Services { ping: Some(1), ..Services::default() }, ..Plan::bare(5) };
+        let mut out = Vec::new();
+        let world = World::new(&plan, 7, Watch::Messages, &mut out);
+        (world, out)
+    }
+
+    fn apply(world: &mut World, text: &str) -> Result<Vec<Event>, String> {
+        let mut out = Vec::new();
+        let command = text.parse::<Command>().map_err(|error| error.0)?;
+        world.apply(&command, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_changes_nothing() {
+        let (mut world, _) = world();
+        for (text, why) in [
+            ("restart n1", "n1 is up"),
+            ("kill n9", "there is no n9"),
+            ("kill leader", "not resolved"),
+            ("resume n1", "n1 is not paused"),
+            ("drop #999999", "not in flight"),
+            ("step 3", "steers time"),
+        ] {
+            let steps = world.steps();
+            let refused = apply(&mut world, text).expect_err(text);
+            assert!(refused.contains(why), "{text}: {refused}");
+            assert_eq!(world.steps(), steps);
+        }
+    }
+
+    #[test]
+    fn a_frozen_process_keeps_its_messages_and_a_dead_one_loses_them() {
+        for (text, lost) in [("pause n2", false), ("kill n2", true)] {
+            let (mut world, _) = world();
+            apply(&mut world, text).expect("n2 is up");
+            let mut out = Vec::new();
+            for _ in 0..20 {
+                world.step(&mut out);
+            }
+            let down = |e: &Event| matches!(e.kind, Kind::Lost { why: Loss::Down, .. });
+            assert_eq!(out.iter().any(down), lost, "{text}");
+            if !lost {
+                let resumed = apply(&mut world, "resume n2").expect("n2 is paused");
+                let sends = |e: &Event| matches!(e.kind, Kind::Sent { .. });
+                assert!(resumed.iter().any(sends), "it takes in what waited");
+            }
+        }
+    }
+
+    #[test]
+    fn held_messages_wait_for_their_release() {
+        let (mut world, _) = world();
+        apply(&mut world, "hold all").expect("links");
+        let mut out = Vec::new();
+        while world.step(&mut out) {}
+        assert!(world.held.len() >= 5, "every ball is held");
+        apply(&mut world, "release all").expect("links");
+        assert!(world.held.is_empty() && world.step(&mut out));
+    }
+
+    #[test]
+    fn one_message_can_be_dropped_delivered_and_repeated() {
+        let in_flight = |world: &World| {
+            world.queue.values().find_map(|item| match item {
+                Item::Deliver(envelope) => Some(envelope.id),
+                Item::Synced { .. } => None,
+            })
+        };
+        for (verb, arrivals) in [("drop", 0), ("deliver", 1), ("twice", 2)] {
+            let (mut world, _) = world();
+            let msg = in_flight(&world).expect("five balls are thrown");
+            apply(&mut world, &format!("{verb} {msg}")).expect(verb);
+            let mut out = Vec::new();
+            for _ in 0..30 {
+                world.step(&mut out);
+            }
+            let arrived = |e: &&Event| matches!(e.kind, Kind::Received { msg: m, .. } if m == msg);
+            assert_eq!(out.iter().filter(arrived).count(), arrivals, "{verb}");
+        }
+    }
+
+    #[test]
+    fn in_a_ring_of_majorities_each_node_sees_a_majority_and_each_another_one() {
+        for n in [3u16, 5, 7, 9] {
+            let mut out = Vec::new();
+            let mut world = World::new(&Plan::bare(n), 7, Watch::Messages, &mut out);
+            apply(&mut world, "ring").expect("no condition");
+            let sees = |a: NodeId| -> Vec<NodeId> {
+                world.ids.iter().copied().filter(|b| !world.rules.fault(a, *b).cut).collect()
+            };
+            let views: Vec<_> = world.ids.iter().map(|id| sees(*id)).collect();
+            assert!(views.iter().all(|view| view.len() > usize::from(n) / 2), "{n}: {views:?}");
+            let mut different = views.clone();
+            different.sort();
+            different.dedup();
+            assert!(n == 3 || different.len() == views.len(), "{n}: {views:?}");
+        }
+    }
+}

@@ -114,3 +114,82 @@ impl History {
         self.frames.push(Arc::new(self.world.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Services;
+
+    fn plan() -> Plan {
+        Plan { services: Services { ping: Some(2), ..Services::default() }, ..Plan::bare(5) }
+    }
+
+    fn command(text: &str) -> Command {
+        text.parse().expect("a command")
+    }
+
+    /// A run with faults in it, longer than one keyframe.
+    fn run(seed: u64, out: &mut Vec<Event>) -> History {
+        let mut history = History::new(&plan(), seed, Watch::Labels, out);
+        for text in ["loss all 1%", "partition n1 ~ n2", "pause n3", "resume n3", "kill n4", "heal"]
+        {
+            for _ in 0..700 {
+                history.step(out);
+            }
+            let applied = history.apply(&command(text), out);
+            assert_eq!(applied, Ok(()), "{text}");
+        }
+        history.apply(&command("restart n4"), out).expect("n4 is down");
+        for _ in 0..3_000 {
+            history.step(out);
+        }
+        history
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_events_and_another_seed_others() {
+        let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
+        run(7, &mut first);
+        run(7, &mut second);
+        run(8, &mut third);
+        assert_eq!(first, second);
+        assert_ne!(first, third);
+    }
+
+    #[test]
+    fn a_branch_goes_on_exactly_as_the_run_did() {
+        let mut events = Vec::new();
+        let history = run(7, &mut events);
+        for fork_at in (0..events.len()).step_by(997) {
+            let mut branch = history.fork(fork_at as u64);
+            let kept = usize::try_from(branch.world().events()).expect("few events");
+            assert!(kept >= fork_at, "the whole step that made the event is kept");
+            let mut again = events[..kept].to_vec();
+            let rest = history.journal().iter().skip(branch.journal().len());
+            for entry in rest {
+                while branch.world().steps() < entry.step {
+                    branch.step(&mut again);
+                }
+                branch.wait(entry.at);
+                branch.apply(&entry.command, &mut again).expect("it worked the first time");
+            }
+            while branch.world().steps() < history.world().steps() {
+                branch.step(&mut again);
+            }
+            assert_eq!(again.len(), events.len(), "forked at {fork_at}");
+            assert!(again == events, "forked at {fork_at}");
+        }
+    }
+
+    #[test]
+    fn keyframes_stay_few() {
+        let mut out = Vec::new();
+        let mut history = History::new(&plan(), 7, Watch::Facts, &mut out);
+        for _ in 0..300_000 {
+            history.step(&mut out);
+        }
+        assert!((MAX_FRAMES / 2..=MAX_FRAMES).contains(&history.frames.len()));
+        let fork = history.fork(u64::MAX);
+        assert_eq!(fork.world().steps(), history.world().steps());
+    }
+}

@@ -120,3 +120,68 @@ pub fn seam() -> (Cluster, Receiver<Command>, Sender<Update>) {
     let (updates_in, updates) = channel(64);
     (Cluster { commands, updates }, commands_out, updates_in)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Services;
+
+    fn player() -> Player {
+        let services = Services { ping: Some(1), ..Services::default() };
+        Player::new(&Plan { services, ..Plan::bare(3) }, 7, Watch::Messages)
+    }
+
+    /// Gives commands, lets each come to its end, and returns what came out.
+    fn play(player: &mut Player, commands: &[&str]) -> Vec<Update> {
+        let mut updates = Vec::new();
+        let mut send = |update| updates.push(update);
+        for text in commands {
+            player.command(text.parse().expect("a command"), &mut send);
+            while player.busy() {
+                player.slice(&mut send);
+            }
+        }
+        updates
+    }
+
+    fn events(updates: &[Update]) -> usize {
+        let count = |update: &Update| match update {
+            Update::Events(events) => events.len(),
+            _ => 0,
+        };
+        updates.iter().map(count).sum()
+    }
+
+    #[test]
+    fn a_command_takes_effect_at_the_very_time_that_the_run_has_reached() {
+        let updates = play(&mut player(), &["run until 1s", "kill n2", "run until 1.5s"]);
+        let killed = updates.iter().find_map(|update| match update {
+            Update::Events(events) => events.iter().find(|event| event.command().is_some()),
+            _ => None,
+        });
+        assert_eq!(killed.map(|event| event.at), Some(Time(1_000_000)));
+        let Some(Update::Reached { now, busy: false }) = updates.last() else {
+            panic!("{updates:?}")
+        };
+        assert_eq!(*now, Time(1_500_000));
+    }
+
+    #[test]
+    fn a_fork_says_how_much_is_kept_and_goes_on_from_there() {
+        let mut player = player();
+        let before = events(&play(&mut player, &["run until 1s"]));
+        let updates = play(&mut player, &["fork 100"]);
+        let Update::Forked { keep, .. } = updates[0] else { panic!("{updates:?}") };
+        assert!((100..110).contains(&keep), "{keep} of {before}");
+        let after = events(&play(&mut player, &["run until 1s"]));
+        assert_eq!(keep as usize + after, before, "without new commands it repeats the run");
+    }
+
+    #[test]
+    fn what_the_cluster_refuses_comes_back_with_the_reason() {
+        let updates = play(&mut player(), &["restart n1"]);
+        let refused =
+            |update: &Update| matches!(update, Update::Refused { why, .. } if why == "n1 is up");
+        assert!(updates.iter().any(refused), "{updates:?}");
+    }
+}
