@@ -1,6 +1,7 @@
 //! Netsplit: a cluster workbench for the terminal.
 
 pub mod base;
+pub mod check;
 pub mod cluster;
 pub mod command;
 pub mod event;

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::{Mutations, Name, NodeId, Span};
+use crate::check::Expect;
 use crate::host::Setup;
 use crate::proto::{Config, ping};
 use std::sync::Arc;
@@ -297,6 +298,16 @@ impl Plan {
             None => self.node_stack(),
         };
         Setup { me, stack: stack.into(), mutations: self.mutations }
+    }
+
+    /// What checks must know about this cluster.
+    pub fn expect(&self) -> Expect {
+        Expect {
+            nodes: self.nodes.iter().map(|node| node.id).collect(),
+            clients: self.clients.iter().map(|client| client.id).collect(),
+            progress_within: self.progress_within,
+            opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
+        }
     }
 
     fn peers(&self) -> Arc<[NodeId]> {

@@ -27,6 +27,7 @@ use crate::event::Fact;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
+pub mod machine;
 pub mod ping;
 mod stack;
 

@@ -1,0 +1,274 @@
+//! Properties, read from events.
+//!
+//! A check sees every event of a run once, in order, and says so when one shows that a property is
+//! broken: which rule, in which event, and which earlier events it contradicts. Checks never look
+//! into a node, so the same ones guard a million simulated steps and a cluster somewhere else.
+//!
+//! What a check must remember (who voted for what, which write was acknowledged) is *ghost state*:
+//! it lives here and never in a protocol. It is bounded where a run may last for hours.
+//!
+//! What is legal is not reported: two leaders in different ballots, a client that believes it holds
+//! an expired lock while its writes are rejected, an operation that timed out and takes effect
+//! later, a fact that is repeated after a restart.
+//!
+//! | check | file | rules |
+//! |---|---|---|
+//! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log |
+//! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use crate::base::{NodeId, Span};
+use crate::event::Event;
+use std::fmt;
+
+/// One property family.
+pub trait Check: fmt::Debug + Send {
+    /// Its name: one word.
+    fn name(&self) -> &'static str;
+
+    /// What holds as long as it is silent, in one sentence.
+    fn about(&self) -> &'static str;
+
+    /// Takes in event number `at` of the run. Some, if that event shows that the property is broken.
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation>;
+
+    /// The run is over: what is broken because something never happened.
+    fn finish(&mut self) -> Option<Violation> {
+        None
+    }
+
+    /// For a property of progress: what it is waiting for now, in words.
+    fn waits_for(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The proof that a property is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The name of the check.
+    pub check: &'static str,
+    /// The rule, as in the protocol's chapter: `PAX-1`.
+    pub rule: &'static str,
+    /// What is wrong, in one sentence with the witnesses' names.
+    pub what: String,
+    /// Index of the event that showed it.
+    pub at: usize,
+    /// Indices of the earlier events that it contradicts, oldest first.
+    pub because: Vec<usize>,
+}
+
+/// `PAX-1 broken at event 812: …`.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broken at event {}: {}", self.rule, self.at, self.what)
+    }
+}
+
+/// How a check stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing spoke against it so far.
+    Holds,
+    /// A property of progress that is not due yet.
+    Waiting,
+    /// It was broken.
+    Broken,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Holds => "holds",
+            Verdict::Waiting => "waiting",
+            Verdict::Broken => "broken",
+        })
+    }
+}
+
+/// What checks must know about a cluster that its events do not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The servers. All of them are acceptors; a quorum is more than half of them.
+    pub nodes: Vec<NodeId>,
+    /// The processes that ask by themselves, over and over.
+    pub clients: Vec<NodeId>,
+    /// How long after the last fault ends each client may wait for its next success.
+    pub progress_within: Span,
+    /// What an absent key that begins with `acct/` is worth.
+    pub opening_balance: i64,
+}
+
+impl Expect {
+    /// How many nodes make a quorum.
+    pub fn quorum(&self) -> usize {
+        self.nodes.len() / 2 + 1
+    }
+}
+
+/// One check, and what it has found.
+#[derive(Debug)]
+struct Watched {
+    check: Box<dyn Check>,
+    first: Option<Violation>,
+    count: u64,
+}
+
+/// A set of checks that see the same events.
+#[derive(Debug)]
+pub struct Checks {
+    all: Vec<Watched>,
+    seen: usize,
+    finished: bool,
+}
+
+/// How one check stands, for people.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds, in one sentence.
+    pub about: &'static str,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it waits for, if it does.
+    pub waits_for: Option<String>,
+    /// The first violation.
+    pub first: Option<&'a Violation>,
+    /// How many events broke it.
+    pub count: u64,
+}
+
+impl Checks {
+    /// Every check there is, for such a cluster.
+    pub fn all(expect: &Expect) -> Checks {
+        let _ = expect;
+        Checks::of([])
+    }
+
+    /// Only these.
+    pub fn of(checks: impl IntoIterator<Item = Box<dyn Check>>) -> Checks {
+        let watch = |check| Watched { check, first: None, count: 0 };
+        Checks { all: checks.into_iter().map(watch).collect(), seen: 0, finished: false }
+    }
+
+    /// Shows the next event to all checks. True if one of them was broken for the first time.
+    pub fn see(&mut self, event: &Event) -> bool {
+        let at = self.seen;
+        self.seen += 1;
+        let mut news = false;
+        for watched in &mut self.all {
+            if let Some(violation) = watched.check.see(at, event) {
+                news |= watched.note(violation);
+            }
+        }
+        news
+    }
+
+    /// Tells all checks that the run is over. Later calls do nothing. True if one was broken by it.
+    pub fn finish(&mut self) -> bool {
+        let mut news = false;
+        if !std::mem::replace(&mut self.finished, true) {
+            for watched in &mut self.all {
+                if let Some(violation) = watched.check.finish() {
+                    news |= watched.note(violation);
+                }
+            }
+        }
+        news
+    }
+
+    /// How many events were shown.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// How each check stands, in order.
+    pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
+        self.all.iter().map(Watched::standing)
+    }
+
+    /// The first violation of each check that was broken, in the order of checks.
+    pub fn violations(&self) -> impl Iterator<Item = &Violation> {
+        self.all.iter().filter_map(|watched| watched.first.as_ref())
+    }
+
+    /// The earliest violation of all.
+    pub fn first(&self) -> Option<&Violation> {
+        self.violations().min_by_key(|violation| violation.at)
+    }
+}
+
+impl Watched {
+    fn note(&mut self, violation: Violation) -> bool {
+        self.count += 1;
+        let first = self.first.is_none();
+        self.first.get_or_insert(violation);
+        first
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let waits_for = self.check.waits_for();
+        let verdict = match (&self.first, &waits_for) {
+            (Some(_), _) => Verdict::Broken,
+            (None, Some(_)) => Verdict::Waiting,
+            (None, None) => Verdict::Holds,
+        };
+        Standing {
+            name: self.check.name(),
+            about: self.check.about(),
+            verdict,
+            waits_for,
+            first: self.first.as_ref(),
+            count: self.count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Time;
+    use crate::event::Kind;
+
+    /// Nobody may freeze; the end must come.
+    #[derive(Debug)]
+    struct NoPause;
+
+    impl Check for NoPause {
+        fn name(&self) -> &'static str {
+            "no-pause"
+        }
+        fn about(&self) -> &'static str {
+            "Nobody freezes."
+        }
+        fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+            let what = format!("{} freezes", event.node);
+            let broken = event.kind == Kind::Paused;
+            broken.then(|| Violation {
+                check: "no-pause",
+                rule: "T-1",
+                what,
+                at,
+                because: Vec::new(),
+            })
+        }
+        fn waits_for(&self) -> Option<String> {
+            Some("the end".to_owned())
+        }
+    }
+
+    #[test]
+    fn the_first_violation_is_kept_and_all_are_counted() {
+        let mut checks = Checks::of([Box::new(NoPause) as Box<dyn Check>]);
+        let event = |kind| Event { at: Time::ZERO, node: NodeId::node(1), kind };
+        assert!(!checks.see(&event(Kind::Resumed)));
+        assert_eq!(checks.standings().next().map(|s| s.verdict), Some(Verdict::Waiting));
+        assert!(checks.see(&event(Kind::Paused)));
+        assert!(!checks.see(&event(Kind::Paused)), "no news");
+        let standing = checks.standings().next().expect("there is one check");
+        assert_eq!((standing.verdict, standing.count), (Verdict::Broken, 2));
+        assert_eq!(checks.first().map(|violation| violation.at), Some(1));
+    }
+}

