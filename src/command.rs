@@ -10,6 +10,10 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod links;
+
+pub use links::Fault;
+
 use crate::base::{MsgId, Name, NodeId, Op, ParseError, Span, Time, TxnId, parse_error};
 use std::fmt;
 use std::str::FromStr;

@@ -6,27 +6,9 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::{NodeId, Rng, Span};
+pub use crate::command::Fault;
 use crate::event::Loss;
 use std::collections::BTreeMap;
-
-/// What is wrong with one direction of one link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fault {
-    /// Nothing gets through.
-    pub cut: bool,
-    /// Everything is kept back until released.
-    pub hold: bool,
-    /// Added to every message's way.
-    pub delay: Span,
-    /// Up to this much is added on top, by chance.
-    pub jitter: Span,
-    /// This many of 100 are lost.
-    pub loss: u8,
-    /// This many of 100 arrive twice.
-    pub duplicate: u8,
-    /// This many of 100 are held back by up to ten times the usual way.
-    pub reorder: u8,
-}
 
 /// What happens to one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,9 @@
 
 use super::world::{Envelope, Item, State, World};
 use crate::base::{MsgId, NodeId, Span};
-use crate::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
+use crate::command::{ClockFault, Command, DiskFault, Target, Unsynced};
 use crate::event::{Event, Kind, Loss};
 use crate::host::Input;
-use crate::net::Fault;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -64,7 +63,9 @@ impl World {
             | Command::Duplicate { link, .. }
             | Command::Reorder { link, .. }
             | Command::Hold(link)
-            | Command::Release(link) => self.pairs(link).map(|_| ()),
+            | Command::Release(link) => {
+                link.targets().into_iter().try_for_each(|who| self.nodes(who).map(|_| ()))
+            }
             Command::Deliver(msg) | Command::Drop(msg) | Command::Twice(msg) => {
                 match self.find(*msg).is_some() || self.held.iter().any(|e| e.id == *msg) {
                     true => Ok(()),
@@ -178,112 +179,21 @@ impl World {
         }
     }
 
-    /// The directed links that `link` stands for.
-    fn pairs(&self, link: &Link) -> Refused<Vec<(NodeId, NodeId)>> {
-        let both = |a: &[NodeId], b: &[NodeId]| {
-            let one = |a: &[NodeId], b: &[NodeId]| -> Vec<(NodeId, NodeId)> {
-                a.iter().flat_map(|from| b.iter().map(|to| (*from, *to))).collect()
-            };
-            [one(a, b), one(b, a)].concat()
-        };
-        let mut pairs = match link {
-            Link::All => both(&self.ids, &self.ids),
-            Link::Of(who) => both(self.nodes(who)?, &self.ids),
-            Link::Between(a, b) => both(self.nodes(a)?, self.nodes(b)?),
-            Link::OneWay(from, to) => {
-                let (from, to) = (self.nodes(from)?, self.nodes(to)?);
-                from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))).collect()
-            }
-        };
-        pairs.retain(|(from, to)| from != to);
-        pairs.sort_unstable();
-        pairs.dedup();
-        Ok(pairs)
-    }
-
-    fn change(&mut self, link: &Link, change: impl Fn(&mut Fault)) {
-        for (from, to) in self.pairs(link).unwrap_or_default() {
-            self.rules.change(from, to, &change);
-        }
-    }
-
-    fn cut(&mut self, a: &[NodeId], b: &[NodeId]) {
-        for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (*a, *b))) {
-            self.rules.change(a, b, |fault| fault.cut = true);
-            self.rules.change(b, a, |fault| fault.cut = true);
-        }
-    }
-
     fn change_network(&mut self, command: &Command) {
-        match command {
-            Command::Partition(groups) => {
-                let groups: Vec<Vec<NodeId>> =
-                    groups.iter().filter_map(|g| Some(self.nodes(g).ok()?.to_vec())).collect();
-                for (i, a) in groups.iter().enumerate() {
-                    groups[i + 1..].iter().for_each(|b| self.cut(a, b));
-                }
-            }
-            Command::Cut(link) => self.change(link, |fault| fault.cut = true),
-            Command::Isolate(who) => {
-                self.change(&Link::Of(who.clone()), |fault| fault.cut = true);
-            }
-            Command::Bridge(who) => self.bridge(who),
-            Command::Ring => self.ring(),
-            Command::Heal(link) => {
-                self.change(link, |fault| *fault = Fault::default());
-                self.release(link);
-            }
-            Command::Delay { link, by, jitter } => {
-                self.change(link, |fault| (fault.delay, fault.jitter) = (*by, *jitter));
-            }
-            Command::Loss { link, percent } => self.change(link, |fault| fault.loss = *percent),
-            Command::Duplicate { link, percent } => {
-                self.change(link, |fault| fault.duplicate = *percent);
-            }
-            Command::Reorder { link, percent } => {
-                self.change(link, |fault| fault.reorder = *percent);
-            }
-            Command::Hold(link) => self.change(link, |fault| fault.hold = true),
-            Command::Release(link) => {
-                self.change(link, |fault| fault.hold = false);
-                self.release(link);
-            }
-            _ => {}
+        let links = command.links(&self.ids);
+        for (from, to) in &links {
+            self.rules.change(*from, *to, |fault| command.alter(fault));
+        }
+        if matches!(command, Command::Heal(_) | Command::Release(_)) {
+            self.release(&links);
         }
     }
 
-    /// The servers, in order, without clients.
-    fn servers(&self) -> Vec<NodeId> {
-        self.ids.iter().copied().filter(|id| !id.is_client()).collect()
-    }
-
-    fn bridge(&mut self, who: &Target) {
-        let bridges = self.nodes(who).unwrap_or_default().to_vec();
-        let others: Vec<NodeId> =
-            self.servers().into_iter().filter(|id| !bridges.contains(id)).collect();
-        let (left, right) = others.split_at(others.len().div_ceil(2));
-        self.cut(left, right);
-    }
-
-    fn ring(&mut self) {
-        let nodes = self.servers();
-        for (i, a) in nodes.iter().enumerate() {
-            for (j, b) in nodes.iter().enumerate().skip(i + 1) {
-                let distance = (j - i).min(nodes.len() - (j - i));
-                // So many neighbours on each side make a majority together with the node itself.
-                if distance > (nodes.len() / 2).div_ceil(2) {
-                    self.cut(&[*a], &[*b]);
-                }
-            }
-        }
-    }
-
-    /// Sends on what was held on `link`.
-    fn release(&mut self, link: &Link) {
-        let pairs = self.pairs(link).unwrap_or_default();
+    /// Sends on what was held on these links.
+    fn release(&mut self, links: &[(NodeId, NodeId)]) {
         let held = std::mem::take(&mut self.held);
         let (free, kept): (Vec<_>, Vec<_>) =
-            held.into_iter().partition(|e| pairs.binary_search(&(e.from, e.to)).is_ok());
+            held.into_iter().partition(|e| links.binary_search(&(e.from, e.to)).is_ok());
         self.held = kept;
         for envelope in free {
             self.later(self.now, Item::Deliver(envelope));
