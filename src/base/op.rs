@@ -46,8 +46,8 @@ pub struct Transfer {
     pub amount: i64,
 }
 
-/// One operation. The first group is what clients ask for; the second is what services put into
-/// the log themselves.
+/// One operation. The first group is what clients ask for; the second is what services ask of the
+/// log and of each other.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Op {
@@ -81,6 +81,16 @@ pub enum Op {
     Expire { lock: Name, token: Token, renewals: u32 },
     /// A node holds all of its ranges of ring epoch `epoch`.
     Synced { node: NodeId, epoch: u64 },
+    /// The cluster takes a silent node out of the ring. Has no effect unless the ring is still that
+    /// of `epoch`, in which it was decided.
+    Evict { node: NodeId, epoch: u64 },
+    /// The cluster takes a node in. Has no effect unless the ring is still that of `epoch`, nor if
+    /// a person made the node leave.
+    Admit { node: NodeId, weight: u16, epoch: u64 },
+    /// For `call`'s transaction `txn`, lock `key` and plan to add `by` to it.
+    Intend { txn: TxnId, call: CallId, key: Name, by: i64 },
+    /// Carry out (`commit`) or drop what `txn` planned for `key`, and unlock it.
+    Settle { txn: TxnId, key: Name, commit: bool },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -101,6 +111,11 @@ impl fmt::Display for Op {
             Op::Noop => f.write_str("noop"),
             Op::Expire { lock, token, renewals } => write!(f, "expire {lock} {token} {renewals}"),
             Op::Synced { node, epoch } => write!(f, "synced {node} {epoch}"),
+            Op::Evict { node, epoch } => write!(f, "evict {node} {epoch}"),
+            Op::Admit { node, weight, epoch } => write!(f, "admit {node} {weight} {epoch}"),
+            Op::Intend { txn, key, by, .. } => write!(f, "intend {txn} {key} {by}"),
+            Op::Settle { txn, key, commit: true } => write!(f, "commit {txn} {key}"),
+            Op::Settle { txn, key, commit: false } => write!(f, "abort {txn} {key}"),
         }
     }
 }

@@ -29,6 +29,7 @@ use std::marker::PhantomData;
 
 pub mod machine;
 pub mod ping;
+pub mod ring;
 mod stack;
 
 pub use stack::{Config, Message, Record, Service, Timer};

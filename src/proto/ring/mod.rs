@@ -1,0 +1,5 @@
+//! Who owns which keys.
+
+mod views;
+
+pub use views::{View, Views};
