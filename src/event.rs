@@ -198,9 +198,9 @@ pub enum Fact {
     Renewed { slot: Slot, lock: Name, token: Token, ttl: Span },
     /// Slot `slot` freed `lock`.
     Freed { slot: Slot, lock: Name, token: Token, why: Freed },
-    /// After a start: the queue and the last token of `lock` as of `slot`. Followed by `Granted`
-    /// and `Queued` for what is held and waited for.
-    LockIs { slot: Slot, lock: Name, token: Token },
+    /// After a start: the last token of `lock` as of `slot`, and how often its grant was renewed.
+    /// Followed by `Granted` and `Queued` for what is held and waited for, with their own slots.
+    LockIs { slot: Slot, lock: Name, token: Token, renewals: u32 },
     /// As a client: it believes that it holds `lock` for another `lease` by its own clock.
     Holds { lock: Name, token: Token, lease: Span },
     /// As a client: it no longer believes so.
@@ -433,8 +433,8 @@ impl Fact {
                 let why = if *why == Freed::Released { "released" } else { "expired" };
                 write!(f, "slot {slot} frees {lock} token {token}: {why}")
             }
-            Fact::LockIs { slot, lock, token } => {
-                write!(f, "slot {slot} has {lock} at token {token}")
+            Fact::LockIs { slot, lock, token, renewals } => {
+                write!(f, "slot {slot} has {lock} at token {token}, renewed {renewals} times")
             }
             Fact::Holds { lock, token, lease } => {
                 write!(f, "believes it holds {lock} token {token} for {lease}")

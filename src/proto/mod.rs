@@ -27,6 +27,7 @@ use crate::event::Fact;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
+pub mod lock;
 pub mod machine;
 pub mod ping;
 pub mod ring;

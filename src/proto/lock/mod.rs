@@ -1,0 +1,3 @@
+//! Locks, their leases, and the resource that they guard.
+
+pub mod table;

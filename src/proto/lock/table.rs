@@ -1,0 +1,484 @@
+//! The lock table: who holds what, and who waits, as a function of the replicated log.
+//!
+//! The machine on the log owns one table per replica and hands it every lock operation in slot
+//! order, so all replicas have the same table at the same slot. It reads no clock: a lease ends
+//! when an `expire` is *in the log*, and the lock service of the leader decides when to put it
+//! there. A renewal that the log orders before the `expire` wins.
+
+use crate::base::{
+    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Slot, Span, Token,
+};
+use crate::event::{Fact, Freed};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What an operation led to: outcomes of its own call, and of calls that had been waiting.
+pub type Answers = Vec<(CallId, Outcome)>;
+
+/// All locks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Table {
+    locks: BTreeMap<Name, Lock>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Lock {
+    /// The token of the last grant; 0 before the first.
+    token: Token,
+    holder: Option<Grant>,
+    /// Who waits, first come first served. Empty if nobody holds the lock.
+    queue: VecDeque<Waiter>,
+    /// The newest acquire of each client, by its number: how a repetition is told from a new wish.
+    asked: BTreeMap<NodeId, u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Grant {
+    call: CallId,
+    token: Token,
+    ttl: Span,
+    slot: Slot,
+    renewals: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiter {
+    call: CallId,
+    ttl: Span,
+    slot: Slot,
+}
+
+/// One operation on its way through the table.
+struct Step<'a> {
+    slot: Slot,
+    name: &'a Name,
+    mutations: Mutations,
+    facts: &'a mut Vec<Fact>,
+    answers: Answers,
+}
+
+impl Table {
+    /// Whether the table is in charge of `op`.
+    pub fn takes(op: &Op) -> bool {
+        matches!(op, Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Expire { .. })
+    }
+
+    /// Takes in the entry of `slot` and says, in `facts`, what changed. Operations of others change
+    /// nothing.
+    ///
+    /// The answers are for `call`, and for calls that waited and were granted by this one. There is
+    /// none for an acquire that has to wait: it comes with a later slot. An acquire that is
+    /// repeated keeps its place or hears of its grant; a newer one of the same client replaces one
+    /// that still waits, which is refused.
+    pub fn apply(
+        &mut self,
+        slot: Slot,
+        call: CallId,
+        op: &Op,
+        mutations: Mutations,
+        facts: &mut Vec<Fact>,
+    ) -> Answers {
+        let (Op::Acquire { lock: name, .. }
+        | Op::Renew { lock: name, .. }
+        | Op::Release { lock: name, .. }
+        | Op::Expire { lock: name, .. }) = op
+        else {
+            return Vec::new();
+        };
+        let mut step = Step { slot, name, mutations, facts, answers: Vec::new() };
+        let lock = match self.locks.get_mut(name) {
+            Some(lock) => lock,
+            None if matches!(op, Op::Acquire { .. }) => self.locks.entry(name.clone()).or_default(),
+            None => return vec![(call, Outcome::Refused(Refusal::NotHeld))],
+        };
+        match *op {
+            Op::Acquire { ttl, .. } => lock.acquire(Waiter { call, ttl, slot }, &mut step),
+            Op::Renew { token, .. } => lock.renew(call, token, &mut step),
+            Op::Release { token, .. } => lock.release(call, token, &mut step),
+            Op::Expire { token, renewals, .. } => lock.expire(call, token, renewals, &mut step),
+            _ => {}
+        }
+        step.answers
+    }
+
+    /// Says, as facts, what the table is at `slot`: for a replica that starts.
+    pub fn restate(&self, slot: Slot, facts: &mut Vec<Fact>) {
+        for (name, lock) in &self.locks {
+            let renewals = lock.holder.as_ref().map_or(0, |grant| grant.renewals);
+            let token = lock.token;
+            facts.push(Fact::LockIs { slot, lock: name.clone(), token, renewals });
+            facts.extend(lock.holder.as_ref().map(|grant| grant.fact(name)));
+            for (ahead, waiter) in lock.queue.iter().enumerate() {
+                facts.push(waiter.fact(name, ahead));
+            }
+        }
+    }
+
+    /// Whose call holds the lock, under which token.
+    pub fn holder(&self, lock: &Name) -> Option<(CallId, Token)> {
+        let grant = self.locks.get(lock)?.holder.as_ref()?;
+        Some((grant.call, grant.token))
+    }
+
+    /// Whose calls wait for the lock, in order.
+    pub fn queue(&self, lock: &Name) -> impl Iterator<Item = CallId> {
+        self.locks.get(lock).into_iter().flat_map(|lock| lock.queue.iter().map(|w| w.call))
+    }
+}
+
+impl Lock {
+    fn acquire(&mut self, wish: Waiter, step: &mut Step<'_>) {
+        let call = wish.call;
+        let newest = self.asked.entry(call.client).or_default();
+        if call.seq <= *newest {
+            if let Some(outcome) = self.repeated(call) {
+                step.answers.push((call, outcome));
+            }
+            return;
+        }
+        *newest = call.seq;
+        if let Some(old) = self.queue.iter().position(|w| w.call.client == call.client) {
+            let old = self.queue.remove(old);
+            let refused = Outcome::Refused(Refusal::NotHeld);
+            step.answers.extend(old.map(|waiter| (waiter.call, refused)));
+        }
+        if self.holder.is_none() || step.mutations.has(Mutation::LockShared) {
+            self.grant(wish, step);
+        } else {
+            step.facts.push(wish.fact(step.name, self.queue.len()));
+            self.queue.push_back(wish);
+        }
+    }
+
+    /// The answer to an acquire that was seen before; none while it waits.
+    fn repeated(&self, call: CallId) -> Option<Outcome> {
+        match &self.holder {
+            Some(grant) if grant.call == call => Some(Outcome::Granted { token: grant.token }),
+            _ if self.queue.iter().any(|waiter| waiter.call == call) => None,
+            _ => Some(Outcome::Refused(Refusal::NotHeld)),
+        }
+    }
+
+    fn renew(&mut self, call: CallId, token: Token, step: &mut Step<'_>) {
+        let Some(grant) = self.holder.as_mut().filter(|grant| grant.is_of(call, token)) else {
+            return step.answers.push((call, Outcome::Refused(Refusal::NotHeld)));
+        };
+        grant.renewals = grant.renewals.saturating_add(1);
+        let (slot, lock, ttl) = (step.slot, step.name.clone(), grant.ttl);
+        step.facts.push(Fact::Renewed { slot, lock, token, ttl });
+        step.answers.push((call, Outcome::Granted { token }));
+    }
+
+    fn release(&mut self, call: CallId, token: Token, step: &mut Step<'_>) {
+        let blind = step.mutations.has(Mutation::LockBlindRelease);
+        match &self.holder {
+            Some(grant) if blind || grant.is_of(call, token) => {
+                step.answers.push((call, Outcome::Done));
+                self.free(Freed::Released, step);
+            }
+            _ => step.answers.push((call, Outcome::Refused(Refusal::NotHeld))),
+        }
+    }
+
+    fn expire(&mut self, call: CallId, token: Token, renewals: u32, step: &mut Step<'_>) {
+        match &self.holder {
+            Some(grant) if grant.token == token && grant.renewals <= renewals => {
+                step.answers.push((call, Outcome::Done));
+                self.free(Freed::Expired, step);
+            }
+            _ => step.answers.push((call, Outcome::Refused(Refusal::NotHeld))),
+        }
+    }
+
+    /// Takes the lock from its holder and gives it to whoever has waited longest.
+    fn free(&mut self, why: Freed, step: &mut Step<'_>) {
+        if let Some(Grant { token, .. }) = self.holder.take() {
+            let (slot, lock) = (step.slot, step.name.clone());
+            step.facts.push(Fact::Freed { slot, lock, token, why });
+        }
+        if let Some(next) = self.queue.pop_front() {
+            self.grant(next, step);
+        }
+    }
+
+    fn grant(&mut self, to: Waiter, step: &mut Step<'_>) {
+        if self.token == 0 || !step.mutations.has(Mutation::LockRepeatToken) {
+            self.token = step.slot;
+        }
+        let Waiter { call, ttl, .. } = to;
+        let grant = Grant { call, token: self.token, ttl, slot: step.slot, renewals: 0 };
+        step.facts.push(grant.fact(step.name));
+        step.answers.push((call, Outcome::Granted { token: self.token }));
+        self.holder = Some(grant);
+    }
+}
+
+impl Grant {
+    /// Whether this grant is what `call`'s client holds under `token`.
+    fn is_of(&self, call: CallId, token: Token) -> bool {
+        self.call.client == call.client && self.token == token
+    }
+
+    fn fact(&self, lock: &Name) -> Fact {
+        let Grant { call, token, ttl, slot, .. } = *self;
+        Fact::Granted { slot, lock: lock.clone(), call, token, ttl }
+    }
+}
+
+impl Waiter {
+    fn fact(&self, lock: &Name, ahead: usize) -> Fact {
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        Fact::Queued { slot: self.slot, lock: lock.clone(), call: self.call, ahead }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A table, its log position and everything it said.
+    #[derive(Default)]
+    struct Lab {
+        table: Table,
+        slot: Slot,
+        facts: Vec<Fact>,
+        mutations: Mutations,
+    }
+
+    fn call(client: u16, seq: u64) -> CallId {
+        CallId { client: NodeId::client(client), seq }
+    }
+
+    fn lock() -> Name {
+        "door".parse().unwrap()
+    }
+
+    fn granted(client: u16, seq: u64, token: Token) -> (CallId, Outcome) {
+        (call(client, seq), Outcome::Granted { token })
+    }
+
+    fn refused(client: u16, seq: u64) -> (CallId, Outcome) {
+        (call(client, seq), Outcome::Refused(Refusal::NotHeld))
+    }
+
+    impl Lab {
+        fn apply(&mut self, client: u16, seq: u64, op: &str) -> Answers {
+            self.put(call(client, seq), &op.parse().unwrap())
+        }
+
+        fn expire(&mut self, token: Token, renewals: u32) -> Answers {
+            let own = CallId { client: NodeId::node(1), seq: self.slot };
+            self.put(own, &Op::Expire { lock: lock(), token, renewals })
+        }
+
+        fn put(&mut self, call: CallId, op: &Op) -> Answers {
+            self.slot += 1;
+            self.table.apply(self.slot, call, op, self.mutations, &mut self.facts)
+        }
+    }
+
+    #[test]
+    fn who_waits_gets_the_lock_in_the_order_of_asking() {
+        let mut lab = Lab::default();
+        assert_eq!(lab.apply(1, 1, "acquire door 3s"), [granted(1, 1, 1)]);
+        assert_eq!(lab.apply(2, 1, "acquire door 3s"), []);
+        assert_eq!(lab.apply(3, 1, "acquire door 3s"), []);
+        let released = lab.apply(1, 2, "release door 1");
+        assert_eq!(released, [(call(1, 2), Outcome::Done), granted(2, 1, 4)]);
+        assert_eq!(lab.table.queue(&lock()).collect::<Vec<_>>(), [call(3, 1)]);
+        let expired = lab.expire(4, 0);
+        assert_eq!(expired[1..], [granted(3, 1, 5)]);
+    }
+
+    #[test]
+    fn a_repeated_acquire_keeps_its_place_and_hears_of_its_grant() {
+        let mut lab = Lab::default();
+        lab.apply(1, 1, "acquire door 3s");
+        assert_eq!(lab.apply(1, 1, "acquire door 3s"), [granted(1, 1, 1)]);
+        lab.apply(2, 1, "acquire door 3s");
+        lab.apply(3, 1, "acquire door 3s");
+        assert_eq!(lab.apply(2, 1, "acquire door 3s"), [], "still waiting, still second");
+        lab.apply(1, 2, "release door 1");
+        assert_eq!(lab.table.holder(&lock()), Some((call(2, 1), 6)));
+        assert_eq!(lab.apply(1, 1, "acquire door 3s"), [refused(1, 1)], "that grant is over");
+    }
+
+    #[test]
+    fn a_newer_acquire_replaces_one_that_waits() {
+        let mut lab = Lab::default();
+        lab.apply(1, 1, "acquire door 3s");
+        lab.apply(2, 1, "acquire door 3s");
+        lab.apply(3, 1, "acquire door 3s");
+        assert_eq!(lab.apply(2, 2, "acquire door 3s"), [refused(2, 1)]);
+        let queue: Vec<_> = lab.table.queue(&lock()).collect();
+        assert_eq!(queue, [call(3, 1), call(2, 2)]);
+        assert_eq!(lab.apply(2, 1, "acquire door 3s"), [refused(2, 1)], "late repetition");
+    }
+
+    #[test]
+    fn only_the_holder_can_release_and_renew() {
+        let mut lab = Lab::default();
+        lab.apply(1, 1, "acquire door 3s");
+        assert_eq!(lab.apply(2, 1, "release door 1"), [refused(2, 1)]);
+        assert_eq!(lab.apply(1, 2, "release door 7"), [refused(1, 2)]);
+        assert_eq!(lab.apply(2, 2, "renew door 1"), [refused(2, 2)]);
+        assert_eq!(lab.apply(1, 3, "renew door 1"), [granted(1, 3, 1)]);
+        assert_eq!(lab.apply(1, 4, "renew roof 1"), [refused(1, 4)], "no such lock");
+        assert_eq!(lab.table.holder(&lock()), Some((call(1, 1), 1)));
+    }
+
+    #[test]
+    fn a_renewal_that_the_log_orders_first_beats_the_expiry() {
+        let mut lab = Lab::default();
+        lab.apply(1, 1, "acquire door 3s");
+        lab.apply(1, 2, "renew door 1");
+        lab.expire(1, 0);
+        assert_eq!(lab.table.holder(&lock()), Some((call(1, 1), 1)));
+        lab.expire(1, 1);
+        assert_eq!(lab.table.holder(&lock()), None);
+    }
+
+    #[test]
+    fn a_restarted_replica_says_what_a_running_one_knows() {
+        let mut lab = Lab::default();
+        lab.apply(1, 1, "acquire door 3s");
+        lab.apply(2, 1, "acquire door 2s");
+        lab.apply(1, 2, "renew door 1");
+        let mut facts = Vec::new();
+        lab.table.restate(lab.slot, &mut facts);
+        let lines: Vec<String> = facts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "slot 3 has door at token 1, renewed 1 times",
+                "slot 1 grants door to c1/1 token 1 for 3s",
+                "slot 2 queues c2/1 for door behind 0",
+            ]
+        );
+    }
+
+    /// What one client does next, drawn by chance.
+    #[derive(Clone, Debug)]
+    enum Deed {
+        Acquire { client: u16 },
+        Repeat { client: u16 },
+        Renew { client: u16, back: u64 },
+        Release { client: u16, back: u64 },
+        Expire { back: u64, renewals: u32 },
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            (1u16..5).prop_map(|client| Deed::Acquire { client }),
+            (1u16..5).prop_map(|client| Deed::Repeat { client }),
+            (1u16..5, 0u64..2).prop_map(|(client, back)| Deed::Renew { client, back }),
+            (1u16..5, 0u64..2).prop_map(|(client, back)| Deed::Release { client, back }),
+            (0u64..2, 0u32..2).prop_map(|(back, renewals)| Deed::Expire { back, renewals }),
+        ]
+    }
+
+    fn play(deeds: &[Deed], mutations: Mutations) -> Result<(), String> {
+        let mut lab = Lab { mutations, ..Lab::default() };
+        let mut seqs = [0u64; 5];
+        let mut last = [0u64; 5];
+        let mut tokens = vec![0];
+        for deed in deeds {
+            let token =
+                |back: u64| tokens[tokens.len() - 1 - (back as usize).min(tokens.len() - 1)];
+            let mut next = |client: u16| {
+                seqs[client as usize] += 1;
+                call(client, seqs[client as usize])
+            };
+            let (ttl, lock) = (Span::secs(3), lock());
+            match *deed {
+                Deed::Acquire { client } => {
+                    let call = next(client);
+                    last[client as usize] = call.seq;
+                    lab.put(call, &Op::Acquire { lock, ttl })
+                }
+                Deed::Repeat { client } if last[client as usize] > 0 => {
+                    lab.put(call(client, last[client as usize]), &Op::Acquire { lock, ttl })
+                }
+                Deed::Repeat { .. } => Vec::new(),
+                Deed::Renew { client, back } => {
+                    let token = token(back);
+                    lab.put(next(client), &Op::Renew { lock, token })
+                }
+                Deed::Release { client, back } => {
+                    let token = token(back);
+                    lab.put(next(client), &Op::Release { lock, token })
+                }
+                Deed::Expire { back, renewals } => lab.expire(token(back), renewals),
+            };
+            tokens.extend(lab.table.locks.get(&self::lock()).map(|lock| lock.token));
+            tokens.dedup();
+        }
+        obeys(&lab.facts)
+    }
+
+    /// Mutual exclusion, rising tokens, and grants in the order of asking, from facts alone.
+    fn obeys(facts: &[Fact]) -> Result<(), String> {
+        let (mut holder, mut highest) = (None, 0);
+        let mut queue: VecDeque<CallId> = VecDeque::new();
+        for fact in facts {
+            match fact {
+                Fact::Granted { call, token, .. } => {
+                    if holder.is_some() {
+                        return Err(format!("{fact}, but it is held"));
+                    }
+                    if *token <= highest {
+                        return Err(format!("{fact}, but token {highest} was granted"));
+                    }
+                    if queue.pop_front().is_some_and(|first| first != *call) {
+                        return Err(format!("{fact} out of turn"));
+                    }
+                    (holder, highest) = (Some(*token), *token);
+                }
+                Fact::Queued { call, ahead, .. } => {
+                    queue.retain(|waiter| waiter.client != call.client);
+                    if queue.len() != *ahead as usize || holder.is_none() {
+                        return Err(format!("{fact}, but {} wait", queue.len()));
+                    }
+                    queue.push_back(*call);
+                }
+                Fact::Freed { token, .. } if holder.take() != Some(*token) => {
+                    return Err(format!("{fact}, but it is not held so"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_operations_breaks_the_rules(
+            deeds in proptest::collection::vec(deed(), 1..80)
+        ) {
+            prop_assert_eq!(play(&deeds, Mutations::NONE), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_shared_lock_and_a_repeated_token_break_the_rules() {
+        let deeds = [
+            Deed::Acquire { client: 1 },
+            Deed::Release { client: 1, back: 0 },
+            Deed::Acquire { client: 2 },
+            Deed::Acquire { client: 3 },
+        ];
+        assert_eq!(play(&deeds, Mutations::NONE), Ok(()));
+        for mutation in [Mutation::LockShared, Mutation::LockRepeatToken] {
+            assert!(play(&deeds, Mutations::NONE.with(mutation)).is_err(), "{mutation}");
+        }
+    }
+
+    #[test]
+    fn a_blind_release_frees_what_another_holds() {
+        let mut lab =
+            Lab { mutations: Mutations::NONE.with(Mutation::LockBlindRelease), ..Lab::default() };
+        lab.apply(1, 1, "acquire door 3s");
+        lab.apply(2, 1, "release door 9");
+        assert_eq!(lab.table.holder(&lock()), None);
+    }
+}
