@@ -11,6 +11,7 @@
 //! An operation may be answered later than it is applied: an `Acquire` of a lock that is held gets
 //! its answer from the entry that frees the lock.
 
+use super::lock::table::Table;
 use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ pub enum Known {
 #[derive(Clone, Debug)]
 pub struct Machine {
     sessions: BTreeMap<NodeId, Session>,
+    locks: Table,
     applied: Slot,
     digest: u64,
     mutations: Mutations,
@@ -51,7 +53,8 @@ pub struct Machine {
 impl Machine {
     /// The state before slot 1.
     pub fn new(mutations: Mutations) -> Machine {
-        Machine { sessions: BTreeMap::new(), applied: 0, digest: 0, mutations }
+        let (sessions, locks) = (BTreeMap::new(), Table::default());
+        Machine { sessions, locks, applied: 0, digest: 0, mutations }
     }
 
     /// The last slot that was applied.
@@ -114,8 +117,10 @@ impl Machine {
         entry: &Entry,
         facts: &mut Vec<Fact>,
     ) -> Vec<(CallId, Outcome)> {
-        let _ = (slot, facts);
         let outcome = match &entry.op {
+            op if Table::takes(op) => {
+                return self.locks.apply(slot, entry.call, op, self.mutations, facts);
+            }
             Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             _ => Outcome::Refused(Refusal::NoService),
         };
@@ -134,7 +139,7 @@ impl Machine {
 
     /// Says the whole state in facts, for a newcomer.
     pub fn restate(&self, facts: &mut Vec<Fact>) {
-        let _ = facts;
+        self.locks.restate(self.applied, facts);
     }
 }
 
@@ -184,6 +189,21 @@ mod tests {
         assert_eq!((machine.applied(), machine.digest()), (2, digest));
         machine.apply(3, &entry(2, "a"), &mut Vec::new());
         assert_ne!(machine.digest(), digest);
+    }
+
+    #[test]
+    fn an_acquire_that_waits_is_answered_when_it_is_granted() {
+        let mut machine = Machine::new(Mutations::NONE);
+        let mut apply = |slot, client, seq, op: &str| {
+            let call = CallId { client: NodeId::client(client), seq };
+            machine.apply(slot, &Entry { call, op: op.parse().unwrap() }, &mut Vec::new())
+        };
+        apply(1, 1, 1, "acquire door 3s");
+        assert_eq!(apply(2, 2, 1, "acquire door 3s"), []);
+        let second = CallId { client: NodeId::client(2), seq: 1 };
+        let granted = (second, Outcome::Granted { token: 3 });
+        assert_eq!(apply(3, 1, 2, "release door 1")[1], granted);
+        assert_eq!(apply(4, 2, 1, "acquire door 3s"), [granted], "a retry hears the same");
     }
 
     #[test]
