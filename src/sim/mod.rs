@@ -15,6 +15,7 @@
 mod apply;
 mod clock;
 pub mod history;
+pub mod hunt;
 pub mod player;
 mod world;
 

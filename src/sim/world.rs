@@ -178,6 +178,11 @@ impl World {
         self.deadlines.iter().copied().min().unwrap_or(Time::NEVER).min(item).max(self.now)
     }
 
+    /// How many directed links something is wrong with.
+    pub fn network_faults(&self) -> usize {
+        self.rules.faults().count()
+    }
+
     /// Lets time pass to `time` without a step. Only forward, and not beyond [`World::next`].
     pub fn wait(&mut self, time: Time) {
         self.now = self.now.max(time.min(self.next()));
