@@ -8,7 +8,7 @@
 use crate::base::{Mutations, Name, NodeId, Span};
 use crate::check::Expect;
 use crate::host::Setup;
-use crate::proto::{Config, ping};
+use crate::proto::{Config, membership, ping};
 use std::sync::Arc;
 
 /// A range of times that chance draws from, evenly.
@@ -318,7 +318,12 @@ impl Plan {
         let peers = self.peers();
         let mut stack = Vec::new();
         if let Some(width) = self.services.ping {
-            stack.push(Config::Ping(ping::Config { peers, width }));
+            stack.push(Config::Ping(ping::Config { peers: peers.clone(), width }));
+        }
+        if let Some(Membership { heartbeat, suspect_after }) = self.services.membership {
+            let peers = peers.clone();
+            let config = membership::Config { peers, heartbeat, suspect_after };
+            stack.push(Config::Membership(config));
         }
         stack
     }

@@ -29,6 +29,7 @@ use std::marker::PhantomData;
 
 pub mod lock;
 pub mod machine;
+pub mod membership;
 pub mod ping;
 pub mod ring;
 mod stack;

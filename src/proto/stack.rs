@@ -150,4 +150,5 @@ macro_rules! services {
 
 services! {
     Ping => ping::Ping,
+    Membership => membership::Membership,
 }

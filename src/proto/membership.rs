@@ -1,0 +1,180 @@
+//! Who is alive: heartbeats and suspicion.
+//!
+//! **What it guarantees.** Completeness: a node that crashed, or can no longer be heard, is
+//! suspected by every node that goes on, within `suspect_after` of its last heartbeat's arrival.
+//! Accuracy only in the end: once messages arrive in time again, nobody who is alive stays
+//! suspected. A suspicion is one observer's opinion and may be wrong (a slow link looks like a
+//! crash), so nothing that must be right may rely on it. Who changes the ring because of it asks
+//! the log first.
+//!
+//! **Roles.** All the same: each node tells all others that it is alive, and watches all others.
+//! An *incarnation* is the number of a node's boot. A heartbeat of an earlier incarnation says
+//! nothing about the present one and is ignored.
+//!
+//! ```text
+//!  n1                                n2
+//!  │── Heartbeat 1 ──────────────────>│ trusts n1 boot 1
+//!  │── Heartbeat 1 ──────────────────>│ waits again
+//!  ×  crashes                         │
+//!                                     │ suspect_after passes: suspects n1 boot 1
+//!  boots again                        │
+//!  │── Heartbeat 2 ──────────────────>│ trusts n1 boot 2
+//! ```
+//!
+//! **Sources.** Chandra and Toueg, *Unreliable failure detectors for reliable distributed systems*
+//! (1996): the class "eventually perfect", when there are bounds that hold from some time on. The
+//! incarnation is that of Das, Gupta and Motivala, *SWIM* (2002), section 4.2, but counted by the
+//! host, so nobody has to refute anything.
+//!
+//! **What is left out.** Indirect probes and gossip (SWIM): every pair has its own heartbeats,
+//! which is n² messages a round. Adaptive timeouts (Hayashibara et al., *The φ accrual failure
+//! detector*, 2004): the bound is a setting.
+
+use super::{Context, Protocol};
+use crate::base::{NodeId, ServiceId, Span};
+use crate::event::Fact;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// All nodes, this one included.
+    pub peers: Arc<[NodeId]>,
+    /// How often it says that it is alive. Chance adds or takes up to a tenth, so that nodes do
+    /// not all speak at once.
+    pub heartbeat: Span,
+    /// After how long without a heartbeat a node is suspected.
+    pub suspect_after: Span,
+}
+
+/// What it sends.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// The sender is alive.
+    Heartbeat {
+        /// Which boot of the sender says so.
+        incarnation: u32,
+    },
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Message::Heartbeat { incarnation } = self;
+        write!(f, "Heartbeat {incarnation}")
+    }
+}
+
+/// Its timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// It is time to say that this node is alive.
+    Heartbeat,
+    /// Nothing was heard of this node for too long.
+    Suspect(NodeId),
+}
+
+/// What it writes: nothing. Who is alive now is not worth remembering.
+#[derive(Clone, Debug)]
+pub enum Record {}
+
+/// What a node thinks of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Opinion {
+    /// Not heard of, and not missed for long enough, if neither trusted nor suspected.
+    alive: Option<bool>,
+    /// The latest boot that was heard of; 0 if none was.
+    incarnation: u32,
+}
+
+/// One node's part.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    others: Arc<[NodeId]>,
+    config: Config,
+    opinions: BTreeMap<NodeId, Opinion>,
+}
+
+impl Protocol for Membership {
+    const ID: ServiceId = ServiceId::Membership;
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+
+    fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
+        let me = cx.me();
+        let others: Arc<[NodeId]> = config.peers.iter().copied().filter(|p| *p != me).collect();
+        let unknown = Opinion { alive: None, incarnation: 0 };
+        let opinions = others.iter().map(|peer| (*peer, unknown)).collect();
+        for peer in others.iter() {
+            cx.set(Timer::Suspect(*peer), config.suspect_after);
+        }
+        let membership = Membership { others, config, opinions };
+        membership.beat(cx);
+        membership
+    }
+
+    fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        let Message::Heartbeat { incarnation } = message;
+        let Some(opinion) = self.opinions.get_mut(&from) else { return };
+        if incarnation < opinion.incarnation {
+            return;
+        }
+        cx.set(Timer::Suspect(from), self.config.suspect_after);
+        let heard = Opinion { alive: Some(true), incarnation };
+        if *opinion != heard {
+            *opinion = heard;
+            cx.emit(heard.fact(from));
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
+        match timer {
+            Timer::Heartbeat => self.beat(cx),
+            Timer::Suspect(peer) => {
+                if let Some(opinion) = self.opinions.get_mut(&peer) {
+                    opinion.alive = Some(false);
+                    cx.emit(opinion.fact(peer));
+                }
+            }
+        }
+    }
+
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            Timer::Heartbeat => "heartbeat",
+            Timer::Suspect(_) => "suspect",
+        }
+    }
+
+    fn restate(&self, cx: &mut Context<'_, Self>) {
+        for (peer, opinion) in &self.opinions {
+            if opinion.alive.is_some() {
+                cx.emit(opinion.fact(*peer));
+            }
+        }
+    }
+}
+
+impl Membership {
+    fn beat(&self, cx: &mut Context<'_, Self>) {
+        let incarnation = cx.boot();
+        cx.send_all(self.others.iter(), &Message::Heartbeat { incarnation });
+        let Span(micros) = self.config.heartbeat;
+        let tenth = micros / 10;
+        let next = cx.rng().span(Span(micros - tenth), Span(micros + tenth));
+        cx.set(Timer::Heartbeat, next);
+    }
+}
+
+impl Opinion {
+    fn fact(self, who: NodeId) -> Fact {
+        let incarnation = self.incarnation;
+        match self.alive {
+            Some(true) => Fact::Trusts { who, incarnation },
+            _ => Fact::Suspects { who, incarnation },
+        }
+    }
+}

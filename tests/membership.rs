@@ -1,0 +1,95 @@
+//! Heartbeats and suspicion, in whole simulated clusters.
+
+use netsplit::base::{NodeId, Time};
+use netsplit::event::{Event, Fact};
+use netsplit::plan::{self, Plan};
+use netsplit::sim::history::History;
+use netsplit::sim::{Watch, World};
+
+fn plan() -> Plan {
+    let mut plan = Plan::bare(3);
+    plan.services.membership = Some(plan::Membership::default());
+    plan
+}
+
+/// Opinions that change until `secs`, as lines.
+fn opinions(run: &mut History, secs: u64) -> Vec<String> {
+    let mut events = Vec::new();
+    while run.world().next() <= Time(secs * 1_000_000) {
+        run.step(&mut events);
+    }
+    let told = |event: &Event| match event.fact() {
+        Some(fact @ (Fact::Suspects { .. } | Fact::Trusts { .. })) => {
+            Some(format!("{} {fact}", event.node))
+        }
+        _ => None,
+    };
+    let mut lines: Vec<String> = events.iter().filter_map(told).collect();
+    lines.sort();
+    lines
+}
+
+fn command(run: &mut History, line: &str) {
+    run.apply(&line.parse().unwrap(), &mut Vec::new()).unwrap();
+}
+
+#[test]
+fn a_crash_is_noticed_and_so_is_the_return() {
+    let mut run = History::new(&plan(), 1, Watch::Facts, &mut Vec::new());
+    assert_eq!(opinions(&mut run, 5).len(), 6, "each trusts two, and that does not change");
+    command(&mut run, "kill n3");
+    assert_eq!(opinions(&mut run, 10), ["n1 suspects n3 boot 1", "n2 suspects n3 boot 1"]);
+    command(&mut run, "restart n3");
+    assert_eq!(
+        opinions(&mut run, 15),
+        [
+            "n1 trusts n3 boot 2",
+            "n2 trusts n3 boot 2",
+            "n3 trusts n1 boot 1",
+            "n3 trusts n2 boot 1"
+        ]
+    );
+}
+
+#[test]
+fn suspicion_belongs_to_the_observer() {
+    let mut run = History::new(&plan(), 1, Watch::Facts, &mut Vec::new());
+    opinions(&mut run, 2);
+    command(&mut run, "partition n1 -> n2");
+    assert_eq!(opinions(&mut run, 5), ["n2 suspects n1 boot 1"]);
+    command(&mut run, "heal");
+    assert_eq!(opinions(&mut run, 8), ["n2 trusts n1 boot 1"]);
+}
+
+#[test]
+fn a_heartbeat_of_an_earlier_life_says_nothing() {
+    let mut run = History::new(&plan(), 1, Watch::Facts, &mut Vec::new());
+    opinions(&mut run, 1);
+    command(&mut run, "hold n1 -> n2");
+    opinions(&mut run, 2);
+    command(&mut run, "kill n1");
+    command(&mut run, "restart n1");
+    command(&mut run, "heal");
+    let lines = opinions(&mut run, 5);
+    assert!(!lines.iter().any(|line| line.starts_with("n3 suspects")), "{lines:?}");
+    let last = lines.iter().filter(|line| line.starts_with("n2 trusts n1")).next_back();
+    assert_eq!(last.map(String::as_str), Some("n2 trusts n1 boot 2"));
+}
+
+#[test]
+fn nobody_is_suspected_on_a_sound_network() {
+    for seed in 0..20 {
+        let mut events = Vec::new();
+        let mut world = World::new(&plan(), seed, Watch::Facts, &mut events);
+        while world.next() <= Time(10_000_000) {
+            world.step(&mut events);
+        }
+        let wrong = |e: &&Event| matches!(e.fact(), Some(Fact::Suspects { .. }));
+        assert_eq!(events.iter().find(wrong), None);
+        let trusted = |e: &&Event| {
+            matches!(e.fact(), Some(Fact::Trusts { who, .. })
+            if *who == NodeId::node(2))
+        };
+        assert_eq!(events.iter().filter(trusted).count(), 2);
+    }
+}
