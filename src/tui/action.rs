@@ -195,32 +195,14 @@ pub static ACTIONS: &[Row] = {
         pane(7, "pane-7", &["7"]),
         pane(8, "pane-8", &["8"]),
         pane(9, "pane-9", &["9"]),
-        Row::new(
-            G::Panes,
-            A::Zoom,
-            "zoom",
-            &["z"],
-            "Give the pane the whole screen, or take it back.",
-        )
-        .hint(7, "zoom"),
+        Row::new(G::Panes, A::Zoom, "zoom", &["z"], "Give the pane the whole screen, or not.")
+            .hint(7, "zoom"),
         Row::new(G::Move, A::Left, "left", &["Left", "h"], SELECT).repeats(),
         Row::new(G::Move, A::Down, "down", &["Down", "j"], SELECT).repeats(),
         Row::new(G::Move, A::Up, "up", &["Up", "k"], SELECT).repeats(),
         Row::new(G::Move, A::Right, "right", &["Right", "l"], SELECT).repeats(),
-        Row::new(
-            G::Move,
-            A::First,
-            "first",
-            &["g", "Home"],
-            "Go to the first row; in Events and Timeline, to the start.",
-        ),
-        Row::new(
-            G::Move,
-            A::Last,
-            "last",
-            &["G", "End"],
-            "Go to the last row; in Events and Timeline, to now.",
-        ),
+        Row::new(G::Move, A::First, "first", &["g", "Home"], "First row, or the start of the run."),
+        Row::new(G::Move, A::Last, "last", &["G", "End"], "Last row, or now."),
         Row::new(G::Move, A::PageUp, "page-up", &["PgUp"], "Move by a page.").repeats(),
         Row::new(G::Move, A::PageDown, "page-down", &["PgDn"], "Move by a page.").repeats(),
         Row::new(
@@ -268,13 +250,7 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Time, A::Undo, "undo", &["u"], "Go back to before the last command.")
             .hint(8, "undo"),
         Row::new(G::Time, A::Redo, "redo", &["U"], "Do again what was undone."),
-        Row::new(
-            G::Leave,
-            A::Back,
-            "back",
-            &["Esc"],
-            "Leave what is open: the prompt, help, zoom. Never the program.",
-        ),
+        Row::new(G::Leave, A::Back, "back", &["Esc"], "Leave prompt, help or zoom; never quits."),
         Row::new(
             G::Leave,
             A::Interrupt,

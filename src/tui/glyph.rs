@@ -87,6 +87,8 @@ pub struct Glyphs {
     pub separator: &'static str,
     /// Around the title of the focused pane.
     pub focus: [&'static str; 2],
+    /// Around the tab in front of a stack that has no focus.
+    pub front: [&'static str; 2],
     /// Parts of a cell from one part to a whole cell, for bars.
     pub fills: &'static [&'static str],
     /// The rest of a bar.
@@ -136,6 +138,7 @@ pub static UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     separator: "│",
     focus: ["▌", "▐"],
+    front: ["[", "]"],
     fills: &["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
     unfilled: "░",
     heights: &["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
@@ -184,6 +187,7 @@ pub static ASCII: Glyphs = Glyphs {
     ellipsis: "~",
     separator: "|",
     focus: ["[", "]"],
+    front: ["(", ")"],
     fills: &["#"],
     unfilled: ".",
     heights: &[".", ":", "-", "=", "+", "*", "#", "@"],
@@ -294,7 +298,7 @@ mod tests {
             set.separator,
             set.unfilled,
         ];
-        all.extend(set.focus.iter().chain(set.fills).chain(set.heights));
+        all.extend(set.focus.iter().chain(&set.front).chain(set.fills).chain(set.heights));
         all
     }
 

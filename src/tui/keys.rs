@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(text("Move the selection"), "arrows h j k l");
         assert_eq!(text("Go to the pane with"), "1-9");
         assert_eq!(text("One event"), ", .");
-        assert_eq!(text("Go to the first row"), "g Home");
+        assert_eq!(text("First row"), "g Home");
         let folded = ACTIONS.iter().map(|row| row.doc).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(lines.len(), folded.len());
     }

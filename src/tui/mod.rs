@@ -1,10 +1,25 @@
 //! The screen.
 //!
-//! Drawing is a pure function from what is shown to a buffer of cells; only [`screen`] knows that
-//! there is a terminal, and only it writes.
+//! ```text
+//!  key ──> keys ──> Action        layout ──> where ┐
+//!                                  theme ──> how   ├──> frame, help ──> Buffer ──> screen ──> bytes
+//!                                  glyph ──> with  ┘
+//! ```
+//!
+//! * [`action`] and [`keys`]: what a person can ask for, and with which key. Dispatch, help and the
+//!   hint bar come from one table.
+//! * [`theme`] and [`glyph`]: what things look like, chosen once at start.
+//! * [`layout`]: which pane is where, a pure function of the terminal's size.
+//! * [`frame`] and [`help`]: what every screen has in common.
+//! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
+//!
+//! Everything but `screen` is a pure function from what is shown to a buffer of cells, so it is
+//! tested without a terminal.
 
 pub mod action;
+pub mod frame;
 pub mod glyph;
+pub mod help;
 pub mod keys;
 pub mod layout;
 pub mod screen;

@@ -76,6 +76,18 @@ pub enum Depth {
     True,
 }
 
+impl Depth {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Depth::None => "none",
+            Depth::Sixteen => "16",
+            Depth::Cube => "256",
+            Depth::True => "24 bits",
+        }
+    }
+}
+
 /// The `--theme` argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ThemeArg {

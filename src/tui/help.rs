@@ -1,0 +1,290 @@
+//! The help overlay: every key as it is now, what signs and colours mean, what the focused pane
+//! shows, and how this screen was chosen.
+
+use super::action::Group;
+use super::frame::{overlay, put_all, wrap};
+use super::keys::Keymap;
+use super::layout::PaneKind;
+use super::theme::{Look, Role};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+/// From this many columns inside the overlay on, headings stand side by side.
+const TWO_COLUMNS: usize = 100;
+/// Cells for the keys of one line.
+const KEYS: usize = 15;
+
+/// What help is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Help<'a> {
+    /// The keys.
+    pub keymap: &'a Keymap,
+    /// The focused pane.
+    pub pane: PaneKind,
+    /// What one sees there, in a few sentences.
+    pub about: &'a str,
+    /// The first line to show.
+    pub scroll: usize,
+}
+
+/// Draws the overlay over `screen`. Returns the largest scroll that still shows something new.
+pub fn draw(buf: &mut Buffer, screen: Rect, look: &Look, help: &Help<'_>) -> usize {
+    let title = format!("Help    pane {} {}", help.pane.number(), help.pane.title());
+    let size = Size::new(screen.width.saturating_sub(4).min(130), screen.height.saturating_sub(2));
+    let inside = overlay(buf, screen, look, &title, size);
+    let width = usize::from(inside.width.saturating_sub(2));
+    let lines = lines(look, help, width);
+    let most = lines.len().saturating_sub(inside.height.into());
+    let text = Rect { x: inside.x + inside.width.min(1), width: width as u16, ..inside };
+    put_all(buf, text, lines.into_iter().skip(help.scroll.min(most)));
+    if most > 0 {
+        more(buf, screen, inside, look, help.scroll.min(most), most);
+    }
+    most
+}
+
+/// Says at the bottom right that there is more to see.
+fn more(buf: &mut Buffer, screen: Rect, inside: Rect, look: &Look, scroll: usize, most: usize) {
+    let text = match (scroll, scroll < most) {
+        (0, _) => " Down for more ",
+        (_, true) => " Up and Down for more ",
+        (_, false) => " Up for more ",
+    };
+    let width = (text.width() as u16).min(inside.width);
+    let place = Rect::new(inside.right() - width, inside.bottom(), width, 1);
+    let line = Line::styled(text, look.style(Role::Accent));
+    put_all(buf, place.intersection(screen), [line]);
+}
+
+fn lines(look: &Look, help: &Help<'_>, width: usize) -> Vec<Line<'static>> {
+    let section = |group: Group, width: usize| {
+        let lines = help.keymap.help(group);
+        let wide = lines.iter().map(|(keys, _)| keys.width()).max().unwrap_or(0).min(KEYS) + 2;
+        let entry = |(keys, doc): (String, &str)| {
+            let style = look.style(Role::Accent).add_modifier(Modifier::BOLD);
+            entry(Span::styled(format!(" {keys}"), style), wide + 1, doc, width)
+        };
+        headed(group.title(), lines.into_iter().flat_map(entry).collect())
+    };
+    let mut all = if width >= TWO_COLUMNS {
+        let half = width / 2;
+        let of = |groups: &[Group]| -> Vec<Line<'static>> {
+            groups.iter().flat_map(|group| section(*group, half - 2)).collect()
+        };
+        let left = of(&[Group::Find, Group::Panes, Group::Time]);
+        let right = of(&[Group::Move, Group::Break, Group::Leave]);
+        side_by_side(left, right, half)
+    } else {
+        Group::ALL.iter().flat_map(|group| section(*group, width)).collect()
+    };
+    all.extend(headed("signs and colours", legend(look, width)));
+    let about = wrap(help.about, width.saturating_sub(1));
+    let about = about.into_iter().map(|line| Line::raw(format!(" {line}"))).collect();
+    all.extend(headed("what you see", about));
+    let facts = format!(
+        "{:?} theme ({}), colours: {}, glyphs: {}",
+        look.theme,
+        look.because,
+        look.depth.name(),
+        look.glyphs.name
+    );
+    let facts = wrap(&facts, width.saturating_sub(1));
+    all.extend(headed("terminal", facts.into_iter().map(|l| Line::raw(format!(" {l}"))).collect()));
+    all.pop();
+    all
+}
+
+/// A heading, the lines under it, an empty line.
+fn headed(title: &'static str, lines: Vec<Line<'static>>) -> Vec<Line<'static>> {
+    let title = Line::styled(title, Style::new().add_modifier(Modifier::BOLD));
+    [title].into_iter().chain(lines).chain([Line::default()]).collect()
+}
+
+/// Something in a column of `column` cells, and a text beside it that wraps within its own column.
+fn entry(what: Span<'static>, column: usize, text: &str, width: usize) -> Vec<Line<'static>> {
+    let mut what = Some(what);
+    let texts = wrap(text, width.saturating_sub(column));
+    let line = |text| {
+        let what = what.take().unwrap_or_default();
+        let gap = " ".repeat(column.saturating_sub(what.width()).max(1));
+        Line::from(vec![what, Span::raw(gap), Span::raw(text)])
+    };
+    texts.into_iter().map(line).collect()
+}
+
+fn side_by_side(
+    left: Vec<Line<'static>>,
+    right: Vec<Line<'static>>,
+    half: usize,
+) -> Vec<Line<'static>> {
+    let rows = left.len().max(right.len());
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    let row = |_| {
+        let mut line = left.next().unwrap_or_default();
+        let gap = half.saturating_sub(line.width());
+        line.push_span(" ".repeat(gap));
+        line.spans.extend(right.next().unwrap_or_default().spans);
+        line
+    };
+    (0..rows).map(row).collect()
+}
+
+/// Every sign in its colour, with its word, in as many columns as there is room for.
+fn legend(look: &Look, width: usize) -> Vec<Line<'static>> {
+    const COLUMN: usize = 25;
+    let g = look.glyphs;
+    let signs = [
+        (g.leader, Role::Leader, "leads"),
+        (g.follower, Role::Follower, "follows"),
+        (g.candidate, Role::Candidate, "wants to lead"),
+        (g.up, Role::Ok, "up"),
+        (g.down, Role::Down, "down"),
+        (g.paused, Role::Warn, "paused"),
+        (g.recovering, Role::Down, "recovering"),
+        (g.skewed, Role::Warn, "clock is off"),
+        (g.holds, Role::Ok, "holds"),
+        (g.broken, Role::Bad, "broken"),
+        ("Y", Role::Ok, "yes"),
+        ("N", Role::Bad, "no"),
+        ("?", Role::Warn, "in doubt"),
+        (g.cut, Role::Bad, "cut, lost"),
+        (g.uncommitted, Role::Muted, "not committed"),
+        (g.fault, Role::Bad, "fault"),
+        (g.violation, Role::Violation, "violation"),
+        (">", Role::Text, "selected"),
+    ];
+    let columns = (width / COLUMN).max(1);
+    let cell = |(sign, role, word): (&'static str, Role, &'static str)| {
+        let text = format!("{:1$}{word}", "", 3_usize.saturating_sub(sign.width()));
+        let gap = COLUMN.saturating_sub(1 + sign.width() + text.width());
+        [
+            Span::raw(" "),
+            Span::styled(sign, look.style(role)),
+            Span::raw(text),
+            Span::raw(" ".repeat(gap)),
+        ]
+    };
+    signs.chunks(columns).map(|row| row.iter().flat_map(|sign| cell(*sign)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::action::ACTIONS;
+    use crate::tui::frame::clear;
+    use crate::tui::theme::{Env, Flags, GlyphsArg};
+
+    const ABOUT: &str = "One row per node. A line over the table says when no side of a partition \
+                         has a majority.";
+
+    fn drawn(width: u16, height: u16, scroll: usize) -> (Vec<String>, usize) {
+        let flags = Flags { glyphs: Some(GlyphsArg::Unicode), ..Flags::default() };
+        let look = Look::choose(&flags, &Env::default());
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+        let area = buf.area;
+        clear(&mut buf, area);
+        let keymap = Keymap::default();
+        let help = Help { keymap: &keymap, pane: PaneKind::Nodes, about: ABOUT, scroll };
+        let most = draw(&mut buf, area, &look, &help);
+        let row = |row: Rect| -> String {
+            let row: String = row.positions().map(|at| buf[at].symbol().to_owned()).collect();
+            row.trim_end().to_owned()
+        };
+        (area.rows().map(row).collect(), most)
+    }
+
+    #[test]
+    fn help_fits_a_wide_screen_at_once() {
+        let (rows, most) = drawn(120, 36, 0);
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+
+        ┏━▌Help    pane 1 Nodes▐━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
+        ┃ find                                                    move                                                     ┃
+        ┃  ? F1  Show or hide this help.                           arrows h j k l  Move the selection.                     ┃
+        ┃  :     Type a command.                                   g Home          First row, or the start of the run.     ┃
+        ┃                                                          G End           Last row, or now.                       ┃
+        ┃ panes                                                    PgUp PgDn       Move by a page.                         ┃
+        ┃  Tab        Go to the next pane.                                                                                 ┃
+        ┃  Shift+Tab  Go to the pane before.                      break and repair                                         ┃
+        ┃  1-9        Go to the pane with this number.             x  Kill or start the node, cut or heal the link.        ┃
+        ┃  z          Give the pane the whole screen, or not.      p  Pause the node, or let it go on.                     ┃
+        ┃                                                          i  Cut the node off, or reconnect it.                   ┃
+        ┃ time                                                     P  Cut the cluster into groups.                         ┃
+        ┃  Space  Run the cluster, or pause it.                    H  Repair every link, start and resume every node.      ┃
+        ┃  , .    One event back, forward.                                                                                 ┃
+        ┃  < >    One second back, forward.                       leave                                                    ┃
+        ┃  v      Go to the next broken property.                  Esc     Leave prompt, help or zoom; never quits.        ┃
+        ┃  V      Go to the broken property before.                Ctrl+C  Cancel what is open; if nothing is, quit.       ┃
+        ┃  u      Go back to before the last command.              Ctrl+Z  Back to the shell; fg returns.                  ┃
+        ┃  U      Do again what was undone.                        Ctrl+L  Draw the whole screen again.                    ┃
+        ┃                                                          q       Quit.                                           ┃
+        ┃                                                                                                                  ┃
+        ┃ signs and colours                                                                                                ┃
+        ┃  ★  leads                 ●  follows               ◆  wants to lead         ●  up                                ┃
+        ┃  ✗  down                  ‖  paused                ◌  recovering            Δ  clock is off                      ┃
+        ┃  ✓  holds                 ✗  broken                Y  yes                   N  no                                ┃
+        ┃  ?  in doubt              ×  cut, lost             ·  not committed         ▼  fault                             ┃
+        ┃  !  violation             >  selected                                                                            ┃
+        ┃                                                                                                                  ┃
+        ┃ what you see                                                                                                     ┃
+        ┃  One row per node. A line over the table says when no side of a partition has a majority.                        ┃
+        ┃                                                                                                                  ┃
+        ┃ terminal                                                                                                         ┃
+        ┃  Neutral theme (background unknown), colours: 16, glyphs: unicode                                                ┃
+        ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛
+        "#);
+        assert_eq!(most, 0);
+    }
+
+    #[test]
+    fn scrolling_shows_every_key_on_a_small_screen() {
+        let (first, most) = drawn(80, 24, 0);
+        insta::assert_snapshot!(first.join("\n"), @r#"
+
+        ┏━▌Help    pane 1 Nodes▐━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
+        ┃ find                                                                     ┃
+        ┃  ? F1  Show or hide this help.                                           ┃
+        ┃  :     Type a command.                                                   ┃
+        ┃                                                                          ┃
+        ┃ panes                                                                    ┃
+        ┃  Tab        Go to the next pane.                                         ┃
+        ┃  Shift+Tab  Go to the pane before.                                       ┃
+        ┃  1-9        Go to the pane with this number.                             ┃
+        ┃  z          Give the pane the whole screen, or not.                      ┃
+        ┃                                                                          ┃
+        ┃ move                                                                     ┃
+        ┃  arrows h j k l  Move the selection.                                     ┃
+        ┃  g Home          First row, or the start of the run.                     ┃
+        ┃  G End           Last row, or now.                                       ┃
+        ┃  PgUp PgDn       Move by a page.                                         ┃
+        ┃                                                                          ┃
+        ┃ time                                                                     ┃
+        ┃  Space  Run the cluster, or pause it.                                    ┃
+        ┃  , .    One event back, forward.                                         ┃
+        ┃  < >    One second back, forward.                                        ┃
+        ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ Down for more ┛
+        "#);
+        let mut seen = String::new();
+        for scroll in 0..=most {
+            seen.push_str(&drawn(80, 24, scroll).0.join("\n"));
+        }
+        for row in ACTIONS {
+            let start: String = row.doc.chars().take(30).collect();
+            assert!(seen.contains(&start), "{}", row.doc);
+        }
+        assert!(seen.contains("background unknown"));
+        assert_eq!(drawn(80, 24, most).0, drawn(80, 24, usize::MAX).0);
+    }
+
+    #[test]
+    fn any_size_is_drawn() {
+        for width in 0..=60 {
+            for height in 0..=12 {
+                drawn(width, height, 3);
+            }
+        }
+    }
+}
