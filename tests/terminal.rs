@@ -8,7 +8,7 @@
 
 use netsplit::tui::screen::{self, Screen};
 use pty_process::blocking::{Command, open};
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use std::io::Read;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn child() {
     let mut draw = |text: &str| {
         screen
             .draw(|buf| {
-                buf.set_string(0, 0, text, Style::new());
+                buf.set_string(0, 0, text, Style::new().fg(Color::Cyan).bold().reversed());
                 None
             })
             .unwrap();
@@ -123,6 +123,18 @@ fn a_normal_end_gives_the_terminal_back() {
     session.until(drawn);
     let left = session.finish();
     assert!(left.contains("1 passed") && !left.contains("drawn"), "{left}");
+}
+
+/// What to do about NO_COLOR is the theme's business; the terminal library would drop bold and
+/// reverse with the colours.
+#[test]
+fn a_style_arrives_whole_although_no_color_is_set() {
+    let mut session = Session::start("return");
+    session.until(drawn);
+    let cell = session.terminal.screen().cell(0, 0).unwrap();
+    assert!(cell.bold() && cell.inverse());
+    assert_eq!(cell.fgcolor(), vt100::Color::Idx(6));
+    session.finish();
 }
 
 #[test]
