@@ -11,3 +11,4 @@ pub mod plan;
 pub mod proto;
 pub mod sim;
 pub mod tui;
+pub mod view;

@@ -1,0 +1,301 @@
+//! Locks: what the log says, what clients believe, and what the guarded resource let through.
+//!
+//! Every replica says what the log did, some late and some again after a start, so a lock's tokens
+//! decide what is news: they only rise. The time of a grant is that of the first replica that
+//! said it.
+
+use super::remember;
+use crate::base::{CallId, Name, NodeId, Slot, Span, Time, Token};
+use crate::event::{Fact, Freed};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many grants of each lock are kept.
+pub const MAX_GRANTS: usize = 16;
+/// How many guarded writes of each resource are kept.
+pub const MAX_WRITES: usize = 8;
+/// How many locks are kept. Beyond, one that is free is forgotten.
+pub const MAX_LOCKS: usize = 512;
+
+/// Who holds a lock by the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its call; it names the client.
+    pub call: CallId,
+    /// The fencing token.
+    pub token: Token,
+    /// For how long at a time.
+    pub ttl: Span,
+    /// When it was granted.
+    pub granted: Time,
+    /// When it was granted or renewed last.
+    pub renewed: Time,
+    renewed_slot: Slot,
+}
+
+impl Holder {
+    /// When the lease runs out by the clock of whoever said so first. The leader counts by its own,
+    /// from when it heard, so this is an estimate.
+    pub fn deadline(&self) -> Time {
+        self.renewed + self.ttl
+    }
+}
+
+/// Who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// The call; it names the client.
+    pub call: CallId,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A grant, now or before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The call; it names the client.
+    pub call: CallId,
+    /// The fencing token.
+    pub token: Token,
+    /// When it began.
+    pub since: Time,
+    /// When and why it ended, if it has.
+    pub end: Option<(Time, Freed)>,
+}
+
+/// What a client believes: that it holds the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Belief {
+    /// Under this token.
+    pub token: Token,
+    /// Since when.
+    pub since: Time,
+    /// Until then, in the world's time, if its clock goes on as it does. A client that is frozen
+    /// believes on beyond it.
+    pub until: Time,
+}
+
+/// A write to the guarded resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// When it was judged.
+    pub at: Time,
+    /// The call; it names the client.
+    pub call: CallId,
+    /// The token that it showed.
+    pub token: Token,
+    /// The largest token seen before.
+    pub highest: Token,
+    /// Whether it was let through.
+    pub accepted: bool,
+}
+
+impl Write {
+    /// Whether a later holder had written before: fencing must reject it.
+    pub fn is_stale(&self) -> bool {
+        self.token < self.highest
+    }
+}
+
+/// What changed last at a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was granted.
+    Granted,
+    /// The lease was prolonged.
+    Renewed,
+    /// Somebody lined up.
+    Queued,
+    /// It was freed.
+    Freed(Freed),
+}
+
+/// One lock, and the resource of the same name that it guards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// Who holds it by the log.
+    pub holder: Option<Holder>,
+    /// The largest token that was ever given out.
+    pub token: Token,
+    /// Who waits, in order.
+    pub queue: Vec<Waiter>,
+    /// What changed last, and when.
+    pub changed: Option<(Time, Change)>,
+    /// Which clients believe that they hold it.
+    pub beliefs: BTreeMap<NodeId, Belief>,
+    /// Since when more than one client believes so.
+    pub overlap: Option<Time>,
+    grants: VecDeque<Grant>,
+    writes: VecDeque<Write>,
+    slot: Slot,
+    freed: Token,
+}
+
+impl Lock {
+    /// The last [`MAX_GRANTS`] grants, oldest first.
+    pub fn grants(&self) -> impl DoubleEndedIterator<Item = &Grant> {
+        self.grants.iter()
+    }
+
+    /// The last [`MAX_WRITES`] guarded writes, oldest first.
+    pub fn writes(&self) -> impl DoubleEndedIterator<Item = &Write> {
+        self.writes.iter()
+    }
+
+    /// Whether nobody holds it, waits for it or believes in it.
+    pub fn is_idle(&self) -> bool {
+        self.holder.is_none() && self.queue.is_empty() && self.beliefs.is_empty()
+    }
+
+    fn grant(&mut self, at: Time, holder: Holder) {
+        let Holder { call, token, .. } = holder;
+        let known = self.holder.is_some_and(|known| known.token >= token);
+        if known || token <= self.freed {
+            return;
+        }
+        self.token = self.token.max(token);
+        self.queue.retain(|waiter| waiter.call != call);
+        self.holder = Some(holder);
+        self.changed = Some((at, Change::Granted));
+        remember(&mut self.grants, MAX_GRANTS, Grant { call, token, since: at, end: None });
+    }
+
+    fn enqueue(&mut self, at: Time, slot: Slot, call: CallId) {
+        let holds = self.holder.is_some_and(|holder| holder.call == call);
+        let waits = self.queue.iter().any(|waiter| waiter.call == call);
+        // A replica that lags says what has long been dealt with.
+        if slot < self.slot || holds || waits {
+            return;
+        }
+        self.queue.push(Waiter { call, since: at });
+        self.changed = Some((at, Change::Queued));
+    }
+
+    fn renew(&mut self, at: Time, slot: Slot, token: Token, ttl: Span) {
+        let Some(holder) = &mut self.holder else { return };
+        if holder.token == token && slot > holder.renewed_slot {
+            (holder.renewed, holder.renewed_slot, holder.ttl) = (at, slot, ttl);
+            self.changed = Some((at, Change::Renewed));
+        }
+    }
+
+    fn free(&mut self, at: Time, token: Token, why: Freed) {
+        if token <= self.freed {
+            return;
+        }
+        self.freed = token;
+        if self.holder.is_some_and(|holder| holder.token <= token) {
+            self.holder = None;
+            self.changed = Some((at, Change::Freed(why)));
+        }
+        if let Some(grant) = self.grants.iter_mut().find(|grant| grant.token == token) {
+            grant.end.get_or_insert((at, why));
+        }
+    }
+
+    fn weigh(&mut self, at: Time) {
+        match self.beliefs.len() {
+            0 | 1 => self.overlap = None,
+            _ => _ = self.overlap.get_or_insert(at),
+        }
+    }
+}
+
+/// All locks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Locks {
+    locks: BTreeMap<Name, Lock>,
+}
+
+impl Locks {
+    /// One lock.
+    pub fn get(&self, name: &Name) -> Option<&Lock> {
+        self.locks.get(name)
+    }
+
+    /// All locks, by name.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = (&Name, &Lock)> {
+        self.locks.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.locks.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.locks.is_empty()
+    }
+
+    /// A client that is down believes nothing.
+    pub(super) fn fall(&mut self, at: Time, node: NodeId) {
+        for lock in self.locks.values_mut() {
+            if lock.beliefs.remove(&node).is_some() {
+                lock.weigh(at);
+            }
+        }
+    }
+
+    /// A client says that it holds a lock, which it will believe until `until`.
+    pub(super) fn believes(&mut self, at: Time, node: NodeId, fact: &Fact, until: Time) {
+        let Fact::Holds { lock, token, .. } = fact else { return };
+        let lock = self.lock_mut(lock);
+        let belief = lock.beliefs.entry(node).or_insert(Belief { token: *token, since: at, until });
+        if belief.token != *token {
+            belief.since = at;
+        }
+        (belief.token, belief.until) = (*token, until);
+        lock.weigh(at);
+    }
+
+    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+        match fact {
+            Fact::Granted { slot, lock, call, token, ttl } => {
+                let (call, token, ttl) = (*call, *token, *ttl);
+                let holder =
+                    Holder { call, token, ttl, granted: at, renewed: at, renewed_slot: *slot };
+                self.at_slot(lock, *slot, |lock| lock.grant(at, holder));
+            }
+            Fact::Queued { slot, lock, call, .. } => {
+                self.at_slot(lock, *slot, |lock| lock.enqueue(at, *slot, *call));
+            }
+            Fact::Renewed { slot, lock, token, ttl } => {
+                self.at_slot(lock, *slot, |lock| lock.renew(at, *slot, *token, *ttl));
+            }
+            Fact::Freed { slot, lock, token, why } => {
+                self.at_slot(lock, *slot, |lock| lock.free(at, *token, *why));
+            }
+            Fact::LockIs { slot, lock, token } => {
+                self.at_slot(lock, *slot, |lock| lock.token = lock.token.max(*token));
+            }
+            Fact::LetsGo { lock, .. } => {
+                let lock = self.lock_mut(lock);
+                lock.beliefs.remove(&node);
+                lock.weigh(at);
+            }
+            Fact::Guards { resource, call, token, highest, accepted } => {
+                let (call, token, highest, accepted) = (*call, *token, *highest, *accepted);
+                let write = Write { at, call, token, highest, accepted };
+                remember(&mut self.lock_mut(resource).writes, MAX_WRITES, write);
+            }
+            _ => {}
+        }
+    }
+
+    fn at_slot(&mut self, name: &Name, slot: Slot, change: impl FnOnce(&mut Lock)) {
+        let lock = self.lock_mut(name);
+        change(lock);
+        lock.slot = lock.slot.max(slot);
+    }
+
+    fn lock_mut(&mut self, name: &Name) -> &mut Lock {
+        if self.locks.len() >= MAX_LOCKS
+            && !self.locks.contains_key(name)
+            && let Some(idle) = self.locks.iter().find(|(_, lock)| lock.is_idle())
+        {
+            let idle = idle.0.clone();
+            self.locks.remove(&idle);
+        }
+        self.locks.entry(name.clone()).or_default()
+    }
+}

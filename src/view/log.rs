@@ -1,0 +1,261 @@
+//! The replicated log: what each replica has voted for, knows to be chosen and has applied.
+
+use super::remember;
+use crate::base::{Ballot, Entry, NodeId, Slot, Time};
+use crate::event::Fact;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// How many slots are kept, the last ones: of each replica, and of what is chosen.
+pub const WINDOW: usize = 64;
+/// How many changes of leader are kept.
+pub const MAX_TERMS: usize = 64;
+
+/// One slot at one replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The ballot of its vote; none if it learned the choice without voting.
+    pub ballot: Ballot,
+    /// The entry: what is chosen if it knows, else what it voted for.
+    pub entry: Arc<Entry>,
+    /// Whether it knows that the entry is chosen.
+    pub chosen: bool,
+}
+
+/// How far a replica is with one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// It knows nothing of it.
+    Empty,
+    /// It voted.
+    Accepted,
+    /// It knows the choice.
+    Chosen,
+    /// Its state machine took it in.
+    Applied,
+    /// It is in its snapshot, or was forgotten by the board since it is so old.
+    Snapshot,
+}
+
+/// One replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replica {
+    slots: BTreeMap<Slot, Place>,
+    /// The highest slot that it voted in.
+    pub accepted_upto: Slot,
+    /// It knows all choices up to this slot.
+    pub chosen_upto: Slot,
+    /// Its state machine has taken in everything up to this slot.
+    pub applied: Slot,
+    /// Its snapshot stands for everything up to this slot.
+    pub snapshot: Slot,
+    /// What stands for its state after `applied`.
+    pub digest: u64,
+    /// It will not vote below this.
+    pub promised: Ballot,
+}
+
+impl Replica {
+    /// The slots that it holds, of the last [`WINDOW`], in order.
+    pub fn slots(&self) -> impl DoubleEndedIterator<Item = (Slot, &Place)> {
+        self.slots.iter().map(|(slot, place)| (*slot, place))
+    }
+
+    /// One slot that it holds.
+    pub fn place(&self, slot: Slot) -> Option<&Place> {
+        self.slots.get(&slot)
+    }
+
+    /// How far it is with one slot.
+    pub fn progress(&self, slot: Slot) -> Progress {
+        match self.slots.get(&slot) {
+            _ if slot <= self.snapshot => Progress::Snapshot,
+            Some(_) if slot <= self.applied => Progress::Applied,
+            None if slot <= self.applied => Progress::Snapshot,
+            Some(place) if place.chosen => Progress::Chosen,
+            Some(_) => Progress::Accepted,
+            None => Progress::Empty,
+        }
+    }
+
+    fn put(&mut self, slot: Slot, place: Place) {
+        self.slots.insert(slot, place);
+        if self.slots.len() > WINDOW {
+            self.slots.pop_first();
+        }
+    }
+
+    fn accept(&mut self, slot: Slot, ballot: Ballot, entry: &Arc<Entry>) {
+        self.accepted_upto = self.accepted_upto.max(slot);
+        self.promised = self.promised.max(ballot);
+        match self.slots.get_mut(&slot) {
+            Some(place) if place.ballot > ballot => {}
+            Some(place) => {
+                place.ballot = ballot;
+                if !place.chosen {
+                    place.entry = entry.clone();
+                }
+            }
+            None if slot <= self.snapshot => {}
+            None => self.put(slot, Place { ballot, entry: entry.clone(), chosen: false }),
+        }
+    }
+
+    fn choose(&mut self, slot: Slot, entry: &Arc<Entry>) {
+        match self.slots.get_mut(&slot) {
+            Some(place) => (place.chosen, place.entry) = (true, entry.clone()),
+            None if slot <= self.snapshot => {}
+            None => {
+                let ballot = Ballot::NONE;
+                self.put(slot, Place { ballot, entry: entry.clone(), chosen: true });
+            }
+        }
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while self.slots.get(&(self.chosen_upto + 1)).is_some_and(|place| place.chosen) {
+            self.chosen_upto += 1;
+        }
+    }
+}
+
+/// Somebody's time as leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Its ballot.
+    pub ballot: Ballot,
+    /// Who.
+    pub leader: NodeId,
+    /// Since when.
+    pub since: Time,
+}
+
+/// All replicas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logs {
+    replicas: BTreeMap<NodeId, Replica>,
+    chosen: BTreeMap<Slot, Arc<Entry>>,
+    terms: VecDeque<Term>,
+    /// All slots up to this one are chosen, and somebody knows each.
+    pub commit: Slot,
+}
+
+impl Logs {
+    /// Whether there is no log, or nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.replicas.is_empty()
+    }
+
+    /// One replica.
+    pub fn replica(&self, id: NodeId) -> Option<&Replica> {
+        self.replicas.get(&id)
+    }
+
+    /// All replicas.
+    pub fn replicas(&self) -> impl Iterator<Item = (NodeId, &Replica)> {
+        self.replicas.iter().map(|(id, replica)| (*id, replica))
+    }
+
+    /// What is chosen in a slot, if somebody knows and it is one of the last [`WINDOW`].
+    pub fn chosen(&self, slot: Slot) -> Option<&Arc<Entry>> {
+        self.chosen.get(&slot)
+    }
+
+    /// Whether a replica's entry for a slot is another than the chosen one: it must give way.
+    pub fn conflicts(&self, id: NodeId, slot: Slot) -> bool {
+        let own = self.replica(id).and_then(|replica| replica.place(slot));
+        own.zip(self.chosen(slot)).is_some_and(|(own, chosen)| own.entry != *chosen)
+    }
+
+    /// The highest slot that anybody voted in or knows the choice of.
+    pub fn last_slot(&self) -> Slot {
+        let last = |replica: &Replica| replica.accepted_upto.max(replica.chosen_upto);
+        self.replicas.values().map(last).max().unwrap_or_default().max(self.commit)
+    }
+
+    /// The last [`MAX_TERMS`] leaders, oldest first.
+    pub fn terms(&self) -> impl DoubleEndedIterator<Item = &Term> {
+        self.terms.iter()
+    }
+
+    /// What a crash takes: all that a replica knew but had not on its disk. What it had there, it
+    /// says again.
+    pub(super) fn restart(&mut self, node: NodeId) {
+        if let Some(replica) = self.replicas.get_mut(&node) {
+            *replica = Replica::default();
+        }
+    }
+
+    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+        match fact {
+            Fact::Acceptor { log: true, promised, .. } => {
+                self.replica_mut(node).promised = *promised;
+            }
+            Fact::Promises { slot: 1.., ballot } => {
+                let replica = self.replica_mut(node);
+                replica.promised = replica.promised.max(*ballot);
+            }
+            Fact::Accepts { slot: slot @ 1.., ballot, entry } => {
+                self.replica_mut(node).accept(*slot, *ballot, entry);
+            }
+            Fact::Chooses { slot: slot @ 1.., entry } => {
+                self.replica_mut(node).choose(*slot, entry);
+                self.commit(*slot, entry);
+            }
+            Fact::Applies { slot, entry, digest } => {
+                let replica = self.replica_mut(node);
+                replica.choose(*slot, entry);
+                (replica.applied, replica.digest) = (*slot, *digest);
+                replica.chosen_upto = replica.chosen_upto.max(*slot);
+                replica.advance();
+                self.commit(*slot, entry);
+                self.settle(*slot);
+            }
+            Fact::Snapshot { slot, digest } => {
+                let replica = self.replica_mut(node);
+                if *slot >= replica.applied {
+                    (replica.applied, replica.digest) = (*slot, *digest);
+                }
+                replica.snapshot = *slot;
+                replica.chosen_upto = replica.chosen_upto.max(*slot);
+                replica.advance();
+                self.settle(*slot);
+            }
+            Fact::Leads { ballot } => {
+                let term = Term { ballot: *ballot, leader: node, since: at };
+                if self.terms.iter().all(|known| known.ballot != *ballot) {
+                    remember(&mut self.terms, MAX_TERMS, term);
+                }
+                self.replica_mut(node);
+            }
+            _ => {}
+        }
+    }
+
+    fn replica_mut(&mut self, node: NodeId) -> &mut Replica {
+        self.replicas.entry(node).or_default()
+    }
+
+    fn commit(&mut self, slot: Slot, entry: &Arc<Entry>) {
+        if slot + WINDOW as u64 > self.commit {
+            self.chosen.entry(slot).or_insert_with(|| entry.clone());
+            if self.chosen.len() > WINDOW {
+                self.chosen.pop_first();
+            }
+        }
+        self.advance();
+    }
+
+    /// Everything up to `slot` is chosen, since somebody's state machine has taken it in.
+    fn settle(&mut self, slot: Slot) {
+        self.commit = self.commit.max(slot);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while self.chosen.contains_key(&(self.commit + 1)) {
+            self.commit += 1;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The board: what a run looks like after so many events, without a colour or a terminal.
+//!
+//! [`Board::see`] folds one event in. Everything that a pane shows follows from the events, so a
+//! board can be had for every point of the past ([`timeline`]), and it is the same for the
+//! simulator, for nodes elsewhere and for a recording.
+//!
+//! ```text
+//!  Event ──> Board ─┬─ nodes     who runs, in which role, by which clock
+//!                   ├─ network   links and their faults, messages under way, groups
+//!                   ├─ faults    what is broken now, and since when
+//!                   ├─ log       the replicas' logs, what is chosen, who led
+//!                   ├─ decree    ballots of the single decree
+//!                   ├─ ring      epochs, who serves, what moved
+//!                   ├─ locks     holders, queues, what clients believe, guarded writes
+//!                   ├─ txns      votes, decisions, who is in doubt
+//!                   └─ clients   calls and their outcomes
+//! ```
+//!
+//! The board knows more than any node: it hears everybody. Where a node believes something else
+//! (a leader that does not know that it was deposed, a client that still believes in its lease),
+//! both are here, since the difference is what one looks for.
+//!
+//! # Rules
+//!
+//! * A fold is pure: the same events give the same board, wherever it began to fold.
+//! * Facts are said by every replica and repeated after starts. A family takes what is new and
+//!   passes over the rest.
+//! * Memory is bounded: every list keeps its latest entries only, and says how many.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+pub mod clients;
+pub mod decree;
+pub mod faults;
+pub mod locks;
+pub mod log;
+pub mod network;
+pub mod nodes;
+mod resolve;
+pub mod ring;
+pub mod txns;
+
+use crate::base::{Ballot, NodeId, Time};
+use crate::command::Command;
+use crate::event::{Event, Fact, Kind};
+use clients::Clients;
+use decree::Decree;
+use faults::Faults;
+use locks::Locks;
+use log::Logs;
+use network::Network;
+use nodes::{Node, Nodes, Role};
+use ring::Rings;
+use std::collections::VecDeque;
+use txns::Txns;
+
+/// Everything that is to be seen after some number of events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Board {
+    /// The time of the last event.
+    pub now: Time,
+    /// How many events were folded in, counted from the start of the run.
+    pub events: usize,
+    /// The processes.
+    pub nodes: Nodes,
+    /// The links between them, and the messages under way.
+    pub network: Network,
+    /// What is broken now.
+    pub faults: Faults,
+    /// The replicated log.
+    pub log: Logs,
+    /// The single decree.
+    pub decree: Decree,
+    /// The ring.
+    pub ring: Rings,
+    /// The locks.
+    pub locks: Locks,
+    /// The transactions.
+    pub txns: Txns,
+    /// The callers.
+    pub clients: Clients,
+}
+
+impl Board {
+    /// A board that has seen nothing.
+    pub fn new() -> Board {
+        Board::default()
+    }
+
+    /// Folds in the event with this index, counted from 0.
+    pub fn see(&mut self, index: usize, event: &Event) {
+        self.now = self.now.max(event.at);
+        self.events = index + 1;
+        let (at, node) = (event.at, event.node);
+        self.meet(node);
+        match &event.kind {
+            Kind::Sent { .. } | Kind::Received { .. } | Kind::Lost { .. } | Kind::Held { .. } => {
+                self.nodes.count(node, &event.kind);
+                self.network.see(event);
+            }
+            Kind::Fired { .. } => {}
+            Kind::Started { .. } | Kind::Killed { .. } => self.turn(index, event),
+            Kind::Paused | Kind::Resumed | Kind::Panicked { .. } => {
+                self.nodes.live(at, node, &event.kind);
+                self.faults.live(index, event);
+            }
+            Kind::Commanded(command) => self.obey(index, at, command),
+            Kind::Fact(fact) => self.hear(at, node, fact),
+        }
+    }
+
+    /// Makes room for a process that was never heard of.
+    fn meet(&mut self, node: NodeId) {
+        if node != NodeId::BENCH && self.nodes.get(node).is_none() {
+            self.nodes.meet(node);
+            self.network.regroup(self.nodes.ids());
+        }
+    }
+
+    /// A process starts or dies.
+    fn turn(&mut self, index: usize, event: &Event) {
+        let (at, node) = (event.at, event.node);
+        self.nodes.live(at, node, &event.kind);
+        self.faults.live(index, event);
+        if let Kind::Started { .. } = event.kind {
+            self.log.restart(node);
+        } else {
+            self.ring.fall(node);
+            self.locks.fall(at, node);
+            self.clients.fall(node);
+        }
+    }
+
+    fn obey(&mut self, index: usize, at: Time, command: &Command) {
+        self.nodes.obey(at, command);
+        let links = command.links(self.nodes.ids());
+        self.network.obey(at, command, &links, self.nodes.ids());
+        self.faults.obey(index, at, command, links);
+    }
+
+    fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+        self.nodes.hear(at, node, fact);
+        match fact {
+            Fact::Suspects { .. } | Fact::Trusts { .. } => {}
+            Fact::Acceptor { .. }
+            | Fact::Prepares { .. }
+            | Fact::Promises { .. }
+            | Fact::Refuses { .. }
+            | Fact::Proposes { .. }
+            | Fact::Accepts { .. }
+            | Fact::Chooses { .. } => {
+                self.log.hear(at, node, fact);
+                self.decree.hear(at, node, fact);
+            }
+            Fact::Leads { .. }
+            | Fact::Follows { .. }
+            | Fact::Seeks { .. }
+            | Fact::Applies { .. }
+            | Fact::Snapshot { .. } => self.log.hear(at, node, fact),
+            Fact::Granted { .. }
+            | Fact::Queued { .. }
+            | Fact::Renewed { .. }
+            | Fact::Freed { .. }
+            | Fact::LockIs { .. }
+            | Fact::LetsGo { .. }
+            | Fact::Guards { .. } => self.locks.hear(at, node, fact),
+            Fact::Holds { lease, .. } => {
+                let until = self.nodes.due(node, at, *lease);
+                self.locks.believes(at, node, fact, until);
+            }
+            Fact::View { .. }
+            | Fact::Serves { .. }
+            | Fact::Yields { .. }
+            | Fact::Took { .. }
+            | Fact::Synced { .. }
+            | Fact::Settled { .. }
+            | Fact::Load { .. } => self.ring.hear(at, node, fact),
+            Fact::Begins { .. }
+            | Fact::Votes { .. }
+            | Fact::Decides { .. }
+            | Fact::Resolves { .. }
+            | Fact::Ends { .. } => self.txns.hear(at, node, fact),
+            Fact::Invokes { .. } | Fact::Returns { .. } => self.clients.hear(at, node, fact),
+        }
+    }
+
+    /// A process, if there is one of that name.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// Who leads the log: of those that say so, the one with the highest ballot.
+    pub fn leader(&self) -> Option<(NodeId, Ballot)> {
+        let leads = |node: &Node| match node.role {
+            Role::Leads(ballot) if node.life.is_there() => Some((ballot, node.id)),
+            _ => None,
+        };
+        self.nodes.servers().filter_map(leads).max().map(|(ballot, id)| (id, ballot))
+    }
+
+    /// Whether `id` leads by its own words while another leads in a higher ballot: it was deposed
+    /// and nobody could tell it.
+    pub fn is_stale(&self, id: NodeId) -> bool {
+        let Some(Role::Leads(own)) = self.node(id).map(|node| node.role) else { return false };
+        self.leader().is_some_and(|(leader, ballot)| leader != id && ballot > own)
+    }
+
+    /// How many servers a majority is.
+    pub fn majority(&self) -> usize {
+        self.nodes.servers().count() / 2 + 1
+    }
+
+    /// How many running servers `id` can exchange messages with, itself included; none if it does
+    /// not run itself.
+    pub fn reach(&self, id: NodeId) -> usize {
+        let runs = |node: &&Node| node.life.is_up();
+        if !self.node(id).as_ref().is_some_and(runs) {
+            return 0;
+        }
+        let others = self.nodes.servers().filter(runs);
+        others.filter(|other| other.id == id || self.network.talk(id, other.id)).count()
+    }
+
+    /// The most running servers that any running server can exchange messages with, itself
+    /// included. Below [`Board::majority`], nothing can be agreed on.
+    pub fn best_reach(&self) -> usize {
+        self.nodes.servers().map(|node| self.reach(node.id)).max().unwrap_or_default()
+    }
+
+    /// The letter of the group that `id` is in, if the network has parted.
+    pub fn group(&self, id: NodeId) -> Option<char> {
+        self.network.letter(id)
+    }
+}
+
+/// Puts `item` at the end of `list` and takes the oldest away if there are more than `most`.
+fn remember<T>(list: &mut VecDeque<T>, most: usize, item: T) {
+    if list.len() >= most {
+        list.pop_front();
+    }
+    list.push_back(item);
+}

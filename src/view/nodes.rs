@@ -1,0 +1,293 @@
+//! Processes: whether they run, what they are to the cluster, and what their clocks show.
+
+use crate::base::{Ballot, NodeId, Span, Time};
+use crate::command::{ClockFault, Command, DiskFault};
+use crate::event::{Fact, Kind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Whether a process runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Life {
+    /// It was heard of, and nothing is known yet.
+    #[default]
+    Unknown,
+    /// It runs.
+    Up,
+    /// It is frozen.
+    Paused,
+    /// It crashed.
+    Down,
+    /// It crashed because it broke a rule of its own: which.
+    Panicked(Arc<str>),
+}
+
+impl Life {
+    /// Whether it runs, and is not frozen.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Life::Up | Life::Unknown)
+    }
+
+    /// Whether it runs or is frozen: it still holds what it had in memory.
+    pub fn is_there(&self) -> bool {
+        !self.is_down()
+    }
+
+    /// Whether it crashed, for whatever reason.
+    pub fn is_down(&self) -> bool {
+        matches!(self, Life::Down | Life::Panicked(_))
+    }
+}
+
+/// What a node is to the replicated log, by its own words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It has not said, or it is down.
+    #[default]
+    None,
+    /// It leads in this ballot.
+    Leads(Ballot),
+    /// It follows the leader of this ballot.
+    Follows(Ballot),
+    /// It knows no leader, and seeks to lead in this ballot if that is not none.
+    Seeks(Ballot),
+}
+
+impl Role {
+    /// The ballot it goes by; none without a role.
+    pub fn ballot(self) -> Ballot {
+        match self {
+            Role::None => Ballot::NONE,
+            Role::Leads(ballot) | Role::Follows(ballot) | Role::Seeks(ballot) => ballot,
+        }
+    }
+}
+
+/// How far a clock is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// What was added to the wall clock, in microseconds.
+    pub offset: i64,
+    /// How many millionths it runs too fast; slow below zero.
+    pub drift: i32,
+    /// What drift had piled up when `drift` was set last, in microseconds.
+    piled: i64,
+    since: Time,
+}
+
+impl Clock {
+    /// How far the wall clock is ahead of true time at `now`, in microseconds.
+    pub fn ahead(&self, now: Time) -> i64 {
+        self.offset.saturating_add(self.gained(now))
+    }
+
+    /// What drift has piled up by `now`, in microseconds.
+    fn gained(&self, now: Time) -> i64 {
+        let passed = i128::from(now.since(self.since).0);
+        let gained = passed * i128::from(self.drift) / 1_000_000;
+        self.piled.saturating_add(i64::try_from(gained).unwrap_or(i64::MAX))
+    }
+
+    fn set_drift(&mut self, now: Time, ppm: i32) {
+        (self.piled, self.since, self.drift) = (self.gained(now), now, ppm);
+    }
+
+    fn is_off(&self) -> bool {
+        self.offset != 0 || self.drift != 0
+    }
+}
+
+/// That one process does not believe that another is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// The boot of the other that is suspected.
+    pub incarnation: u32,
+    /// Since when.
+    pub since: Time,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub id: NodeId,
+    /// Whether it runs.
+    pub life: Life,
+    /// Since when it does what `life` says.
+    pub since: Time,
+    /// How often it booted.
+    pub boot: u32,
+    /// From how many records on its disk it booted last.
+    pub records: u64,
+    /// Whether the last of them was half written, and cut off.
+    pub torn: bool,
+    /// How many unsynced records its last crash lost.
+    pub unsynced_lost: u64,
+    /// What it is to the log, by its own words.
+    pub role: Role,
+    /// Since when it has this role in this ballot.
+    pub role_since: Time,
+    /// Its clock.
+    pub clock: Clock,
+    /// What every sync of its disk takes in addition.
+    pub disk_slow: Span,
+    /// Whom it suspects.
+    pub suspects: BTreeMap<NodeId, Suspicion>,
+    /// How many messages it sent.
+    pub sent: u64,
+    /// How many it received.
+    pub received: u64,
+    /// How many of those that it sent are lost.
+    pub lost: u64,
+}
+
+impl Node {
+    fn new(id: NodeId) -> Node {
+        Node {
+            id,
+            life: Life::Unknown,
+            since: Time::ZERO,
+            boot: 0,
+            records: 0,
+            torn: false,
+            unsynced_lost: 0,
+            role: Role::None,
+            role_since: Time::ZERO,
+            clock: Clock::default(),
+            disk_slow: Span::ZERO,
+            suspects: BTreeMap::new(),
+            sent: 0,
+            received: 0,
+            lost: 0,
+        }
+    }
+
+    /// Whether its clock is off or its disk slow.
+    pub fn is_impaired(&self) -> bool {
+        self.clock.is_off() || self.disk_slow != Span::ZERO
+    }
+}
+
+/// All processes, nodes before clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nodes {
+    nodes: BTreeMap<NodeId, Node>,
+    ids: Arc<[NodeId]>,
+}
+
+impl Nodes {
+    /// One process.
+    pub fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    /// The names of all, sorted: nodes, then clients.
+    pub fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
+    /// All processes: nodes, then clients.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// The nodes, without the clients.
+    pub fn servers(&self) -> impl DoubleEndedIterator<Item = &Node> {
+        self.nodes.values().filter(|node| !node.id.is_client())
+    }
+
+    /// The clients.
+    pub fn clients(&self) -> impl DoubleEndedIterator<Item = &Node> {
+        self.nodes.values().filter(|node| node.id.is_client())
+    }
+
+    /// The world's time at which `span` has passed on the clock of `id` from `at` on.
+    pub(super) fn due(&self, id: NodeId, at: Time, span: Span) -> Time {
+        let ppm = self.get(id).map_or(0, |node| node.clock.drift);
+        let rate = u128::from(1_000_000u32.saturating_add_signed(ppm).max(1));
+        let way = (u128::from(span.0) * 1_000_000).div_ceil(rate);
+        at + Span(u64::try_from(way).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn meet(&mut self, id: NodeId) {
+        self.nodes.insert(id, Node::new(id));
+        self.ids = self.nodes.keys().copied().collect();
+    }
+
+    pub(super) fn count(&mut self, id: NodeId, kind: &Kind) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        match kind {
+            Kind::Sent { .. } => node.sent += 1,
+            Kind::Received { .. } => node.received += 1,
+            Kind::Lost { .. } => node.lost += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn live(&mut self, at: Time, id: NodeId, kind: &Kind) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let life = match kind {
+            Kind::Started { boot, records, torn } => {
+                (node.boot, node.records, node.torn) = (*boot, *records, *torn);
+                Life::Up
+            }
+            Kind::Killed { lost } => {
+                node.unsynced_lost = *lost;
+                (node.role, node.role_since) = (Role::None, at);
+                node.suspects.clear();
+                match &node.life {
+                    Life::Panicked(why) => Life::Panicked(why.clone()),
+                    _ => Life::Down,
+                }
+            }
+            Kind::Paused => Life::Paused,
+            Kind::Resumed => Life::Up,
+            Kind::Panicked { why } => Life::Panicked(why.clone()),
+            _ => return,
+        };
+        (node.life, node.since) = (life, at);
+    }
+
+    pub(super) fn obey(&mut self, at: Time, command: &Command) {
+        let (Command::Clock { who, .. } | Command::Disk { who, .. }) = command else { return };
+        for id in who.nodes() {
+            let Some(node) = self.nodes.get_mut(id) else { continue };
+            match command {
+                Command::Clock { fault: ClockFault::Offset(micros), .. } => {
+                    node.clock.offset = *micros;
+                }
+                Command::Clock { fault: ClockFault::Drift(ppm), .. } => {
+                    node.clock.set_drift(at, *ppm);
+                }
+                Command::Clock { fault: ClockFault::Ok, .. } => {
+                    node.clock.offset = 0;
+                    node.clock.set_drift(at, 0);
+                }
+                Command::Disk { fault: DiskFault::Slow(by), .. } => node.disk_slow = *by,
+                Command::Disk { fault: DiskFault::Ok, .. } => node.disk_slow = Span::ZERO,
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn hear(&mut self, at: Time, id: NodeId, fact: &Fact) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let role = match *fact {
+            Fact::Suspects { who, incarnation } => {
+                node.suspects.insert(who, Suspicion { incarnation, since: at });
+                return;
+            }
+            Fact::Trusts { who, .. } => {
+                node.suspects.remove(&who);
+                return;
+            }
+            Fact::Leads { ballot } => Role::Leads(ballot),
+            Fact::Follows { ballot } => Role::Follows(ballot),
+            Fact::Seeks { ballot } => Role::Seeks(ballot),
+            _ => return,
+        };
+        if node.role != role {
+            (node.role, node.role_since) = (role, at);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Transactions: votes, decisions, and who is in doubt.
+
+use super::Board;
+use super::nodes::Node;
+use crate::base::{CallId, Name, NodeId, Op, Span, Time, TxnId};
+use crate::event::{Change, Fact};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+/// How many transactions are kept. Beyond, the oldest that is over goes, else the oldest.
+pub const MAX_TXNS: usize = 64;
+
+/// A vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// Whether it was yes. A yes binds the participant until the decision.
+    pub yes: bool,
+    /// The keys that it locks.
+    pub keys: Arc<[Name]>,
+    /// When it was given.
+    pub at: Time,
+}
+
+/// That a participant carried out the outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Which outcome.
+    pub commit: bool,
+    /// What changed.
+    pub changes: Arc<[Change]>,
+    /// When.
+    pub at: Time,
+}
+
+/// How far a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Votes are missing.
+    Voting,
+    /// All votes are yes, and nobody has decided.
+    Prepared,
+    /// It will commit; not everybody has carried it out.
+    Committing,
+    /// It will abort; not everybody who is bound has heard.
+    Aborting,
+    /// It committed, everywhere.
+    Committed,
+    /// It aborted, everywhere.
+    Aborted,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Phase::Voting => "VOTING",
+            Phase::Prepared => "PREPARED",
+            Phase::Committing => "COMMITTING",
+            Phase::Aborting => "ABORTING",
+            Phase::Committed => "COMMITTED",
+            Phase::Aborted => "ABORTED",
+        })
+    }
+}
+
+/// How one node stands to one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It is no participant.
+    None,
+    /// Its vote is missing.
+    Waiting,
+    /// It voted yes, and the coordinator can still tell it the outcome.
+    Yes,
+    /// It voted yes, knows no outcome, and the coordinator is down or out of reach: it may decide
+    /// nothing alone.
+    InDoubt,
+    /// It voted no.
+    No,
+    /// The outcome is decided, and it has not carried it out yet.
+    Deciding {
+        /// Which outcome.
+        commit: bool,
+    },
+    /// It carried the outcome out.
+    Done {
+        /// Which outcome.
+        commit: bool,
+    },
+}
+
+/// One transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Txn {
+    /// Its name; it names the coordinator.
+    pub id: TxnId,
+    /// Whose call it is, if its begin was seen.
+    pub call: Option<CallId>,
+    /// What it does, if its begin was seen.
+    pub op: Option<Arc<Op>>,
+    /// Whom the coordinator asked.
+    pub participants: Arc<[NodeId]>,
+    /// When it was first heard of.
+    pub since: Time,
+    /// The votes.
+    pub votes: BTreeMap<NodeId, Vote>,
+    /// The coordinator's decision, and when it was made.
+    pub decision: Option<(bool, Time)>,
+    /// Who carried the outcome out.
+    pub resolved: BTreeMap<NodeId, Resolution>,
+    /// When the coordinator knew that everybody knows.
+    pub ended: Option<Time>,
+}
+
+impl Txn {
+    fn new(id: TxnId, since: Time) -> Txn {
+        Txn {
+            id,
+            call: None,
+            op: None,
+            participants: Arc::default(),
+            since,
+            votes: BTreeMap::new(),
+            decision: None,
+            resolved: BTreeMap::new(),
+            ended: None,
+        }
+    }
+
+    /// The outcome, if anybody knows it. A participant may hear that it aborted from a coordinator
+    /// that has no record of it.
+    pub fn outcome(&self) -> Option<bool> {
+        let carried = || self.resolved.values().next().map(|done| done.commit);
+        self.decision.map(|(commit, _)| commit).or_else(carried)
+    }
+
+    /// Who voted yes and has carried nothing out.
+    pub fn bound(&self) -> impl Iterator<Item = (NodeId, &Vote)> {
+        let bound =
+            |(node, vote): &(&NodeId, &Vote)| vote.yes && !self.resolved.contains_key(*node);
+        self.votes.iter().filter(bound).map(|(node, vote)| (*node, vote))
+    }
+
+    /// The keys that are locked for it now.
+    pub fn locked(&self) -> impl Iterator<Item = &Name> {
+        self.bound().flat_map(|(_, vote)| vote.keys.iter())
+    }
+
+    /// Since when somebody has been bound without knowing the outcome: the window in which a
+    /// failure of the coordinator blocks.
+    pub fn bound_since(&self) -> Option<Time> {
+        self.bound().map(|(_, vote)| vote.at).min()
+    }
+
+    /// Everybody who takes part: whom the coordinator asked, and who took over from them.
+    pub fn parts(&self) -> Vec<NodeId> {
+        let late = self.votes.keys().chain(self.resolved.keys());
+        let mut parts: Vec<NodeId> = self.participants.iter().chain(late).copied().collect();
+        parts.sort_unstable();
+        parts.dedup();
+        parts
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> Phase {
+        let waits = |node: &NodeId| !self.resolved.contains_key(node);
+        match self.outcome() {
+            Some(true) if self.ended.is_some() => Phase::Committed,
+            Some(true) if self.participants.iter().any(waits) => Phase::Committing,
+            Some(true) => Phase::Committed,
+            Some(false) if self.bound().next().is_some() => Phase::Aborting,
+            Some(false) => Phase::Aborted,
+            None if self.votes.values().any(|vote| !vote.yes) => Phase::Voting,
+            None if self.participants.iter().any(|node| !self.votes.contains_key(node)) => {
+                Phase::Voting
+            }
+            None => Phase::Prepared,
+        }
+    }
+
+    /// Whether nothing more is to come of it.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase(), Phase::Committed | Phase::Aborted)
+    }
+
+    /// How one node stands to it.
+    pub fn part(&self, node: NodeId, board: &Board) -> Part {
+        if let Some(done) = self.resolved.get(&node) {
+            return Part::Done { commit: done.commit };
+        }
+        match self.votes.get(&node) {
+            Some(vote) if !vote.yes => Part::No,
+            Some(_) if !self.tells(node, board) => Part::InDoubt,
+            Some(_) => match self.outcome() {
+                Some(commit) => Part::Deciding { commit },
+                None => Part::Yes,
+            },
+            None if self.participants.contains(&node) => match self.outcome() {
+                Some(true) => Part::Deciding { commit: true },
+                _ => Part::Waiting,
+            },
+            None => Part::None,
+        }
+    }
+
+    /// Who is in doubt: bound, and cut off from the one who knows.
+    pub fn in_doubt(&self, board: &Board) -> Vec<NodeId> {
+        self.bound().map(|(node, _)| node).filter(|node| !self.tells(*node, board)).collect()
+    }
+
+    /// Whether the coordinator can tell `node` the outcome.
+    fn tells(&self, node: NodeId, board: &Board) -> bool {
+        let coordinator = self.id.coordinator;
+        let up = board.node(coordinator).is_none_or(|node| node.life.is_up());
+        up && (node == coordinator || board.network.talk(coordinator, node))
+    }
+
+    /// What happens next, as a sentence.
+    pub fn next(&self, board: &Board) -> String {
+        let coordinator = self.id.coordinator;
+        let down = board.node(coordinator).is_some_and(|node| !node.life.is_up());
+        let doubt = self.in_doubt(board);
+        let parts = self.parts();
+        match self.phase() {
+            Phase::Committed => "done".to_owned(),
+            Phase::Aborted => match self.votes.iter().find(|(_, vote)| !vote.yes) {
+                Some((node, _)) => format!("done ({node} voted no)"),
+                None => "done".to_owned(),
+            },
+            _ if down && !doubt.is_empty() => {
+                format!("BLOCKED until {coordinator} is up; {} in doubt", names(&doubt))
+            }
+            _ if down => format!("waits for {coordinator}"),
+            Phase::Voting => {
+                let missing: Vec<NodeId> =
+                    parts.into_iter().filter(|node| !self.votes.contains_key(node)).collect();
+                self.voting(&missing, board)
+            }
+            _ if !doubt.is_empty() => {
+                format!("BLOCKED until {} reaches {coordinator}", names(&doubt))
+            }
+            Phase::Prepared => format!("{coordinator} decides"),
+            Phase::Committing | Phase::Aborting => {
+                let late: Vec<NodeId> =
+                    parts.into_iter().filter(|node| self.is_late(*node)).collect();
+                format!("{} must hear of it", names(&late))
+            }
+        }
+    }
+
+    /// Whether the outcome is known and `node` has it still to carry out.
+    fn is_late(&self, node: NodeId) -> bool {
+        let bound = self.votes.get(&node).is_some_and(|vote| vote.yes);
+        !self.resolved.contains_key(&node) && (bound || self.outcome() == Some(true))
+    }
+
+    fn voting(&self, missing: &[NodeId], board: &Board) -> String {
+        if let Some((node, _)) = self.votes.iter().find(|(_, vote)| !vote.yes) {
+            return format!("will abort: {node} voted no");
+        }
+        let gone = |node: &Node| match node.life.is_up() {
+            false => Some(format!("will abort: {} is down", node.id)),
+            true if !self.tells(node.id, board) => {
+                Some(format!("will abort: {} is cut off", node.id))
+            }
+            true => None,
+        };
+        let trouble = missing.iter().filter_map(|id| board.node(*id)).find_map(gone);
+        trouble.unwrap_or_else(|| format!("waits for the vote of {}", names(missing)))
+    }
+
+    /// How long it has lasted, or lasted.
+    pub fn age(&self, now: Time) -> Span {
+        let last = self.resolved.values().map(|done| done.at).max();
+        let end = self.ended.or(last).filter(|_| self.is_over());
+        end.unwrap_or(now).since(self.since)
+    }
+}
+
+fn names(nodes: &[NodeId]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// The last [`MAX_TXNS`] transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Txns {
+    txns: BTreeMap<TxnId, Arc<Txn>>,
+    order: VecDeque<TxnId>,
+    /// How many committed.
+    pub committed: u64,
+    /// How many aborted.
+    pub aborted: u64,
+}
+
+impl Txns {
+    /// One transaction.
+    pub fn get(&self, id: TxnId) -> Option<&Txn> {
+        self.txns.get(&id).map(Arc::as_ref)
+    }
+
+    /// All that are kept, oldest first.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Txn> {
+        self.order.iter().filter_map(|id| self.get(*id))
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Which transaction has locked a key.
+    pub fn locker(&self, key: &Name) -> Option<&Txn> {
+        self.all().find(|txn| txn.locked().any(|locked| locked == key))
+    }
+
+    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+        match fact {
+            Fact::Begins { txn, call, op, participants } => {
+                let txn = self.txn_mut(at, *txn);
+                (txn.call, txn.op) = (Some(*call), Some(op.clone()));
+                txn.participants = participants.clone();
+            }
+            Fact::Votes { txn, yes, keys } => {
+                let vote = Vote { yes: *yes, keys: keys.clone(), at };
+                let txn = self.txn_mut(at, *txn);
+                // After a start, a vote is said again; its time stays.
+                match txn.votes.get(&node) {
+                    Some(known) if known.yes == vote.yes && known.keys == vote.keys => {}
+                    _ => _ = txn.votes.insert(node, vote),
+                }
+            }
+            Fact::Decides { txn, commit } => {
+                self.count(*txn, *commit);
+                self.txn_mut(at, *txn).decision.get_or_insert((*commit, at));
+            }
+            Fact::Resolves { txn, commit, changes } => {
+                self.count(*txn, *commit);
+                let done = Resolution { commit: *commit, changes: changes.clone(), at };
+                self.txn_mut(at, *txn).resolved.entry(node).or_insert(done);
+            }
+            Fact::Ends { txn } => {
+                self.txn_mut(at, *txn).ended.get_or_insert(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts an outcome when it is first heard of.
+    fn count(&mut self, id: TxnId, commit: bool) {
+        if self.get(id).is_none_or(|txn| txn.outcome().is_none()) {
+            match commit {
+                true => self.committed += 1,
+                false => self.aborted += 1,
+            }
+        }
+    }
+
+    fn txn_mut(&mut self, at: Time, id: TxnId) -> &mut Txn {
+        if !self.txns.contains_key(&id) {
+            self.make_room();
+            self.order.push_back(id);
+        }
+        Arc::make_mut(self.txns.entry(id).or_insert_with(|| Arc::new(Txn::new(id, at))))
+    }
+
+    fn make_room(&mut self) {
+        if self.order.len() < MAX_TXNS {
+            return;
+        }
+        let over = self.order.iter().position(|id| self.get(*id).is_none_or(Txn::is_over));
+        if let Some(id) = self.order.remove(over.unwrap_or(0)) {
+            self.txns.remove(&id);
+        }
+    }
+}
