@@ -265,7 +265,7 @@ impl Locks {
             Fact::Freed { slot, lock, token, why } => {
                 self.at_slot(lock, *slot, |lock| lock.free(at, *token, *why));
             }
-            Fact::LockIs { slot, lock, token } => {
+            Fact::LockIs { slot, lock, token, .. } => {
                 self.at_slot(lock, *slot, |lock| lock.token = lock.token.max(*token));
             }
             Fact::LetsGo { lock, .. } => {
