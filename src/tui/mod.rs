@@ -22,7 +22,9 @@ pub mod glyph;
 pub mod help;
 pub mod keys;
 pub mod layout;
+pub mod panes;
 pub mod screen;
+pub mod select;
 pub mod theme;
 
 pub use action::Action;

@@ -1,0 +1,57 @@
+//! The panes: each draws one side of the board, and says what is selected in it.
+//!
+//! A pane is a value without state. It is shown a [`Scene`], draws it, and that is all it can do:
+//! drawing cannot change anything. What is selected lives in [`Select`], the same for all panes.
+
+use super::frame::Title;
+use super::layout::PaneKind;
+use super::select::{Move, Select, Target};
+use super::theme::Look;
+use crate::check::Checks;
+use crate::event::Event;
+use crate::view::Board;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// All that a pane may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The cluster, at the cursor.
+    pub board: &'a Board,
+    /// The whole run as recorded, also what lies after the cursor.
+    pub events: &'a [Event],
+    /// What the checks found in the whole run.
+    pub checks: &'a Checks,
+    /// Colours and glyphs.
+    pub look: &'a Look,
+    /// What is selected.
+    pub select: &'a Select,
+    /// Whether this pane has the whole screen, and should show more.
+    pub zoomed: bool,
+    /// Whether keys go to this pane.
+    pub focused: bool,
+}
+
+/// One side of the board.
+pub trait Pane: Sync {
+    /// What one sees in it, in a few sentences for help.
+    fn about(&self) -> &'static str;
+
+    /// What its top border says: the name, a summary on the right, and whether it shows trouble
+    /// that its tab must call for attention to.
+    fn title(&self, scene: &Scene<'_>) -> Title;
+
+    /// Draws it inside its borders. The area may be of any size, also empty.
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer);
+
+    /// The selection after a move.
+    fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
+        let _ = to;
+        scene.select.clone()
+    }
+
+    /// What verbs act on.
+    fn target(&self, scene: &Scene<'_>) -> Target {
+        Target::Node(scene.select.node)
+    }
+}

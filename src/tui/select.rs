@@ -1,0 +1,109 @@
+//! What is selected. There is one selection for the whole screen: a node that is selected in one
+//! pane is selected in all.
+
+use crate::base::{MsgId, Name, NodeId, Slot, TxnId};
+
+/// The selection. Each family of things keeps its own, so that going to another pane and back
+/// finds everything as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// The selected process.
+    pub node: NodeId,
+    /// The other end of the selected link, which goes from `node` to here.
+    pub peer: NodeId,
+    /// The selected slot of the log; none follows the newest.
+    pub slot: Option<Slot>,
+    /// The selected lock; none is the first.
+    pub lock: Option<Name>,
+    /// The selected transaction; none is the newest.
+    pub txn: Option<TxnId>,
+    /// The selected row of the event list, as an index of the run; none follows the newest.
+    pub event: Option<usize>,
+    /// The selected check, counted from 0.
+    pub check: usize,
+}
+
+impl Select {
+    /// The first node, and its link to the second.
+    pub fn new(node: NodeId, peer: NodeId) -> Select {
+        Select { node, peer, slot: None, lock: None, txn: None, event: None, check: 0 }
+    }
+}
+
+/// How to move a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// To the row above.
+    Up,
+    /// To the row below.
+    Down,
+    /// To the column on the left.
+    Left,
+    /// To the column on the right.
+    Right,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// To the first.
+    First,
+    /// To the last.
+    Last,
+}
+
+impl Move {
+    /// Where `at` goes to in a list of `len` rows.
+    pub fn within(self, at: usize, len: usize) -> usize {
+        const PAGE: usize = 10;
+        let last = len.saturating_sub(1);
+        match self {
+            Move::Up | Move::Left => at.saturating_sub(1),
+            Move::Down | Move::Right => (at + 1).min(last),
+            Move::PageUp => at.saturating_sub(PAGE),
+            Move::PageDown => (at + PAGE).min(last),
+            Move::First => 0,
+            Move::Last => last,
+        }
+    }
+
+    /// The item of `list` that `current` moves to; the first if `current` is not in it.
+    pub fn along<T: PartialEq + Clone>(self, current: Option<&T>, list: &[T]) -> Option<T> {
+        let at = current.and_then(|current| list.iter().position(|item| item == current));
+        match at {
+            Some(at) => list.get(self.within(at, list.len())).cloned(),
+            None => list.first().cloned(),
+        }
+    }
+}
+
+/// What a verb such as *break* acts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A process.
+    Node(NodeId),
+    /// One direction of a link.
+    Link(NodeId, NodeId),
+    /// A message in flight.
+    Message(MsgId),
+    /// A lock.
+    Lock(Name),
+    /// A transaction.
+    Txn(TxnId),
+    /// Nothing.
+    Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_stays_within_the_list() {
+        assert_eq!(Move::Up.within(0, 3), 0);
+        assert_eq!(Move::Down.within(2, 3), 2);
+        assert_eq!(Move::PageDown.within(0, 3), 2);
+        assert_eq!(Move::Last.within(0, 0), 0);
+        assert_eq!(Move::Down.along(Some(&'b'), &['a', 'b', 'c']), Some('c'));
+        assert_eq!(Move::Down.along(Some(&'x'), &['a', 'b']), Some('a'));
+    }
+}
