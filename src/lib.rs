@@ -4,6 +4,7 @@ pub mod base;
 pub mod check;
 pub mod cluster;
 pub mod command;
+pub mod error;
 pub mod event;
 pub mod host;
 pub mod net;

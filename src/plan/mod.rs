@@ -11,6 +11,12 @@ use crate::host::Setup;
 use crate::proto::{Config, membership, ping};
 use std::sync::Arc;
 
+pub mod file;
+mod read;
+mod samples;
+
+pub use samples::{SAMPLES, builtin, load};
+
 /// A range of times that chance draws from, evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ways {
@@ -183,10 +189,14 @@ pub struct Client {
 /// A cluster, ready to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What to call it.
+    /// What to call it: a word.
     pub name: String,
+    /// Its headline.
+    pub title: String,
     /// What it shows, in one sentence.
     pub about: String,
+    /// The seed of its chance, unless another is asked for.
+    pub seed: u64,
     /// The servers, in order.
     pub nodes: Vec<Node>,
     /// The clients, in order.
@@ -274,7 +284,9 @@ impl Plan {
         let node = |n| Node { id: NodeId::node(n), weight: 1, member: true };
         Plan {
             name: "bare".to_owned(),
+            title: String::new(),
             about: String::new(),
+            seed: 7,
             nodes: (1..=n).map(node).collect(),
             clients: Vec::new(),
             net: Ways::millis(1, 4),

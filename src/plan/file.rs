@@ -1,0 +1,486 @@
+//! Cluster files: what a person writes, and what is wrong with it.
+//!
+//! ```toml
+//! title = "Three nodes agree"     # all keys have defaults
+//! nodes = 3                       # or [[node]] tables with id, weight, member
+//! [network]
+//! latency = "1ms..4ms"
+//! [paxos]                         # a service runs if its table is there
+//! proposers = { n1 = "red" }
+//! [[client]]
+//! rate = 10
+//! do = ["read-write", { load = "bank", accounts = 8 }]
+//! ```
+//!
+//! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
+//! range, a service without the service that it stands on, a quorum that cannot be.
+
+use super::read::{LONGEST, Read, Table, Value};
+use super::{
+    Client, Load, Lock, Log, Membership, Node, Paxos, Plan, Ring, Services, Store, Txn, Ways,
+};
+use crate::base::{Mutation, Mutations, Name, NodeId, Span};
+use crate::error::{Error, Source, nearest};
+use toml::de::DeTable;
+
+/// How many nodes a cluster file may ask for.
+pub const MAX_NODES: u16 = 200;
+/// How many clients a cluster file may ask for.
+pub const MAX_CLIENTS: usize = 50;
+/// How many points a ring may have at the most.
+const MAX_POINTS: u64 = 100_000;
+
+const TICK: Span = Span::millis(1);
+
+const TOP: &[&str] = &[
+    "title",
+    "about",
+    "seed",
+    "nodes",
+    "node",
+    "client",
+    "mutations",
+    "progress_within",
+    "network",
+    "disk",
+    "ping",
+    "membership",
+    "paxos",
+    "log",
+    "ring",
+    "lock",
+    "store",
+    "txn",
+];
+
+/// What each service stands on.
+const NEEDS: &[(&str, &[&str])] = &[
+    ("ring", &["membership", "log"]),
+    ("lock", &["log"]),
+    ("store", &["ring"]),
+    ("txn", &["store"]),
+];
+
+/// Reads a cluster file. `name` is what to call the cluster.
+pub fn parse(name: &str, source: &Source) -> Result<Plan, Error> {
+    let document = DeTable::parse(&source.text).map_err(|error| syntax(source, &error))?;
+    let top = Table::new(source, document.get_ref(), "a cluster file", TOP)?;
+    let nodes = nodes(&top)?;
+    let services = services(&top, &nodes)?;
+    let empty = Plan::bare(0);
+    Ok(Plan {
+        name: name.to_owned(),
+        title: top.get_or("title", name.to_owned(), |value| value.line(80))?,
+        about: top.get_or("about", String::new(), |value| value.line(400))?,
+        seed: top.get_or("seed", empty.seed, |value| value.number(0..=u64::MAX))?,
+        clients: clients(&top)?,
+        net: one_range(&top, "network", "latency", empty.net)?,
+        disk: one_range(&top, "disk", "sync", empty.disk)?,
+        mutations: top.get_or("mutations", Mutations::NONE, mutations)?,
+        progress_within: time(&top, "progress_within", empty.progress_within, Span::secs(1))?,
+        nodes,
+        services,
+    })
+}
+
+fn syntax(source: &Source, error: &toml::de::Error) -> Error {
+    let whole = Error::new("this is not TOML");
+    match error.span() {
+        Some(span) => whole.at(source, span, error.message()),
+        None => whole.help(error.message()),
+    }
+}
+
+fn time(table: &Table<'_>, key: &str, default: Span, least: Span) -> Read<Span> {
+    table.get_or(key, default, |value| value.time(least))
+}
+
+/// `[network]` and `[disk]`: a table with one range of times.
+fn one_range(top: &Table<'_>, name: &str, key: &str, default: Ways) -> Read<Ways> {
+    top.get_or(name, default, |section| {
+        let table = section.table(&format!("[{name}]"), &[key])?;
+        table.get_or(key, default, |value| value.times(Span::micros(1)))
+    })
+}
+
+fn mutations(value: &Value<'_>) -> Read<Mutations> {
+    let one = |item: &Value<'_>| {
+        let name = item.text()?;
+        let known = Mutation::ALL.iter().map(|mutation| mutation.name());
+        name.parse::<Mutation>().map_err(|_| {
+            let error = item.wrong("unknown mutation", "there is no such rule to switch off");
+            match nearest(name, known) {
+                Some(near) => error.help(format!("did you mean '{near}'?")),
+                None => error.help("'netsplit info' lists them"),
+            }
+        })
+    };
+    value.list()?.iter().map(one).collect()
+}
+
+// -- processes ---------------------------------------------------------------------------------------
+
+fn nodes(top: &Table<'_>) -> Read<Vec<Node>> {
+    let list = match (top.get("nodes"), top.get("node")) {
+        (Some(count), Some(node)) => {
+            let error = node.wrong_key("nodes are given twice", "here one by one");
+            return Err(count.witness(error, "here by number").help("keep one of the two"));
+        }
+        (Some(count), None) => {
+            let help = "write nodes = 5, or a [[node]] table for each node";
+            let count = count.number(1..=MAX_NODES).map_err(|error| error.help(help))?;
+            return Ok(Plan::bare(count).nodes);
+        }
+        (None, None) => return Ok(Plan::bare(5).nodes),
+        (None, Some(list)) => list,
+    };
+    let mut ids = Ids::default();
+    let mut nodes = Vec::new();
+    for item in list.list().map_err(|error| error.help("write [[node]], in double brackets"))? {
+        if nodes.len() == usize::from(MAX_NODES) {
+            return Err(list.wrong_key(format!("more than {MAX_NODES} nodes"), "too many"));
+        }
+        let table = item.table("[[node]]", &["id", "weight", "member"])?;
+        nodes.push(Node {
+            id: ids.take(&table, NodeId::node)?,
+            weight: table.get_or("weight", 1, |value| value.number(1..=100))?,
+            member: table.get_or("member", true, Value::flag)?,
+        });
+    }
+    match nodes.is_empty() {
+        true => Err(list.wrong("a cluster needs a node", "there is none")),
+        false => Ok(nodes),
+    }
+}
+
+/// The names given so far, to tell double ones and to find free ones.
+#[derive(Default)]
+struct Ids<'a> {
+    taken: Vec<(NodeId, Option<Value<'a>>)>,
+}
+
+impl<'a> Ids<'a> {
+    /// The name that a process was given, or the next one that is free.
+    fn take(&mut self, table: &Table<'a>, make: fn(u16) -> NodeId) -> Read<NodeId> {
+        let value = table.get("id");
+        let id = match &value {
+            Some(value) => self.check(value, make)?,
+            None => (1..=NodeId::MAX)
+                .map(make)
+                .find(|id| self.taken.iter().all(|(taken, _)| taken != id))
+                .expect("there are more names than processes are allowed"),
+        };
+        self.taken.push((id, value));
+        Ok(id)
+    }
+
+    fn check(&self, value: &Value<'a>, make: fn(u16) -> NodeId) -> Read<NodeId> {
+        let (first, second) = (make(1), make(2));
+        let id = match value.text()?.parse::<NodeId>() {
+            Ok(id) if id.is_client() == first.is_client() => id,
+            _ => {
+                let kind = if first.is_client() { "client" } else { "node" };
+                let what = format!("this is no name for a {kind}");
+                let help = format!("write \"{first}\", \"{second}\" … up to {}", make(NodeId::MAX));
+                return Err(value.wrong(what, "not understood").help(help));
+            }
+        };
+        let Some((_, before)) = self.taken.iter().find(|(taken, _)| *taken == id) else {
+            return Ok(id);
+        };
+        let mut error = value.wrong(format!("{id} is there twice"), "the second one");
+        if let Some(before) = before {
+            error = before.witness(error, "the first one");
+        }
+        Err(error.help("every process needs a name of its own"))
+    }
+}
+
+fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
+    let Some(list) = top.get("client") else { return Ok(Vec::new()) };
+    let mut ids = Ids::default();
+    let mut clients = Vec::new();
+    for item in list.list().map_err(|error| error.help("write [[client]], in double brackets"))? {
+        if clients.len() == MAX_CLIENTS {
+            return Err(list.wrong_key(format!("more than {MAX_CLIENTS} clients"), "too many"));
+        }
+        let table = item.table("[[client]]", &["id", "do", "rate", "timeout", "retries"])?;
+        let default = Client::new(1, Vec::new());
+        clients.push(Client {
+            id: ids.take(&table, NodeId::client)?,
+            load: match table.get("do") {
+                Some(list) => loads(top, &list)?,
+                None => {
+                    let error = item.wrong("this client has nothing to do", "'do' is missing");
+                    return Err(error.help("write do = [\"read-write\"]"));
+                }
+            },
+            rate: table.get_or("rate", default.rate, |value| value.number(1..=1_000))?,
+            timeout: time(&table, "timeout", default.timeout, TICK)?,
+            retries: table.get_or("retries", default.retries, |value| value.number(0..=100))?,
+        });
+    }
+    Ok(clients)
+}
+
+/// The words for loads, the service that each needs, and its keys.
+const LOADS: &[(&str, &str, &[&str])] = &[
+    ("read-write", "store", &["load", "keys", "writes"]),
+    ("count", "store", &["load", "counters"]),
+    ("lock", "lock", &["load", "locks", "ttl", "hold"]),
+    ("bank", "txn", &["load", "accounts", "most"]),
+    ("idle", "store", &["load"]),
+];
+
+fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
+    let items = match list.is_text() {
+        true => vec![list.clone()],
+        false => list.list()?,
+    };
+    if items.is_empty() {
+        return Err(list.wrong("this client has nothing to do", "an empty list"));
+    }
+    items.iter().map(|item| load(top, item)).collect()
+}
+
+fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
+    let word = match item.is_text() {
+        true => item.clone(),
+        false => item.open_table()?.get("load").ok_or_else(|| {
+            let error = item.wrong("it does not say which load this is", "'load' is missing");
+            error.help("write { load = \"bank\", accounts = 8 }")
+        })?,
+    };
+    let text = word.text()?;
+    let Some((name, service, keys)) = LOADS.iter().find(|(name, ..)| *name == text) else {
+        let error = word.wrong("unknown load", "no client does this");
+        let names: Vec<&str> = LOADS.iter().map(|(name, ..)| *name).collect();
+        return Err(match nearest(text, names.iter().copied()) {
+            Some(near) => error.help(format!("did you mean '{near}'?")),
+            None => error.help(format!("clients know: {}", names.join(", "))),
+        });
+    };
+    if top.get(service).is_none() {
+        let error = word.wrong(format!("'{name}' needs [{service}], which is not there"), "here");
+        return Err(error.help(format!("add a line [{service}] to the file")));
+    }
+    let table = match item.is_text() {
+        true => None,
+        false => Some(item.table(&format!("the load '{name}'"), keys)?),
+    };
+    load_of(name, table)
+}
+
+fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
+    let get = |key| table.and_then(|table| table.get(key));
+    let count = |key, default, most| {
+        get(key).map_or(Ok(default), |value: Value<'_>| value.number::<u32>(1..=most))
+    };
+    let span = |key, default, least| get(key).map_or(Ok(default), |value| value.time(least));
+    Ok(match name {
+        "count" => Load::Count { counters: count("counters", 3, 10_000)? },
+        "lock" => Load::Lock {
+            locks: get("locks").map_or_else(|| Ok(default_locks()), |value| locks(&value))?,
+            ttl: span("ttl", Span::secs(3), Span::millis(10))?,
+            hold: span("hold", Span::secs(1), Span::ZERO)?,
+        },
+        "bank" => {
+            let accounts = get("accounts").map_or(Ok(8), |value| value.number(2..=10_000))?;
+            let most = get("most").map_or(Ok(20), |value| value.number(1..=1_000_000_000))?;
+            Load::Bank { accounts, most }
+        }
+        "idle" => Load::Idle,
+        _ => {
+            let writes = get("writes").map_or(Ok(50), |value| value.number(0..=100))?;
+            Load::ReadWrite { keys: count("keys", 16, 100_000)?, writes }
+        }
+    })
+}
+
+fn default_locks() -> Vec<Name> {
+    vec!["billing".parse().expect("a plain word is a name")]
+}
+
+fn locks(value: &Value<'_>) -> Read<Vec<Name>> {
+    let locks = value.list()?.iter().map(Value::parse).collect::<Read<Vec<Name>>>()?;
+    match locks.len() {
+        0 => Err(value.wrong("this client has no lock to take", "an empty list")),
+        1..=64 => Ok(locks),
+        _ => Err(value.wrong("more than 64 locks", "too many")),
+    }
+}
+
+// -- services ----------------------------------------------------------------------------------------
+
+fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
+    for (service, needs) in NEEDS {
+        let Some(section) = top.get(service) else { continue };
+        if let Some(missing) = needs.iter().find(|need| top.get(need).is_none()) {
+            let what = format!("[{service}] needs [{missing}], which is not there");
+            let help = format!("add a line [{missing}] to the file");
+            return Err(section.wrong_key(what, format!("stands on [{missing}]")).help(help));
+        }
+    }
+    Ok(Services {
+        ping: section(top, "ping", &["width"], |t| {
+            t.get_or("width", 1, |value| value.number(1..=1_000))
+        })?,
+        membership: section(top, "membership", &["heartbeat", "suspect_after"], membership)?,
+        paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
+        log: section(top, "log", &["kind", "heartbeat", "election", "snapshot_every"], log)?,
+        ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
+        lock: section(top, "lock", &[], |_| Ok(Lock {}))?,
+        store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
+        txn: section(top, "txn", &["vote_timeout", "retry"], txn)?,
+    })
+}
+
+fn section<'a, T>(
+    top: &Table<'a>,
+    name: &str,
+    keys: &[&str],
+    read: impl FnOnce(&Table<'a>) -> Read<T>,
+) -> Read<Option<T>> {
+    let Some(value) = top.get(name) else { return Ok(None) };
+    let table = value.table(&format!("[{name}]"), keys);
+    let help = |error: Error| match value.is_table() {
+        true => error,
+        false => error.help(format!("write [{name}] on a line of its own")),
+    };
+    read(&table.map_err(help)?).map(Some)
+}
+
+fn membership(table: &Table<'_>) -> Read<Membership> {
+    let heartbeat = time(table, "heartbeat", Membership::default().heartbeat, TICK)?;
+    let default = heartbeat.times(5).min(LONGEST);
+    let suspect_after = time(table, "suspect_after", default, TICK)?;
+    if suspect_after > heartbeat {
+        return Ok(Membership { heartbeat, suspect_after });
+    }
+    let what = "'suspect_after' must be longer than 'heartbeat'";
+    Err(pair(table, "suspect_after", "heartbeat", what)
+        .help(format!("write suspect_after = \"{}\" or more", heartbeat.times(3))))
+}
+
+/// An error about two values that do not fit: the first is the culprit if it is there.
+fn pair(table: &Table<'_>, culprit: &str, other: &str, what: &str) -> Error {
+    match (table.get(culprit), table.get(other)) {
+        (Some(culprit), Some(other)) => other.witness(culprit.wrong(what, "this"), "and this"),
+        (Some(value), None) | (None, Some(value)) => value.wrong(what, "does not fit"),
+        (None, None) => Error::new(what),
+    }
+}
+
+fn paxos(table: &Table<'_>, nodes: &[Node]) -> Read<Paxos> {
+    let default = Paxos::default();
+    let proposers = match table.get("proposers") {
+        Some(value) => value.open_table()?.entries(),
+        None => Vec::new(),
+    };
+    let proposer = |value: &Value<'_>| {
+        let id = value.key().parse().ok().filter(|id| nodes.iter().any(|node| node.id == *id));
+        match id {
+            Some(id) => Ok((id, value.parse()?)),
+            None => {
+                let error = value.wrong_key("there is no such node", "proposes nothing");
+                let known: Vec<String> = nodes.iter().map(|node| node.id.to_string()).collect();
+                Err(error.help(match known.as_slice() {
+                    [only] => format!("the only node is {only}"),
+                    [first, .., last] => format!("nodes are {first} … {last}"),
+                    [] => "there are no nodes".to_owned(),
+                }))
+            }
+        }
+    };
+    Ok(Paxos {
+        proposers: proposers.iter().map(proposer).collect::<Read<_>>()?,
+        retry: time(table, "retry", default.retry, TICK)?,
+        backoff: time(table, "backoff", default.backoff, Span::ZERO)?,
+    })
+}
+
+fn log(table: &Table<'_>) -> Read<Log> {
+    if let Some(kind) = table.get("kind")
+        && kind.text()? != "multipaxos"
+    {
+        let error = kind.wrong("unknown kind of log", "not there");
+        return Err(error.help("write kind = \"multipaxos\""));
+    }
+    let default = Log::default();
+    let heartbeat = time(table, "heartbeat", default.heartbeat, TICK)?;
+    let election = Ways { fastest: heartbeat.times(4), slowest: heartbeat.times(8) };
+    let election =
+        Ways { fastest: election.fastest.min(LONGEST), slowest: election.slowest.min(LONGEST) };
+    let election = table.get_or("election", election, |value| value.times(TICK))?;
+    if election.fastest <= heartbeat {
+        let what = "an 'election' must take longer than a 'heartbeat'";
+        let (least, most) = (heartbeat.times(4), heartbeat.times(8));
+        let help = format!("write election = \"{least}..{most}\"");
+        return Err(pair(table, "election", "heartbeat", what).help(help));
+    }
+    let entries = |value: &Value<'_>| value.number(1..=1_000_000);
+    let snapshot_every = table.get_or("snapshot_every", default.snapshot_every, entries)?;
+    Ok(Log { heartbeat, election, snapshot_every })
+}
+
+const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];
+
+fn ring(top: &Table<'_>, table: &Table<'_>, nodes: &[Node]) -> Read<Ring> {
+    let default = Ring::default();
+    let members = nodes.iter().filter(|node| node.member).count();
+    let members = u8::try_from(members).unwrap_or(u8::MAX);
+    if members == 0 {
+        let what = "the ring needs a member, and no node is one";
+        let section = top.get("ring").map(|value| value.wrong_key(what, "without members"));
+        return Err(section.unwrap_or_else(|| Error::new(what)).help("leave out member = false"));
+    }
+    let replicas = match table.get("replicas") {
+        None => default.replicas.min(members),
+        Some(value) => match value.number(1..=u8::MAX)? {
+            replicas if replicas > members => {
+                let what = format!("{replicas} replicas cannot be on {members} nodes");
+                let label = "more than there are members";
+                return Err(value.wrong(what, label).help(format!("write {members} or less")));
+            }
+            replicas => replicas,
+        },
+    };
+    let vnodes = table.get_or("vnodes", default.vnodes, |value| value.number(1..=1_024))?;
+    let weights: u64 = nodes.iter().map(|node| u64::from(node.weight)).sum();
+    if weights * u64::from(vnodes) > MAX_POINTS {
+        let what = format!("the ring would have more than {MAX_POINTS} points");
+        let error = match table.get("vnodes").or_else(|| top.get("node")).or(top.get("ring")) {
+            Some(value) => value.wrong_key(what, format!("times {weights}, the sum of weights")),
+            None => Error::new(what),
+        };
+        return Err(error.help("use fewer vnodes or smaller weights"));
+    }
+    Ok(Ring {
+        vnodes,
+        replicas,
+        seed: table.get_or("hash_seed", default.seed, |value| value.number(0..=u64::MAX))?,
+        evict_after: time(table, "evict_after", default.evict_after, Span::millis(10))?,
+        admit_after: time(table, "admit_after", default.admit_after, Span::millis(10))?,
+    })
+}
+
+fn store(table: &Table<'_>) -> Read<Store> {
+    let default = Store::default();
+    let retry = time(table, "retry", default.retry, TICK)?;
+    let give_up = time(table, "give_up", default.give_up.max(retry.times(2)), TICK)?;
+    if give_up < retry {
+        let what = "'give_up' must not be shorter than 'retry'";
+        return Err(pair(table, "give_up", "retry", what));
+    }
+    let balance = |value: &Value<'_>| value.number(0..=1_000_000_000);
+    let opening_balance = table.get_or("opening_balance", default.opening_balance, balance)?;
+    Ok(Store { retry, give_up, opening_balance })
+}
+
+fn txn(table: &Table<'_>) -> Read<Txn> {
+    let default = Txn::default();
+    Ok(Txn {
+        vote_timeout: time(table, "vote_timeout", default.vote_timeout, TICK)?,
+        retry: time(table, "retry", default.retry, TICK)?,
+    })
+}

@@ -1,0 +1,261 @@
+//! Reading one value of a cluster file, with an error that points at it when it is wrong.
+
+use crate::base::{ParseError, Span};
+use crate::error::{Error, Source, nearest};
+use crate::plan::Ways;
+use std::ops::{Range, RangeInclusive};
+use std::str::FromStr;
+use toml::de::{DeTable, DeValue};
+
+/// A value, or what is wrong with it.
+pub(super) type Read<T> = Result<T, Error>;
+
+/// Longer than any experiment; keeps sums of times from running over.
+pub(super) const LONGEST: Span = Span::secs(3_600);
+
+/// A table whose keys are all known.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    source: &'a Source,
+    table: &'a DeTable<'a>,
+}
+
+/// A value under its key.
+#[derive(Clone)]
+pub(super) struct Value<'a> {
+    source: &'a Source,
+    key: &'a str,
+    key_at: Range<usize>,
+    at: Range<usize>,
+    value: &'a DeValue<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// Reads the table, or says which key is none of `known`. `what` names the table.
+    pub(super) fn new(
+        source: &'a Source,
+        table: &'a DeTable<'a>,
+        what: &str,
+        known: &[&str],
+    ) -> Read<Table<'a>> {
+        let mut strangers: Vec<_> = table.keys().collect();
+        strangers.retain(|key| !known.contains(&key.get_ref().as_ref()));
+        let Some(stranger) = strangers.into_iter().min_by_key(|key| key.span().start) else {
+            return Ok(Table { source, table });
+        };
+        let name = stranger.get_ref();
+        let help = match (nearest(name, known.iter().copied()), known) {
+            (Some(near), _) => format!("did you mean '{near}'?"),
+            (None, []) => format!("{what} takes no keys"),
+            (None, _) => format!("{what} knows: {}", known.join(", ")),
+        };
+        let label = format!("not a key of {what}");
+        Err(Error::new("unknown key").at(source, stranger.span(), label).help(help))
+    }
+
+    /// The value of a key, if it is there.
+    pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
+        let (name, value) = self.table.get_key_value(key)?;
+        Some(Value {
+            source: self.source,
+            key: name.get_ref(),
+            key_at: name.span(),
+            at: value.span(),
+            value: value.get_ref(),
+        })
+    }
+
+    /// The value of a key, read in a way of its own, or what holds without it.
+    pub(super) fn get_or<T>(
+        &self,
+        key: &str,
+        default: T,
+        read: impl FnOnce(&Value<'a>) -> Read<T>,
+    ) -> Read<T> {
+        self.get(key).map_or(Ok(default), |value| read(&value))
+    }
+
+    /// All values, in the order of the file.
+    pub(super) fn entries(&self) -> Vec<Value<'a>> {
+        let keys = self.table.keys();
+        let mut all: Vec<_> = keys.filter_map(|key| self.get(key.get_ref())).collect();
+        all.sort_by_key(|value| value.key_at.start);
+        all
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Its key.
+    pub(super) fn key(&self) -> &'a str {
+        self.key
+    }
+
+    /// An error that points at the value.
+    pub(super) fn wrong(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
+        Error::new(what).at(self.source, self.at.clone(), label)
+    }
+
+    /// An error that points at the key.
+    pub(super) fn wrong_key(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
+        Error::new(what).at(self.source, self.key_at.clone(), label)
+    }
+
+    /// Adds this value to an error as a witness.
+    pub(super) fn witness(&self, error: Error, label: impl Into<String>) -> Error {
+        error.at(self.source, self.at.clone(), label)
+    }
+
+    fn must_be(&self, what: &str) -> Error {
+        let label = match self.value {
+            DeValue::String(_) => "this is a text",
+            DeValue::Integer(_) => "this is a whole number",
+            DeValue::Float(_) => "this is a fraction",
+            DeValue::Boolean(_) => "this is true or false",
+            DeValue::Datetime(_) => "this is a date",
+            DeValue::Array(_) => "this is a list",
+            DeValue::Table(_) => "this is a table",
+        };
+        self.wrong(format!("'{}' must be {what}", self.key), label)
+    }
+
+    /// A text.
+    pub(super) fn text(&self) -> Read<&'a str> {
+        match self.value {
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.must_be("a text").help(format!("write {} = \"…\"", self.key))),
+        }
+    }
+
+    /// A text of one line that is fit to be shown.
+    pub(super) fn line(&self, longest: usize) -> Read<String> {
+        let text = self.text()?;
+        if text.chars().any(char::is_control) {
+            return Err(self.wrong(format!("'{}' must be one plain line", self.key), "it is not"));
+        }
+        match text.chars().count() <= longest {
+            true => Ok(text.to_owned()),
+            false => {
+                let what = format!("'{}' may have {longest} characters at the most", self.key);
+                Err(self.wrong(what, format!("this has {}", text.chars().count())))
+            }
+        }
+    }
+
+    /// Anything that is written as a text and has its own form.
+    pub(super) fn parse<T: FromStr<Err = ParseError>>(&self) -> Read<T> {
+        self.text()?.parse().map_err(|ParseError(why)| self.wrong(why, "not understood"))
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self) -> Read<bool> {
+        match self.value {
+            DeValue::Boolean(flag) => Ok(*flag),
+            _ => Err(self.must_be("true or false")),
+        }
+    }
+
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// Whether it is a text.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.value, DeValue::String(_))
+    }
+
+    /// A whole number of a range.
+    pub(super) fn number<T>(&self, range: RangeInclusive<T>) -> Read<T>
+    where
+        T: TryFrom<i128> + Into<i128> + Copy,
+    {
+        let (least, most): (i128, i128) = ((*range.start()).into(), (*range.end()).into());
+        let DeValue::Integer(digits) = self.value else {
+            return Err(self.must_be(&format!("a whole number from {least} to {most}")));
+        };
+        let number = i128::from_str_radix(digits.as_str(), digits.radix()).ok();
+        let number = number.filter(|n| (least..=most).contains(n));
+        match number.and_then(|n| T::try_from(n).ok()) {
+            Some(number) => Ok(number),
+            None => {
+                let what = format!("'{}' must be from {least} to {most}", self.key);
+                Err(self.wrong(what, "out of range"))
+            }
+        }
+    }
+
+    /// A length of time, at least `least`.
+    pub(super) fn time(&self, least: Span) -> Read<Span> {
+        let DeValue::String(text) = self.value else {
+            let error = self.must_be("a length of time, in quotes and with a unit");
+            return Err(match self.value {
+                DeValue::Integer(digits) => error.help(format!("write \"{digits}ms\"?")),
+                _ => error.help("write \"150ms\", \"2s\" or \"1.5s\""),
+            });
+        };
+        self.checked_time(text, least)
+    }
+
+    fn checked_time(&self, text: &str, least: Span) -> Read<Span> {
+        let span: Span = match text.trim().parse() {
+            Ok(span) => span,
+            Err(ParseError(why)) => return Err(self.wrong(why, "not understood")),
+        };
+        match (least..=LONGEST).contains(&span) {
+            true => Ok(span),
+            false => {
+                let longest = LONGEST.0 / 1_000_000;
+                let what = format!("'{}' must be from {least} to {longest}s", self.key);
+                Err(self.wrong(what, if span < least { "too short" } else { "too long" }))
+            }
+        }
+    }
+
+    /// A range of times, `1ms..4ms`, or one time.
+    pub(super) fn times(&self, least: Span) -> Read<Ways> {
+        let text = match self.value {
+            DeValue::String(text) => text,
+            _ => return Err(self.must_be("times from..to").help("write \"1ms..4ms\" or \"2ms\"")),
+        };
+        let (fastest, slowest) = text.split_once("..").unwrap_or((text, text));
+        let fastest = self.checked_time(fastest, least)?;
+        let slowest = self.checked_time(slowest, least)?;
+        match fastest <= slowest {
+            true => Ok(Ways { fastest, slowest }),
+            false => {
+                let what = format!("'{}' runs backwards", self.key);
+                let help = format!("write \"{slowest}..{fastest}\"");
+                Err(self.wrong(what, "the first time is longer than the second").help(help))
+            }
+        }
+    }
+
+    /// A list; each item goes by the key of the list.
+    pub(super) fn list(&self) -> Read<Vec<Value<'a>>> {
+        let DeValue::Array(items) = self.value else {
+            return Err(self.must_be("a list").help(format!("write {} = [ … ]", self.key)));
+        };
+        let item = |item: &'a toml::Spanned<DeValue<'a>>| Value {
+            at: item.span(),
+            value: item.get_ref(),
+            ..self.clone()
+        };
+        Ok(items.iter().map(item).collect())
+    }
+
+    /// A table with these keys. `what` names it.
+    pub(super) fn table(&self, what: &str, known: &[&str]) -> Read<Table<'a>> {
+        match self.value {
+            DeValue::Table(table) => Table::new(self.source, table, what, known),
+            _ => Err(self.must_be("a table")),
+        }
+    }
+
+    /// A table whose keys are the writer's own.
+    pub(super) fn open_table(&self) -> Read<Table<'a>> {
+        match self.value {
+            DeValue::Table(table) => Ok(Table { source: self.source, table }),
+            _ => Err(self.must_be("a table")),
+        }
+    }
+}

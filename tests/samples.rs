@@ -1,0 +1,275 @@
+//! Cluster files: the built-in ones load and run the same every time; wrong ones are refused with
+//! their place and a remedy; no file panics.
+
+use netsplit::error::Source;
+use netsplit::plan::{self, Load, Plan, SAMPLES, file};
+use proptest::prelude::*;
+
+fn parse(text: &str) -> Result<Plan, String> {
+    file::parse("test", &Source::new("x.toml", text)).map_err(|error| error.to_string())
+}
+
+/// Checks that `text` is refused with a message that holds all of `parts`.
+#[track_caller]
+fn refused(text: &str, parts: &[&str]) {
+    let message = parse(text).expect_err("this must be refused");
+    for part in parts {
+        assert!(message.contains(part), "'{part}' is missing in:\n{message}");
+    }
+    assert!(message.contains("--> x.toml:"), "no place in:\n{message}");
+}
+
+#[test]
+fn every_sample_loads_and_explains_itself() {
+    for (name, _) in SAMPLES {
+        let plan = plan::builtin(name).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.name, *name);
+        assert!(plan.about.len() > 40, "{name} must say what it shows");
+    }
+}
+
+#[test]
+fn every_sample_file_is_built_in() {
+    let files = std::fs::read_dir("sample-clusters").unwrap();
+    let mut names: Vec<String> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let mut built_in: Vec<String> =
+        SAMPLES.iter().map(|(name, _)| format!("{name}.toml")).collect();
+    names.sort();
+    built_in.sort();
+    assert_eq!(names, built_in);
+}
+
+#[test]
+fn the_default_cluster_runs_everything() {
+    let plan = plan::builtin("default").unwrap();
+    let services = &plan.services;
+    assert!(services.membership.is_some() && services.log.is_some() && services.ring.is_some());
+    assert!(services.paxos.is_some() && services.lock.is_some());
+    assert!(services.store.is_some() && services.txn.is_some());
+    assert_eq!((plan.nodes.len(), plan.clients.len()), (5, 3));
+    let loads = || plan.clients.iter().flat_map(|client| &client.load);
+    assert!(loads().any(|load| matches!(load, Load::Bank { .. })));
+    assert!(loads().any(|load| matches!(load, Load::Lock { .. })));
+    assert!(loads().any(|load| matches!(load, Load::ReadWrite { .. })));
+}
+
+#[test]
+fn an_empty_file_is_five_idle_nodes() {
+    let plan = parse("").unwrap();
+    assert_eq!((plan.nodes.len(), plan.clients.len()), (5, 0));
+    assert_eq!(plan.services, plan::Services::default());
+}
+
+#[test]
+fn nodes_may_be_named_one_by_one() {
+    let plan =
+        parse("[[node]]\nid = \"n7\"\nweight = 3\n[[node]]\n[[node]]\nmember = false").unwrap();
+    let seen: Vec<_> = plan.nodes.iter().map(|n| (n.id.to_string(), n.weight, n.member)).collect();
+    let expected = [("n7", 3, true), ("n1", 1, true), ("n2", 1, false)];
+    assert_eq!(seen, expected.map(|(id, weight, member)| (id.to_owned(), weight, member)));
+}
+
+#[test]
+fn a_mistake_is_shown_with_a_caret_and_a_remedy() {
+    let message = parse("nodes = 5\n[membership]\nhearbeat = \"1s\"\n").unwrap_err();
+    let expected = "\
+error: unknown key
+ --> x.toml:3:1
+  |
+3 | hearbeat = \"1s\"
+  | ^^^^^^^^ not a key of [membership]
+  |
+  = help: did you mean 'heartbeat'?";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn keys_and_values_that_do_not_exist_are_refused() {
+    refused("nodse = 5", &["unknown key", "did you mean 'nodes'?"]);
+    refused("[netwrok]\nlatency = \"1ms\"", &["did you mean 'network'?"]);
+    refused("colour = 1", &["unknown key", "knows: title"]);
+    refused("[lock]\nttl = 1\n[log]", &["[lock] takes no keys"]);
+    refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
+    refused("mutations = \"all\"", &["must be a list"]);
+    refused("[log]\nkind = \"raft\"", &["unknown kind of log", "multipaxos"]);
+    refused("nodes = \n", &["this is not TOML"]);
+    refused("nodes = 1\nnodes = 2", &["this is not TOML", "duplicate key"]);
+    refused("title = 5", &["must be a text", "this is a whole number"]);
+    refused("title = \"a\\u001b[31mb\"", &["one plain line"]);
+    refused("[[client]]\ndo = \"read-wite\"\n", &["did you mean 'read-write'?"]);
+    refused("[[client]]\ndo = [{ keys = 5 }]", &["'load' is missing"]);
+    refused("[[client]]\n", &["nothing to do", "'do' is missing"]);
+    refused("[[client]]\ndo = []", &["nothing to do"]);
+    refused("log = true", &["must be a table", "[log] on a line of its own"]);
+    refused("[[log]]", &["must be a table"]);
+    refused("[client]\ndo = \"idle\"", &["[[client]], in double brackets"]);
+}
+
+#[test]
+fn times_that_make_no_sense_are_refused() {
+    refused("[membership]\nheartbeat = 100", &["must be a length of time", "write \"100ms\"?"]);
+    refused("[membership]\nheartbeat = \"0ms\"", &["must be from 1ms to 3600s", "too short"]);
+    refused("[membership]\nheartbeat = \"2h\"", &["not a length of time"]);
+    refused("[membership]\nheartbeat = \"2000s\"\nsuspect_after = \"9999s\"", &["too long"]);
+    let slow = "[membership]\nheartbeat = \"1s\"\nsuspect_after = \"1s\"";
+    refused(slow, &["must be longer than 'heartbeat'", "suspect_after = \"3s\" or more"]);
+    refused("[log]\nelection = \"800ms..400ms\"", &["runs backwards", "\"400ms..800ms\""]);
+    refused("[log]\nheartbeat = \"1s\"\nelection = \"900ms..2s\"", &["longer than a 'heartbeat'"]);
+    refused("[network]\nlatency = \"0ms\"", &["too short"]);
+    refused("[network]\nlatency = 3", &["write \"1ms..4ms\""]);
+    refused("[disk]\nsync = \"1..2\"", &["not a length of time"]);
+    let hasty = "[membership]\n[log]\n[ring]\n[store]\nretry = \"5s\"\ngive_up = \"1s\"";
+    refused(hasty, &["must not be shorter"]);
+}
+
+#[test]
+fn a_slow_heartbeat_slows_what_depends_on_it() {
+    let plan = parse("[membership]\nheartbeat = \"1s\"\n[log]\nheartbeat = \"1s\"").unwrap();
+    let membership = plan.services.membership.unwrap();
+    assert!(membership.suspect_after > membership.heartbeat);
+    let log = plan.services.log.unwrap();
+    assert!(log.election.fastest > log.heartbeat);
+}
+
+#[test]
+fn processes_that_cannot_be_are_refused() {
+    refused("nodes = 0", &["must be from 1 to 200"]);
+    refused("nodes = 99999999999999999999999999999999999999999", &["from 1 to 200"]);
+    refused("nodes = -1", &["must be from 1 to 200"]);
+    refused("nodes = [\"n1\"]", &["whole number", "[[node]] table"]);
+    refused("nodes = 2\n[[node]]", &["nodes are given twice", "here by number"]);
+    refused("node = []", &["a cluster needs a node"]);
+    let twice = "[[node]]\nid = \"n1\"\n[[node]]\nid = \"n1\"";
+    refused(twice, &["n1 is there twice", "the first one", "x.toml:4:6"]);
+    refused("[[node]]\nid = \"c1\"", &["no name for a node", "n1"]);
+    refused("[[client]]\nid = \"bob\"\ndo = \"idle\"", &["no name for a client", "c1"]);
+    refused(&"[[node]]\n".repeat(201), &["more than 200 nodes"]);
+    let many = "[store]\n[ring]\n[log]\n[membership]\n".to_owned();
+    refused(&(many + &"[[client]]\ndo = \"idle\"\n".repeat(51)), &["more than 50 clients"]);
+    refused("[[node]]\nweight = 0", &["from 1 to 100"]);
+    let hasty = "[log]\n[lock]\n[[client]]\ndo = \"lock\"\nrate = 1001";
+    refused(hasty, &["must be from 1 to 1000"]);
+}
+
+#[test]
+fn quorums_and_rings_that_cannot_be_are_refused() {
+    let ring = |rest: &str| format!("nodes = 3\n[membership]\n[log]\n[ring]\n{rest}");
+    refused(&ring("replicas = 4"), &["4 replicas cannot be on 3 nodes", "write 3 or less"]);
+    refused(&ring("replicas = 0"), &["must be from 1 to 255"]);
+    refused(&ring("vnodes = 0"), &["must be from 1 to 1024"]);
+    let heavy = "[[node]]\nweight = 100\n".repeat(2) + "[membership]\n[log]\n[ring]\nvnodes = 1000";
+    refused(&heavy, &["more than 100000 points", "smaller weights"]);
+    let nobody = "[[node]]\nmember = false\n[membership]\n[log]\n[ring]";
+    refused(nobody, &["no node is one", "member = false"]);
+    refused("nodes = 3\n[paxos]\nproposers = { n4 = \"x\" }", &["no such node", "n1 … n3"]);
+    refused("[paxos]\nproposers = { c1 = \"x\" }", &["no such node"]);
+    refused("[paxos]\nproposers = { n1 = \"\" }", &["is not a name"]);
+    let small = parse("nodes = 1\n[membership]\n[log]\n[ring]").unwrap();
+    assert_eq!(small.services.ring.unwrap().replicas, 1, "the default fits a small cluster");
+}
+
+#[test]
+fn a_service_without_what_it_stands_on_is_refused() {
+    refused("[ring]\n[log]", &["[ring] needs [membership]", "add a line [membership]"]);
+    refused("[ring]\n[membership]", &["[ring] needs [log]"]);
+    refused("[lock]", &["[lock] needs [log]"]);
+    refused("[store]", &["[store] needs [ring]"]);
+    refused("[txn]", &["[txn] needs [store]"]);
+    refused("[[client]]\ndo = \"bank\"", &["'bank' needs [txn]", "add a line [txn]"]);
+    refused("[[client]]\ndo = [\"count\"]", &["'count' needs [store]"]);
+}
+
+#[test]
+fn files_that_are_no_cluster_files_are_refused() {
+    let message = |path: &str| plan::load(path).expect_err("this must be refused").to_string();
+    assert!(message("no/such/bnk.toml").contains("did you mean the built-in cluster 'bank'?"));
+    assert!(message("nothing").contains("built-in clusters are default, three-paxos"));
+    assert!(message("src/").contains("cannot read"));
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let large = write("large.toml", &vec![b'#'; (1 << 20) + 1]);
+    assert!(message(&large).contains("larger than 1 MiB"));
+    let binary = write("binary.toml", b"title = 1\n\xff\xfe");
+    assert!(message(&binary).contains("line 2 is not UTF-8"));
+    let good = write("mine.toml", b"nodes = 2");
+    assert_eq!(plan::load(&good).unwrap().name, "mine");
+}
+
+#[test]
+fn hostile_files_end_quickly() {
+    for text in [
+        "[".repeat(100_000),
+        format!("x = {}", "[".repeat(100_000)),
+        format!("x = {}", "{a=".repeat(100_000)),
+        format!("{}x = 1", "a.".repeat(100_000)),
+        "[a]\n[b]\n".repeat(50_000),
+        format!("title = \"{}\"", "x".repeat(900_000)),
+        "#\n".repeat(500_000) + "nodse = 1",
+        "\u{feff}nodes = 3\u{0}".to_owned(),
+        "\"\u{202e}\" = 1".to_owned(),
+        format!("{} = 1", "n".repeat(1_000_000)),
+    ] {
+        let message = parse(&text).expect_err("none of these is a cluster");
+        assert!(message.len() < 100_000, "{} bytes of message", message.len());
+    }
+}
+
+/// A sample with lines taken out and strange ones put in.
+fn mutated() -> impl Strategy<Value = String> {
+    let line = "(nodes|\\[log\\]|\\[\\[client\\]\\]|heartbeat|do|id|vnodes|title) = ?\
+                (-?[0-9]{1,25}|\"[0-9]{1,22}(ms|s|h|)\"|\\[\\]|\\{\\}|nan|1e400|\"n1\"|true)";
+    let edit = (any::<prop::sample::Index>(), prop_oneof![line.prop_map(Some), Just(None)]);
+    (0..SAMPLES.len(), prop::collection::vec(edit, 1..4)).prop_map(|(sample, edits)| {
+        let mut lines: Vec<String> = SAMPLES[sample].1.lines().map(str::to_owned).collect();
+        for (at, line) in edits {
+            let at = at.index(lines.len());
+            match line {
+                Some(line) => lines.insert(at, line),
+                None => drop(lines.remove(at)),
+            }
+        }
+        lines.join("\n")
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "(?s:.{0,200})") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_text_that_looks_like_a_cluster_panics(
+        text in "(\\[{1,2}[a-z]{1,8}\\]{1,2}\n|[a-z_.]{1,9} = ([0-9]{1,20}|\"[0-9a-z.]{0,9}\")\n){0,9}"
+    ) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn a_damaged_sample_is_read_or_refused(text in mutated()) {
+        if let Ok(plan) = parse(&text) {
+            prop_assert!((1..=200).contains(&plan.nodes.len()));
+            if let Some(ring) = &plan.services.ring {
+                prop_assert!(usize::from(ring.replicas) <= plan.nodes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn characters_changed_at_random_do_not_panic(
+        sample in 0..SAMPLES.len(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..6),
+    ) {
+        let mut text: Vec<char> = SAMPLES[sample].1.chars().collect();
+        for (at, new) in changes {
+            let at = at.index(text.len());
+            text[at] = new;
+        }
+        let _ = parse(&text.into_iter().collect::<String>());
+    }
+}
