@@ -1,5 +1,7 @@
 //! Heartbeats and suspicion, in whole simulated clusters.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use netsplit::base::{NodeId, Time};
 use netsplit::event::{Event, Fact};
 use netsplit::plan::{self, Plan};
@@ -72,7 +74,7 @@ fn a_heartbeat_of_an_earlier_life_says_nothing() {
     command(&mut run, "heal");
     let lines = opinions(&mut run, 5);
     assert!(!lines.iter().any(|line| line.starts_with("n3 suspects")), "{lines:?}");
-    let last = lines.iter().filter(|line| line.starts_with("n2 trusts n1")).next_back();
+    let last = lines.iter().rfind(|line| line.starts_with("n2 trusts n1"));
     assert_eq!(last.map(String::as_str), Some("n2 trusts n1 boot 2"));
 }
 

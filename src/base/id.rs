@@ -162,10 +162,14 @@ pub struct CallId {
     pub seq: u64,
 }
 
-/// `c1/42`.
+/// `c1/42` is call 42 of c1 in its first life, `c1/2.42` in its second: processes begin their
+/// numbers with their boot, in the upper half.
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}/{}", self.client, self.seq))
+        match (self.seq >> 32, self.seq & 0xFFFF_FFFF) {
+            (0 | 1, number) => f.pad(&format!("{}/{number}", self.client)),
+            (boot, number) => f.pad(&format!("{}/{boot}.{number}", self.client)),
+        }
     }
 }
 

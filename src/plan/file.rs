@@ -204,7 +204,8 @@ fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
         if clients.len() == MAX_CLIENTS {
             return Err(list.wrong_key(format!("more than {MAX_CLIENTS} clients"), "too many"));
         }
-        let table = item.table("[[client]]", &["id", "do", "rate", "timeout", "retries"])?;
+        let keys = &["id", "do", "rate", "timeout", "retries", "careful"];
+        let table = item.table("[[client]]", keys)?;
         let default = Client::new(1, Vec::new());
         clients.push(Client {
             id: ids.take(&table, NodeId::client)?,
@@ -218,6 +219,7 @@ fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
             rate: table.get_or("rate", default.rate, |value| value.number(1..=1_000))?,
             timeout: time(&table, "timeout", default.timeout, TICK)?,
             retries: table.get_or("retries", default.retries, |value| value.number(0..=100))?,
+            careful: table.get_or("careful", default.careful, |value| value.flag())?,
         });
     }
     Ok(clients)

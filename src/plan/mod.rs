@@ -8,7 +8,7 @@
 use crate::base::{Mutations, Name, NodeId, Span};
 use crate::check::Expect;
 use crate::host::Setup;
-use crate::proto::{Config, membership, ping};
+use crate::proto::{Config, client, membership, ping, server};
 use std::sync::Arc;
 
 pub mod file;
@@ -16,6 +16,9 @@ mod read;
 mod samples;
 
 pub use samples::{SAMPLES, builtin, load};
+
+/// How long a node remembers a request that nobody repeats, while it has no answer.
+const KEEP: Span = Span::secs(10);
 
 /// A range of times that chance draws from, evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +170,7 @@ pub enum Load {
         /// The most that is moved at once.
         most: i64,
     },
-    /// Reads all the keys that it ever wrote and nothing else; used after faults.
+    /// Reads the keys that it wrote, one after the other, and nothing else; used after faults.
     Idle,
 }
 
@@ -184,6 +187,8 @@ pub struct Client {
     pub timeout: Span,
     /// How often it asks again before it calls the outcome unknown.
     pub retries: u32,
+    /// Whether it looks at its clock before each write under a lease.
+    pub careful: bool,
 }
 
 /// A cluster, ready to start.
@@ -271,10 +276,38 @@ impl Services {
     }
 }
 
+impl Services {
+    /// Whether there is anything that a client can ask for.
+    pub fn can_be_asked(&self) -> bool {
+        let Services { paxos, log, lock, store, txn, .. } = self;
+        paxos.is_some() || log.is_some() || lock.is_some() || store.is_some() || txn.is_some()
+    }
+}
+
+impl Load {
+    /// Whether it makes a client ask by itself, over and over.
+    pub fn asks(&self) -> bool {
+        !matches!(self, Load::Idle)
+    }
+
+    fn to_client(&self) -> client::Load {
+        match *self {
+            Load::ReadWrite { keys, writes } => client::Load::ReadWrite { keys, writes },
+            Load::Count { counters } => client::Load::Count { counters },
+            Load::Lock { ref locks, ttl, hold } => {
+                client::Load::Lock { locks: locks.as_slice().into(), ttl, hold }
+            }
+            Load::Bank { accounts, most } => client::Load::Bank { accounts, most },
+            Load::Idle => client::Load::ReadBack,
+        }
+    }
+}
+
 impl Client {
     /// A client that does this, ten times a second.
     pub fn new(number: u16, load: Vec<Load>) -> Client {
-        Client { id: NodeId::client(number), load, rate: 10, timeout: Span::secs(1), retries: 3 }
+        let (id, timeout) = (NodeId::client(number), Span::secs(1));
+        Client { id, load, rate: 10, timeout, retries: 3, careful: true }
     }
 }
 
@@ -314,9 +347,10 @@ impl Plan {
 
     /// What checks must know about this cluster.
     pub fn expect(&self) -> Expect {
+        let busy = self.clients.iter().filter(|c| c.rate > 0 && c.load.iter().any(Load::asks));
         Expect {
             nodes: self.nodes.iter().map(|node| node.id).collect(),
-            clients: self.clients.iter().map(|client| client.id).collect(),
+            clients: busy.map(|client| client.id).collect(),
             progress_within: self.progress_within,
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
         }
@@ -337,10 +371,17 @@ impl Plan {
             let config = membership::Config { peers, heartbeat, suspect_after };
             stack.push(Config::Membership(config));
         }
+        if self.services.can_be_asked() {
+            stack.push(Config::Server(server::Config { keep: KEEP }));
+        }
         stack
     }
 
-    fn client_stack(&self, _: &Client) -> Vec<Config> {
-        Vec::new()
+    fn client_stack(&self, client: &Client) -> Vec<Config> {
+        let Client { rate, timeout, retries, careful, .. } = *client;
+        let loads = client.load.iter().map(Load::to_client).collect();
+        let peers = self.peers();
+        let config = client::Config { peers, loads, rate, timeout, retries, careful };
+        vec![Config::Client(config)]
     }
 }

@@ -27,11 +27,13 @@ use crate::event::Fact;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
+pub mod client;
 pub mod lock;
 pub mod machine;
 pub mod membership;
 pub mod ping;
 pub mod ring;
+pub mod server;
 mod stack;
 
 pub use stack::{Config, Message, Record, Service, Timer};
@@ -191,6 +193,11 @@ impl<'a, P: Protocol> Context<'a, P> {
     /// Sends a message to this service on `to`. It leaves once all earlier writes are durable, and
     /// may be lost, repeated, delayed or overtaken. One to this very node is never lost.
     pub fn send(&mut self, to: NodeId, message: P::Message) {
+        self.frame.effects.push(Effect::Send { to, message: message.into() });
+    }
+
+    /// Sends a message to another service on `to`, by the same rules: clients and servers talk so.
+    pub fn send_other(&mut self, to: NodeId, message: impl Into<Message>) {
         self.frame.effects.push(Effect::Send { to, message: message.into() });
     }
 

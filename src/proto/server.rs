@@ -148,13 +148,7 @@ impl Protocol for Server {
 }
 
 impl Server {
-    fn take(
-        &mut self,
-        asker: Option<NodeId>,
-        call: CallId,
-        op: Op,
-        cx: &mut Context<'_, Self>,
-    ) {
+    fn take(&mut self, asker: Option<NodeId>, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
         let asked = cx.now();
         if let Some(pending) = self.pending.get_mut(&call) {
             (pending.asker, pending.asked) = (asker, asked);
@@ -173,12 +167,7 @@ impl Server {
         cx.call(service, key, call, op);
     }
 
-    fn answer(
-        call: CallId,
-        asker: Option<NodeId>,
-        outcome: Outcome,
-        cx: &mut Context<'_, Self>,
-    ) {
+    fn answer(call: CallId, asker: Option<NodeId>, outcome: Outcome, cx: &mut Context<'_, Self>) {
         match asker {
             Some(client) => cx.send_other(client, client::Message::Response { call, outcome }),
             None => cx.emit(Fact::Returns { call, outcome: Box::new(outcome) }),
@@ -196,6 +185,6 @@ fn in_charge(op: &Op) -> Option<ServiceId> {
         Op::Transfer(_) => Some(ServiceId::Txn),
         Op::Propose { .. } => Some(ServiceId::Paxos),
         Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
-        Op::Noop | Op::Expire { .. } | Op::Synced { .. } => None,
+        _ => None,
     }
 }

@@ -151,4 +151,6 @@ macro_rules! services {
 services! {
     Ping => ping::Ping,
     Membership => membership::Membership,
+    Server => server::Server,
+    Client => client::Client,
 }

@@ -1,0 +1,118 @@
+//! What a client believes to hold, and until when.
+
+use super::{Client, Timer};
+use crate::base::{Name, Span, Time, Token};
+use crate::event::{Fact, LetGo};
+use crate::proto::Context;
+use std::collections::BTreeMap;
+
+/// One of so many parts of each lease is given up, for clocks that do not run at the same rate.
+const DRIFT_PART: u64 = 100;
+
+#[derive(Clone, Debug)]
+struct Lease {
+    token: Token,
+    ttl: Span,
+    /// When it runs out, by the client's own clock.
+    until: Time,
+}
+
+/// All leases, by lock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leases {
+    held: BTreeMap<Name, Lease>,
+}
+
+/// When a lease runs out that the service counts from some time after `asked`.
+fn end_of(asked: Time, ttl: Span) -> Time {
+    asked + Span(ttl.0 - ttl.0 / DRIFT_PART)
+}
+
+impl Leases {
+    /// The lock was granted to a call that was first made at `asked`.
+    pub(super) fn granted(
+        &mut self,
+        lock: &Name,
+        token: Token,
+        ttl: Span,
+        asked: Time,
+        cx: &mut Context<'_, Client>,
+    ) {
+        let until = end_of(asked, ttl);
+        if until > cx.now() && self.held.get(lock).is_none_or(|lease| lease.token < token) {
+            self.held.insert(lock.clone(), Lease { token, ttl, until });
+            self.believe(lock, cx);
+        }
+    }
+
+    /// The grant was renewed by a call that was first made at `asked`.
+    pub(super) fn renewed(
+        &mut self,
+        lock: &Name,
+        token: Token,
+        asked: Time,
+        cx: &mut Context<'_, Client>,
+    ) {
+        if let Some(lease) = self.held.get_mut(lock).filter(|lease| lease.token == token) {
+            lease.until = lease.until.max(end_of(asked, lease.ttl));
+            self.believe(lock, cx);
+        }
+    }
+
+    fn believe(&self, lock: &Name, cx: &mut Context<'_, Client>) {
+        if let Some(lease) = self.held.get(lock) {
+            let (token, lease) = (lease.token, lease.until.since(cx.now()));
+            cx.emit(Fact::Holds { lock: lock.clone(), token, lease });
+        }
+        self.arm(cx);
+    }
+
+    fn arm(&self, cx: &mut Context<'_, Client>) {
+        match self.held.values().map(|lease| lease.until).min() {
+            Some(next) => cx.set(Timer::LeaseEnd, next.since(cx.now())),
+            None => cx.cancel(Timer::LeaseEnd),
+        }
+    }
+
+    /// Lets go of everything whose time is over.
+    pub(super) fn run_out(&mut self, cx: &mut Context<'_, Client>) {
+        let now = cx.now();
+        let over: Vec<(Name, Token)> = self
+            .held
+            .iter()
+            .filter(|(_, lease)| lease.until <= now)
+            .map(|(lock, lease)| (lock.clone(), lease.token))
+            .collect();
+        for (lock, token) in over {
+            self.let_go(&lock, token, LetGo::RanOut, cx);
+        }
+        self.arm(cx);
+    }
+
+    /// Lets go of this grant, if it is believed to be held.
+    pub(super) fn let_go(
+        &mut self,
+        lock: &Name,
+        token: Token,
+        why: LetGo,
+        cx: &mut Context<'_, Client>,
+    ) {
+        if self.until(lock, token).is_some() {
+            self.held.remove(lock);
+            cx.emit(Fact::LetsGo { lock: lock.clone(), token, why });
+            self.arm(cx);
+        }
+    }
+
+    /// When the lease of this grant runs out; none if it is not believed to be held.
+    pub(super) fn until(&self, lock: &Name, token: Token) -> Option<Time> {
+        self.held.get(lock).filter(|lease| lease.token == token).map(|lease| lease.until)
+    }
+
+    pub(super) fn restate(&self, cx: &mut Context<'_, Client>) {
+        for (lock, lease) in &self.held {
+            let (token, lease) = (lease.token, lease.until.since(cx.now()));
+            cx.emit(Fact::Holds { lock: lock.clone(), token, lease });
+        }
+    }
+}

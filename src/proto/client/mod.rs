@@ -1,0 +1,240 @@
+//! A client: a process that asks, over and over or when told to.
+//!
+//! **What it guarantees.** Each operation is asked for under one [`CallId`], however often it is
+//! repeated, and ends in at most one `Returns`: with the answer, with a refusal that is definite
+//! (the operation has no effect, now or later), or with `Unknown`. A client that dies leaves its
+//! operations open. It believes that it holds a lock only while its lease, counted on its own
+//! monotonic clock from *before* it asked, has not run out.
+//!
+//! **Roles.** The client asks one node, and stays with it as long as it answers. `calls` repeats
+//! what was not answered, `leases` keeps what it believes to hold, `load` decides what to ask next.
+//!
+//! ```text
+//!  c1                              n1        n2
+//!  │── Request c1/7 add x 1 ───────>×         │
+//!  │      timeout                             │
+//!  │── Request c1/7 add x 1 retry 1 ─────────>│  may have been done by n1: the service looks
+//!  │<──────────────────── Response c1/7 ──────│  the call up before it adds again
+//! ```
+//!
+//! The lock load takes a lock, writes to the resource of the same name under its token, renews the
+//! lease at its half, and gives the lock back. If the lease runs out first it stops by itself, and
+//! still tries to give the lock back: the service may not know yet. A careful client looks at its
+//! clock before each write. One that is not may send a write after a pause that outlasted the
+//! lease; and even a careful one's write may arrive late. The fencing token is for that.
+//!
+//! **Sources.** Gray and Cheriton, *Leases* (1989), section 2 (whose clock counts, from when);
+//! Burrows, *The Chubby lock service* (2006), section 2.4 (sequencers); Kleppmann, *How to do
+//! distributed locking* (2016).
+//!
+//! **What is left out.** Sessions that span locks: each lock has its own lease.
+
+use super::{Context, Protocol, Ticket};
+use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span};
+use crate::event::LetGo;
+use calls::{Calls, Finished};
+use leases::Leases;
+use load::Loads;
+use std::fmt;
+use std::sync::Arc;
+
+mod calls;
+mod leases;
+mod load;
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whom it can ask.
+    pub peers: Arc<[NodeId]>,
+    /// What it does, one of these at a time, by chance.
+    pub loads: Arc<[Load]>,
+    /// How many operations it starts a second, one after the other.
+    pub rate: u32,
+    /// How long it waits for an answer before it asks again.
+    pub timeout: Span,
+    /// How often it asks again. An acquire, which may have to wait for its turn, is asked for
+    /// eight times as often.
+    pub retries: u32,
+    /// Whether it looks at its clock before it writes under a lease.
+    pub careful: bool,
+}
+
+/// What a client does, over and over.
+#[derive(Clone, Debug)]
+pub enum Load {
+    /// Reads and writes `key/1`, `key/2` …
+    ReadWrite {
+        /// How many keys.
+        keys: u32,
+        /// Share of writes, in percent.
+        writes: u8,
+    },
+    /// Adds one to one of `count/1`, `count/2` …
+    Count {
+        /// How many counters.
+        counters: u32,
+    },
+    /// Takes a lock, writes to the resource of the same name, and gives it back.
+    Lock {
+        /// The locks.
+        locks: Arc<[Name]>,
+        /// The lease.
+        ttl: Span,
+        /// How long it is kept.
+        hold: Span,
+    },
+    /// Moves money between `acct/1`, `acct/2` …
+    Bank {
+        /// How many accounts.
+        accounts: u32,
+        /// The most that is moved at once.
+        most: i64,
+    },
+    /// Reads what this client wrote, and nothing else.
+    ReadBack,
+}
+
+/// What a server sends to it.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// The answer to a request.
+    Response {
+        /// Which of this client's calls.
+        call: CallId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Message::Response { call, outcome } = self;
+        write!(f, "Response {call} {outcome}")
+    }
+}
+
+/// Its timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// It is time for the next operation.
+    Next,
+    /// The call of this number was not answered.
+    Timeout(u64),
+    /// A lease runs out.
+    LeaseEnd,
+    /// Half of the lease is over.
+    Renew,
+    /// It is time to write to the guarded resource.
+    Write,
+    /// The lock was kept for long enough.
+    GiveBack,
+}
+
+/// What it writes: nothing. Its numbers survive because they begin with its boot.
+#[derive(Clone, Debug)]
+pub enum Record {}
+
+/// A client's state.
+#[derive(Clone, Debug)]
+pub struct Client {
+    calls: Calls,
+    leases: Leases,
+    loads: Loads,
+}
+
+impl Protocol for Client {
+    const ID: ServiceId = ServiceId::Client;
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+
+    fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
+        let Config { peers, loads, rate, timeout, retries, careful } = config;
+        let at = usize::from(cx.me().number().max(1) - 1);
+        let client = Client {
+            calls: Calls::new(peers, at, timeout, retries),
+            leases: Leases::default(),
+            loads: Loads::new(loads, rate, careful),
+        };
+        client.loads.tick(cx);
+        client
+    }
+
+    fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        let Message::Response { call, outcome } = message;
+        if call.client == cx.me()
+            && let Some(finished) = self.calls.answered(from, call, outcome, cx)
+        {
+            self.finished(&finished, cx);
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
+        let Client { calls, leases, loads } = self;
+        match timer {
+            Timer::Timeout(seq) => {
+                if let Some(finished) = calls.timed_out(seq, cx) {
+                    self.finished(&finished, cx);
+                }
+            }
+            Timer::Next => loads.next(calls, cx),
+            Timer::LeaseEnd => {
+                leases.run_out(cx);
+                loads.check_lease(leases, calls, cx);
+            }
+            Timer::Renew => loads.renew(leases, calls, cx),
+            Timer::Write => loads.write(leases, calls, cx),
+            Timer::GiveBack => loads.give_back(leases, calls, cx),
+        }
+    }
+
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            Timer::Next => "next",
+            Timer::Timeout(_) => "timeout",
+            Timer::LeaseEnd => "lease end",
+            Timer::Renew => "renew",
+            Timer::Write => "write",
+            Timer::GiveBack => "give back",
+        }
+    }
+
+    /// The workbench has this client ask for something.
+    fn request(&mut self, _: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
+        if let Op::Release { lock, token } = &op {
+            self.leases.let_go(lock, *token, LetGo::Released, cx);
+            self.loads.check_lease(&self.leases, &mut self.calls, cx);
+        }
+        self.loads.remember_key(&op);
+        self.calls.begin(call, op, cx);
+    }
+
+    fn restate(&self, cx: &mut Context<'_, Self>) {
+        self.leases.restate(cx);
+    }
+}
+
+impl Client {
+    /// What an answer says about leases, and what the load makes of it.
+    fn finished(&mut self, finished: &Finished, cx: &mut Context<'_, Self>) {
+        let Client { calls, leases, loads } = self;
+        let told =
+            |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });
+        match (&*finished.op, &finished.outcome) {
+            (Op::Acquire { lock, ttl }, Outcome::Granted { token }) => {
+                leases.granted(lock, *token, *ttl, finished.since, cx);
+            }
+            (Op::Renew { lock, token }, Outcome::Granted { .. }) => {
+                leases.renewed(lock, *token, finished.since, cx);
+            }
+            (
+                Op::Renew { lock, token } | Op::Write { resource: lock, token, .. },
+                Outcome::Refused(why),
+            ) if told(why) => leases.let_go(lock, *token, LetGo::Told, cx),
+            _ => {}
+        }
+        loads.finished(finished, leases, calls, cx);
+    }
+}
