@@ -8,7 +8,7 @@
 use crate::base::{Mutations, Name, NodeId, Span};
 use crate::check::Expect;
 use crate::host::Setup;
-use crate::proto::{Config, client, membership, ping, server};
+use crate::proto::{Config, client, lock, membership, ping, server};
 use std::sync::Arc;
 
 pub mod file;
@@ -370,6 +370,10 @@ impl Plan {
             let peers = peers.clone();
             let config = membership::Config { peers, heartbeat, suspect_after };
             stack.push(Config::Membership(config));
+        }
+        if self.services.lock.is_some() {
+            let config = lock::Config { peers, mutations: self.mutations };
+            stack.push(Config::Lock(config));
         }
         if self.services.can_be_asked() {
             stack.push(Config::Server(server::Config { keep: KEEP }));

@@ -151,6 +151,7 @@ macro_rules! services {
 services! {
     Ping => ping::Ping,
     Membership => membership::Membership,
+    Lock => lock::LockService,
     Server => server::Server,
     Client => client::Client,
 }

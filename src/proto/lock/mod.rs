@@ -1,3 +1,463 @@
 //! Locks, their leases, and the resource that they guard.
+//!
+//! **What it guarantees.** By the order of the log, a lock is held under at most one grant at a
+//! time; who waits gets it in the order of asking; only the holder releases or renews it. Each
+//! grant has a *fencing token*, the slot of the entry that granted it, so tokens rise. A lease
+//! ends no earlier than its `ttl` after the last grant or renewal, by the leader's clock. A client
+//! may *believe* that it holds a lock when it does not any more (it slept, its clock is slow): no
+//! lock service with leases can prevent that. The resource does: it accepts no write with a smaller
+//! token than one that it has accepted.
+//!
+//! **Roles.** Every node takes requests and hands them to the log; the table of locks is part of
+//! the machine on the log ([`table`]). The node that leads the log also watches the clock: when a
+//! lease has run out, it appends an `expire`, which names how often it saw the grant renewed, so a
+//! renewal that the log orders first wins. A new leader gives every grant its full `ttl` again.
+//! Each resource has one home node, given by its name; the others forward writes to it
+//! ([`resource`]).
+//!
+//! ```text
+//!  c1        n1 (leader)     log                                  home of door
+//!  │─acquire──>│──────────────>│ slot 5: granted to c1, token 5       │
+//!  │  sleeps   │  ttl passes   │                                      │
+//!  │           │──expire 5────>│ slot 9: freed, granted to c2, token 9│
+//!  │           │               │          c2: write, token 9 ────────>│ accepts, highest 9
+//!  │─write, token 5 ─────────────────────────────────────────────────>│ rejects: stale
+//! ```
+//!
+//! **Sources.** Gray and Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed
+//! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled distributed
+//! systems* (2006), sections 2.4 (sequencers) and 2.9 (fail-over extends leases); Kleppmann, *How to
+//! do distributed locking* (2016).
+//!
+//! **What is left out.** Shared (read) locks, re-entrance, lock delay, sessions that own several
+//! locks, and deadlock detection: a circle of waiting clients ends when a lease does.
 
+use super::{Context, Protocol, Ticket};
+use crate::base::{
+    Ballot, CallId, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time, Token,
+};
+use crate::event::Fact;
+use resource::{Judged, Resources};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use twox_hash::XxHash3_64;
+
+pub mod resource;
 pub mod table;
+
+pub use resource::{Accepted, Write};
+
+/// How long a forwarded write, or an `expire`, may stay without effect before it is repeated.
+const RETRY: Span = Span::millis(250);
+/// How long a write is forwarded before its outcome counts as unknown.
+const GIVE_UP: Span = Span::secs(3);
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// All nodes, in the order that decides which is the home of a resource.
+    pub peers: Arc<[NodeId]>,
+    /// Which rules are switched off.
+    pub mutations: Mutations,
+}
+
+/// What it sends.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// To the home of a resource: judge this write.
+    Write {
+        /// The write, with the token that it is made under.
+        write: Write,
+    },
+    /// From the home: what became of it.
+    Wrote {
+        /// Whose write it was.
+        call: CallId,
+        /// The answer.
+        outcome: Outcome,
+    },
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Write { write: Write { call, resource, token, value } } => {
+                write!(f, "Write {call} {resource} token {token} value {value}")
+            }
+            Message::Wrote { call, outcome } => write!(f, "Wrote {call} {outcome}"),
+        }
+    }
+}
+
+/// Its timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// The lease of the lock with this number (of this node's own) runs out.
+    Expire(u32),
+    /// It is time to repeat forwarded writes.
+    Retry,
+}
+
+/// What it writes.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// As the home of a resource: it accepted a write.
+    Accepted(Accepted),
+}
+
+/// What a node knows of a lock, from its own replica of the table.
+#[derive(Clone, Debug)]
+struct Lease {
+    /// The number in the lock's timer.
+    number: u32,
+    held: bool,
+    token: Token,
+    ttl: Span,
+    renewals: u32,
+    /// The grant that the timer is set for.
+    armed: Option<Token>,
+}
+
+/// A write that was sent to its home.
+#[derive(Clone, Debug)]
+struct Forwarded {
+    ticket: Ticket,
+    write: Write,
+    since: Time,
+}
+
+/// One node's part.
+#[derive(Clone, Debug)]
+pub struct LockService {
+    config: Config,
+    /// The ballot in which this node leads the log, if it does.
+    leads: Option<Ballot>,
+    leases: BTreeMap<Name, Lease>,
+    /// Whom the log's answers are for, by key; nobody for an `expire` of this node's own.
+    asked: BTreeMap<u64, Ticket>,
+    last_key: u64,
+    forwarded: BTreeMap<CallId, Forwarded>,
+    resources: Resources,
+}
+
+impl Protocol for LockService {
+    const ID: ServiceId = ServiceId::Lock;
+    const HEARS: bool = true;
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+
+    fn start(config: Config, disk: &[Record], _: &mut Context<'_, Self>) -> Self {
+        LockService {
+            config,
+            leads: None,
+            leases: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            last_key: 0,
+            forwarded: BTreeMap::new(),
+            resources: Resources::load(disk),
+        }
+    }
+
+    fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        match message {
+            Message::Write { write } => {
+                let call = write.call;
+                let outcome = self.judge(write, cx);
+                cx.send(from, Message::Wrote { call, outcome });
+            }
+            Message::Wrote { call, outcome } => {
+                if let Some(Forwarded { ticket, .. }) = self.forwarded.remove(&call) {
+                    cx.reply(ticket, outcome);
+                }
+            }
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
+        match timer {
+            Timer::Expire(number) => self.expire(number, cx),
+            Timer::Retry => self.retry(cx),
+        }
+    }
+
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            Timer::Expire(_) => "lease",
+            Timer::Retry => "retry",
+        }
+    }
+
+    fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
+        match op {
+            Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } => {
+                self.last_key += 1;
+                self.asked.insert(self.last_key, ticket);
+                cx.call(ServiceId::Log, self.last_key, call, op);
+            }
+            Op::Write { resource, token, value } => {
+                self.write(ticket, Write { call, resource, token, value }, cx);
+            }
+            _ => cx.reply(ticket, Outcome::Refused(Refusal::NoService)),
+        }
+    }
+
+    fn reply(&mut self, key: u64, outcome: Outcome, cx: &mut Context<'_, Self>) {
+        if let Some(ticket) = self.asked.remove(&key) {
+            cx.reply(ticket, outcome);
+        }
+    }
+
+    fn hear(&mut self, fact: &Fact, cx: &mut Context<'_, Self>) {
+        match fact {
+            Fact::Leads { ballot } if self.leads != Some(*ballot) => {
+                self.leads = Some(*ballot);
+                self.leases.values_mut().for_each(|lease| lease.arm(cx));
+            }
+            Fact::Follows { .. } | Fact::Seeks { .. } => {
+                self.leads = None;
+                self.leases.values_mut().for_each(|lease| lease.disarm(cx));
+            }
+            Fact::LockIs { lock, token, renewals, .. } => {
+                let lease = self.lease(lock);
+                (lease.held, lease.token, lease.renewals) = (false, *token, *renewals);
+            }
+            Fact::Granted { lock, token, ttl, .. } => {
+                let leads = self.leads.is_some();
+                let lease = self.lease(lock);
+                if lease.token != *token {
+                    lease.renewals = 0;
+                }
+                (lease.held, lease.token, lease.ttl) = (true, *token, *ttl);
+                if leads && lease.armed != Some(*token) {
+                    lease.arm(cx);
+                }
+            }
+            Fact::Renewed { lock, .. } => {
+                let leads = self.leads.is_some();
+                let lease = self.lease(lock);
+                lease.renewals = lease.renewals.saturating_add(1);
+                if leads {
+                    lease.arm(cx);
+                }
+            }
+            Fact::Freed { lock, .. } => {
+                let lease = self.lease(lock);
+                lease.held = false;
+                lease.disarm(cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn restate(&self, cx: &mut Context<'_, Self>) {
+        self.resources.restate().for_each(|fact| cx.emit(fact));
+    }
+}
+
+impl LockService {
+    fn lease(&mut self, lock: &Name) -> &mut Lease {
+        let number = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        self.leases.entry(lock.clone()).or_insert(Lease {
+            number,
+            held: false,
+            token: 0,
+            ttl: Span::ZERO,
+            renewals: 0,
+            armed: None,
+        })
+    }
+
+    /// As the leader: has the log free a lock. Repeated until the log did something about it.
+    fn expire(&mut self, number: u32, cx: &mut Context<'_, Self>) {
+        let Some((lock, lease)) = self.leases.iter().find(|(_, lease)| lease.number == number)
+        else {
+            return;
+        };
+        if self.leads.is_some() && lease.held {
+            let Lease { token, renewals, .. } = *lease;
+            let (call, lock) = (cx.new_call(), lock.clone());
+            self.last_key += 1;
+            cx.call(ServiceId::Log, self.last_key, call, Op::Expire { lock, token, renewals });
+            cx.set(Timer::Expire(number), RETRY);
+        }
+    }
+
+    /// The node that keeps a resource.
+    fn home(&self, resource: &Name) -> Option<NodeId> {
+        let hash = XxHash3_64::oneshot(resource.as_str().as_bytes());
+        let nodes = u64::try_from(self.config.peers.len()).unwrap_or(u64::MAX);
+        let index = usize::try_from(hash.checked_rem(nodes)?).ok()?;
+        self.config.peers.get(index).copied()
+    }
+
+    fn write(&mut self, ticket: Ticket, write: Write, cx: &mut Context<'_, Self>) {
+        match self.home(&write.resource) {
+            Some(home) if home == cx.me() => {
+                let outcome = self.judge(write, cx);
+                cx.reply(ticket, outcome);
+            }
+            Some(home) => {
+                if self.forwarded.is_empty() {
+                    cx.set(Timer::Retry, RETRY);
+                }
+                cx.send(home, Message::Write { write: write.clone() });
+                let (call, since) = (write.call, cx.now());
+                let before = self.forwarded.insert(call, Forwarded { ticket, write, since });
+                if let Some(before) = before {
+                    cx.reply(before.ticket, Outcome::Unknown);
+                }
+            }
+            None => cx.reply(ticket, Outcome::Refused(Refusal::Unavailable)),
+        }
+    }
+
+    /// As the home: accepts a write or turns it down.
+    fn judge(&mut self, write: Write, cx: &mut Context<'_, Self>) -> Outcome {
+        let Judged { outcome, record, fact } = self.resources.write(write, self.config.mutations);
+        record.into_iter().for_each(|record| cx.write(record));
+        if let Some(records) = self.resources.compact() {
+            cx.checkpoint(records);
+        }
+        fact.into_iter().for_each(|fact| cx.emit(fact));
+        outcome
+    }
+
+    fn retry(&mut self, cx: &mut Context<'_, Self>) {
+        let now = cx.now();
+        let (over, open): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.forwarded)
+            .into_iter()
+            .partition(|(_, forwarded)| now.since(forwarded.since) >= GIVE_UP);
+        for Forwarded { ticket, .. } in over.into_values() {
+            cx.reply(ticket, Outcome::Unknown);
+        }
+        for Forwarded { write, .. } in open.values() {
+            if let Some(home) = self.home(&write.resource) {
+                cx.send(home, Message::Write { write: write.clone() });
+            }
+        }
+        self.forwarded = open;
+        if !self.forwarded.is_empty() {
+            cx.set(Timer::Retry, RETRY);
+        }
+    }
+}
+
+impl Lease {
+    /// As the leader: counts the lease from now.
+    fn arm(&mut self, cx: &mut Context<'_, LockService>) {
+        if self.held {
+            self.armed = Some(self.token);
+            cx.set(Timer::Expire(self.number), self.ttl);
+        }
+    }
+
+    fn disarm(&mut self, cx: &mut Context<'_, LockService>) {
+        if self.armed.take().is_some() {
+            cx.cancel(Timer::Expire(self.number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rng;
+    use crate::proto::{Effect, Frame};
+
+    struct Lab {
+        frame: Frame,
+        service: LockService,
+    }
+
+    impl Lab {
+        fn new() -> Lab {
+            let me = NodeId::node(1);
+            let (now, rng) = (Time::ZERO, Rng::new(1));
+            let mut frame = Frame { now, wall: now, me, boot: 1, calls: 0, rng, effects: vec![] };
+            let config = Config { peers: [me].into(), mutations: Mutations::NONE };
+            let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
+            Lab { frame, service }
+        }
+
+        /// Has it hear facts at a time, in milliseconds, and returns what it wants done.
+        fn hear(&mut self, at: u64, facts: &[Fact]) -> Vec<String> {
+            self.frame.now = Time(at * 1_000);
+            for fact in facts {
+                self.service.hear(fact, &mut Context::new(&mut self.frame));
+            }
+            self.effects()
+        }
+
+        fn fire(&mut self, at: u64, timer: Timer) -> Vec<String> {
+            self.frame.now = Time(at * 1_000);
+            self.service.timer(timer, &mut Context::new(&mut self.frame));
+            self.effects()
+        }
+
+        fn effects(&mut self) -> Vec<String> {
+            let line = |effect| match effect {
+                Effect::Set { at, .. } => format!("lease ends at {at}"),
+                Effect::Cancel(_) => "no lease".to_owned(),
+                Effect::Call { to, op, .. } => format!("{to}: {op}"),
+                other => format!("{other:?}"),
+            };
+            self.frame.effects.drain(..).map(line).collect()
+        }
+    }
+
+    fn granted(token: Token) -> Fact {
+        let call = CallId { client: NodeId::client(1), seq: 1 };
+        Fact::Granted { slot: token, lock: door(), call, token, ttl: Span::secs(2) }
+    }
+
+    fn door() -> Name {
+        "door".parse().unwrap()
+    }
+
+    fn renewed() -> Fact {
+        Fact::Renewed { slot: 5, lock: door(), token: 3, ttl: Span::secs(2) }
+    }
+
+    fn leads(round: u32) -> Fact {
+        Fact::Leads { ballot: Ballot::new(round, NodeId::node(1)) }
+    }
+
+    #[test]
+    fn the_leader_ends_a_lease_after_its_last_renewal() {
+        let mut lab = Lab::new();
+        lab.hear(0, &[leads(1)]);
+        assert_eq!(lab.hear(100, &[granted(3)]), ["lease ends at 2.100"]);
+        assert_eq!(lab.hear(1_000, &[renewed()]), ["lease ends at 3.000"]);
+        let asked = lab.fire(3_000, Timer::Expire(0));
+        assert_eq!(asked, ["log: expire door 3 1", "lease ends at 3.250"]);
+        let freed =
+            Fact::Freed { slot: 9, lock: door(), token: 3, why: crate::event::Freed::Expired };
+        assert_eq!(lab.hear(3_100, &[freed]), ["no lease"]);
+    }
+
+    #[test]
+    fn a_new_leader_gives_every_grant_its_full_time() {
+        let mut lab = Lab::new();
+        let follows = Fact::Follows { ballot: Ballot::new(1, NodeId::node(2)) };
+        assert!(lab.hear(0, &[granted(3), follows.clone()]).is_empty(), "the leader counts");
+        assert_eq!(lab.hear(1_500, &[leads(2)]), ["lease ends at 3.500"]);
+        assert!(lab.hear(1_600, &[leads(2)]).is_empty(), "said again");
+        assert_eq!(lab.hear(1_700, &[follows]), ["no lease"]);
+        assert!(lab.fire(3_500, Timer::Expire(0)).is_empty());
+    }
+
+    #[test]
+    fn hearing_it_all_again_changes_nothing() {
+        let mut lab = Lab::new();
+        lab.hear(0, &[leads(1), granted(3), renewed()]);
+        let lock_is = Fact::LockIs { slot: 5, lock: door(), token: 3, renewals: 1 };
+        assert!(lab.hear(1_000, &[lock_is.clone(), granted(3)]).is_empty());
+        let asked = lab.fire(2_000, Timer::Expire(0));
+        assert_eq!(asked[0], "log: expire door 3 1");
+        lab.hear(2_100, &[lock_is]);
+        assert!(lab.fire(2_250, Timer::Expire(0)).is_empty(), "by a snapshot, it is free");
+    }
+}
