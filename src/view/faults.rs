@@ -97,7 +97,10 @@ impl Fault {
                 | Command::Duplicate { link, .. }
                 | Command::Reorder { link, .. },
             ) => vec![link.clone()],
-            _ => self.links.iter().filter(|(a, b)| a < b).map(|(a, b)| between(*a, *b)).collect(),
+            _ => {
+                let once = |(a, b): &&Pair| a < b || !self.links.contains(&(*b, *a));
+                self.links.iter().filter(once).map(|(a, b)| between(*a, *b)).collect()
+            }
         }
     }
 

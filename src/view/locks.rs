@@ -1,8 +1,7 @@
 //! Locks: what the log says, what clients believe, and what the guarded resource let through.
 //!
-//! Every replica says what the log did, some late and some again after a start, so a lock's tokens
-//! decide what is news: they only rise. The time of a grant is that of the first replica that
-//! said it.
+//! Every replica says what the log did, some late and some again after a start, so slots decide
+//! what is news. The time of a grant is that of the first replica that said it.
 
 use super::remember;
 use crate::base::{CallId, Name, NodeId, Slot, Span, Time, Token};
@@ -29,7 +28,6 @@ pub struct Holder {
     pub granted: Time,
     /// When it was granted or renewed last.
     pub renewed: Time,
-    renewed_slot: Slot,
 }
 
 impl Holder {
@@ -126,8 +124,10 @@ pub struct Lock {
     pub overlap: Option<Time>,
     grants: VecDeque<Grant>,
     writes: VecDeque<Write>,
-    slot: Slot,
-    freed: Token,
+    /// The last slot that changed it, and whether it did more than free it.
+    stamp: (Slot, bool),
+    /// Who is giving a whole account of it.
+    restating: Option<NodeId>,
 }
 
 impl Lock {
@@ -146,49 +146,61 @@ impl Lock {
         self.holder.is_none() && self.queue.is_empty() && self.beliefs.is_empty()
     }
 
-    fn grant(&mut self, at: Time, holder: Holder) {
-        let Holder { call, token, .. } = holder;
-        let known = self.holder.is_some_and(|known| known.token >= token);
-        if known || token <= self.freed {
+    /// Whether what slot `slot` did is news, and from now on old. A slot frees a lock before it
+    /// grants it.
+    fn is_news(&mut self, slot: Slot, frees: bool) -> bool {
+        let stamp = (slot, !frees);
+        let news = stamp > self.stamp;
+        self.stamp = self.stamp.max(stamp);
+        news
+    }
+
+    fn grant(&mut self, at: Time, slot: Slot, holder: Holder) {
+        if !self.is_news(slot, false) {
             return;
         }
+        let Holder { call, token, .. } = holder;
         self.token = self.token.max(token);
-        self.queue.retain(|waiter| waiter.call != call);
+        self.leave_queue(call);
         self.holder = Some(holder);
         self.changed = Some((at, Change::Granted));
         remember(&mut self.grants, MAX_GRANTS, Grant { call, token, since: at, end: None });
     }
 
-    fn enqueue(&mut self, at: Time, slot: Slot, call: CallId) {
-        let holds = self.holder.is_some_and(|holder| holder.call == call);
-        let waits = self.queue.iter().any(|waiter| waiter.call == call);
-        // A replica that lags says what has long been dealt with.
-        if slot < self.slot || holds || waits {
+    /// `restated` says that it comes from a whole account of the lock that is not out of date.
+    fn enqueue(&mut self, at: Time, slot: Slot, call: CallId, restated: bool) {
+        let known = self.holder.is_some_and(|holder| holder.call == call)
+            || self.queue.iter().any(|waiter| waiter.call == call);
+        if !(self.is_news(slot, false) || restated) || known {
             return;
         }
+        self.leave_queue(call);
         self.queue.push(Waiter { call, since: at });
         self.changed = Some((at, Change::Queued));
     }
 
+    /// A newer call of a client takes the place of those that waited.
+    fn leave_queue(&mut self, call: CallId) {
+        self.queue.retain(|waiter| waiter.call.client != call.client || waiter.call > call);
+    }
+
     fn renew(&mut self, at: Time, slot: Slot, token: Token, ttl: Span) {
-        let Some(holder) = &mut self.holder else { return };
-        if holder.token == token && slot > holder.renewed_slot {
-            (holder.renewed, holder.renewed_slot, holder.ttl) = (at, slot, ttl);
+        let news = self.is_news(slot, false);
+        if let Some(holder) = self.holder.as_mut().filter(|h| news && h.token == token) {
+            (holder.renewed, holder.ttl) = (at, ttl);
             self.changed = Some((at, Change::Renewed));
         }
     }
 
-    fn free(&mut self, at: Time, token: Token, why: Freed) {
-        if token <= self.freed {
+    fn free(&mut self, at: Time, slot: Slot, token: Token, why: Freed) {
+        if !self.is_news(slot, true) {
             return;
         }
-        self.freed = token;
-        if self.holder.is_some_and(|holder| holder.token <= token) {
-            self.holder = None;
-            self.changed = Some((at, Change::Freed(why)));
-        }
-        if let Some(grant) = self.grants.iter_mut().find(|grant| grant.token == token) {
-            grant.end.get_or_insert((at, why));
+        self.holder = None;
+        self.changed = Some((at, Change::Freed(why)));
+        let open = |grant: &&mut Grant| grant.token == token && grant.end.is_none();
+        if let Some(grant) = self.grants.iter_mut().rev().find(open) {
+            grant.end = Some((at, why));
         }
     }
 
@@ -252,21 +264,23 @@ impl Locks {
         match fact {
             Fact::Granted { slot, lock, call, token, ttl } => {
                 let (call, token, ttl) = (*call, *token, *ttl);
-                let holder =
-                    Holder { call, token, ttl, granted: at, renewed: at, renewed_slot: *slot };
-                self.at_slot(lock, *slot, |lock| lock.grant(at, holder));
+                let holder = Holder { call, token, ttl, granted: at, renewed: at };
+                self.lock_mut(lock).grant(at, *slot, holder);
             }
             Fact::Queued { slot, lock, call, .. } => {
-                self.at_slot(lock, *slot, |lock| lock.enqueue(at, *slot, *call));
+                let lock = self.lock_mut(lock);
+                lock.enqueue(at, *slot, *call, lock.restating == Some(node));
             }
             Fact::Renewed { slot, lock, token, ttl } => {
-                self.at_slot(lock, *slot, |lock| lock.renew(at, *slot, *token, *ttl));
+                self.lock_mut(lock).renew(at, *slot, *token, *ttl);
             }
             Fact::Freed { slot, lock, token, why } => {
-                self.at_slot(lock, *slot, |lock| lock.free(at, *token, *why));
+                self.lock_mut(lock).free(at, *slot, *token, *why);
             }
             Fact::LockIs { slot, lock, token, .. } => {
-                self.at_slot(lock, *slot, |lock| lock.token = lock.token.max(*token));
+                let lock = self.lock_mut(lock);
+                lock.token = lock.token.max(*token);
+                lock.restating = Some(node).filter(|_| *slot >= lock.stamp.0);
             }
             Fact::LetsGo { lock, .. } => {
                 let lock = self.lock_mut(lock);
@@ -280,12 +294,6 @@ impl Locks {
             }
             _ => {}
         }
-    }
-
-    fn at_slot(&mut self, name: &Name, slot: Slot, change: impl FnOnce(&mut Lock)) {
-        let lock = self.lock_mut(name);
-        change(lock);
-        lock.slot = lock.slot.max(slot);
     }
 
     fn lock_mut(&mut self, name: &Name) -> &mut Lock {

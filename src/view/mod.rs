@@ -38,6 +38,10 @@ pub mod network;
 pub mod nodes;
 mod resolve;
 pub mod ring;
+pub mod tape;
+#[cfg(test)]
+mod tests;
+pub mod timeline;
 pub mod txns;
 
 use crate::base::{Ballot, NodeId, Time};
