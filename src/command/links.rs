@@ -24,6 +24,11 @@ pub struct Fault {
 }
 
 impl Target {
+    /// One process, by name.
+    pub fn just(id: NodeId) -> Target {
+        Target::Nodes(vec![id])
+    }
+
     /// The processes, if they are named; none for a word that is not resolved.
     pub fn nodes(&self) -> &[NodeId] {
         match self {

@@ -17,12 +17,16 @@
 //! tested without a terminal.
 
 pub mod action;
+pub mod app;
 pub mod frame;
 pub mod glyph;
 pub mod help;
 pub mod keys;
 pub mod layout;
+pub mod overlay;
 pub mod panes;
+pub mod prompt;
+pub mod run;
 pub mod screen;
 pub mod select;
 pub mod theme;

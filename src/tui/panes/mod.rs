@@ -3,13 +3,16 @@
 //! A pane is a value without state. It is shown a [`Scene`], draws it, and that is all it can do:
 //! drawing cannot change anything. What is selected lives in [`Select`], the same for all panes.
 
+mod events;
+mod timeline;
+
 use super::frame::Title;
 use super::layout::PaneKind;
 use super::select::{Move, Select, Target};
 use super::theme::Look;
 use crate::check::Checks;
-use crate::event::Event;
 use crate::view::Board;
+use crate::view::timeline::Timeline;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -18,8 +21,8 @@ use ratatui::layout::Rect;
 pub struct Scene<'a> {
     /// The cluster, at the cursor.
     pub board: &'a Board,
-    /// The whole run as recorded, also what lies after the cursor.
-    pub events: &'a [Event],
+    /// The run as recorded: events, marks, branches, the cursor.
+    pub timeline: &'a Timeline,
     /// What the checks found in the whole run.
     pub checks: &'a Checks,
     /// Colours and glyphs.
@@ -53,5 +56,13 @@ pub trait Pane: Sync {
     /// What verbs act on.
     fn target(&self, scene: &Scene<'_>) -> Target {
         Target::Node(scene.select.node)
+    }
+}
+
+/// The pane of a kind.
+pub fn pane(kind: PaneKind) -> &'static dyn Pane {
+    match kind {
+        PaneKind::Events => &events::Events,
+        _ => &timeline::Scrubber,
     }
 }

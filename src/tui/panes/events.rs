@@ -1,0 +1,151 @@
+//! What happened, newest first.
+//!
+//! In the overview, messages and timers are left out: they are thousands a second, and what they
+//! lead to is said by facts. Zoomed, everything is there.
+
+use super::{Pane, Scene};
+use crate::event::{Event, Fact, Kind};
+use crate::tui::frame::{self, Title};
+use crate::tui::select::{Move, Select, Target};
+use crate::tui::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+/// How many events are looked at to fill the list. Where nothing else happens for so long, the list
+/// ends.
+const REACH: usize = 50_000;
+
+/// The pane.
+#[derive(Debug)]
+pub struct Events;
+
+/// Whether an event is worth a row.
+fn shown(event: &Event, zoomed: bool) -> bool {
+    use Kind::{Fired, Held, Lost, Received, Sent};
+    let detail = matches!(
+        event.kind,
+        Sent { .. } | Received { .. } | Fired { .. } | Lost { .. } | Held { .. }
+    );
+    zoomed || !detail
+}
+
+/// The indices of the rows at and before `from`, newest first.
+fn rows<'a>(scene: &Scene<'a>, from: usize) -> impl Iterator<Item = usize> + use<'a> {
+    let (events, zoomed) = (scene.timeline.events(), scene.zoomed);
+    let end = from.saturating_add(1);
+    let window = events.range(end.saturating_sub(REACH)..end).rev();
+    window.filter(move |(_, event)| shown(event, zoomed)).map(|(index, _)| index)
+}
+
+/// The newest event that can be seen: the one under the cursor, or the last.
+fn newest(scene: &Scene<'_>) -> usize {
+    scene.timeline.position().saturating_sub(1)
+}
+
+/// The sign in the first column, and the role of the row.
+fn mark(scene: &Scene<'_>, index: usize, event: &Event) -> (&'static str, Role) {
+    let glyphs = scene.look.glyphs;
+    if scene.checks.violations().any(|violation| violation.at == index) {
+        return (glyphs.violation, Role::Violation);
+    }
+    match &event.kind {
+        Kind::Commanded(_) => (glyphs.fault, Role::Warn),
+        Kind::Killed { .. } | Kind::Panicked { .. } => (glyphs.down, Role::Bad),
+        Kind::Lost { .. } => (glyphs.lost, Role::Bad),
+        Kind::Fact(Fact::Leads { .. }) => (glyphs.leader, Role::Leader),
+        Kind::Fact(Fact::Seeks { .. }) => (glyphs.candidate, Role::Candidate),
+        Kind::Fact(Fact::Suspects { .. }) => ("?", Role::Warn),
+        Kind::Fact(Fact::Guards { accepted: false, .. } | Fact::Votes { yes: false, .. }) => {
+            (" ", Role::Bad)
+        }
+        Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => (" ", Role::Muted),
+        _ => (" ", Role::Text),
+    }
+}
+
+fn line(scene: &Scene<'_>, index: usize) -> Line<'static> {
+    let Some(event) = scene.timeline.events().get(index) else { return Line::default() };
+    let (mark, role) = mark(scene, index, event);
+    let (secs, millis) = (event.at.0 / 1_000_000, event.at.0 / 1_000 % 1_000);
+    let number = if scene.zoomed { format!("{index:>7} ") } else { String::new() };
+    let text = match (&event.kind, scene.look.glyphs.is_ascii()) {
+        (Kind::Commanded(command), _) => command.to_string(),
+        (kind, false) => kind.to_string(),
+        (kind, true) => kind.to_string().replace('→', "->").replace('←', "<-").replace('×', "x"),
+    };
+    let style = scene.look.style(role);
+    Line::from(vec![
+        Span::styled(mark, style),
+        Span::styled(number, scene.look.style(Role::Muted)),
+        Span::raw(format!("{secs:>3}.{millis:03} {:<3} ", event.node)),
+        Span::styled(text, style),
+    ])
+}
+
+impl Pane for Events {
+    fn about(&self) -> &'static str {
+        "What happened, newest first. The overview leaves out messages and timers; zoom (z) shows \
+         them too. The first column marks faults, crashes, new leaders and broken checks. Enter a \
+         moment of the past with , and < and come back with G."
+    }
+
+    fn title(&self, scene: &Scene<'_>) -> Title {
+        let newer = scene.timeline.events().len() - scene.timeline.position();
+        let summary = match newer {
+            0 => Line::default(),
+            n => Line::from(format!("{n} newer")),
+        };
+        Title { summary, ..Title::default() }
+    }
+
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        let selected = scene.select.event.filter(|index| *index <= newest(scene));
+        let height = usize::from(area.height);
+        let visible = |from: usize| -> Vec<usize> { rows(scene, from).take(height).collect() };
+        let mut list = visible(newest(scene));
+        if let (Some(selected), Some(last)) = (selected, list.last())
+            && selected < *last
+        {
+            list = visible(selected);
+        }
+        for (row, index) in area.rows().zip(list) {
+            let line = frame::cut(line(scene, index), row.width.into(), scene.look.glyphs.ellipsis);
+            frame::put(buf, row, &line);
+            if selected == Some(index) && scene.focused {
+                frame::select(buf, row, scene.look);
+            }
+        }
+    }
+
+    fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
+        let from = scene.select.event.unwrap_or(newest(scene)).min(newest(scene));
+        let older = |steps: usize| rows(scene, from).take(steps + 1).last();
+        let newer = |steps: usize| {
+            let later = scene.timeline.events().range(from + 1..newest(scene) + 1).take(REACH);
+            let rows = later.filter(|(_, event)| shown(event, scene.zoomed));
+            rows.take(steps).last().map(|(index, _)| index)
+        };
+        let event = match to {
+            Move::Down | Move::Right => older(1),
+            Move::PageDown => older(10),
+            Move::Up | Move::Left => newer(1).or(scene.select.event),
+            Move::PageUp => newer(10).or(scene.select.event),
+            Move::First => rows(scene, newest(scene)).last(),
+            Move::Last => None,
+        };
+        Select { event, ..scene.select.clone() }
+    }
+
+    fn target(&self, scene: &Scene<'_>) -> Target {
+        let event = scene.select.event.and_then(|index| scene.timeline.events().get(index));
+        match event.map(|event| (&event.kind, event.node)) {
+            Some((Kind::Sent { msg, .. }, _)) if scene.board.network.flight(*msg).is_some() => {
+                Target::Message(*msg)
+            }
+            Some((_, node)) if node != crate::base::NodeId::BENCH => Target::Node(node),
+            _ => Target::Nothing,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Where in time we are: how much happened when, what is marked, and where the cursor stands.
+//!
+//! One row is enough for the scrubber. With more rows come marks, the stretches without a quorum,
+//! the faults and the branches.
+
+use super::{Pane, Scene};
+use crate::base::Time;
+use crate::tui::frame::{self, Title};
+use crate::tui::theme::Role;
+use crate::view::timeline::MarkKind;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+/// The pane.
+#[derive(Debug)]
+pub struct Scrubber;
+
+/// Cells on each side of the scrubber: the name of the track, the time at the end.
+const LEFT: u16 = 9;
+const RIGHT: u16 = 9;
+
+fn seconds(time: Time) -> String {
+    format!("{}.{}s", time.0 / 1_000_000, time.0 / 100_000 % 10)
+}
+
+/// One row of the pane: a name, a cell for each column, and something behind.
+struct Track {
+    name: String,
+    cells: Vec<(String, Role)>,
+    behind: String,
+}
+
+impl Track {
+    fn new(name: &str, width: usize) -> Track {
+        let cells = vec![(" ".to_owned(), Role::Text); width];
+        Track { name: name.to_owned(), cells, behind: String::new() }
+    }
+
+    fn set(&mut self, column: usize, text: &str, role: Role) {
+        if let Some(cell) = self.cells.get_mut(column) {
+            *cell = (text.to_owned(), role);
+        }
+    }
+
+    /// Writes a word from a column on, as far as there is room.
+    fn write(&mut self, column: usize, word: &str, role: Role) {
+        for (at, letter) in word.chars().enumerate() {
+            self.set(column + at, &letter.to_string(), role);
+        }
+    }
+}
+
+fn density(scene: &Scene<'_>, width: usize) -> Track {
+    let mut track = Track::new("", width);
+    let counts = scene.timeline.density(width);
+    let top = counts.iter().copied().max().unwrap_or(0).max(1) as u64;
+    let line = scene.look.glyphs.sparkline(counts.iter().map(|n| *n as u64), top);
+    for (column, glyph) in line.chars().enumerate() {
+        track.set(column, &glyph.to_string(), Role::Muted);
+    }
+    track.name = seconds(scene.timeline.time_of(0, width));
+    track.behind = seconds(scene.timeline.viewed().end().now);
+    track
+}
+
+fn marks(scene: &Scene<'_>, width: usize) -> Track {
+    let glyphs = scene.look.glyphs;
+    let mut track = Track::new("marks", width);
+    let mut marks: Vec<_> = scene.timeline.viewed().marks().iter().collect();
+    // Where several share a column, the gravest is drawn last and stays.
+    marks.sort_by_key(|mark| mark.kind);
+    for mark in marks {
+        let (glyph, role) = match mark.kind {
+            MarkKind::Leader => (glyphs.leader, Role::Leader),
+            MarkKind::Person => (glyphs.mark, Role::Accent),
+            MarkKind::Fault => (glyphs.fault, Role::Warn),
+            MarkKind::Panic => (glyphs.down, Role::Bad),
+            MarkKind::Violation => (glyphs.violation, Role::Violation),
+        };
+        track.set(scene.timeline.column_of(mark.at, width), glyph, role);
+    }
+    track
+}
+
+/// Where some node could reach a majority, and where none could.
+fn quorum(scene: &Scene<'_>, width: usize) -> Track {
+    let mut track = Track::new("quorum", width);
+    let full = scene.look.glyphs.bar(1, 1, 1);
+    let changes = scene.timeline.viewed().quorum();
+    for column in 0..width {
+        let time = scene.timeline.time_of(column, width);
+        let before = changes.partition_point(|(at, _)| *at <= time);
+        match changes[..before].last() {
+            Some((_, true)) => track.set(column, &full, Role::Ok),
+            Some((_, false)) => track.set(column, "-", Role::Bad),
+            None => {}
+        }
+    }
+    track
+}
+
+/// A track for each fault, the ones that are still active first.
+fn faults(scene: &Scene<'_>, width: usize) -> Vec<Track> {
+    let faults = &scene.board.faults;
+    let active = faults.active().iter().rev().map(|f| (f.since, None, f.text.clone()));
+    let past = faults.past().rev().map(|f| (f.since, Some(f.until), f.text.clone()));
+    let draw = |(since, until, text): (Time, Option<Time>, std::sync::Arc<str>)| {
+        let mut track = Track::new("fault", width);
+        let from = scene.timeline.column_of(since, width);
+        let end = until.unwrap_or(scene.board.now);
+        for column in from..=scene.timeline.column_of(end, width) {
+            track.set(column, "-", Role::Warn);
+        }
+        let word = format!(" {text} ");
+        let room = width.saturating_sub(word.chars().count());
+        track.write((from + 1).min(room), &word, Role::Warn);
+        track
+    };
+    active.chain(past).map(draw).collect()
+}
+
+fn branches(scene: &Scene<'_>, width: usize) -> Vec<Track> {
+    let timeline = scene.timeline;
+    let line = |index: usize| {
+        let branch = &timeline.branches()[index];
+        let mut track = Track::new(&branch.name, width);
+        let viewed = index == timeline.viewed_index();
+        let role = if viewed { Role::Accent } else { Role::Muted };
+        let from = timeline.column_of(branch.fork_at, width);
+        for column in from..=timeline.column_of(branch.end().now, width) {
+            track.set(column, "-", role);
+        }
+        track.behind = if viewed { "viewed".to_owned() } else { String::new() };
+        track
+    };
+    (0..timeline.branches().len()).map(line).collect()
+}
+
+fn tracks(scene: &Scene<'_>, width: usize, height: usize) -> Vec<Track> {
+    let mut tracks = vec![density(scene, width)];
+    if height > 1 {
+        tracks.push(marks(scene, width));
+    }
+    if height > 2 {
+        tracks.push(quorum(scene, width));
+        let branches = branches(scene, width);
+        let room = height.saturating_sub(tracks.len() + branches.len());
+        tracks.extend(faults(scene, width).into_iter().take(room));
+        tracks.extend(branches);
+    } else if height == 1 {
+        // The marks share the only row with the density.
+        let marks = marks(scene, width).cells.into_iter().enumerate();
+        for (column, (glyph, role)) in marks.filter(|(_, (glyph, _))| glyph != " ") {
+            tracks[0].set(column, &glyph, role);
+        }
+    }
+    tracks
+}
+
+impl Pane for Scrubber {
+    fn about(&self) -> &'static str {
+        "The whole run from left to right: how much happened when, and where faults, new leaders \
+         and broken checks are. The bar is the cursor. , and . move it by one event, < and > by one \
+         second, v to the next violation, g to the start and G to the end. What is behind the \
+         cursor stays: a command in the past begins a branch."
+    }
+
+    fn title(&self, scene: &Scene<'_>) -> Title {
+        let branch = scene.timeline.viewed();
+        let summary = match scene.timeline.is_live() {
+            true => format!("{}  g start  G live", branch.name),
+            false => format!("{}  the past: a command here begins a branch  G live", branch.name),
+        };
+        Title { summary: Line::from(summary), ..Title::default() }
+    }
+
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        let width = usize::from(area.width.saturating_sub(LEFT + RIGHT));
+        if width == 0 {
+            return;
+        }
+        let cursor = scene.timeline.column_of(scene.board.now, width);
+        let rows = tracks(scene, width, area.height.into());
+        for (row, track) in area.rows().zip(rows) {
+            let mut line = Line::from(Span::styled(
+                format!("{:>8} ", track.name.chars().take(8).collect::<String>()),
+                scene.look.style(Role::Muted),
+            ));
+            for (column, (glyph, role)) in track.cells.into_iter().enumerate() {
+                line.push_span(match column == cursor && !scene.timeline.is_live() {
+                    true => Span::styled(scene.look.glyphs.cursor, scene.look.style(Role::Accent)),
+                    false => Span::styled(glyph, scene.look.style(role)),
+                });
+            }
+            line.push_span(format!(" {}", track.behind));
+            frame::put(buf, row, &line);
+        }
+    }
+}

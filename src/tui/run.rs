@@ -1,0 +1,144 @@
+//! The loop that ties the app to a terminal, a cluster and the clock.
+//!
+//! One task owns everything. It waits for a key, an update, a signal or, only while time passes on
+//! the screen, for the next tick; then it lets the app take it in and draws if anything changed. A
+//! paused workbench waits and does nothing else: no bytes, no processor.
+
+use super::app::App;
+use super::screen::{Screen, watch_hangup};
+use crate::base::Span;
+use crate::cluster::{Cluster, Update};
+use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyModifiers};
+use futures_util::StreamExt;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Pictures a second at the most, here and over a slow line.
+const FRAME: Duration = Duration::from_millis(33);
+const SLOW_FRAME: Duration = Duration::from_millis(100);
+/// Updates that are taken in between two looks at the keyboard.
+const BATCH: usize = 16;
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The person left.
+    Quit,
+    /// A signal of this number came.
+    Signal(i32),
+    /// The terminal is gone.
+    Lost,
+}
+
+/// Shows a cluster until the person leaves or a signal comes. The terminal is as before afterwards.
+///
+/// # Errors
+///
+/// What the terminal says when it cannot be written to or read from.
+pub fn run(app: &mut App, cluster: Cluster, slow_line: bool) -> io::Result<End> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut screen = Screen::enter()?;
+    watch_hangup();
+    app.resize(screen.area());
+    let end = runtime.block_on(turn(app, cluster, &mut screen, slow_line));
+    drop(screen);
+    end
+}
+
+async fn turn(
+    app: &mut App,
+    mut cluster: Cluster,
+    screen: &mut Screen,
+    slow_line: bool,
+) -> io::Result<End> {
+    let mut keys = EventStream::new();
+    let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut ticks = interval(if slow_line { SLOW_FRAME } else { FRAME });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut last_tick = Instant::now();
+    let mut drawn = Instant::now() - FRAME;
+    let mut dirty = true;
+    loop {
+        if dirty && (!app.moves() || drawn.elapsed() >= FRAME / 2) {
+            screen.draw(|buf| app.draw(buf))?;
+            (dirty, drawn) = (false, Instant::now());
+        }
+        for command in app.commands() {
+            if cluster.commands.send(command).await.is_err() {
+                return Ok(End::Quit);
+            }
+        }
+        if app.quits() {
+            return Ok(End::Quit);
+        }
+        let ticking = app.moves();
+        tokio::select! {
+            biased;
+            event = keys.next() => match event {
+                Some(Ok(event)) if is_suspend(&event) => {
+                    // Nobody may read keys while the shell has the terminal.
+                    drop(std::mem::replace(&mut keys, EventStream::new()));
+                    screen.suspend()?;
+                    keys = EventStream::new();
+                    dirty = true;
+                }
+                Some(Ok(event)) => {
+                    take_in(app, screen, &event)?;
+                    dirty = true;
+                    last_tick = if ticking { last_tick } else { Instant::now() };
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Ok(End::Lost),
+            },
+            _ = term.recv() => return Ok(End::Signal(15)),
+            _ = hup.recv() => return Ok(End::Signal(1)),
+            _ = ticks.tick(), if ticking => {
+                let passed = last_tick.elapsed().min(Duration::from_millis(250));
+                last_tick = Instant::now();
+                app.tick(Span(u64::try_from(passed.as_micros()).unwrap_or(u64::MAX)));
+                dirty |= app.moves();
+            }
+            update = cluster.updates.recv() => match update {
+                Some(update) => {
+                    take_updates(app, &mut cluster, update);
+                    dirty = true;
+                }
+                None => return Ok(End::Quit),
+            },
+        }
+    }
+}
+
+/// Takes in what has come, but not so much that a key would have to wait.
+fn take_updates(app: &mut App, cluster: &mut Cluster, first: Update) {
+    app.update(first);
+    for _ in 1..BATCH {
+        match cluster.updates.try_recv() {
+            Ok(update) => app.update(update),
+            Err(_) => return,
+        }
+    }
+}
+
+fn is_suspend(event: &Event) -> bool {
+    let key = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
+    matches!(event, Event::Key(pressed) if *pressed == key)
+}
+
+fn take_in(app: &mut App, screen: &mut Screen, event: &Event) -> io::Result<()> {
+    match event {
+        Event::Key(key) if *key == KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL) => {
+            screen.redraw();
+        }
+        Event::Key(key) => app.key(key),
+        Event::Paste(text) => app.paste(text),
+        Event::Resize(..) => {
+            screen.resize()?;
+            app.resize(screen.area());
+        }
+        Event::Mouse(_) | Event::FocusGained | Event::FocusLost => {}
+    }
+    Ok(())
+}
