@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod check;
+pub mod cli;
 pub mod cluster;
 pub mod command;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod host;
 pub mod net;
 pub mod plan;
 pub mod proto;
+pub mod script;
 pub mod sim;
 pub mod tui;
 pub mod view;

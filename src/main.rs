@@ -1,2 +1,46 @@
-//! Netsplit.
-fn main() {}
+//! The program: arguments in, an exit code out. Only this file and the screen touch the terminal.
+
+use clap::Parser as _;
+use netsplit::cli::{Cli, FAILED, OK, Outcome, Show, USAGE};
+use netsplit::error::Error;
+use netsplit::script::Stop;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = io::stderr().is_terminal() && !no_color && !cli.colourless();
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let done = cli.execute(&mut out, &mut io::stderr()).and_then(|outcome| match outcome {
+        Outcome::Done(code) => Ok(code),
+        Outcome::Screen(show) => screen(&show),
+    });
+    let code = done.and_then(|code| Ok(out.flush().map(|()| code)?));
+    ExitCode::from(code.unwrap_or_else(|stop| explain(&stop, colour)))
+}
+
+/// Opens the workbench.
+fn screen(show: &Show) -> Result<u8, Stop> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        let error = Error::new("there is no terminal to draw on");
+        return Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")));
+    }
+    let error = Error::new(format!("'{}' cannot be shown yet", show.plan.name));
+    Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")))
+}
+
+/// Says why the program ends early, and with which code. A reader that went away (`| head`) has
+/// seen enough: that is no error.
+fn explain(stop: &Stop, colour: bool) -> u8 {
+    let (text, code) = match stop {
+        Stop::Refused(error) => (error.render(colour), USAGE),
+        Stop::Output(error) if error.kind() == ErrorKind::BrokenPipe => return OK,
+        Stop::Output(error) => (format!("error: cannot write: {error}"), FAILED),
+        Stop::Gone => ("error: the cluster's thread died".to_owned(), FAILED),
+    };
+    // There is nowhere left to tell that standard error is gone.
+    let _ = writeln!(io::stderr(), "{text}");
+    code
+}

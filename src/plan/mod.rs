@@ -261,6 +261,21 @@ impl Default for Txn {
 }
 
 impl Services {
+    /// The words for what is on, as in a cluster file.
+    pub fn names(&self) -> Vec<&'static str> {
+        let on = [
+            ("ping", self.ping.is_some()),
+            ("membership", self.membership.is_some()),
+            ("paxos", self.paxos.is_some()),
+            ("log", self.log.is_some()),
+            ("ring", self.ring.is_some()),
+            ("lock", self.lock.is_some()),
+            ("store", self.store.is_some()),
+            ("txn", self.txn.is_some()),
+        ];
+        on.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
+    }
+
     /// Everything there is, with default settings.
     pub fn all() -> Services {
         Services {

@@ -1,0 +1,413 @@
+//! The command line: what can be asked for, and what the answers look like.
+//!
+//! This module decides and writes; `main` only hands it the arguments and the streams. Standard
+//! output is for data, standard error for talk.
+
+use crate::base::{Mutation, Time};
+use crate::cluster::Cluster;
+use crate::command::FORMS;
+use crate::error::{Error, Source};
+use crate::plan::{self, Plan, SAMPLES};
+use crate::script::{self, Format, Step, Stop};
+use crate::sim::Watch;
+use crate::sim::player::{Player, seam};
+use crate::tui::theme::{ColorArg, Flags, GlyphsArg, ThemeArg};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// Exit code: all properties held.
+pub const OK: u8 = 0;
+/// Exit code: the program failed.
+pub const FAILED: u8 = 1;
+/// Exit code: wrong usage or bad input.
+pub const USAGE: u8 = 2;
+
+const ABOUT: &str = "A cluster in your terminal that you can break, rewind and explain.
+
+Netsplit runs real protocol code (consistent hashing, locks, Paxos, two-phase commit) as a cluster \
+of nodes in a deterministic simulator: the same file, seed and commands give the same run, byte \
+for byte. Checks look at every event and prove what went wrong.";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());
+
+/// What `netsplit` was asked to do.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "netsplit",
+    version,
+    about = "A cluster in your terminal that you can break, rewind and explain",
+    long_about = ABOUT,
+    after_long_help = lessons(),
+    after_help = "'netsplit --help' tells more: examples, all cluster commands, exit codes.",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    styles = STYLES
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Verb {
+    /// Run a cluster (this is also what happens without a verb)
+    #[command(after_long_help = lessons())]
+    Run(Run),
+    /// Say whether cluster files are right
+    Check {
+        /// Cluster files, or names of built-in clusters
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// List the built-in clusters, or print one to begin a file of your own
+    Samples {
+        /// Which one to print
+        name: Option<String>,
+    },
+    /// Print the version and all mutations: known bugs that a cluster file can plant
+    Info,
+}
+
+/// How to run a cluster.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// A cluster file, or the name of a built-in cluster ('netsplit samples' lists them)
+    #[arg(default_value = "default")]
+    cluster: String,
+    /// Seed of all chance; the same seed gives the same run [default: what the file says, or 7]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Give a command at a time, such as '3s kill leader'; may be repeated
+    #[arg(short = 'c', long = "command", value_name = "AT COMMAND")]
+    steps: Vec<String>,
+
+    /// No screen: event lines on standard output, then the verdict
+    #[arg(long)]
+    headless: bool,
+    /// How long to run, in the cluster's own time
+    #[arg(long, value_name = "TIME", default_value = "30s", requires = "headless")]
+    until: String,
+    /// How to write events and summary
+    #[arg(long, value_enum, default_value = "text", requires = "headless")]
+    format: FormatArg,
+    /// Which events to write; the digest is that of these
+    #[arg(long, value_enum, default_value = "all", requires = "headless")]
+    events: EventsArg,
+    /// Write the summary only
+    #[arg(long, short, requires = "headless")]
+    quiet: bool,
+
+    /// Begin with time standing still
+    #[arg(long, conflicts_with = "headless")]
+    paused: bool,
+    /// How many of the cluster's seconds pass in one of yours: 0.001 to 1000
+    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    #[arg(conflicts_with = "headless")]
+    speed: f64,
+    /// Which colours to use
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHICH")]
+    theme: ThemeArg,
+    /// How many colours to use
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    color: ColorArg,
+    /// The same as --color never
+    #[arg(long, conflicts_with = "color")]
+    no_color: bool,
+    /// Which characters to draw with
+    #[arg(long, value_enum, value_name = "WHICH")]
+    glyphs: Option<GlyphsArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EventsArg {
+    /// What processes state, and what was done to them
+    Facts,
+    /// Messages and timers too, without what messages say
+    Messages,
+    /// Everything
+    All,
+}
+
+impl EventsArg {
+    fn watch(self) -> Watch {
+        match self {
+            EventsArg::Facts => Watch::Facts,
+            EventsArg::Messages => Watch::Messages,
+            EventsArg::All => Watch::Labels,
+        }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.001..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("write a number from 0.001 to 1000".to_owned()),
+    }
+}
+
+/// The part of `--help` that teaches.
+fn lessons() -> String {
+    let mut text = String::from(
+        "Examples:
+  netsplit                                    watch the default cluster
+  netsplit three-paxos --paused               two proposers, from the first step
+  netsplit run --headless --until 30s         the same cluster, for a script
+  netsplit run --headless --quiet -c '3s isolate leader' -c '8s heal'
+  netsplit run bank --headless --format json | jq 'select(.kind == \"decides\")'
+  netsplit samples locks > mine.toml && netsplit check mine.toml
+
+Commands, for -c and for the ':' prompt:
+",
+    );
+    let width = FORMS.iter().map(|(form, _)| form.len()).max().unwrap_or_default();
+    for (form, about) in FORMS {
+        let _ = writeln!(text, "  {form:width$}  {about}");
+    }
+    text.push_str(
+        "
+  The last four steer time; they are for the prompt only.
+
+  WHO   n1 · n1,n2 · c1 · leader · minority · majority · one · holder LOCK · coordinator TXN
+  LINK  all · WHO · n1 ~ n2 (both ways) · n1 -> n2 (one way)
+  TIME  3s · 250ms · 1.5s
+
+Exit codes:
+  0  every property held
+  1  the program failed
+  2  wrong usage or bad input
+  3  a safety property was broken
+  4  nothing wrong happened, but nothing right either, for too long",
+    );
+    text
+}
+
+/// What is left to do when the command line has been understood.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing; the exit code.
+    Done(u8),
+    /// Show a cluster on the screen.
+    Screen(Box<Show>),
+}
+
+/// What to show on the screen, and how to begin.
+#[derive(Debug)]
+pub struct Show {
+    /// What to run.
+    pub plan: Plan,
+    /// With which seed.
+    pub seed: u64,
+    /// What to do at given times, in order of time.
+    pub steps: Vec<Step>,
+    /// Whether time stands still at first.
+    pub paused: bool,
+    /// How many of the cluster's seconds pass in one of the person's.
+    pub speed: f64,
+    /// What the command line says about looks.
+    pub flags: Flags,
+}
+
+impl Cli {
+    /// Whether colours are forbidden, which holds for error messages too.
+    pub fn colourless(&self) -> bool {
+        let run = match &self.verb {
+            Some(Verb::Run(run)) => run,
+            _ => &self.run,
+        };
+        run.no_color || run.color == ColorArg::Never
+    }
+
+    /// Does what was asked for, as far as no screen is needed.
+    ///
+    /// # Errors
+    /// Says what the user must change, or why the output or the cluster failed.
+    pub fn execute(self, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Outcome, Stop> {
+        match self.verb {
+            None => self.run.execute(out),
+            Some(Verb::Run(run)) => run.execute(out),
+            Some(Verb::Check { files }) => check(&files, out, talk).map(Outcome::Done),
+            Some(Verb::Samples { name }) => samples(name.as_deref(), out),
+            Some(Verb::Info) => info(out),
+        }
+    }
+}
+
+/// Starts a simulated cluster on a thread of its own. It stands still.
+pub fn start(plan: &Plan, seed: u64, watch: Watch) -> Cluster {
+    let (cluster, commands, updates) = seam();
+    let plan = plan.clone();
+    std::thread::spawn(move || Player::new(&plan, seed, watch).serve(commands, &updates));
+    cluster
+}
+
+impl Run {
+    fn execute(self, out: &mut dyn Write) -> Result<Outcome, Stop> {
+        let plan = plan::load(&self.cluster).map_err(Stop::Refused)?;
+        let mut steps = self.steps.iter().map(|text| step(text)).collect::<Result<Vec<_>, _>>()?;
+        steps.sort_by_key(|step| step.at);
+        let seed = self.seed.unwrap_or(plan.seed);
+        if !self.headless {
+            let color = if self.no_color { ColorArg::Never } else { self.color };
+            let flags = Flags { theme: self.theme, color, glyphs: self.glyphs };
+            let Run { paused, speed, .. } = self;
+            let show = Show { plan, seed, steps, paused, speed, flags };
+            return Ok(Outcome::Screen(Box::new(show)));
+        }
+        let until = until(&self.until)?;
+        if let Some(late) = steps.iter().find(|step| step.at > until) {
+            let error = Error::new(format!("'{late}' comes after the end of the run, {until}s"));
+            return Err(Stop::Refused(error.help("let it run longer with --until")));
+        }
+        let format = match self.format {
+            FormatArg::Text => Format::Text,
+            FormatArg::Json => Format::Json,
+        };
+        let replay = self.replay(seed);
+        let options = script::Options { seed, until, steps, format, quiet: self.quiet, replay };
+        let mut cluster = start(&plan, seed, self.events.watch());
+        let summary = script::run(&mut cluster, &plan, &options, out)?;
+        Ok(Outcome::Done(summary.verdict.exit_code()))
+    }
+
+    /// The command line that repeats this run.
+    fn replay(&self, seed: u64) -> String {
+        let cluster = shell_word(&self.cluster);
+        let mut line = format!("netsplit run {cluster} --headless --seed {seed}");
+        let _ = write!(line, " --until {}", shell_word(&self.until));
+        match self.events {
+            EventsArg::Facts => line.push_str(" --events facts"),
+            EventsArg::Messages => line.push_str(" --events messages"),
+            EventsArg::All => {}
+        }
+        for step in &self.steps {
+            let _ = write!(line, " -c {}", shell_word(step));
+        }
+        line
+    }
+}
+
+/// A word as a shell wants it: in single quotes if it has anything special.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+fn step(text: &str) -> Result<Step, Stop> {
+    text.parse().map_err(|why: crate::base::ParseError| argument("-c", text, &why.0))
+}
+
+fn until(text: &str) -> Result<Time, Stop> {
+    text.parse().map_err(|why: crate::base::ParseError| argument("--until", text, &why.0))
+}
+
+fn argument(name: &str, text: &str, why: &str) -> Stop {
+    let source = Source::new(name, text);
+    let error = Error::new(format!("{name} is not understood"));
+    Stop::Refused(error.at(&source, 0..text.len(), why))
+}
+
+fn check(files: &[String], out: &mut dyn Write, talk: &mut dyn Write) -> Result<u8, Stop> {
+    let mut code = OK;
+    for file in files {
+        match plan::load(file) {
+            Ok(plan) => writeln!(out, "{file}: right. {}", size(&plan))?,
+            Err(error) => {
+                writeln!(talk, "{error}")?;
+                code = USAGE;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+/// `5 nodes, 3 clients; membership, paxos, log`.
+fn size(plan: &Plan) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let nodes = count(plan.nodes.len(), "node");
+    let clients = count(plan.clients.len(), "client");
+    match plan.services.names().join(", ") {
+        names if names.is_empty() => format!("{nodes}, {clients}; no services"),
+        names => format!("{nodes}, {clients}; {names}"),
+    }
+}
+
+fn samples(name: Option<&str>, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    if let Some(name) = name {
+        // Only the message of a missing sample is wanted: a built-in one is always right.
+        plan::builtin(name).map_err(Stop::Refused)?;
+        let text = SAMPLES.iter().find(|(sample, _)| *sample == name).map_or("", |(_, text)| text);
+        write!(out, "{text}")?;
+    } else {
+        for (name, _) in SAMPLES {
+            let plan = plan::builtin(name).map_err(Stop::Refused)?;
+            writeln!(out, "{name:<12} {}", plan.title)?;
+            writeln!(out, "{:<12} {}", "", size(&plan))?;
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Done(OK))
+}
+
+fn info(out: &mut dyn Write) -> Result<Outcome, Stop> {
+    writeln!(out, "netsplit {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "limits: {} nodes, {} clients", plan::file::MAX_NODES, plan::file::MAX_CLIENTS)?;
+    writeln!(
+        out,
+        "\nmutations: known bugs, planted with mutations = [\"NAME\"] in a cluster file"
+    )?;
+    for mutation in Mutation::ALL {
+        writeln!(out, "  {:<22} {}", mutation.name(), mutation.about())?;
+    }
+    out.flush()?;
+    Ok(Outcome::Done(OK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cluster_may_be_named_without_a_verb() {
+        let cli = Cli::parse_from(["netsplit", "bank", "--seed", "3"]);
+        assert_eq!((cli.run.cluster.as_str(), cli.run.seed), ("bank", Some(3)));
+        assert!(Cli::try_parse_from(["netsplit", "--seed", "x"]).is_err());
+        assert!(Cli::try_parse_from(["netsplit", "--speed", "nan"]).is_err());
+        assert!(Cli::try_parse_from(["netsplit", "--until", "3s"]).is_err(), "needs --headless");
+    }
+
+    #[test]
+    fn the_line_to_replay_reads_back_as_the_same_run() {
+        let line = ["run", "my bank.toml", "--headless", "--until", "9s", "-c", "3s kill n1"];
+        let Some(Verb::Run(run)) = Cli::parse_from(["netsplit"].iter().chain(&line)).verb else {
+            panic!("this is the verb run");
+        };
+        let expected = "netsplit run 'my bank.toml' --headless --seed 7 --until 9s -c '3s kill n1'";
+        assert_eq!(run.replay(7), expected);
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+    }
+}

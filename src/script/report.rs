@@ -1,0 +1,284 @@
+//! What a run comes to: a verdict, and the proof if something broke.
+
+use crate::base::Time;
+use crate::check::{Standing, Verdict, Violation};
+use crate::event::{Event, Kind};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::fmt;
+
+/// The check whose violations mean that nothing moves, rather than that something wrong happened.
+const PROGRESS: &str = "progress";
+
+/// How many facts are kept as possible evidence.
+const MAX_EVIDENCE: usize = 500_000;
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Every property held.
+    Ok,
+    /// A safety property was broken, or a process died of its own assertion.
+    Violation,
+    /// Nothing wrong happened, but nothing right either, for longer than allowed.
+    Stalled,
+}
+
+impl Judgement {
+    /// The verdict on a run with these failures.
+    pub(super) fn of(failures: &[Failure]) -> Judgement {
+        match failures {
+            [] => Judgement::Ok,
+            all if all.iter().all(|failure| failure.check == PROGRESS) => Judgement::Stalled,
+            _ => Judgement::Violation,
+        }
+    }
+
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::Ok => "ok",
+            Judgement::Violation => "violation",
+            Judgement::Stalled => "stalled",
+        }
+    }
+
+    /// The exit code of the program.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Judgement::Ok => 0,
+            Judgement::Violation => 3,
+            Judgement::Stalled => 4,
+        }
+    }
+}
+
+/// The facts and commands of late, to show what a violation contradicts. Bounded, since a run may
+/// last for hours.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    kept: VecDeque<(usize, Event)>,
+}
+
+impl Evidence {
+    /// Keeps an event if a check may point at it.
+    pub(super) fn keep(&mut self, index: usize, event: Event) {
+        let passing = matches!(
+            event.kind,
+            Kind::Sent { .. } | Kind::Received { .. } | Kind::Lost { .. } | Kind::Fired { .. }
+        );
+        if passing {
+            return;
+        }
+        if self.kept.len() == MAX_EVIDENCE {
+            self.kept.pop_front();
+        }
+        self.kept.push_back((index, event));
+    }
+
+    fn line(&self, index: usize) -> Witness {
+        let found = self.kept.binary_search_by_key(&index, |(at, _)| *at);
+        let line = match found {
+            Ok(at) => self.kept[at].1.to_string(),
+            Err(_) => "(too long ago: no longer kept)".to_owned(),
+        };
+        Witness { n: index, line }
+    }
+}
+
+/// An event that proves something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Witness {
+    /// Its index in the run.
+    pub n: usize,
+    /// Its line.
+    pub line: String,
+}
+
+/// Something that broke, with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The name of the check.
+    pub check: &'static str,
+    /// The rule.
+    pub rule: &'static str,
+    /// What is wrong, in one sentence.
+    pub what: String,
+    /// The event that showed it.
+    pub shown_by: Witness,
+    /// The earlier events that it contradicts, oldest first.
+    pub because: Vec<Witness>,
+}
+
+impl Failure {
+    pub(super) fn of(violation: &Violation, evidence: &Evidence) -> Failure {
+        Failure {
+            check: violation.check,
+            rule: violation.rule,
+            what: violation.what.clone(),
+            shown_by: evidence.line(violation.at),
+            because: violation.because.iter().map(|at| evidence.line(*at)).collect(),
+        }
+    }
+
+    /// A process broke a rule of its own.
+    pub(super) fn panic(index: usize, event: &Event, why: &str) -> Failure {
+        Failure {
+            check: "panic",
+            rule: "assertion",
+            what: format!("{} died of its own assertion: {why}", event.node),
+            shown_by: Witness { n: index, line: event.to_string() },
+            because: Vec::new(),
+        }
+    }
+}
+
+/// How a check stood at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stood {
+    name: &'static str,
+    about: &'static str,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
+    broken: u64,
+}
+
+impl From<Standing<'_>> for Stood {
+    fn from(standing: Standing<'_>) -> Stood {
+        let verdict = match standing.verdict {
+            Verdict::Holds => "holds",
+            Verdict::Waiting => "waiting",
+            Verdict::Broken => "broken",
+        };
+        let Standing { name, about, waits_for, count: broken, .. } = standing;
+        Stood { name, about, verdict, waits_for, broken }
+    }
+}
+
+/// What a run comes to, and how to repeat it.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The name of the cluster.
+    pub cluster: String,
+    /// The seed.
+    pub seed: u64,
+    /// How far the run went.
+    pub until: Time,
+    /// How many events it had.
+    pub events: u64,
+    /// XXH3-64 of all event lines, newlines included. Equal digests: equal runs.
+    pub digest: u64,
+    /// The verdict.
+    pub verdict: Judgement,
+    /// All checks.
+    pub checks: Vec<Stood>,
+    /// What broke, in the order of finding.
+    pub failures: Vec<Failure>,
+    /// The command line that repeats the run.
+    pub replay: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct SummaryLine<'a> {
+    #[serde(rename = "type")]
+    kind_of_line: &'static str,
+    cluster: &'a str,
+    seed: String,
+    until_us: u64,
+    events: u64,
+    digest: String,
+    verdict: &'static str,
+    checks: &'a [Stood],
+    violations: &'a [Failure],
+    replay: &'a str,
+}
+
+impl Summary {
+    /// The summary as it goes into a line of JSON: 64-bit numbers are texts.
+    pub(super) fn as_json(&self) -> SummaryLine<'_> {
+        SummaryLine {
+            kind_of_line: "summary",
+            cluster: &self.cluster,
+            seed: self.seed.to_string(),
+            until_us: self.until.0,
+            events: self.events,
+            digest: format!("{:016x}", self.digest),
+            verdict: self.verdict.name(),
+            checks: &self.checks,
+            violations: &self.failures,
+            replay: &self.replay,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({}) broken: {}", self.rule, self.check, self.what)?;
+        let width = self.shown_by.n.to_string().len().max(4);
+        for Witness { n, line } in &self.because {
+            writeln!(f, "  before {n:>width$}  {line}")?;
+        }
+        let Witness { n, line } = &self.shown_by;
+        writeln!(f, "  shown  {n:>width$}  {line}")
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { cluster, seed, until, events, digest, .. } = self;
+        writeln!(f, "--")?;
+        writeln!(f, "{cluster}, seed {seed}: {events} events in {until} s, digest {digest:016x}")?;
+        for check in &self.checks {
+            write!(f, "{:<12} {:<8} {}", check.name, check.verdict, check.about)?;
+            match &check.waits_for {
+                Some(what) => writeln!(f, " Waits for {what}.")?,
+                None => writeln!(f)?,
+            }
+        }
+        for failure in &self.failures {
+            write!(f, "{failure}")?;
+        }
+        writeln!(f, "replay: {}", self.replay)?;
+        writeln!(f, "verdict: {}", self.verdict.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::NodeId;
+
+    fn failure(check: &'static str) -> Failure {
+        let shown_by = Witness { n: 12, line: "1.000 n1 crashes".to_owned() };
+        let because = vec![Witness { n: 3, line: "0.500 n1 freezes".to_owned() }];
+        Failure { check, rule: "X-1", what: "it broke".to_owned(), shown_by, because }
+    }
+
+    #[test]
+    fn what_stalls_is_not_a_violation_unless_something_else_broke() {
+        assert_eq!(Judgement::of(&[]), Judgement::Ok);
+        assert_eq!(Judgement::of(&[failure(PROGRESS)]), Judgement::Stalled);
+        assert_eq!(Judgement::of(&[failure(PROGRESS), failure("log")]), Judgement::Violation);
+    }
+
+    #[test]
+    fn a_failure_shows_its_witnesses() {
+        let expected = "X-1 (log) broken: it broke\n  before    3  0.500 n1 freezes\n  \
+                        shown    12  1.000 n1 crashes\n";
+        assert_eq!(failure("log").to_string(), expected);
+    }
+
+    #[test]
+    fn evidence_is_found_by_index_and_bounded() {
+        let mut evidence = Evidence::default();
+        let event = Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Paused };
+        for index in 0..MAX_EVIDENCE + 10 {
+            evidence.keep(index * 2, event.clone());
+        }
+        assert_eq!(evidence.kept.len(), MAX_EVIDENCE);
+        assert_eq!(evidence.line(40).line, "0.000 n1 freezes");
+        assert!(evidence.line(18).line.contains("no longer kept"));
+        assert!(evidence.line(41).line.contains("no longer kept"));
+    }
+}
