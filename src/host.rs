@@ -190,11 +190,13 @@ impl Host {
         self.with(timer.service(), effects, |service, frame| service.timer(timer, frame));
     }
 
-    /// The door for the workbench: the server of a node, the workload of a client.
+    /// The door for the workbench: the server of a node, the workload of a client. A node without
+    /// either is asked itself, if it runs a service that takes any operation.
     fn ask(&mut self, op: Op, effects: &mut VecDeque<(ServiceId, Effect)>) {
         let call = self.frame.new_call();
         let ticket = Ticket { service: None, key: call.seq };
-        for door in [ServiceId::Client, ServiceId::Server] {
+        let doors = [ServiceId::Client, ServiceId::Server, ServiceId::Paxos, ServiceId::Log];
+        for door in doors {
             let op = op.clone();
             if self.with(door, effects, |service, frame| service.request(ticket, call, op, frame)) {
                 return;

@@ -18,6 +18,9 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod log;
+pub mod paxos;
+
 use crate::base::{NodeId, Span};
 use crate::event::Event;
 use std::fmt;
@@ -143,8 +146,10 @@ pub struct Standing<'a> {
 impl Checks {
     /// Every check there is, for such a cluster.
     pub fn all(expect: &Expect) -> Checks {
-        let _ = expect;
-        Checks::of([])
+        Checks::of([
+            Box::new(paxos::Paxos::new(expect)) as Box<dyn Check>,
+            Box::new(log::Log::new(expect)),
+        ])
     }
 
     /// Only these.

@@ -5,10 +5,12 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::{Mutations, Name, NodeId, Span};
+use crate::base::placement::{Member, Shape};
+use crate::base::{Mutations, Name, NodeId, ServiceId, Span};
 use crate::check::Expect;
 use crate::host::Setup;
-use crate::proto::{Config, client, lock, membership, ping, server};
+use crate::proto::ring::Views;
+use crate::proto::{Config, client, lock, membership, multipaxos, paxos, ping, server};
 use std::sync::Arc;
 
 pub mod file;
@@ -386,14 +388,44 @@ impl Plan {
             let config = membership::Config { peers, heartbeat, suspect_after };
             stack.push(Config::Membership(config));
         }
+        if let Some(paxos) = &self.services.paxos {
+            stack.push(Config::Paxos(paxos::Config {
+                peers: peers.clone(),
+                proposers: paxos.proposers.as_slice().into(),
+                retry: paxos.retry,
+                backoff: paxos.backoff,
+                mutations: self.mutations,
+            }));
+        }
+        if let Some(log) = &self.services.log {
+            stack.push(Config::Log(multipaxos::Config {
+                peers: peers.clone(),
+                heartbeat: log.heartbeat,
+                election: (log.election.fastest, log.election.slowest),
+                snapshot_every: log.snapshot_every,
+                views: self.services.ring.as_ref().map(|ring| self.views(ring)),
+                mutations: self.mutations,
+            }));
+        }
         if self.services.lock.is_some() {
             let config = lock::Config { peers, mutations: self.mutations };
             stack.push(Config::Lock(config));
         }
         if self.services.can_be_asked() {
-            stack.push(Config::Server(server::Config { keep: KEEP }));
+            let decree = self.services.paxos.is_some();
+            let proposals = if decree { ServiceId::Paxos } else { ServiceId::Log };
+            stack.push(Config::Server(server::Config { keep: KEEP, proposals }));
         }
         stack
+    }
+
+    /// The ring that the log starts from.
+    fn views(&self, ring: &Ring) -> Views {
+        let members = self.nodes.iter().filter(|node| node.member);
+        let members: Vec<Member> =
+            members.map(|node| Member { node: node.id, weight: node.weight }).collect();
+        let Ring { vnodes, replicas, seed, .. } = *ring;
+        Views::new(&members, Shape { vnodes, replicas, seed }, self.mutations)
     }
 
     fn client_stack(&self, client: &Client) -> Vec<Config> {

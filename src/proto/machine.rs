@@ -12,6 +12,7 @@
 //! its answer from the entry that frees the lock.
 
 use super::lock::table::Table;
+use super::ring::Views;
 use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
 use std::collections::BTreeMap;
@@ -45,16 +46,18 @@ pub enum Known {
 pub struct Machine {
     sessions: BTreeMap<NodeId, Session>,
     locks: Table,
+    /// None if the cluster has no ring.
+    views: Option<Views>,
     applied: Slot,
     digest: u64,
     mutations: Mutations,
 }
 
 impl Machine {
-    /// The state before slot 1.
-    pub fn new(mutations: Mutations) -> Machine {
+    /// The state before slot 1, with the ring of the start if there is to be one.
+    pub fn new(views: Option<Views>, mutations: Mutations) -> Machine {
         let (sessions, locks) = (BTreeMap::new(), Table::default());
-        Machine { sessions, locks, applied: 0, digest: 0, mutations }
+        Machine { sessions, locks, views, applied: 0, digest: 0, mutations }
     }
 
     /// The last slot that was applied.
@@ -121,6 +124,10 @@ impl Machine {
             op if Table::takes(op) => {
                 return self.locks.apply(slot, entry.call, op, self.mutations, facts);
             }
+            Op::Join { .. } | Op::Leave { .. } | Op::Synced { .. } => match &mut self.views {
+                Some(views) => views.apply(slot, &entry.op, facts),
+                None => Outcome::Refused(Refusal::NoService),
+            },
             Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             _ => Outcome::Refused(Refusal::NoService),
         };
@@ -139,6 +146,9 @@ impl Machine {
 
     /// Says the whole state in facts, for a newcomer.
     pub fn restate(&self, facts: &mut Vec<Fact>) {
+        if let Some(views) = &self.views {
+            views.restate(self.applied, facts);
+        }
         self.locks.restate(self.applied, facts);
     }
 }
@@ -182,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_repeated_call_has_no_effect_and_the_same_answer() {
-        let mut machine = Machine::new(Mutations::NONE);
+        let mut machine = Machine::new(None, Mutations::NONE);
         let first = machine.apply(1, &entry(1, "a"), &mut Vec::new());
         let digest = machine.digest();
         assert_eq!(machine.apply(2, &entry(1, "a"), &mut Vec::new()), first);
@@ -193,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_acquire_that_waits_is_answered_when_it_is_granted() {
-        let mut machine = Machine::new(Mutations::NONE);
+        let mut machine = Machine::new(None, Mutations::NONE);
         let mut apply = |slot, client, seq, op: &str| {
             let call = CallId { client: NodeId::client(client), seq };
             machine.apply(slot, &Entry { call, op: op.parse().unwrap() }, &mut Vec::new())
@@ -208,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_call_that_was_forgotten_is_never_applied_again() {
-        let mut machine = Machine::new(Mutations::NONE);
+        let mut machine = Machine::new(None, Mutations::NONE);
         for n in 1..=REMEMBERED as u64 + 1 {
             machine.apply(n, &entry(n, "a"), &mut Vec::new());
         }
@@ -221,7 +231,7 @@ mod tests {
     #[test]
     fn the_digest_tells_orders_apart() {
         let run = |seqs: [u64; 2]| {
-            let mut machine = Machine::new(Mutations::NONE);
+            let mut machine = Machine::new(None, Mutations::NONE);
             for (slot, seq) in seqs.into_iter().enumerate() {
                 machine.apply(slot as u64 + 1, &entry(seq, "a"), &mut Vec::new());
             }

@@ -36,6 +36,8 @@ pub struct Config {
     /// How long a request that nobody repeats is remembered while it has no answer. After that a
     /// repetition starts it anew.
     pub keep: Span,
+    /// Who takes proposals: the single decree, or the log where there is none.
+    pub proposals: ServiceId,
 }
 
 /// What a client sends to it.
@@ -87,6 +89,7 @@ struct Pending {
 #[derive(Clone, Debug)]
 pub struct Server {
     keep: Span,
+    proposals: ServiceId,
     last_key: u64,
     pending: BTreeMap<CallId, Pending>,
     calls: BTreeMap<u64, CallId>,
@@ -101,7 +104,8 @@ impl Protocol for Server {
 
     fn start(config: Config, _: &[Record], _: &mut Context<'_, Self>) -> Self {
         let (pending, calls) = (BTreeMap::new(), BTreeMap::new());
-        Server { keep: config.keep, last_key: 0, pending, calls }
+        let Config { keep, proposals } = config;
+        Server { keep, proposals, last_key: 0, pending, calls }
     }
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
@@ -154,7 +158,7 @@ impl Server {
             (pending.asker, pending.asked) = (asker, asked);
             return;
         }
-        let Some(service) = in_charge(&op) else {
+        let Some(service) = self.in_charge(&op) else {
             return Self::answer(call, asker, Outcome::Refused(Refusal::NoService), cx);
         };
         if self.pending.is_empty() {
@@ -175,16 +179,18 @@ impl Server {
     }
 }
 
-/// The service that answers for an operation; none if nobody may ask for it from outside.
-fn in_charge(op: &Op) -> Option<ServiceId> {
-    match op {
-        Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => {
-            Some(ServiceId::Lock)
+impl Server {
+    /// The service that answers for an operation; none if nobody may ask for it from outside.
+    fn in_charge(&self, op: &Op) -> Option<ServiceId> {
+        match op {
+            Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => {
+                Some(ServiceId::Lock)
+            }
+            Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(ServiceId::Store),
+            Op::Transfer(_) => Some(ServiceId::Txn),
+            Op::Propose { .. } => Some(self.proposals),
+            Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
+            _ => None,
         }
-        Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(ServiceId::Store),
-        Op::Transfer(_) => Some(ServiceId::Txn),
-        Op::Propose { .. } => Some(ServiceId::Paxos),
-        Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
-        _ => None,
     }
 }

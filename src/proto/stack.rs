@@ -25,6 +25,7 @@ macro_rules! services {
         pub enum Record { $(#[doc = concat!("Of `", stringify!($module), "`.")] $id(super::$module::Record),)* }
 
         /// One service of a node.
+        #[allow(clippy::large_enum_variant, reason = "a node has one of each, in one vector")]
         #[derive(Clone, Debug)]
         pub enum Service { $(#[doc = concat!("The `", stringify!($module), "` service.")] $id(super::$module::$machine),)* }
 
@@ -151,6 +152,8 @@ macro_rules! services {
 services! {
     Ping => ping::Ping,
     Membership => membership::Membership,
+    Paxos => paxos::Paxos,
+    Log => multipaxos::Log,
     Lock => lock::LockService,
     Server => server::Server,
     Client => client::Client,

@@ -1,14 +1,20 @@
-//! Random faults, from a seed: a storm for two thirds of a run, then calm.
+//! Looking for trouble: random faults from a seed, and a run under them with every check on.
+//!
+//! A storm lasts for two thirds of a run; then there is calm.
 //!
 //! A storm is a list of commands with times, so it is a script like any other: it can be printed,
 //! read, shortened and given to the workbench by hand. During the calm everything is repaired, so
 //! that progress can be asked for. At no time is a majority of the nodes crashed or frozen: more
 //! would be legal, but would only make everybody wait.
 
+use super::world::{Watch, World};
 use crate::base::{NodeId, Rng, Span, Time};
+use crate::check::{Checks, Violation};
 use crate::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
+use crate::event::{Event, Kind};
 use crate::plan::Plan;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A command, and when to give it.
 pub type Order = (Time, Command);
@@ -35,7 +41,7 @@ struct Storm<'a> {
 pub fn storm(seed: u64, plan: &Plan, until: Time) -> Vec<Order> {
     let rng = Rng::split(seed, "storm", 0);
     let mut storm = Storm { rng, plan, trouble: BTreeMap::new(), orders: Vec::new() };
-    let calm = Time(until.0 / 3 * 2);
+    let calm = calm(until);
     let mut at = Time(until.0 / 30);
     while at < calm {
         storm.one_thing(at);
@@ -43,6 +49,11 @@ pub fn storm(seed: u64, plan: &Plan, until: Time) -> Vec<Order> {
     }
     storm.calm(calm);
     storm.orders
+}
+
+/// When the storm of a run until `until` is over.
+pub fn calm(until: Time) -> Time {
+    Time(until.0 / 3 * 2)
 }
 
 impl Storm<'_> {
@@ -181,10 +192,83 @@ impl Storm<'_> {
     }
 }
 
+/// What came of one run.
+#[derive(Debug)]
+pub struct Found {
+    /// The checks, finished.
+    pub checks: Checks,
+    /// The first panic: who, and what it said.
+    pub panic: Option<(NodeId, Arc<str>)>,
+    /// How many events there were.
+    pub events: u64,
+    /// How many commands were refused, because they made no sense any more.
+    pub refused: u64,
+}
+
+impl Found {
+    /// Whether nothing is wrong.
+    pub fn clean(&self) -> bool {
+        self.panic.is_none() && self.checks.first().is_none()
+    }
+
+    /// The earliest violation.
+    pub fn first(&self) -> Option<&Violation> {
+        self.checks.first()
+    }
+}
+
+/// Runs the cluster of `plan` from `seed` until `until` under `commands` (in order of time), shows
+/// every event to all checks and to `see`, and stops at once when a check is broken or a process
+/// panics, if it is to `stop`.
+pub fn run(
+    plan: &Plan,
+    seed: u64,
+    commands: &[Order],
+    until: Time,
+    stop: bool,
+    see: &mut impl FnMut(&Event),
+) -> Found {
+    let mut out = Vec::new();
+    let mut world = World::new(plan, seed, Watch::Facts, &mut out);
+    let checks = Checks::all(&plan.expect());
+    let mut found = Found { checks, panic: None, events: 0, refused: 0 };
+    let mut commands = commands.iter().peekable();
+    loop {
+        let trouble = found.take_in(&mut out, see);
+        if trouble && stop {
+            break;
+        }
+        let next = world.next();
+        if let Some((at, command)) = commands.next_if(|(at, _)| *at <= next && *at <= until) {
+            world.wait(*at);
+            found.refused += u64::from(world.apply(command, &mut out).is_err());
+        } else if next > until || !world.step(&mut out) {
+            break;
+        }
+    }
+    found.checks.finish();
+    found
+}
+
+impl Found {
+    fn take_in(&mut self, out: &mut Vec<Event>, see: &mut impl FnMut(&Event)) -> bool {
+        let mut trouble = false;
+        for event in out.drain(..) {
+            self.events += 1;
+            if let Kind::Panicked { why } = &event.kind {
+                self.panic.get_or_insert((event.node, why.clone()));
+                trouble = true;
+            }
+            trouble |= self.checks.see(&event);
+            see(&event);
+        }
+        trouble
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::{Watch, World};
 
     #[test]
     fn a_storm_is_carried_out_to_the_letter_and_leaves_nothing_broken() {

@@ -1,0 +1,431 @@
+//! Agreement: the rules of Paxos, for the single decree (slot 0) and for every slot of the log.
+//!
+//! | rule | says | reads |
+//! |---|---|---|
+//! | PAX-1 | at most one value is chosen in a slot | `Accepts` |
+//! | PAX-2 | what is voted for was proposed; what is proposed was adopted from a vote or asked for | `Accepts`, `Proposes`, `Invokes` |
+//! | PAX-3 | nobody votes below its promise | `Promises`, `Accepts` |
+//! | PAX-4 | a ballot has one value a slot | `Proposes`, `Accepts` |
+//! | PAX-5 | a proposal has a quorum of promises, and no other value can still be chosen below it | `Proposes` |
+//! | PAX-6 | what a learner takes for chosen is chosen | `Chooses` |
+//! | PAX-7 | promises and votes survive a restart | `Acceptor`, `Accepts` |
+//! | PAX-8 | a ballot belongs to one life of one proposer | `Prepares`, `Proposes`, `Started` |
+//!
+//! PAX-5 is the inductive heart: where it breaks, PAX-1 breaks some steps later. Together they are
+//! the invariant of `Voting.tla` (TLA+ examples), read from what acceptors say of themselves.
+//!
+//! A slot of the log is forgotten some time after every node has applied it, or when there are too
+//! many.
+
+use super::{Check, Expect, Violation};
+use crate::base::{Ballot, Entry, NodeId, Slot};
+use crate::event::{Event, Fact, Kind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many slots are kept after every node has applied them.
+const MARGIN: u64 = 256;
+/// How many slots are kept at the most.
+const MOST: usize = 65_536;
+
+/// A value in a ballot.
+#[derive(Clone, Debug)]
+struct Proposal {
+    ballot: Ballot,
+    entry: Arc<Entry>,
+    at: usize,
+}
+
+/// A vote: who, in which ballot, in which event.
+#[derive(Clone, Copy, Debug)]
+struct Vote {
+    node: usize,
+    ballot: Ballot,
+    at: usize,
+}
+
+/// All that was ever proposed and voted in one slot.
+#[derive(Clone, Debug, Default)]
+struct SlotState {
+    proposals: Vec<Proposal>,
+    votes: Vec<Vote>,
+    chosen: Option<Proposal>,
+}
+
+/// What one acceptor has said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Acceptor {
+    promised: Ballot,
+    /// In which event.
+    at: usize,
+    /// Its state machine's slot, and the slot up to which its log is cut off.
+    applied: Slot,
+    cut: Slot,
+}
+
+/// One instance: the decree, or the log.
+#[derive(Debug, Default)]
+struct Instance {
+    acceptors: Vec<Acceptor>,
+    /// Which life of its owner used a ballot, and in which event.
+    ballots: BTreeMap<Ballot, (u32, usize)>,
+    slots: BTreeMap<Slot, SlotState>,
+    forgotten: Slot,
+    /// Votes that were restated since a start, by node.
+    restated: BTreeMap<NodeId, Vec<(Slot, Ballot)>>,
+}
+
+/// The check.
+#[derive(Debug)]
+pub struct Paxos {
+    nodes: Vec<NodeId>,
+    quorum: usize,
+    boots: BTreeMap<NodeId, u32>,
+    /// The largest call of each client.
+    asked: BTreeMap<NodeId, u64>,
+    decree: Instance,
+    log: Instance,
+}
+
+/// What happened, where, and when.
+#[derive(Clone, Copy)]
+struct Seen {
+    at: usize,
+    node: NodeId,
+    slot: Slot,
+    ballot: Ballot,
+}
+
+impl Seen {
+    fn broken(self, rule: &'static str, what: String, because: Vec<usize>) -> Option<Violation> {
+        Some(Violation { check: "paxos", rule, what, at: self.at, because })
+    }
+}
+
+impl Check for Paxos {
+    fn name(&self) -> &'static str {
+        "paxos"
+    }
+
+    fn about(&self) -> &'static str {
+        "At most one value is chosen in a slot, somebody proposed it, and no acceptor breaks a promise."
+    }
+
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        let node = event.node;
+        let seen = |slot, ballot| Seen { at, node, slot, ballot };
+        match &event.kind {
+            Kind::Started { boot, .. } => self.started(node, *boot),
+            Kind::Fact(Fact::Invokes { call, .. }) => {
+                let last = self.asked.entry(call.client).or_default();
+                *last = (*last).max(call.seq);
+                None
+            }
+            Kind::Fact(Fact::Prepares { slot, ballot }) => self.owns(seen(*slot, *ballot)),
+            Kind::Fact(Fact::Promises { slot, ballot }) => self.promises(seen(*slot, *ballot)),
+            Kind::Fact(Fact::Proposes { slot, ballot, entry, adopted }) => {
+                self.proposes(seen(*slot, *ballot), entry, *adopted)
+            }
+            Kind::Fact(Fact::Accepts { slot, ballot, entry }) => {
+                self.accepts(seen(*slot, *ballot), entry)
+            }
+            Kind::Fact(Fact::Chooses { slot, entry }) => {
+                self.chooses(seen(*slot, Ballot::NONE), entry)
+            }
+            Kind::Fact(Fact::Acceptor { log, promised, accepted }) => {
+                self.restarts(seen(u64::from(*log), *promised), *accepted)
+            }
+            Kind::Fact(Fact::Applies { slot, .. }) => self.applied(node, *slot, false),
+            Kind::Fact(Fact::Snapshot { slot, .. }) => self.applied(node, *slot, true),
+            _ => None,
+        }
+    }
+}
+
+impl Paxos {
+    /// The check for such a cluster.
+    pub fn new(expect: &Expect) -> Paxos {
+        let mut nodes = expect.nodes.clone();
+        nodes.sort_unstable();
+        let instance = || Instance {
+            acceptors: vec![Acceptor::default(); nodes.len()],
+            ..Instance::default()
+        };
+        Paxos {
+            quorum: expect.quorum(),
+            boots: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            decree: instance(),
+            log: instance(),
+            nodes,
+        }
+    }
+
+    fn index(&self, node: NodeId) -> Option<usize> {
+        self.nodes.binary_search(&node).ok()
+    }
+
+    fn instance(&mut self, slot: Slot) -> &mut Instance {
+        if slot == 0 { &mut self.decree } else { &mut self.log }
+    }
+
+    fn started(&mut self, node: NodeId, boot: u32) -> Option<Violation> {
+        self.boots.insert(node, boot);
+        if self.index(node).is_some() {
+            self.decree.restated.insert(node, Vec::new());
+            self.log.restated.insert(node, Vec::new());
+        }
+        None
+    }
+
+    /// PAX-8.
+    fn owns(&mut self, seen: Seen) -> Option<Violation> {
+        let Seen { at, node, slot, ballot } = seen;
+        if ballot.node != node {
+            let what = format!("{node} uses ballot {ballot} of {}", ballot.node);
+            return seen.broken("PAX-8", what, Vec::new());
+        }
+        let boot = self.boots.get(&node).copied().unwrap_or_default();
+        let (first, then) = *self.instance(slot).ballots.entry(ballot).or_insert((boot, at));
+        if first != boot {
+            let what =
+                format!("{node} uses ballot {ballot} again, after it did so in boot {first}");
+            return seen.broken("PAX-8", what, vec![then]);
+        }
+        None
+    }
+
+    /// PAX-7, as far as promises go.
+    fn promises(&mut self, seen: Seen) -> Option<Violation> {
+        let Seen { at, node, slot, ballot } = seen;
+        let index = self.index(node)?;
+        let acceptor = &mut self.instance(slot).acceptors[index];
+        if ballot < acceptor.promised {
+            let what = format!("{node} promises {ballot} after {}", acceptor.promised);
+            return seen.broken("PAX-7", what, vec![acceptor.at]);
+        }
+        (acceptor.promised, acceptor.at) = (ballot, at);
+        None
+    }
+
+    fn proposes(&mut self, seen: Seen, entry: &Arc<Entry>, adopted: Ballot) -> Option<Violation> {
+        let owned = self.owns(seen);
+        let (quorum, slot) = (self.quorum, seen.slot);
+        let asked = self.asked.get(&entry.call.client).copied().unwrap_or_default();
+        let instance = self.instance(slot);
+        if instance.forgets(slot) {
+            return owned;
+        }
+        let state = instance.slots.entry(slot).or_default();
+        let mut broken = owned.or_else(|| state.one_value(seen, entry));
+        let uncalled = entry.call.client.is_client() && asked < entry.call.seq;
+        if adopted == Ballot::NONE && uncalled {
+            let what = format!("{} proposes {entry}, which nobody asked for", seen.node);
+            broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
+        }
+        let source = |p: &Proposal| p.ballot == adopted && same(&p.entry, entry);
+        if adopted != Ballot::NONE && !state.proposals.iter().any(source) {
+            let what =
+                format!("{} adopts {entry} from {adopted}, which has no such vote", seen.node);
+            broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
+        }
+        broken.or_else(|| state.safe(seen, entry, &instance.acceptors, quorum))
+    }
+
+    fn accepts(&mut self, seen: Seen, entry: &Arc<Entry>) -> Option<Violation> {
+        let Seen { at, node, slot, ballot } = seen;
+        let (index, quorum) = (self.index(node)?, self.quorum);
+        let instance = self.instance(slot);
+        if instance.forgets(slot) {
+            return None;
+        }
+        if let Some(restated) = instance.restated.get_mut(&node) {
+            restated.push((slot, ballot));
+        }
+        let state = instance.slots.entry(slot).or_default();
+        let proposed = state.proposals.iter().any(|p| p.ballot == ballot);
+        let mut broken = state.one_value(seen, entry);
+        if state.votes.iter().any(|vote| vote.node == index && vote.ballot == ballot) {
+            return broken;
+        }
+        if !proposed {
+            let what = format!("{node} votes for {entry}, which {ballot} never proposed");
+            broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
+        }
+        let acceptor = &mut instance.acceptors[index];
+        if ballot < acceptor.promised {
+            let what = format!(
+                "{node} votes in {ballot} slot {slot}, below its promise {}",
+                acceptor.promised
+            );
+            broken = broken.or_else(|| seen.broken("PAX-3", what, vec![acceptor.at]));
+        } else if ballot > acceptor.promised {
+            (acceptor.promised, acceptor.at) = (ballot, at);
+        }
+        state.votes.push(Vote { node: index, ballot, at });
+        state.count(seen, entry, quorum).or(broken)
+    }
+
+    /// PAX-6.
+    fn chooses(&mut self, seen: Seen, entry: &Arc<Entry>) -> Option<Violation> {
+        let instance = self.instance(seen.slot);
+        if instance.forgets(seen.slot) {
+            return None;
+        }
+        let (node, slot) = (seen.node, seen.slot);
+        match instance.slots.get(&slot).and_then(|state| state.chosen.as_ref()) {
+            Some(chosen) if same(&chosen.entry, entry) => None,
+            Some(chosen) => {
+                let what = format!(
+                    "{node} takes {entry} for chosen in slot {slot}, but {} is",
+                    chosen.entry
+                );
+                seen.broken("PAX-6", what, vec![chosen.at])
+            }
+            None => {
+                let what = format!(
+                    "{node} takes {entry} for chosen in slot {slot}, but no quorum voted for it"
+                );
+                seen.broken("PAX-6", what, Vec::new())
+            }
+        }
+    }
+
+    /// PAX-7: what an acceptor found on its disk, when it has said all of it.
+    fn restarts(&mut self, seen: Seen, accepted: Ballot) -> Option<Violation> {
+        let Seen { node, slot, ballot: promised, .. } = seen;
+        let index = self.index(node)?;
+        let instance = self.instance(slot);
+        let restated = instance.restated.remove(&node);
+        let acceptor = instance.acceptors[index];
+        if promised < acceptor.promised {
+            let what = format!(
+                "{node} promised {}, and after a restart only {promised}",
+                acceptor.promised
+            );
+            return seen.broken("PAX-7", what, vec![acceptor.at]);
+        }
+        if promised < accepted {
+            let what = format!("{node} voted in {accepted} but promised only {promised}");
+            return seen.broken("PAX-7", what, Vec::new());
+        }
+        (instance.acceptors[index].promised, instance.acceptors[index].at) = (promised, seen.at);
+        let mut restated = restated?;
+        restated.sort_unstable();
+        let (slots, first) = (&instance.slots, if slot == 0 { 0 } else { acceptor.cut + 1 });
+        for (slot, state) in slots.range(first..) {
+            let votes = state.votes.iter().filter(|vote| vote.node == index);
+            let Some(vote) = votes.max_by_key(|vote| vote.ballot) else { continue };
+            if restated.binary_search(&(*slot, vote.ballot)).is_err() {
+                let what =
+                    format!("{node} voted in {} slot {slot}, and after a restart not", vote.ballot);
+                return seen.broken("PAX-7", what, vec![vote.at]);
+            }
+        }
+        None
+    }
+
+    fn applied(&mut self, node: NodeId, slot: Slot, cut: bool) -> Option<Violation> {
+        let index = self.index(node)?;
+        let log = &mut self.log;
+        let acceptor = &mut log.acceptors[index];
+        acceptor.applied = acceptor.applied.max(slot);
+        if cut {
+            acceptor.cut = acceptor.cut.max(slot);
+        }
+        let all = log.acceptors.iter().map(|acceptor| acceptor.applied).min().unwrap_or_default();
+        while let Some((first, _)) = log.slots.first_key_value()
+            && (*first + MARGIN <= all || log.slots.len() > MOST)
+        {
+            log.forgotten = *first;
+            log.slots.pop_first();
+        }
+        None
+    }
+}
+
+impl Instance {
+    fn forgets(&self, slot: Slot) -> bool {
+        slot != 0 && slot <= self.forgotten
+    }
+}
+
+/// Whether two entries are the same; most often they are one.
+fn same(a: &Arc<Entry>, b: &Arc<Entry>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+impl SlotState {
+    /// PAX-4; notes the value of a ballot that had none.
+    fn one_value(&mut self, seen: Seen, entry: &Arc<Entry>) -> Option<Violation> {
+        let Seen { at, slot, ballot, .. } = seen;
+        match self.proposals.iter().find(|proposal| proposal.ballot == ballot) {
+            None => {
+                self.proposals.push(Proposal { ballot, entry: entry.clone(), at });
+                None
+            }
+            Some(proposal) if same(&proposal.entry, entry) => None,
+            Some(proposal) => {
+                let what =
+                    format!("ballot {ballot} has {} and {entry} in slot {slot}", proposal.entry);
+                seen.broken("PAX-4", what, vec![proposal.at])
+            }
+        }
+    }
+
+    /// PAX-5.
+    fn safe(
+        &self,
+        seen: Seen,
+        entry: &Arc<Entry>,
+        acceptors: &[Acceptor],
+        quorum: usize,
+    ) -> Option<Violation> {
+        let Seen { node, slot, ballot, .. } = seen;
+        let promised = acceptors.iter().filter(|acceptor| acceptor.promised >= ballot).count();
+        if promised < quorum {
+            let what = format!(
+                "{node} proposes in {ballot} slot {slot} with {promised} promises, not {quorum}"
+            );
+            return seen.broken("PAX-5", what, Vec::new());
+        }
+        let below = |p: &&Proposal| p.ballot < ballot && !same(&p.entry, entry);
+        for other in self.proposals.iter().filter(below) {
+            let may = acceptors.iter().enumerate().filter(|(index, acceptor)| {
+                let voted = |vote: &Vote| vote.node == *index && vote.ballot == other.ballot;
+                acceptor.promised <= other.ballot || self.votes.iter().any(voted)
+            });
+            if may.count() >= quorum {
+                let what = format!(
+                    "{node} proposes {entry} in {ballot} slot {slot}, but {} may be chosen in {}",
+                    other.entry, other.ballot
+                );
+                return seen.broken("PAX-5", what, vec![other.at]);
+            }
+        }
+        None
+    }
+
+    /// PAX-1; notes what is chosen.
+    fn count(&mut self, seen: Seen, entry: &Arc<Entry>, quorum: usize) -> Option<Violation> {
+        let Seen { at, slot, ballot, .. } = seen;
+        let votes = self.votes.iter().filter(|vote| vote.ballot == ballot);
+        if votes.clone().count() < quorum {
+            return None;
+        }
+        let Some(chosen) = &self.chosen else {
+            self.chosen = Some(Proposal { ballot, entry: entry.clone(), at });
+            return None;
+        };
+        if same(&chosen.entry, entry) {
+            return None;
+        }
+        let what = format!(
+            "{} was chosen in {} slot {slot}, and {entry} in {ballot}",
+            chosen.entry, chosen.ballot
+        );
+        let because = [chosen.at].into_iter().chain(votes.map(|vote| vote.at));
+        let because = because.filter(|index| *index != at).collect();
+        seen.broken("PAX-1", what, because)
+    }
+}

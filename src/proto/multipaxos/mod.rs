@@ -1,0 +1,264 @@
+//! Multi-Paxos: nodes agree on a log, one entry a slot, and apply it to a state machine.
+//!
+//! **What it guarantees.** At most one entry is ever chosen in a slot; every replica applies the
+//! chosen entries in the order of slots, without gaps; a command that a client repeats takes effect
+//! once. All of this holds whatever messages are lost, repeated, delayed or overtaken, and
+//! whichever nodes crash and come back with their disks. There is progress while one leader and a
+//! majority reach each other.
+//!
+//! **Roles.** Every node is *acceptor* (it promises and votes, on disk first), *replica* (it learns
+//! what is chosen and applies it) and, one at a time, *leader*. A leader asks once for promises
+//! that cover all slots (phase 1) and then needs one round trip an entry (phase 2). A request may
+//! come to any node: it hands it to the leader and answers when it has applied the entry itself.
+//!
+//! ```text
+//!  n1 (candidate, leader)   n2              n3
+//!   ├─ Prepare 2.1 from 7 ─>├──────────────>│    phase 1, once: promise for slots from 7 on
+//!   │<─ Promise 2.1 [7: x] ─┤               │    n2 has voted for x in slot 7
+//!   │<─ Promise 2.1 ────────────────────────┤
+//!   ├─ Accept 2.1 slot 7 x ─>├─────────────>│    phase 2: x may be chosen, so propose it again;
+//!   │<─ Accepted 2.1 ───────┤<──────────────┤    holes are filled with noop
+//!   ├─ Commit 2.1 upto 7 ──>├──────────────>│    all replicas apply slot 7
+//!   ├─ Heartbeat 2.1 ──────>├──────────────>│    until somebody misses it and seeks to lead
+//! ```
+//!
+//! *Stable leader.* A node seeks to lead when it has heard of no leader for a time drawn from the
+//! election range. Who has just heard of a leader ignores others' prepares, so a node that comes
+//! back from behind a cut does not unseat a leader that works. A leader that hears no majority for
+//! the longest election time, or that is refused, steps down.
+//!
+//! *Commit.* A slot is chosen when a majority voted in one ballot. Leaders tell the largest slot up
+//! to which all are chosen, in a ballot; a replica takes its own votes of that ballot for chosen,
+//! and asks (`CatchUp`) for what it misses. *Snapshots.* Every so many slots a replica writes its
+//! state down and cuts its log; who asks for slots that are cut gets the state (`Install`).
+//!
+//! *Window.* At most 64 slots are under way; what comes meanwhile leaves as one batch.
+//!
+//! **Rules.** PAX-1 to PAX-8 for every slot (`check::paxos`); MP-1, MP-2, MP-4 (`check::log`).
+//!
+//! **Sources.** Lamport, *Paxos Made Simple* (2001), section 3; Chandra, Griesemer and Redstone,
+//! *Paxos Made Live* (2007), sections 4 and 5; van Renesse and Altinbuken, *Paxos Made Moderately
+//! Complex* (2015).
+//!
+//! **What is left out.** Changing the set of acceptors; leader leases for local reads; quorums
+//! other than majorities; a lost disk (a node that forgets its votes may break PAX-1).
+
+mod acceptor;
+mod leader;
+mod message;
+mod replica;
+mod strip;
+
+pub use message::{Entries, Message, Record, Timer, Vote};
+
+use super::machine::Machine;
+use super::quorum::quorum;
+use super::ring::Views;
+use super::{Context, Protocol, Ticket};
+use crate::base::{Ballot, CallId, Entry, Mutations, NodeId, Op, ServiceId, Slot, Span, Time};
+use crate::event::Fact;
+use leader::{Candidate, Leader};
+use replica::Waiting;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use strip::Strip;
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// All nodes: each is acceptor and replica.
+    pub peers: Arc<[NodeId]>,
+    /// How often a leader tells that it is there.
+    pub heartbeat: Span,
+    /// The shortest and the longest time without a leader before a node seeks to lead.
+    pub election: (Span, Span),
+    /// How many entries are applied between two snapshots.
+    pub snapshot_every: u64,
+    /// The ring that the state machine starts from, if there is to be one.
+    pub views: Option<Views>,
+    /// Which rules are switched off.
+    pub mutations: Mutations,
+}
+
+/// What a node is to the log at the moment.
+#[derive(Clone, Debug)]
+enum Role {
+    /// It follows the leader of this ballot; nobody if none.
+    Follower(Ballot),
+    /// It waits for promises.
+    Candidate(Box<Candidate>),
+    /// It leads.
+    Leader(Box<Leader>),
+}
+
+/// One node's part.
+#[derive(Clone, Debug)]
+pub struct Log {
+    config: Config,
+    quorum: usize,
+    // As acceptor, durable; so are the votes in the strip.
+    promised: Ballot,
+    strip: Strip,
+    snapshot: Arc<Machine>,
+    // As replica.
+    machine: Machine,
+    /// All slots up to here are chosen, and known.
+    commit: Slot,
+    /// What the leader of a ballot said: all slots up to here are chosen.
+    told: (Ballot, Slot),
+    /// Who has entries that are missing here.
+    source: Option<NodeId>,
+    waiting: BTreeMap<CallId, Waiting>,
+    // Leading.
+    role: Role,
+    /// When a leader was last heard of, by the node's own clock.
+    heard: Time,
+    /// How long to wait for one from then on.
+    patience: Span,
+    /// The highest round that was heard of in a refusal.
+    outbid: u32,
+}
+
+impl Protocol for Log {
+    const ID: ServiceId = ServiceId::Log;
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+
+    fn start(config: Config, disk: &[Record], cx: &mut Context<'_, Self>) -> Self {
+        let machine = Machine::new(config.views.clone(), config.mutations);
+        let mut log = Log {
+            quorum: quorum(config.peers.len(), config.mutations),
+            promised: Ballot::NONE,
+            strip: Strip::default(),
+            snapshot: Arc::new(machine.clone()),
+            machine,
+            commit: 0,
+            told: (Ballot::NONE, 0),
+            source: None,
+            waiting: BTreeMap::new(),
+            role: Role::Follower(Ballot::NONE),
+            heard: cx.now(),
+            patience: Span::ZERO,
+            outbid: 0,
+            config,
+        };
+        disk.iter().for_each(|record| log.recall(record));
+        log.patience = match cx.boot() {
+            // Nobody can lead yet, so there is nobody to wait for.
+            1 => cx.rng().span(log.config.heartbeat, log.config.election.0),
+            _ => log.draw(cx),
+        };
+        cx.set(Timer::Election, log.patience);
+        log
+    }
+
+    fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        match message {
+            Message::Prepare { ballot, from: slot } => self.on_prepare(from, ballot, slot, cx),
+            Message::Promise { ballot, commit, votes } => {
+                self.on_promise(from, ballot, commit, &votes, cx);
+            }
+            Message::Refuse { ballot, promised } => self.on_refuse(ballot, promised, cx),
+            Message::Accept { ballot, commit, first, entries } => {
+                self.on_accept(from, ballot, first, &entries, cx);
+                self.on_told(ballot, commit, cx);
+            }
+            Message::Accepted { ballot, first, count } => {
+                self.on_accepted(from, ballot, first, count, cx);
+            }
+            Message::Commit { ballot, upto } => {
+                if self.listen(from, ballot, cx) {
+                    self.on_told(ballot, upto, cx);
+                }
+            }
+            Message::Heartbeat { ballot, commit } => {
+                if self.listen(from, ballot, cx) {
+                    self.on_told(ballot, commit, cx);
+                    cx.send(from, Message::Alive { ballot });
+                }
+            }
+            Message::Alive { ballot } => self.on_alive(from, ballot, cx),
+            Message::CatchUp { from: slot } => self.on_catch_up(from, slot, cx),
+            Message::Entries { first, entries } => self.on_entries(from, first, &entries, cx),
+            Message::Install { machine } => self.on_install(from, &machine, cx),
+            Message::Forward { entry } => self.propose(entry, cx),
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
+        match timer {
+            Timer::Election => self.on_election(cx),
+            Timer::Heartbeat => self.on_heartbeat(cx),
+            Timer::CatchUp => self.ask_for_missing(cx),
+            Timer::Retry => self.on_retry(cx),
+        }
+    }
+
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            Timer::Election => "election",
+            Timer::Heartbeat => "heartbeat",
+            Timer::CatchUp => "catch-up",
+            Timer::Retry => "retry",
+        }
+    }
+
+    fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
+        self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+    }
+
+    /// First the state, then the votes in the order of ballots (no vote is below a promise, and a
+    /// vote is a promise), then what came of them.
+    fn restate(&self, cx: &mut Context<'_, Self>) {
+        let snapshot = &self.snapshot;
+        if snapshot.applied() > 0 {
+            cx.emit(Fact::Snapshot { slot: snapshot.applied(), digest: snapshot.digest() });
+        }
+        self.restate_votes(cx);
+        for (slot, cell) in self.strip.from(0) {
+            if let Some(entry) = &cell.chosen {
+                cx.emit(Fact::Chooses { slot, entry: entry.clone() });
+                if slot <= self.machine.applied() {
+                    let (entry, digest) = (entry.clone(), cell.digest);
+                    cx.emit(Fact::Applies { slot, entry, digest });
+                }
+            }
+        }
+        let mut facts = Vec::new();
+        self.machine.restate(&mut facts);
+        facts.into_iter().for_each(|fact| cx.emit(fact));
+        cx.emit(match &self.role {
+            Role::Leader(leader) => Fact::Leads { ballot: leader.ballot },
+            Role::Candidate(candidate) => Fact::Seeks { ballot: candidate.ballot },
+            Role::Follower(Ballot::NONE) => Fact::Seeks { ballot: Ballot::NONE },
+            Role::Follower(ballot) => Fact::Follows { ballot: *ballot },
+        });
+    }
+}
+
+impl Log {
+    /// The state machine as of the last slot that was applied.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    fn draw(&self, cx: &mut Context<'_, Self>) -> Span {
+        let (fastest, slowest) = self.config.election;
+        cx.rng().span(fastest, slowest)
+    }
+
+    /// The highest ballot that it goes by: promised, or led by somebody that it follows.
+    fn current(&self) -> Ballot {
+        match self.role {
+            Role::Follower(ballot) => self.promised.max(ballot),
+            _ => self.promised,
+        }
+    }
+
+    /// All other nodes.
+    fn others(&self, me: NodeId) -> impl Iterator<Item = &NodeId> {
+        self.config.peers.iter().filter(move |peer| **peer != me)
+    }
+}

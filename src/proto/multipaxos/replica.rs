@@ -1,0 +1,265 @@
+//! Learning what is chosen, applying it, answering requests, catching up.
+
+use super::{Context, Entries, Log, Message, Role, Timer};
+use crate::base::{Ballot, Entry, Mutation, NodeId, Outcome, Slot};
+use crate::event::Fact;
+use crate::proto::Ticket;
+use crate::proto::machine::{Known, Machine};
+use std::sync::Arc;
+
+/// How many entries one answer to `CatchUp` carries at the most.
+const CATCH_UP: usize = 64;
+
+/// A request that came to this node and is not answered.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    entry: Arc<Entry>,
+    tickets: Vec<Ticket>,
+}
+
+// -- what is chosen --------------------------------------------------------------------------------
+impl Log {
+    /// Notes that `entry` is chosen in `slot`.
+    pub(super) fn learn(&mut self, slot: Slot, entry: &Arc<Entry>, cx: &mut Context<'_, Self>) {
+        if let Some(cell) = self.strip.note(slot)
+            && cell.chosen.is_none()
+        {
+            cell.chosen = Some(entry.clone());
+            cx.emit(Fact::Chooses { slot, entry: entry.clone() });
+        }
+    }
+
+    /// The leader of `ballot` says that all slots up to `upto` are chosen. Where this node voted in
+    /// that ballot it voted for what is chosen, because a ballot has one value a slot.
+    pub(super) fn on_told(&mut self, ballot: Ballot, upto: Slot, cx: &mut Context<'_, Self>) {
+        if ballot < self.told.0 || matches!(self.role, Role::Leader(_)) {
+            return self.advance(cx);
+        }
+        let seen = if ballot == self.told.0 { self.told.1 } else { 0 };
+        for slot in seen.max(self.commit) + 1..=upto.min(self.strip.last()) {
+            let vote = self.strip.get(slot).and_then(|cell| cell.vote.clone());
+            if let Some((voted, entry)) = vote
+                && voted == ballot
+            {
+                self.learn(slot, &entry, cx);
+            }
+        }
+        self.told = (ballot, upto.max(seen));
+        self.advance(cx);
+        if self.commit < upto && self.source.is_none() {
+            self.source = Some(ballot.node);
+            // What is missing may just be late: chosen elsewhere before it arrived here.
+            cx.set(Timer::CatchUp, crate::base::Span(self.config.heartbeat.0 / 4));
+        }
+    }
+
+    /// Applies all that is chosen without a gap.
+    pub(super) fn advance(&mut self, cx: &mut Context<'_, Self>) {
+        while self.strip.chosen(self.commit + 1).is_some() {
+            self.commit += 1;
+            if self.machine.applied() < self.commit {
+                self.apply(self.commit, cx);
+            }
+        }
+        if self.config.mutations.has(Mutation::LogApplyGaps) {
+            let rest = self.machine.applied().max(self.commit) + 1..=self.strip.last();
+            for slot in rest {
+                if self.strip.chosen(slot).is_some() {
+                    self.apply(slot, cx);
+                }
+            }
+        }
+        if self.machine.applied() >= self.snapshot.applied() + self.config.snapshot_every {
+            self.take_snapshot(Arc::new(self.machine.clone()), cx);
+        }
+    }
+
+    fn apply(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
+        let Some(cell) = self.strip.note(slot) else { return };
+        let Some(entry) = cell.chosen.clone() else { return };
+        let mut facts = Vec::new();
+        let answers = self.machine.apply(slot, &entry, &mut facts);
+        cell.digest = self.machine.digest();
+        if let Role::Leader(leader) = &mut self.role {
+            leader.calls.remove(&entry.call);
+        }
+        cx.emit(Fact::Applies { slot, entry, digest: self.machine.digest() });
+        facts.into_iter().for_each(|fact| cx.emit(fact));
+        for (call, outcome) in answers {
+            if let Some(waiting) = self.waiting.remove(&call) {
+                waiting.answer(&outcome, cx);
+            }
+        }
+    }
+
+    fn take_snapshot(&mut self, machine: Arc<Machine>, cx: &mut Context<'_, Self>) {
+        let (slot, digest) = (machine.applied(), machine.digest());
+        self.strip.cut(slot);
+        self.commit = self.commit.max(slot);
+        self.snapshot = machine;
+        cx.checkpoint(self.records());
+        cx.emit(Fact::Snapshot { slot, digest });
+    }
+}
+
+// -- requests --------------------------------------------------------------------------------------
+impl Waiting {
+    fn answer(&self, outcome: &Outcome, cx: &mut Context<'_, Log>) {
+        for ticket in &self.tickets {
+            cx.reply(*ticket, outcome.clone());
+        }
+    }
+}
+
+impl Log {
+    /// Takes a request in. It is answered when this replica has applied it.
+    pub(super) fn on_request(
+        &mut self,
+        ticket: Ticket,
+        entry: Arc<Entry>,
+        cx: &mut Context<'_, Self>,
+    ) {
+        if let Known::Answered(outcome) = self.machine.known(entry.call) {
+            return cx.reply(ticket, outcome);
+        }
+        if self.waiting.is_empty() {
+            cx.set(Timer::Retry, self.config.election.0);
+        }
+        let waiting = self.waiting.entry(entry.call);
+        let fresh = Waiting { entry: entry.clone(), tickets: Vec::new() };
+        let tickets = &mut waiting.or_insert(fresh).tickets;
+        if !tickets.contains(&ticket) {
+            tickets.push(ticket);
+        }
+        self.hand_on(entry, cx);
+    }
+
+    /// Brings an entry to the leader, if there is one.
+    fn hand_on(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
+        match self.role {
+            Role::Leader(_) => self.propose(entry, cx),
+            Role::Candidate(_) | Role::Follower(Ballot::NONE) => {}
+            Role::Follower(ballot) => cx.send(ballot.node, Message::Forward { entry }),
+        }
+    }
+
+    /// Hands on all requests that are in no log as far as this node knows.
+    pub(super) fn hand_on_all(&mut self, cx: &mut Context<'_, Self>) {
+        let waiting = self.waiting.values().map(|waiting| waiting.entry.clone());
+        let open: Vec<Arc<Entry>> =
+            waiting.filter(|entry| self.machine.known(entry.call) == Known::No).collect();
+        open.into_iter().for_each(|entry| self.hand_on(entry, cx));
+    }
+
+    pub(super) fn on_retry(&mut self, cx: &mut Context<'_, Self>) {
+        if !self.waiting.is_empty() {
+            self.hand_on_all(cx);
+            cx.set(Timer::Retry, self.config.election.0);
+        }
+    }
+}
+
+// -- catching up -----------------------------------------------------------------------------------
+impl Log {
+    /// All slots up to here are chosen, as far as this node has been told.
+    fn goal(&self) -> Slot {
+        match &self.role {
+            Role::Leader(leader) => leader.done,
+            _ => self.told.1,
+        }
+    }
+
+    /// Asks for what is missing, and again after a while if it is missing still.
+    pub(super) fn ask_for_missing(&mut self, cx: &mut Context<'_, Self>) {
+        let Some(source) = self.source else { return };
+        if self.commit >= self.goal() {
+            self.source = None;
+            return;
+        }
+        cx.send(source, Message::CatchUp { from: self.commit + 1 });
+        cx.set(Timer::CatchUp, self.config.heartbeat);
+        self.source = match self.role {
+            Role::Follower(ballot) if ballot != Ballot::NONE => Some(ballot.node),
+            _ => self.after(source),
+        };
+    }
+
+    /// The next node round the table: perhaps it knows.
+    fn after(&self, node: NodeId) -> Option<NodeId> {
+        let peers = &self.config.peers;
+        let at = peers.iter().position(|peer| *peer == node)?;
+        peers.get((at + 1) % peers.len()).copied()
+    }
+
+    pub(super) fn on_catch_up(&self, from: NodeId, slot: Slot, cx: &mut Context<'_, Self>) {
+        if slot <= self.strip.base() {
+            return cx.send(from, Message::Install { machine: self.snapshot.clone() });
+        }
+        let known = (slot..=self.commit).map_while(|slot| self.strip.chosen(slot).cloned());
+        let entries: Entries = known.take(CATCH_UP).collect();
+        if !entries.is_empty() {
+            cx.send(from, Message::Entries { first: slot, entries });
+        }
+    }
+
+    /// Whether news of `slot` from another replica may be taken in. A leader takes in only what it
+    /// knows to be chosen: beyond that, others can know more only if it leads no more.
+    fn may_learn(&self, slot: Slot) -> bool {
+        match &self.role {
+            Role::Leader(leader) => slot <= leader.done,
+            _ => true,
+        }
+    }
+
+    pub(super) fn on_entries(
+        &mut self,
+        from: NodeId,
+        first: Slot,
+        entries: &Entries,
+        cx: &mut Context<'_, Self>,
+    ) {
+        for (slot, entry) in (first..).zip(entries.iter()) {
+            if self.may_learn(slot) {
+                self.learn(slot, entry, cx);
+            }
+        }
+        self.go_on_catching_up(from, cx);
+    }
+
+    pub(super) fn on_install(
+        &mut self,
+        from: NodeId,
+        machine: &Arc<Machine>,
+        cx: &mut Context<'_, Self>,
+    ) {
+        if machine.applied() > self.machine.applied() && self.may_learn(machine.applied()) {
+            self.machine = (**machine).clone();
+            self.take_snapshot(machine.clone(), cx);
+            let mut facts = Vec::new();
+            self.machine.restate(&mut facts);
+            facts.into_iter().for_each(|fact| cx.emit(fact));
+            let answered = self.waiting.keys().filter_map(|call| match self.machine.known(*call) {
+                Known::Answered(outcome) => Some((*call, outcome)),
+                _ => None,
+            });
+            for (call, outcome) in answered.collect::<Vec<_>>() {
+                if let Some(waiting) = self.waiting.remove(&call) {
+                    waiting.answer(&outcome, cx);
+                }
+            }
+        }
+        self.go_on_catching_up(from, cx);
+    }
+
+    fn go_on_catching_up(&mut self, from: NodeId, cx: &mut Context<'_, Self>) {
+        let before = self.commit;
+        self.advance(cx);
+        if self.commit >= self.goal() {
+            self.source = None;
+            cx.cancel(Timer::CatchUp);
+        } else if self.commit > before {
+            cx.send(from, Message::CatchUp { from: self.commit + 1 });
+            cx.set(Timer::CatchUp, self.config.heartbeat);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Every planted bug is noticed by the check that is there for it, and the same runs without the
+//! bug keep every check silent.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
+use netsplit::command::{Command, DiskFault, Link, Target, Unsynced};
+use netsplit::plan::{Log, Paxos, Plan, Services};
+use netsplit::sim::hunt::{self, Found};
+
+/// A kind of cluster, and what is done to it besides the storm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// Three nodes and the single decree: two propose by themselves, all are asked to.
+    Decree,
+    /// Five nodes and the decree, three of them in a hurry, on a bad network and slow disks: many
+    /// ballots with different values before one is chosen, and crashes in between.
+    Duel,
+    /// Five nodes and the log: nodes are asked for entries all the time.
+    Log,
+}
+
+/// Which check must notice which bug, in which cluster, within how many seeds.
+const TABLE: &[(Mutation, &str, Case, u64)] = &[
+    (Mutation::HostNoBarrier, "paxos", Case::Duel, 40),
+    (Mutation::HostNoBarrier, "paxos", Case::Log, 400),
+    (Mutation::PaxosForgetPromise, "paxos", Case::Duel, 40),
+    (Mutation::PaxosForgetPromise, "paxos", Case::Log, 40),
+    (Mutation::PaxosAcceptBelow, "paxos", Case::Decree, 40),
+    (Mutation::PaxosAcceptBelow, "paxos", Case::Log, 40),
+    (Mutation::PaxosOwnValue, "paxos", Case::Decree, 40),
+    (Mutation::PaxosOwnValue, "paxos", Case::Log, 40),
+    (Mutation::PaxosFirstReport, "paxos", Case::Duel, 100),
+    (Mutation::PaxosReuseBallot, "paxos", Case::Decree, 40),
+    (Mutation::PaxosMinority, "paxos", Case::Decree, 40),
+    (Mutation::PaxosMinority, "paxos", Case::Log, 40),
+    (Mutation::PaxosCountValues, "paxos", Case::Duel, 100),
+    (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
+    (Mutation::LogApplyGaps, "log", Case::Log, 40),
+    (Mutation::LogNoClientTable, "log", Case::Log, 40),
+];
+
+fn plan(case: Case) -> Plan {
+    let name = |text: &str| text.parse().unwrap();
+    match case {
+        Case::Decree => {
+            let proposers = vec![(NodeId::node(1), name("red")), (NodeId::node(2), name("blue"))];
+            let paxos = Some(Paxos { proposers, ..Paxos::default() });
+            Plan { services: Services { paxos, ..Services::default() }, ..Plan::bare(3) }
+        }
+        Case::Duel => {
+            let proposers = ["red", "blue", "green"].map(name);
+            let proposers = (1..).map(NodeId::node).zip(proposers).collect();
+            let (retry, backoff) = (Span::millis(40), Span::millis(20));
+            let paxos = Some(Paxos { proposers, retry, backoff });
+            Plan { services: Services { paxos, ..Services::default() }, ..Plan::bare(5) }
+        }
+        Case::Log => {
+            let log = Some(Log { snapshot_every: 20, ..Log::default() });
+            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
+    }
+}
+
+fn until(case: Case) -> Time {
+    match case {
+        Case::Decree => Time(6_000_000),
+        Case::Duel => Time(3_000_000),
+        Case::Log => Time(18_000_000),
+    }
+}
+
+/// Bad from the first moment, with a crash and a restart every few milliseconds; calm at the end.
+fn duel(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "duel", 0);
+    let all = Target::Nodes((1..=5).map(NodeId::node).collect());
+    let mut commands = vec![
+        (Time::ZERO, Command::Loss { link: Link::All, percent: rng.between(20, 60) as u8 }),
+        (Time::ZERO, Command::Disk { who: all, fault: DiskFault::Slow(Span::millis(2)) }),
+    ];
+    let mut at = Time::ZERO;
+    while at < Time(1_500_000) {
+        at += rng.span(Span::millis(5), Span::millis(60));
+        let who = Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
+        let kill = Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
+        commands.push((at, kill));
+        at += Span::millis(1);
+        commands.push((at, Command::Restart(who)));
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
+/// The storm of this seed, and requests in between.
+fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
+    let until = until(case);
+    if case == Case::Duel {
+        return duel(seed);
+    }
+    let mut commands = hunt::storm(seed, plan, until);
+    let mut rng = Rng::split(seed, "asks", 0);
+    let nodes: Vec<NodeId> = plan.nodes.iter().map(|node| node.id).collect();
+    let mut at = Time::ZERO;
+    for n in 0.. {
+        at += rng.span(Span::millis(1), Span::millis(if case == Case::Decree { 400 } else { 150 }));
+        if at >= until {
+            break;
+        }
+        let who = *rng.pick(&nodes).unwrap();
+        let op = Op::Propose { value: format!("v{n}").parse().unwrap() };
+        commands.push((at, Command::Ask { who, op }));
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+fn run(case: Case, seed: u64, mutations: Mutations) -> Found {
+    let plan = Plan { mutations, ..plan(case) };
+    let commands = commands(case, seed, &plan);
+    hunt::run(&plan, seed, &commands, until(case), true, &mut |_| {})
+}
+
+#[test]
+fn every_planted_bug_is_noticed() {
+    let (mut missed, mut report) = (Vec::new(), Vec::new());
+    for (mutation, check, case, seeds) in TABLE {
+        let mutations = Mutations::NONE.with(*mutation);
+        let caught = (0..*seeds).find_map(|seed| {
+            let found = run(*case, seed, mutations);
+            let violation = found.checks.violations().find(|v| v.check == *check).cloned();
+            violation.map(|violation| (seed, violation))
+        });
+        match caught {
+            Some(noticed) => report.push(format!("{mutation} in {case:?}: {noticed:?}")),
+            None => missed.push(format!("{mutation} in {case:?}")),
+        }
+    }
+    assert!(missed.is_empty(), "not noticed: {missed:?}; noticed: {report:#?}");
+}
+
+fn silent(case: Case, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let found = run(case, seed, Mutations::NONE);
+        assert!(found.clean(), "{case:?} seed {seed}: {:?} {:?}", found.first(), found.panic);
+    }
+}
+
+#[test]
+fn without_a_bug_no_check_is_broken() {
+    silent(Case::Decree, 0..150);
+    silent(Case::Duel, 0..100);
+    silent(Case::Log, 0..30);
+}
+
+#[test]
+#[ignore = "takes minutes; run it after a change to a protocol or a check"]
+fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
+    silent(Case::Decree, 0..1000);
+    silent(Case::Duel, 0..1000);
+    silent(Case::Log, 0..1000);
+}
