@@ -21,6 +21,9 @@
 pub mod log;
 pub mod paxos;
 
+pub mod atomic;
+pub mod bank;
+
 use crate::base::{NodeId, Span};
 use crate::event::Event;
 use std::fmt;

@@ -1,0 +1,292 @@
+//! Atomic commitment: all of a transaction or nothing of it, everywhere.
+//!
+//! | rule | holds as long as |
+//! |---|---|
+//! | AC-1 | all participants that carry an outcome out carry out the same one |
+//! | AC-2 | no decision is reversed |
+//! | AC-3 | commit is decided only if every participant voted yes |
+//! | AC-6 | commit is carried out only after the coordinator decided it |
+//! | LOCKHOLD | a key that a yes-vote locked is in no other yes-vote before the outcome was carried out |
+//!
+//! From Bernstein, Hadzilacos and Goodman 1987, chapter 7. That everybody decides in the end
+//! (AC-5) is a matter of progress: a participant in doubt may have to wait as long as its
+//! coordinator is away, which is what blocking means and no violation.
+//!
+//! A range may change its owner while a transaction is in doubt. The new owner repeats the vote
+//! and carries the outcome out in the old one's place, so a vote is a statement about keys, and a
+//! participant is whoever speaks for them.
+
+use super::{Check, Violation};
+use crate::base::{Name, NodeId, TxnId};
+use crate::event::{Event, Fact, Kind};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// How many transactions that are over are remembered, to notice late contradictions.
+const REMEMBERED: usize = 4_096;
+
+/// What is known of one transaction. Numbers are indices of events.
+#[derive(Debug, Default)]
+struct Txn {
+    participants: Option<(Arc<[NodeId]>, usize)>,
+    votes: BTreeMap<NodeId, Vote>,
+    decided: Option<(bool, usize)>,
+    carried_out: BTreeMap<NodeId, (bool, usize)>,
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Vote {
+    yes: bool,
+    keys: Arc<[Name]>,
+    at: usize,
+}
+
+/// The check.
+#[derive(Debug, Default)]
+pub struct Atomic {
+    txns: BTreeMap<TxnId, Txn>,
+    over: VecDeque<TxnId>,
+    /// Which transaction's yes-vote locks a key, and in which event.
+    locks: BTreeMap<Name, (TxnId, usize)>,
+}
+
+/// What a rule says is wrong: the rule, the sentence, the earlier events.
+type Wrong = (&'static str, String, Vec<usize>);
+
+fn word(commit: bool) -> &'static str {
+    if commit { "commit" } else { "abort" }
+}
+
+impl Atomic {
+    /// For any cluster.
+    pub fn new() -> Atomic {
+        Atomic::default()
+    }
+
+    fn begins(&mut self, at: usize, txn: TxnId, participants: &Arc<[NodeId]>) -> Option<Wrong> {
+        let known = self.txns.entry(txn).or_default();
+        match &known.participants {
+            Some((before, index)) if before != participants => {
+                let what = format!("{txn} begins a second time, with other participants");
+                Some(("AC-2", what, vec![*index]))
+            }
+            Some(_) => None,
+            None => {
+                known.participants = Some((participants.clone(), at));
+                None
+            }
+        }
+    }
+
+    fn votes(
+        &mut self,
+        at: usize,
+        node: NodeId,
+        txn: TxnId,
+        yes: bool,
+        keys: &Arc<[Name]>,
+    ) -> Option<Wrong> {
+        let known = self.txns.entry(txn).or_default();
+        let settled = known.carried_out.contains_key(&node);
+        let vote = Vote { yes, keys: keys.clone(), at };
+        known.votes.insert(node, vote);
+        if !yes || settled {
+            return None;
+        }
+        let mut wrong = None;
+        for key in keys.iter() {
+            match self.locks.get(key) {
+                Some((holder, since)) if *holder != txn => {
+                    let what = format!(
+                        "{node} votes yes to {txn} on {key}, which {holder} has locked and not \
+                         given up"
+                    );
+                    wrong = Some(("LOCKHOLD", what, vec![*since]));
+                }
+                Some(_) => {}
+                None => drop(self.locks.insert(key.clone(), (txn, at))),
+            }
+        }
+        wrong
+    }
+
+    fn decides(&mut self, at: usize, txn: TxnId, commit: bool) -> Option<Wrong> {
+        let known = self.txns.entry(txn).or_default();
+        if let Some((before, index)) = known.decided {
+            let what = format!("{txn} was decided {} and is now {}", word(before), word(commit));
+            return (before != commit).then(|| ("AC-2", what, vec![index]));
+        }
+        known.decided = Some((commit, at));
+        let (participants, begun) = known.participants.as_ref().filter(|_| commit)?;
+        let voted_no = |node: &&NodeId| !known.votes.get(*node).is_some_and(|vote| vote.yes);
+        let missing = participants.iter().find(voted_no)?;
+        let (verb, because) = match known.votes.get(missing) {
+            Some(vote) => ("voted no", vec![*begun, vote.at]),
+            None => ("did not vote", vec![*begun]),
+        };
+        Some(("AC-3", format!("{txn} is committed although {missing} {verb}"), because))
+    }
+
+    fn carries_out(&mut self, at: usize, node: NodeId, fact: &Fact) -> Option<Wrong> {
+        let Fact::Resolves { txn, commit, changes } = fact else { return None };
+        let known = self.txns.entry(*txn).or_default();
+        let contradiction = known.carried_out.iter().find(|(_, (other, _))| other != commit).map(
+            |(other, before)| {
+                let what = format!(
+                    "{node} carries out {} of {txn}, {other} {}",
+                    word(*commit),
+                    word(before.0)
+                );
+                ("AC-1", what, vec![before.1])
+            },
+        );
+        let undecided = match known.decided {
+            Some((true, _)) => None,
+            _ if !commit => None,
+            Some((false, index)) => Some(vec![index]),
+            None => Some(Vec::new()),
+        };
+        let undecided = undecided.map(|because| {
+            let what = format!("{node} carries out commit of {txn}, which was not decided");
+            ("AC-6", what, because)
+        });
+        known.carried_out.insert(node, (*commit, at));
+        let voted = known.votes.get(&node).map(|vote| vote.keys.clone());
+        for key in voted.iter().flat_map(|keys| keys.iter()).chain(changes.iter().map(|c| &c.key)) {
+            if self.locks.get(key).is_some_and(|(holder, _)| holder == txn) {
+                self.locks.remove(key);
+            }
+        }
+        contradiction.or(undecided)
+    }
+
+    fn ends(&mut self, txn: TxnId) -> Option<Wrong> {
+        if let Some(known) = self.txns.get_mut(&txn)
+            && !std::mem::replace(&mut known.over, true)
+        {
+            self.over.push_back(txn);
+        }
+        if self.over.len() > REMEMBERED
+            && let Some(oldest) = self.over.pop_front()
+        {
+            self.txns.remove(&oldest);
+        }
+        None
+    }
+}
+
+impl Check for Atomic {
+    fn name(&self) -> &'static str {
+        "atomic"
+    }
+
+    fn about(&self) -> &'static str {
+        "A transaction commits everywhere or nowhere, and only if all voted yes."
+    }
+
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        let Kind::Fact(fact) = &event.kind else { return None };
+        let (rule, what, because) = match fact {
+            Fact::Begins { txn, participants, .. } => self.begins(at, *txn, participants),
+            Fact::Votes { txn, yes, keys } => self.votes(at, event.node, *txn, *yes, keys),
+            Fact::Decides { txn, commit } => self.decides(at, *txn, *commit),
+            Fact::Resolves { .. } => self.carries_out(at, event.node, fact),
+            Fact::Ends { txn } => self.ends(*txn),
+            _ => None,
+        }?;
+        Some(Violation { check: "atomic", rule, what, at, because })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Time;
+    use crate::event::Change;
+
+    const TXN: TxnId = TxnId { coordinator: NodeId::node(1), number: 1 };
+    const OTHER: TxnId = TxnId { coordinator: NodeId::node(2), number: 1 };
+
+    fn names(text: &str) -> Arc<[Name]> {
+        text.split_whitespace().map(|name| name.parse().expect("a name")).collect()
+    }
+
+    fn yes(node: u16, txn: TxnId, keys: &str) -> (u16, Fact) {
+        (node, Fact::Votes { txn, yes: true, keys: names(keys) })
+    }
+
+    fn no(node: u16, txn: TxnId) -> (u16, Fact) {
+        (node, Fact::Votes { txn, yes: false, keys: names("") })
+    }
+
+    fn decide(txn: TxnId, commit: bool) -> (u16, Fact) {
+        (txn.coordinator.number(), Fact::Decides { txn, commit })
+    }
+
+    fn carry_out(node: u16, txn: TxnId, commit: bool) -> (u16, Fact) {
+        let changes: Arc<[Change]> = Arc::from([]);
+        (node, Fact::Resolves { txn, commit, changes })
+    }
+
+    fn begin(txn: TxnId) -> (u16, Fact) {
+        let op = "transfer a b 1".parse().expect("an operation");
+        let participants = [NodeId::node(2), NodeId::node(3)].into();
+        let call = crate::base::CallId::default();
+        (1, Fact::Begins { txn, call, op: Arc::new(op), participants })
+    }
+
+    /// The rules that a list of facts breaks, in order.
+    fn broken(facts: &[(u16, Fact)]) -> Vec<&'static str> {
+        let mut check = Atomic::new();
+        let event = |(node, fact): &(u16, Fact)| Event {
+            at: Time::ZERO,
+            node: NodeId::node(*node),
+            kind: Kind::Fact(fact.clone()),
+        };
+        let mut see = |(at, fact)| check.see(at, &event(fact));
+        facts.iter().enumerate().filter_map(|fact| see(fact)).map(|v| v.rule).collect()
+    }
+
+    #[test]
+    fn what_is_legal_is_not_reported() {
+        let commit = [begin(TXN), yes(2, TXN, "a"), yes(3, TXN, "b"), decide(TXN, true)];
+        let done = [carry_out(2, TXN, true), carry_out(3, TXN, true), carry_out(2, TXN, true)];
+        assert_eq!(broken(&[&commit[..], &done].concat()), [""; 0]);
+        let refused = [begin(TXN), yes(2, TXN, "a"), no(3, TXN), decide(TXN, false)];
+        let next = [carry_out(2, TXN, false), begin(OTHER), yes(2, OTHER, "a")];
+        assert_eq!(broken(&[&refused[..], &next].concat()), [""; 0]);
+        let presumed = [begin(TXN), yes(2, TXN, "a"), carry_out(2, TXN, false)];
+        assert_eq!(broken(&presumed), [""; 0], "who does not know of it says abort");
+    }
+
+    #[test]
+    fn a_new_owner_speaks_for_the_keys_of_the_old_one() {
+        let moved = [
+            begin(TXN),
+            yes(2, TXN, "a"),
+            yes(4, TXN, "a"),
+            yes(3, TXN, "b"),
+            decide(TXN, true),
+            carry_out(4, TXN, true),
+            yes(4, OTHER, "a"),
+        ];
+        assert_eq!(broken(&moved), [""; 0]);
+    }
+
+    #[test]
+    fn every_rule_is_caught() {
+        let split = [begin(TXN), carry_out(2, TXN, false), decide(TXN, true)];
+        let one_of_each = [yes(2, TXN, "a"), yes(3, TXN, "b")];
+        let facts = [&one_of_each[..], &split, &[carry_out(3, TXN, true)]].concat();
+        assert_eq!(broken(&facts), ["AC-1"]);
+        assert_eq!(broken(&[begin(TXN), decide(TXN, false), decide(TXN, true)]), ["AC-2"]);
+        assert_eq!(
+            broken(&[begin(TXN), yes(2, TXN, "a"), no(3, TXN), decide(TXN, true)]),
+            ["AC-3"]
+        );
+        assert_eq!(broken(&[begin(TXN), yes(2, TXN, "a"), decide(TXN, true)]), ["AC-3"]);
+        assert_eq!(broken(&[begin(TXN), carry_out(2, TXN, true)]), ["AC-6"]);
+        assert_eq!(broken(&[yes(2, TXN, "a"), yes(2, OTHER, "a")]), ["LOCKHOLD"]);
+    }
+}

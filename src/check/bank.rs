@@ -1,0 +1,188 @@
+//! Money: transfers move it and never make or lose any.
+//!
+//! | rule | holds as long as |
+//! |---|---|
+//! | BANK-1 | a transaction takes from one account what it gives to another |
+//! | BANK-2 | each change of an account begins with the balance that the last one left |
+//! | BANK-3 | no account falls below zero |
+//!
+//! The first two together keep the total: nothing is made inside a transaction, and nothing is lost
+//! between two. They are read from what participants say when they carry a commit out
+//! ([`Fact::Resolves`]), so a lost update, a half transaction and a change that vanished with a node
+//! all show, whether or not a client ever looks.
+//!
+//! An account that somebody writes to by hand (`c1 put acct/1=5`) is no longer watched: such a
+//! write may make money, and nothing is wrong with that.
+
+use super::{Check, Violation};
+use crate::base::{Name, Op, TxnId};
+use crate::event::{Change, Event, Fact, Kind};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How many transactions are remembered.
+const REMEMBERED: usize = 4_096;
+
+/// The keys that are accounts.
+const ACCOUNT: &str = "acct/";
+
+/// What one transaction did, key by key, with the event that said so.
+#[derive(Debug, Default)]
+struct Txn {
+    changes: BTreeMap<Name, (i64, i64, usize)>,
+}
+
+/// The check.
+#[derive(Debug)]
+pub struct Bank {
+    opening: i64,
+    /// The balance of each account that ever changed, and the event that said so.
+    balances: BTreeMap<Name, (i64, usize)>,
+    txns: BTreeMap<TxnId, Txn>,
+    order: VecDeque<TxnId>,
+    by_hand: BTreeSet<Name>,
+}
+
+type Wrong = (&'static str, String, Vec<usize>);
+
+impl Bank {
+    /// For accounts that begin with `opening`.
+    pub fn new(opening: i64) -> Bank {
+        Bank {
+            opening,
+            balances: BTreeMap::new(),
+            txns: BTreeMap::new(),
+            order: VecDeque::new(),
+            by_hand: BTreeSet::new(),
+        }
+    }
+
+    fn remember(&mut self, txn: TxnId) -> &mut Txn {
+        if !self.txns.contains_key(&txn) {
+            self.order.push_back(txn);
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.txns.remove(&oldest);
+            }
+        }
+        self.txns.entry(txn).or_default()
+    }
+
+    fn carried_out(&mut self, at: usize, txn: TxnId, changes: &[Change]) -> Option<Wrong> {
+        let mut wrong = None;
+        for change in changes {
+            let said = (change.before, change.after, at);
+            let known = self.remember(txn);
+            // A new owner, or one that restarted, may carry the same change out again.
+            if known.changes.get(&change.key).is_some_and(|k| (k.0, k.1) == (said.0, said.1)) {
+                continue;
+            }
+            known.changes.insert(change.key.clone(), said);
+            let found = self.balance(at, txn, change).or_else(|| self.sum(txn));
+            wrong = wrong.or(found);
+        }
+        wrong
+    }
+
+    fn balance(&mut self, at: usize, txn: TxnId, change: &Change) -> Option<Wrong> {
+        let Change { key, before, after } = change;
+        if !key.as_str().starts_with(ACCOUNT) || self.by_hand.contains(key) {
+            return None;
+        }
+        let last = self.balances.insert(key.clone(), (*after, at));
+        let (balance, index) = last.unwrap_or((self.opening, at));
+        let because = if index == at { Vec::new() } else { vec![index] };
+        if balance != *before {
+            let what = format!("{txn} found {before} in {key}, where {balance} was left");
+            return Some(("BANK-2", what, because));
+        }
+        let what = format!("{txn} leaves {after} in {key}");
+        (*after < 0).then_some(("BANK-3", what, because))
+    }
+
+    /// A transfer has two sides; once both are known, they must cancel out.
+    fn sum(&self, txn: TxnId) -> Option<Wrong> {
+        let changes = &self.txns.get(&txn)?.changes;
+        let by_hand = changes.keys().any(|key| self.by_hand.contains(key));
+        let gain: i64 = changes.values().map(|(before, after, _)| after - before).sum();
+        let what = format!("{txn} makes {gain} out of nothing");
+        let because = changes.values().map(|(_, _, index)| *index).collect();
+        (changes.len() == 2 && gain != 0 && !by_hand).then_some(("BANK-1", what, because))
+    }
+}
+
+impl Check for Bank {
+    fn name(&self) -> &'static str {
+        "bank"
+    }
+
+    fn about(&self) -> &'static str {
+        "Transfers neither make money nor lose any."
+    }
+
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        let Kind::Fact(fact) = &event.kind else { return None };
+        let (rule, what, mut because) = match fact {
+            Fact::Resolves { txn, commit: true, changes } => self.carried_out(at, *txn, changes)?,
+            Fact::Invokes { op, .. } => {
+                if let Op::Put { key, .. } | Op::Add { key, .. } = &**op {
+                    self.by_hand.insert(key.clone());
+                }
+                return None;
+            }
+            _ => return None,
+        };
+        because.retain(|index| *index != at);
+        Some(Violation { check: "bank", rule, what, at, because })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, NodeId, Time};
+    use std::sync::Arc;
+
+    fn change(key: &str, before: i64, after: i64) -> Change {
+        Change { key: key.parse().expect("a name"), before, after }
+    }
+
+    /// The rules that transactions break, each given as its number and its changes.
+    fn broken(bank: &mut Bank, resolved: &[(u32, &[Change])]) -> Vec<&'static str> {
+        let event = |(number, changes): &(u32, &[Change])| {
+            let txn = TxnId { coordinator: NodeId::node(1), number: *number };
+            let fact = Fact::Resolves { txn, commit: true, changes: Arc::from(*changes) };
+            Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) }
+        };
+        let mut see = |(at, one)| bank.see(at, &event(one));
+        resolved.iter().enumerate().filter_map(|one| see(one)).map(|v| v.rule).collect()
+    }
+
+    #[test]
+    fn transfers_that_add_up_are_not_reported_even_twice() {
+        let first = [change("acct/1", 100, 90)];
+        let second = [change("acct/2", 100, 110)];
+        let facts: [(u32, &[Change]); 4] = [(1, &first), (1, &second), (1, &first), (1, &second)];
+        assert_eq!(broken(&mut Bank::new(100), &facts), [""; 0]);
+    }
+
+    #[test]
+    fn every_rule_is_caught() {
+        let (give, take) = ([change("acct/1", 100, 90)], [change("acct/2", 100, 111)]);
+        assert_eq!(broken(&mut Bank::new(100), &[(1, &give), (1, &take)]), ["BANK-1"]);
+        let lost = [change("acct/1", 100, 95)];
+        assert_eq!(broken(&mut Bank::new(100), &[(1, &give), (2, &lost)]), ["BANK-2"]);
+        let overdrawn = [change("acct/1", 100, -1)];
+        assert_eq!(broken(&mut Bank::new(100), &[(1, &overdrawn)]), ["BANK-3"]);
+    }
+
+    #[test]
+    fn an_account_that_a_person_wrote_to_is_let_go() {
+        let mut bank = Bank::new(100);
+        let op = Arc::new("put acct/1=5".parse().expect("an operation"));
+        let at = NodeId::node(1);
+        let fact = Fact::Invokes { call: CallId::default(), op, at, retry: 0 };
+        bank.see(0, &Event { at: Time::ZERO, node: at, kind: Kind::Fact(fact) });
+        assert_eq!(broken(&mut bank, &[(1, &[change("acct/1", 5, 4)])]), [""; 0]);
+    }
+}
