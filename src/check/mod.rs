@@ -15,14 +15,15 @@
 //! |---|---|---|
 //! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
+//! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
+//! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-pub mod log;
-pub mod paxos;
-
 pub mod atomic;
 pub mod bank;
+pub mod log;
+pub mod paxos;
 
 use crate::base::{NodeId, Span};
 use crate::event::Event;
@@ -152,6 +153,8 @@ impl Checks {
         Checks::of([
             Box::new(paxos::Paxos::new(expect)) as Box<dyn Check>,
             Box::new(log::Log::new(expect)),
+            Box::new(atomic::Atomic::new()),
+            Box::new(bank::Bank::new(expect.opening_balance)),
         ])
     }
 
