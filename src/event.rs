@@ -153,13 +153,13 @@ pub struct Change {
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    // -- membership ------------------------------------------------------------------------------
+    // -- membership -------------------------------------------------------------------------------
     /// It no longer believes that `who`, in this incarnation (boot), is alive.
     Suspects { who: NodeId, incarnation: u32 },
     /// It believes that `who`, in this incarnation (boot), is alive.
     Trusts { who: NodeId, incarnation: u32 },
 
-    // -- consensus: slot 0 is the single decree, slots from 1 are the log -------------------------
+    // -- consensus: slot 0 is the single decree, slots from 1 are the log ------------------------
     /// As an acceptor: what it holds on disk for the log (`log`) or the single decree, after a
     /// start. `accepted` is the highest vote of the single decree; votes of the log are restated
     /// one by one.
@@ -189,7 +189,7 @@ pub enum Fact {
     /// there are gone from its log.
     Snapshot { slot: Slot, digest: u64 },
 
-    // -- locks, by the log's order; every replica says them ----------------------------------------
+    // -- locks, by the log's order; every replica says them --------------------------------------
     /// Slot `slot` gave `lock` to `call`'s client under `token`, for `ttl` at a time.
     Granted { slot: Slot, lock: Name, call: CallId, token: Token, ttl: Span },
     /// Slot `slot` put `call` into the queue of `lock`, behind `ahead` others.
@@ -209,7 +209,7 @@ pub enum Fact {
     /// largest token it had seen before.
     Guards { resource: Name, call: CallId, token: Token, highest: Token, accepted: bool },
 
-    // -- ring ----------------------------------------------------------------------------------------
+    // -- ring ------------------------------------------------------------------------------------
     /// It goes by this ring from now on.
     View { epoch: u64, members: Arc<[Member]>, shape: Shape },
     /// As an owner: it answers for these ranges, in this epoch.
@@ -225,7 +225,7 @@ pub enum Fact {
     /// How many keys it holds, and of how many it is the owner.
     Load { keys: u32, owned: u32 },
 
-    // -- transactions --------------------------------------------------------------------------------
+    // -- transactions ----------------------------------------------------------------------------
     /// As a coordinator: it asks these nodes to prepare `op` for `call`.
     Begins { txn: TxnId, call: CallId, op: Arc<Op>, participants: Arc<[NodeId]> },
     /// As a participant: its vote. A yes locks `keys` until the decision.
@@ -237,7 +237,7 @@ pub enum Fact {
     /// As a coordinator: everybody knows; it may forget.
     Ends { txn: TxnId },
 
-    // -- clients -------------------------------------------------------------------------------------
+    // -- clients ---------------------------------------------------------------------------------
     /// It asks `at` for `op`. A retry repeats the call's id, possibly at another node.
     Invokes { call: CallId, op: Arc<Op>, at: NodeId, retry: u32 },
     /// The operation is over for the client. [`Outcome::Unknown`] means that it may take effect

@@ -37,7 +37,7 @@ pub trait Check: fmt::Debug + Send {
     /// What holds as long as it is silent, in one sentence.
     fn about(&self) -> &'static str;
 
-    /// Takes in event number `at` of the run. Some, if that event shows that the property is broken.
+    /// Takes in event number `at` of the run. Some, if that event shows the property to be broken.
     fn see(&mut self, at: usize, event: &Event) -> Option<Violation>;
 
     /// The run is over: what is broken because something never happened.

@@ -118,7 +118,7 @@ fn mutations(value: &Value<'_>) -> Read<Mutations> {
     value.list()?.iter().map(one).collect()
 }
 
-// -- processes ---------------------------------------------------------------------------------------
+// -- processes -----------------------------------------------------------------------------------
 
 fn nodes(top: &Table<'_>) -> Read<Vec<Node>> {
     let list = match (top.get("nodes"), top.get("node")) {
@@ -312,7 +312,7 @@ fn locks(value: &Value<'_>) -> Read<Vec<Name>> {
     }
 }
 
-// -- services ----------------------------------------------------------------------------------------
+// -- services ------------------------------------------------------------------------------------
 
 fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
     for (service, needs) in NEEDS {

@@ -2,8 +2,8 @@
 //!
 //! Every replica applies the chosen entries in the order of their slots, and because [`Machine`] is
 //! a pure function of them, all replicas agree. It has a client table in front (Ongaro 2014,
-//! section 6.3; Liskov and Cowling 2012, section 4.1): an entry whose call was applied before has no
-//! effect and is given the answer of the first time, so a client may retry at any node.
+//! section 6.3; Liskov and Cowling 2012, section 4.1): an entry whose call was applied before has
+//! no effect and is given the answer of the first time, so a client may retry at any node.
 //!
 //! The table remembers the last [`REMEMBERED`] calls of each client. Of an older call nobody can
 //! say whether it was applied; it has no effect from then on, and the answer is `Unknown`.

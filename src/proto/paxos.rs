@@ -24,9 +24,9 @@
 //! promises `b` if it promised nothing higher, and votes in `b` if it promised nothing higher than
 //! `b`; otherwise it says so (`Refuse`), which spares the proposer a timeout.
 //!
-//! **Rules** (PAX-1 to PAX-8 in `check::paxos`): one value is chosen; it was proposed; no vote below
-//! a promise; one value per ballot; a proposal is safe; nobody decides what is not chosen; promise
-//! and vote never go back; a ballot has one owner.
+//! **Rules** (PAX-1 to PAX-8 in `check::paxos`): one value is chosen; it was proposed; no vote
+//! below a promise; one value per ballot; a proposal is safe; nobody decides what is not chosen;
+//! promise and vote never go back; a ballot has one owner.
 //!
 //! **Sources.** Lamport, *Paxos Made Simple* (2001), sections 2.2 to 2.4; the inductive invariant
 //! after `Voting.tla` of the TLA+ examples.
@@ -243,7 +243,7 @@ impl Protocol for Paxos {
     }
 }
 
-// -- as proposer -----------------------------------------------------------------------------------
+// -- as proposer ---------------------------------------------------------------------------------
 impl Paxos {
     fn recall(&mut self, record: &Record) {
         match record {
@@ -320,7 +320,7 @@ impl Paxos {
     }
 }
 
-// -- as acceptor and learner -----------------------------------------------------------------------
+// -- as acceptor and learner ---------------------------------------------------------------------
 impl Paxos {
     fn on_prepare(&mut self, from: NodeId, ballot: Ballot, cx: &mut Context<'_, Self>) {
         if ballot < self.promised {

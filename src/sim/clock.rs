@@ -1,7 +1,7 @@
 //! A node's clocks, as functions of the world's time.
 //!
-//! `mono` runs at its own rate and never jumps; `wall` is `mono` plus an offset that may. A drift of
-//! `ppm` lets both gain that many microseconds a second.
+//! `mono` runs at its own rate and never jumps; `wall` is `mono` plus an offset that may. A drift
+//! of `ppm` lets both gain that many microseconds a second.
 
 use crate::base::Time;
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  key ──> keys ──> Action        layout ──> where ┐
-//!                                  theme ──> how   ├──> frame, help ──> Buffer ──> screen ──> bytes
+//!                                  theme ──> how   ├──> frame, help ──> Buffer ─> screen ──> bytes
 //!                                  glyph ──> with  ┘
 //! ```
 //!

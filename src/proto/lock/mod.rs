@@ -25,9 +25,9 @@
 //! ```
 //!
 //! **Sources.** Gray and Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed
-//! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled distributed
-//! systems* (2006), sections 2.4 (sequencers) and 2.9 (fail-over extends leases); Kleppmann, *How to
-//! do distributed locking* (2016).
+//! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled
+//! distributed systems* (2006), sections 2.4 (sequencers) and 2.9 (fail-over extends leases);
+//! Kleppmann, *How to do distributed locking* (2016).
 //!
 //! **What is left out.** Shared (read) locks, re-entrance, lock delay, sessions that own several
 //! locks, and deadlock detection: a circle of waiting clients ends when a lease does.

@@ -51,7 +51,7 @@ pub(super) struct Leader {
     heard: Vec<Time>,
 }
 
-// -- seeking to lead -------------------------------------------------------------------------------
+// -- seeking to lead -----------------------------------------------------------------------------
 impl Log {
     pub(super) fn on_election(&mut self, cx: &mut Context<'_, Self>) {
         let silence = cx.now().since(self.heard);
@@ -185,7 +185,7 @@ impl Log {
     }
 }
 
-// -- leading ---------------------------------------------------------------------------------------
+// -- leading -------------------------------------------------------------------------------------
 impl Log {
     /// Puts an entry into the log, if this node leads and the entry is not there.
     pub(super) fn propose(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
@@ -327,7 +327,7 @@ impl Log {
     }
 }
 
-// -- following -------------------------------------------------------------------------------------
+// -- following -----------------------------------------------------------------------------------
 impl Log {
     /// Gives up what it is, and waits for somebody to lead.
     pub(super) fn wait_for_leader(&mut self, cx: &mut Context<'_, Self>) {

@@ -17,7 +17,7 @@ pub(super) struct Waiting {
     tickets: Vec<Ticket>,
 }
 
-// -- what is chosen --------------------------------------------------------------------------------
+// -- what is chosen ------------------------------------------------------------------------------
 impl Log {
     /// Notes that `entry` is chosen in `slot`.
     pub(super) fn learn(&mut self, slot: Slot, entry: &Arc<Entry>, cx: &mut Context<'_, Self>) {
@@ -102,7 +102,7 @@ impl Log {
     }
 }
 
-// -- requests --------------------------------------------------------------------------------------
+// -- requests ------------------------------------------------------------------------------------
 impl Waiting {
     fn answer(&self, outcome: &Outcome, cx: &mut Context<'_, Log>) {
         for ticket in &self.tickets {
@@ -159,7 +159,7 @@ impl Log {
     }
 }
 
-// -- catching up -----------------------------------------------------------------------------------
+// -- catching up ---------------------------------------------------------------------------------
 impl Log {
     /// All slots up to here are chosen, as far as this node has been told.
     fn goal(&self) -> Slot {
