@@ -8,8 +8,8 @@
 //!
 //! The first two together keep the total: nothing is made inside a transaction, and nothing is lost
 //! between two. They are read from what participants say when they carry a commit out
-//! ([`Fact::Resolves`]), so a lost update, a half transaction and a change that vanished with a node
-//! all show, whether or not a client ever looks.
+//! ([`Fact::Resolves`]), so a lost update, a half transaction and a change that vanished with a
+//! node all show, whether or not a client ever looks.
 //!
 //! An account that somebody writes to by hand (`c1 put acct/1=5`) is no longer watched: such a
 //! write may make money, and nothing is wrong with that.
