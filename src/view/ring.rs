@@ -1,7 +1,7 @@
 //! The ring: its epochs, who goes by which, who serves, and what moved.
 
 use super::remember;
-use crate::base::placement::{KeyRange, Member, Shape};
+use crate::base::placement::{KeyRange, Member, Ring, Shape, Share};
 use crate::base::{NodeId, Time};
 use crate::event::Fact;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,10 +17,10 @@ pub const MAX_TRANSFERS: usize = 64;
 pub struct Epoch {
     /// Which.
     pub epoch: u64,
-    /// Who is in it.
-    pub members: Arc<[Member]>,
-    /// What all must agree on besides.
-    pub shape: Shape,
+    /// The circle: members, points, owners.
+    pub ring: Ring,
+    /// How much of the circle has another owner than in the epoch before; nothing, for the first.
+    pub moved: Share,
     /// When the first node went by it.
     pub since: Time,
     /// When the first node heard that every member holds its ranges.
@@ -34,7 +34,7 @@ pub struct Epoch {
 impl Epoch {
     /// Whether a node is in it.
     pub fn has(&self, node: NodeId) -> bool {
-        self.members.iter().any(|member| member.node == node)
+        self.ring.members().iter().any(|member| member.node == node)
     }
 }
 
@@ -174,15 +174,22 @@ impl Rings {
         if self.epochs.contains_key(&epoch) {
             return;
         }
-        let before = self.epochs.range(..epoch).next_back();
-        let what = difference(before.map_or(&[], |(_, epoch)| &epoch.members), members).into();
-        let members = members.clone();
-        let new = Epoch { epoch, members, shape, since: at, settled: None, moved_keys: 0, what };
+        let ring = Ring::new(members, shape);
+        let before = self.epochs.range(..epoch).next_back().map(|(_, epoch)| &epoch.ring);
+        let what = difference(before.map_or(&[], Ring::members), ring.members()).into();
+        let moved = before.map_or(Share::NONE, |before| moved(before, &ring));
+        let (since, settled, moved_keys) = (at, None, 0);
+        let new = Epoch { epoch, ring, moved, since, settled, moved_keys, what };
         self.epochs.insert(epoch, Arc::new(new));
         if self.epochs.len() > MAX_EPOCHS {
             self.epochs.pop_first();
         }
     }
+}
+
+/// How much of the circle changes its owner.
+fn moved(old: &Ring, new: &Ring) -> Share {
+    old.moved(new).iter().map(|part| part.range.size()).sum()
 }
 
 /// What changed from `old` to `new`: `+n6 -n3 n2*2`.

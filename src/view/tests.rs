@@ -350,6 +350,9 @@ fn an_epoch_says_what_changed_and_what_moved() {
     assert_eq!(what, ["+n1 +n2", "n1*2 +n3 -n2"]);
     assert_eq!(ring.keeper(N2).map(|keeper| keeper.epoch), Some(1), "it lags");
     let latest = ring.latest().unwrap();
+    let old = &ring.epoch(1).unwrap().ring;
+    assert_eq!(latest.moved, old.preview(&latest.ring).moved);
+    assert!(latest.moved >= old.share(N2), "all that n2 had, at the least");
     assert_eq!((latest.moved_keys, latest.settled), (30, Some(Time(9_000))));
 }
 

@@ -206,7 +206,8 @@ impl Branch {
         }
         let after = self.frames.partition_point(|frame| frame.events <= position).max(1);
         let frame = self.frames[..after].last().map(Arc::as_ref);
-        let usable = hints.iter().copied().filter(|hint| hint.events <= position);
+        let range = self.events.first()..=position;
+        let usable = hints.iter().copied().filter(|hint| range.contains(&hint.events));
         let nearest = frame.into_iter().chain(usable).max_by_key(|board| board.events);
         let mut board = nearest.cloned().unwrap_or_default();
         self.play(&mut board, position);
@@ -455,8 +456,11 @@ impl Timeline {
     /// Goes to a position, and stays there.
     pub fn seek(&mut self, position: usize) {
         let position = position.clamp(self.events().first(), self.events().len());
-        let run_up = position.saturating_sub(RUN_UP).max(self.events().first());
-        let near = self.board_at(run_up);
+        let from = position.saturating_sub(2 * RUN_UP).max(self.events().first());
+        let near = match self.near.take() {
+            Some(near) if (from..=position).contains(&near.events) => near,
+            _ => self.board_at(position.saturating_sub(RUN_UP)),
+        };
         let mut board = near.clone();
         self.viewed().play(&mut board, position);
         (self.cursor, self.shown, self.near) = (Some(position), Some(board), Some(near));
