@@ -17,13 +17,19 @@
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
+//! | lock | `lock` | LOCK-1, 3, 7, 8, FENCE-1, FENCE-2: one holder, in order, behind a fence |
+//! | clients | `history` | CLIENT-1 to 4: acknowledged writes survive, reads are not stale |
+//! | progress | `progress` | LIVE-1: answers, once nothing is broken any more |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod atomic;
 pub mod bank;
+pub mod history;
+pub mod lock;
 pub mod log;
 pub mod paxos;
+pub mod progress;
 
 use crate::base::{NodeId, Span};
 use crate::event::Event;
@@ -66,6 +72,14 @@ pub struct Violation {
     pub because: Vec<usize>,
 }
 
+impl Violation {
+    /// Whether it is a matter of progress: something good did not happen in time. All others are
+    /// matters of safety: something bad happened.
+    pub fn is_stall(&self) -> bool {
+        self.rule.starts_with("LIVE-")
+    }
+}
+
 /// `PAX-1 broken at event 812: …`.
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,6 +94,8 @@ pub enum Verdict {
     Holds,
     /// A property of progress that is not due yet.
     Waiting,
+    /// A property of progress was broken: what was due did not happen.
+    Stalled,
     /// It was broken.
     Broken,
 }
@@ -89,6 +105,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Verdict::Holds => "holds",
             Verdict::Waiting => "waiting",
+            Verdict::Stalled => "stalled",
             Verdict::Broken => "broken",
         })
     }
@@ -155,6 +172,9 @@ impl Checks {
             Box::new(log::Log::new(expect)),
             Box::new(atomic::Atomic::new()),
             Box::new(bank::Bank::new(expect.opening_balance)),
+            Box::new(lock::Lock::default()),
+            Box::new(history::History::default()),
+            Box::new(progress::Progress::new(expect)),
         ])
     }
 
@@ -222,6 +242,7 @@ impl Watched {
     fn standing(&self) -> Standing<'_> {
         let waits_for = self.check.waits_for();
         let verdict = match (&self.first, &waits_for) {
+            (Some(first), _) if first.is_stall() => Verdict::Stalled,
             (Some(_), _) => Verdict::Broken,
             (None, Some(_)) => Verdict::Waiting,
             (None, None) => Verdict::Holds,

@@ -1,0 +1,441 @@
+//! What clients see of keys: acknowledged writes survive, and reads are never stale.
+//!
+//! | rule | holds as long as |
+//! |---|---|
+//! | CLIENT-1 | an operation that begins after another on the same key returned version `v` returns `v` or more; a write returns more |
+//! | CLIENT-2 | one version of a key has one value |
+//! | CLIENT-3 | what is read was written: by a write that may have taken effect |
+//! | CLIENT-4 | a counter is at least what was acknowledged before, and at most what was ever added |
+//!
+//! Because every answer carries its key's version, these rules decide linearizability per key
+//! without a search (Herlihy and Wing 1990; with versions, the order of writes is known, as in Gibbons
+//! and Korach 1997): order all operations by version, reads after their write; CLIENT-1 says that
+//! this order never contradicts real time, CLIENT-2 and CLIENT-3 that it explains all values.
+//!
+//! An operation whose outcome is unknown, or whose client died, may have taken effect or may do so
+//! at any time later; it binds nobody. A definite refusal must never take effect.
+//!
+//! CLIENT-3 and CLIENT-4 need the whole history and rest when the run was joined later. They leave
+//! keys alone that transactions or both kinds of writes touch: `txn` judges money.
+
+use super::{Check, Violation};
+use crate::base::{CallId, Name, Op, Outcome, Transfer};
+use crate::event::{Event, Fact, Kind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many versions of one key are remembered.
+const KEPT: usize = 512;
+/// How many writes of one key may be without a definite outcome before their values are forgotten.
+const OPEN: usize = 4_096;
+
+/// An operation under way.
+#[derive(Clone, Debug)]
+struct Call {
+    op: Arc<Op>,
+    /// The newest version that anybody had been told when it began, and by which event.
+    floor: (u64, usize),
+    /// What had been acknowledged as added when it began.
+    acked: i128,
+}
+
+/// What is known of a key.
+#[derive(Clone, Debug, Default)]
+struct Key {
+    floor: (u64, usize),
+    versions: BTreeMap<u64, (Option<i64>, usize)>,
+    /// Values of writes that may take effect any time, and how many there are of each.
+    open: BTreeMap<i64, u32>,
+    /// Sums of additions: acknowledged, and all that were not refused.
+    acked: i128,
+    added: i128,
+    /// Who writes to it: `put`, `add` or others, whose values cannot be foretold.
+    put: bool,
+    add: bool,
+    other: bool,
+}
+
+/// The check.
+#[derive(Debug, Default)]
+pub struct History {
+    keys: BTreeMap<Name, Key>,
+    calls: BTreeMap<CallId, Call>,
+    /// Whether the run was seen from its start; unknown before the first event.
+    whole: Option<bool>,
+    acknowledged: u64,
+    unknown: u64,
+}
+
+struct Broken {
+    rule: &'static str,
+    what: String,
+    because: Option<usize>,
+}
+
+fn broken(rule: &'static str, because: Option<usize>, what: String) -> Option<Broken> {
+    Some(Broken { rule, what, because })
+}
+
+impl Check for History {
+    fn name(&self) -> &'static str {
+        "clients"
+    }
+
+    fn about(&self) -> &'static str {
+        "Acknowledged writes survive, and nobody reads what is stale or was never written."
+    }
+
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        let from_start = matches!(event.kind, Kind::Started { boot: 1, .. });
+        self.whole.get_or_insert(from_start);
+        let broken = match event.fact()? {
+            Fact::Invokes { call, op, .. } => {
+                self.invoked(*call, op);
+                None
+            }
+            Fact::Returns { call, outcome } => self.returned(at, *call, outcome),
+            _ => None,
+        };
+        broken.map(|Broken { rule, what, because }| {
+            let because = because.into_iter().collect();
+            Violation { check: "clients", rule, what, at, because }
+        })
+    }
+}
+
+impl History {
+    /// How many writes were acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// How many operations ended without anybody knowing their outcome.
+    pub fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    fn key(&mut self, name: &Name) -> &mut Key {
+        if !self.keys.contains_key(name) {
+            self.keys.insert(name.clone(), Key::default());
+        }
+        self.keys.get_mut(name).expect("it was put in just now")
+    }
+
+    fn invoked(&mut self, id: CallId, op: &Arc<Op>) {
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        let name = match &**op {
+            Op::Get { key } => key,
+            Op::Put { key, value } => {
+                self.key(key).opened(*value);
+                key
+            }
+            Op::Add { key, by } => {
+                let (by, money) = (i128::from(*by), key.as_str().starts_with("acct/"));
+                let state = self.key(key);
+                (state.add, state.added) = (true, state.added + by);
+                state.other |= by < 0 || money;
+                key
+            }
+            Op::Transfer(Transfer { from, to, .. }) => {
+                self.key(from).other = true;
+                self.key(to).other = true;
+                return;
+            }
+            _ => return,
+        };
+        let Key { floor, acked, .. } = *self.key(name);
+        self.calls.insert(id, Call { op: op.clone(), floor, acked });
+    }
+
+    fn returned(&mut self, at: usize, id: CallId, outcome: &Outcome) -> Option<Broken> {
+        self.unknown += u64::from(*outcome == Outcome::Unknown);
+        let call = self.calls.remove(&id)?;
+        let whole = self.whole == Some(true);
+        let (Op::Get { key: name } | Op::Put { key: name, .. } | Op::Add { key: name, .. }) =
+            &*call.op
+        else {
+            return None;
+        };
+        self.acknowledged += u64::from(matches!(outcome, Outcome::Written { .. }));
+        let key = self.key(name);
+        match *outcome {
+            Outcome::Refused(_) => {
+                key.closed(&call.op);
+                if let Op::Add { by, .. } = *call.op {
+                    key.added -= i128::from(by);
+                }
+                None
+            }
+            Outcome::Value { value, version } => {
+                let late = version < call.floor.0;
+                let told = key.tell(name, id, &call, (late, version), value);
+                let explained = || key.explain(name, id, &call, (version, value));
+                let broken = told.or_else(|| if whole { explained() } else { None });
+                key.note(at, version, value);
+                broken
+            }
+            Outcome::Written { value, version } => {
+                key.closed(&call.op);
+                if let Op::Add { by, .. } = *call.op {
+                    key.acked += i128::from(by);
+                }
+                let late = version <= call.floor.0;
+                let told = key.tell(name, id, &call, (late, version), Some(value));
+                let wrong = || match *call.op {
+                    Op::Put { value: put, .. } if put != value => {
+                        let what = format!("{id} put {put} to {name} and hears {value}");
+                        broken("CLIENT-2", None, what)
+                    }
+                    Op::Add { .. } if whole => key.counted(name, id, &call, Some(value)),
+                    _ => None,
+                };
+                let broken = told.or_else(wrong);
+                key.note(at, version, Some(value));
+                broken
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Key {
+    fn opened(&mut self, value: i64) {
+        self.put = true;
+        *self.open.entry(value).or_default() += 1;
+        if self.open.len() > OPEN {
+            (self.open, self.other) = (BTreeMap::new(), true);
+        }
+    }
+
+    /// A write that will not take effect again.
+    fn closed(&mut self, op: &Op) {
+        if let Op::Put { value, .. } = op
+            && let Some(count) = self.open.get_mut(value)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.open.remove(value);
+            }
+        }
+    }
+
+    /// CLIENT-1 and CLIENT-2.
+    fn tell(
+        &self,
+        name: &Name,
+        id: CallId,
+        call: &Call,
+        (late, version): (bool, u64),
+        value: Option<i64>,
+    ) -> Option<Broken> {
+        let (floor, then) = call.floor;
+        if late {
+            let what = format!(
+                "{id} ({}) gets version {} of {name}, but version {} had been told before it began",
+                call.op,
+                Version(version),
+                Version(floor)
+            );
+            return broken("CLIENT-1", Some(then), what);
+        }
+        match self.versions.get(&version) {
+            Some((before, then)) if *before != value => {
+                let what = format!(
+                    "version {} of {name} is {}, but was {}",
+                    Version(version),
+                    Value(value),
+                    Value(*before)
+                );
+                broken("CLIENT-2", Some(*then), what)
+            }
+            _ => None,
+        }
+    }
+
+    /// CLIENT-3 and CLIENT-4, for a read.
+    fn explain(
+        &self,
+        name: &Name,
+        id: CallId,
+        call: &Call,
+        (version, value): (u64, Option<i64>),
+    ) -> Option<Broken> {
+        if self.add {
+            return self.counted(name, id, call, value);
+        }
+        // A version that is known was compared; one that is older than all known was forgotten. A
+        // new version of the value before it is no other value.
+        let before = self.versions.range(..=version).next_back();
+        let known = before.is_some_and(|(_, (known, _))| *known == value);
+        let forgotten = before.is_none() && self.versions.len() == KEPT;
+        let written = value.is_none_or(|value| self.open.contains_key(&value));
+        if known || written || forgotten || self.other {
+            return None;
+        }
+        let what = format!("{id} reads {} from {name}, which nobody wrote", Value(value));
+        broken("CLIENT-3", None, what)
+    }
+
+    fn counted(&self, name: &Name, id: CallId, call: &Call, value: Option<i64>) -> Option<Broken> {
+        let own = match *call.op {
+            Op::Add { by, .. } => i128::from(by),
+            _ => 0,
+        };
+        let (count, least) = (value.map_or(0, i128::from), call.acked + own);
+        if self.put || self.other || (least..=self.added).contains(&count) {
+            return None;
+        }
+        let added = self.added;
+        let what = format!(
+            "{id} finds {name} at {count}, but {least} had been acknowledged and {added} added"
+        );
+        broken("CLIENT-4", Some(call.floor.1), what)
+    }
+
+    fn note(&mut self, at: usize, version: u64, value: Option<i64>) {
+        self.versions.entry(version).or_insert((value, at));
+        if self.versions.len() > KEPT {
+            self.versions.pop_first();
+        }
+        if version > self.floor.0 {
+            self.floor = (version, at);
+        }
+    }
+}
+
+/// A version as `epoch.count`, as outcomes print it.
+struct Version(u64);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
+    }
+}
+
+struct Value(Option<i64>);
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(value) => write!(f, "{value}"),
+            None => f.write_str("absent"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{NodeId, Refusal, Time};
+
+    /// Shows what clients did: `c1/1 get x` begins an operation, the other kind of line ends one.
+    #[derive(Default)]
+    struct Lab {
+        check: History,
+        at: usize,
+    }
+
+    fn id(client: u16, seq: u64) -> CallId {
+        CallId { client: NodeId::client(client), seq }
+    }
+
+    impl Lab {
+        fn new() -> Lab {
+            let mut lab = Lab::default();
+            lab.see(Kind::Started { boot: 1, records: 0, torn: false });
+            lab
+        }
+
+        fn see(&mut self, kind: Kind) -> Option<&'static str> {
+            self.at += 1;
+            let event = Event { at: Time::ZERO, node: NodeId::client(1), kind };
+            self.check.see(self.at, &event).map(|violation| violation.rule)
+        }
+
+        fn ask(&mut self, call: CallId, op: &str) {
+            let op = Arc::new(op.parse().unwrap());
+            let at = NodeId::node(1);
+            let broken = self.see(Kind::Fact(Fact::Invokes { call, op, at, retry: 0 }));
+            assert_eq!(broken, None);
+        }
+
+        fn hear(&mut self, call: CallId, outcome: Outcome) -> Option<&'static str> {
+            self.see(Kind::Fact(Fact::Returns { call, outcome: Box::new(outcome) }))
+        }
+
+        /// One operation from begin to end.
+        fn done(&mut self, call: CallId, op: &str, outcome: Outcome) -> Option<&'static str> {
+            self.ask(call, op);
+            self.hear(call, outcome)
+        }
+    }
+
+    fn written(value: i64, version: u64) -> Outcome {
+        Outcome::Written { value, version }
+    }
+
+    fn read(value: i64, version: u64) -> Outcome {
+        Outcome::Value { value: Some(value), version }
+    }
+
+    #[test]
+    fn an_acknowledged_write_that_is_lost_is_found() {
+        let mut lab = Lab::new();
+        assert_eq!(lab.done(id(1, 1), "put x=5", written(5, 1)), None);
+        let absent = Outcome::Value { value: None, version: 0 };
+        assert_eq!(lab.done(id(2, 1), "get x", absent), Some("CLIENT-1"));
+    }
+
+    #[test]
+    fn operations_that_overlap_may_be_ordered_either_way() {
+        let mut lab = Lab::new();
+        lab.done(id(1, 1), "put x=5", written(5, 1));
+        lab.ask(id(1, 2), "get x");
+        lab.ask(id(2, 1), "put x=6");
+        assert_eq!(lab.hear(id(2, 1), written(6, 2)), None);
+        assert_eq!(lab.hear(id(1, 2), read(5, 1)), None, "it began before the write ended");
+        assert_eq!(lab.done(id(1, 3), "get x", read(5, 1)), Some("CLIENT-1"));
+    }
+
+    #[test]
+    fn two_writes_cannot_have_one_version() {
+        let mut lab = Lab::new();
+        lab.ask(id(1, 1), "put x=5");
+        lab.ask(id(2, 1), "put x=6");
+        assert_eq!(lab.hear(id(1, 1), written(5, 1)), None);
+        assert_eq!(lab.hear(id(2, 1), written(6, 1)), Some("CLIENT-2"));
+        assert_eq!(lab.done(id(1, 2), "put x=7", written(7, 1)), Some("CLIENT-1"));
+    }
+
+    #[test]
+    fn an_unknown_write_may_take_effect_and_a_refused_one_may_not() {
+        let mut lab = Lab::new();
+        lab.done(id(1, 1), "put x=5", Outcome::Unknown);
+        lab.done(id(1, 2), "put x=6", Outcome::Refused(Refusal::Unavailable));
+        assert_eq!(lab.done(id(2, 1), "get x", read(5, 1)), None);
+        assert_eq!(lab.done(id(2, 2), "get x", read(6, 2)), Some("CLIENT-3"));
+        assert_eq!(lab.check.unknown(), 1);
+    }
+
+    #[test]
+    fn a_counter_counts_every_addition_once() {
+        let mut lab = Lab::new();
+        lab.done(id(1, 1), "add n 1", written(1, 1));
+        lab.done(id(1, 2), "add n 1", Outcome::Unknown);
+        assert_eq!(lab.done(id(2, 1), "get n", read(1, 1)), None);
+        assert_eq!(lab.done(id(2, 2), "get n", read(2, 2)), None);
+        assert_eq!(lab.done(id(2, 3), "add n 1", written(4, 3)), Some("CLIENT-4"), "twice");
+        assert_eq!(lab.done(id(2, 4), "get n", read(1, 4)), Some("CLIENT-4"), "lost");
+    }
+
+    #[test]
+    fn a_run_that_was_joined_later_is_judged_by_versions_alone() {
+        let mut lab = Lab::default();
+        lab.see(Kind::Resumed);
+        assert_eq!(lab.done(id(1, 1), "get x", read(5, 9)), None);
+        assert_eq!(lab.done(id(1, 2), "add n 1", written(700, 9)), None);
+        assert_eq!(lab.done(id(1, 3), "get x", read(4, 8)), Some("CLIENT-1"));
+    }
+}

@@ -1,0 +1,480 @@
+//! Locks, leases and fences.
+//!
+//! | rule | holds as long as |
+//! |---|---|
+//! | LOCK-1 | by the order of the log, a lock is granted only when nobody holds it |
+//! | LOCK-3 | a release, renewal or expiry affects only the grant that it names, and only if that is its caller's own and was not renewed since |
+//! | LOCK-7 | who waits is granted the lock in the order of asking |
+//! | LOCK-8 | all replicas say the same of the same slot |
+//! | FENCE-1 | tokens of successive grants rise |
+//! | FENCE-2 | a resource accepts no token below one that it has accepted |
+//!
+//! LOCK-2, two clients that believe they hold one lock, is legal: leases cannot prevent it. It is
+//! counted ([`Lock::overlaps`]). Legal too: a rejected write, and an old holder's write that is
+//! accepted before the new holder's first.
+//!
+//! Sources: Burrows 2006, section 2.4; Kleppmann, *How to do distributed locking* (2016).
+
+use super::{Check, Violation};
+use crate::base::{CallId, Entry, Name, NodeId, Op, Slot, Token};
+use crate::event::{Event, Fact, Freed, Kind};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// How many statements about one lock are kept, to compare other replicas' with.
+const KEPT: usize = 512;
+
+/// What a slot did to a lock: at most one of each kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Freed,
+    Granted,
+    Queued,
+    Renewed,
+}
+
+/// The part of a statement in which replicas must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Freed(Token, Freed),
+    Granted(CallId, Token),
+    Queued(CallId),
+    Renewed(Token),
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    call: CallId,
+    token: Token,
+    renewals: u32,
+    at: usize,
+}
+
+/// One lock, as the log has it.
+#[derive(Clone, Debug, Default)]
+struct Ghost {
+    /// All statements about slots up to here are taken in.
+    slot: Slot,
+    /// This replica is telling how the lock was at `slot`, where the ghost begins.
+    told_by: Option<NodeId>,
+    held: Option<Held>,
+    queue: VecDeque<CallId>,
+    token: Token,
+    token_at: usize,
+    said: BTreeMap<(Slot, Deed), (Said, usize)>,
+}
+
+/// The check.
+#[derive(Debug, Default)]
+pub struct Lock {
+    ghosts: BTreeMap<Name, Ghost>,
+    /// What each replica applied last.
+    applied: BTreeMap<NodeId, (Slot, Arc<Entry>)>,
+    /// The last slot that any replica applied.
+    newest: Slot,
+    /// The largest token that each resource accepted, and where.
+    fences: BTreeMap<Name, (Token, usize)>,
+    believers: BTreeMap<Name, Vec<NodeId>>,
+    overlaps: u64,
+}
+
+impl Check for Lock {
+    fn name(&self) -> &'static str {
+        "lock"
+    }
+
+    fn about(&self) -> &'static str {
+        "A lock has one holder by the log's order, is granted in the order of asking, and late \
+         writes do not pass its fence."
+    }
+
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        let broken = match &event.kind {
+            Kind::Killed { .. } => {
+                self.believers.values_mut().for_each(|all| all.retain(|who| *who != event.node));
+                None
+            }
+            Kind::Fact(fact) => self.hear(at, event.node, fact),
+            _ => None,
+        };
+        broken.map(|Broken { rule, what, because }| {
+            let because = because.into_iter().collect();
+            Violation { check: "lock", rule, what, at, because }
+        })
+    }
+}
+
+/// A rule that was broken, by which earlier event.
+struct Broken {
+    rule: &'static str,
+    what: String,
+    because: Option<usize>,
+}
+
+fn broken(rule: &'static str, because: Option<usize>, what: String) -> Option<Broken> {
+    Some(Broken { rule, what, because })
+}
+
+impl Lock {
+    /// How often a client began to believe that it holds a lock while another did.
+    pub fn overlaps(&self) -> u64 {
+        self.overlaps
+    }
+
+    fn hear(&mut self, at: usize, node: NodeId, fact: &Fact) -> Option<Broken> {
+        match fact {
+            Fact::Applies { slot, entry, .. } => {
+                self.newest = self.newest.max(*slot);
+                self.applied.insert(node, (*slot, entry.clone()));
+                None
+            }
+            Fact::LockIs { slot, lock, token, renewals } => {
+                self.adopt(at, node, *slot, lock, (*token, *renewals));
+                None
+            }
+            Fact::Granted { slot, lock, call, token, .. } => {
+                self.say(at, node, *slot, lock, Deed::Granted, Said::Granted(*call, *token))
+            }
+            Fact::Queued { slot, lock, call, .. } => {
+                self.say(at, node, *slot, lock, Deed::Queued, Said::Queued(*call))
+            }
+            Fact::Renewed { slot, lock, token, .. } => {
+                self.say(at, node, *slot, lock, Deed::Renewed, Said::Renewed(*token))
+            }
+            Fact::Freed { slot, lock, token, why } => {
+                self.say(at, node, *slot, lock, Deed::Freed, Said::Freed(*token, *why))
+            }
+            Fact::Guards { resource, call, token, accepted: true, .. } => {
+                self.guard(at, resource, *call, *token)
+            }
+            Fact::Holds { lock, .. } => {
+                let all = self.believers.entry(lock.clone()).or_default();
+                if !all.contains(&node) {
+                    self.overlaps += u64::from(!all.is_empty());
+                    all.push(node);
+                }
+                None
+            }
+            Fact::LetsGo { lock, .. } => {
+                if let Some(all) = self.believers.get_mut(lock) {
+                    all.retain(|who| *who != node);
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A replica restates a lock. What it says is news only if nobody was heard to apply as much:
+    /// then the ghost starts from there.
+    fn adopt(
+        &mut self,
+        at: usize,
+        node: NodeId,
+        slot: Slot,
+        lock: &Name,
+        (token, renewals): (Token, u32),
+    ) {
+        if slot <= self.newest {
+            return;
+        }
+        let ghost = self.ghosts.entry(lock.clone()).or_default();
+        if slot > ghost.slot {
+            // Who holds it and who waits is said next; of slots up to here, nothing else is judged.
+            let held = Held { call: CallId::default(), token, renewals, at };
+            let (held, told_by) = (Some(held), Some(node));
+            *ghost = Ghost { slot, told_by, held, token, token_at: at, ..Ghost::default() };
+        }
+    }
+
+    fn say(
+        &mut self,
+        at: usize,
+        node: NodeId,
+        slot: Slot,
+        lock: &Name,
+        deed: Deed,
+        said: Said,
+    ) -> Option<Broken> {
+        let ghost = self.ghosts.entry(lock.clone()).or_default();
+        if let Some((before, then)) = ghost.said.get(&(slot, deed)) {
+            let what = format!("{node} says {said:?} of {lock} in slot {slot}, not {before:?}");
+            return if *before == said { None } else { broken("LOCK-8", Some(*then), what) };
+        }
+        let told = ghost.told_by == Some(node) && slot <= ghost.slot;
+        if told {
+            ghost.take_restated(slot, said, at);
+        }
+        if told || slot < ghost.slot {
+            return None;
+        }
+        (ghost.slot, ghost.told_by) = (slot, None);
+        ghost.said.insert((slot, deed), (said, at));
+        if ghost.said.len() > KEPT {
+            ghost.said.pop_first();
+        }
+        let entry = self.applied.get(&node).filter(|(applied, _)| *applied == slot);
+        let entry = entry.map(|(_, entry)| entry.clone());
+        match said {
+            Said::Granted(call, token) => ghost.grant(at, lock, call, token),
+            Said::Queued(call) => {
+                ghost.queue.retain(|waiter| waiter.client != call.client);
+                ghost.queue.push_back(call);
+                None
+            }
+            Said::Renewed(token) => ghost.renew(lock, token, entry.as_deref()),
+            Said::Freed(token, why) => ghost.free(lock, token, why, entry.as_deref()),
+        }
+    }
+
+    fn guard(&mut self, at: usize, resource: &Name, call: CallId, token: Token) -> Option<Broken> {
+        let (highest, then) = self.fences.get(resource).copied().unwrap_or_default();
+        if token < highest {
+            let what = format!(
+                "{resource} accepts {call} with token {token} after it accepted token {highest}"
+            );
+            return broken("FENCE-2", Some(then), what);
+        }
+        self.fences.insert(resource.clone(), (token, at));
+        None
+    }
+}
+
+impl Ghost {
+    /// What a replica says of a slot before the ghost began: whom it has now.
+    fn take_restated(&mut self, slot: Slot, said: Said, at: usize) {
+        match said {
+            Said::Granted(call, token) => {
+                if let Some(held) = self.held.as_mut().filter(|held| held.token == token) {
+                    (held.call, held.at) = (call, at);
+                    self.said.insert((slot, Deed::Granted), (said, at));
+                }
+            }
+            Said::Queued(call) if !self.queue.contains(&call) => {
+                self.queue.push_back(call);
+                self.said.insert((slot, Deed::Queued), (said, at));
+            }
+            _ => {}
+        }
+    }
+
+    fn grant(&mut self, at: usize, lock: &Name, call: CallId, token: Token) -> Option<Broken> {
+        let held = self.held.replace(Held { call, token, renewals: 0, at });
+        let turn = self.queue.front().copied();
+        self.queue.retain(|waiter| *waiter != call);
+        let (before, then) = (self.token, self.token_at);
+        (self.token, self.token_at) = (token.max(before), at);
+        if let Some(held) = held.filter(|held| held.call != CallId::default()) {
+            let what = format!("{lock} is granted to {call} while {} holds it", held.call);
+            return broken("LOCK-1", Some(held.at), what);
+        }
+        if token <= before {
+            let what = format!("{lock} is granted under token {token} after token {before}");
+            return broken("FENCE-1", Some(then), what);
+        }
+        if let Some(turn) = turn.filter(|turn| *turn != call) {
+            let what = format!("{lock} is granted to {call}, but it was the turn of {turn}");
+            return broken("LOCK-7", None, what);
+        }
+        None
+    }
+
+    fn renew(&mut self, lock: &Name, token: Token, entry: Option<&Entry>) -> Option<Broken> {
+        let held = self.held.as_mut().filter(|held| held.call != CallId::default())?;
+        held.renewals += 1;
+        let own = match entry {
+            Some(Entry { call, op: Op::Renew { token: named, .. } }) => {
+                call.client == held.call.client && *named == held.token
+            }
+            Some(_) => false,
+            None => true,
+        };
+        let what = format!("{lock} is renewed for {} by a stranger", held.call);
+        if own && token == held.token { None } else { broken("LOCK-3", Some(held.at), what) }
+    }
+
+    fn free(
+        &mut self,
+        lock: &Name,
+        token: Token,
+        why: Freed,
+        entry: Option<&Entry>,
+    ) -> Option<Broken> {
+        let held = self.held.take().filter(|held| held.call != CallId::default())?;
+        let own = match entry {
+            Some(Entry { call, op: Op::Release { token: named, .. } }) => {
+                why == Freed::Released && call.client == held.call.client && *named == held.token
+            }
+            Some(Entry { op: Op::Expire { token: named, renewals, .. }, .. }) => {
+                why == Freed::Expired && *named == held.token && held.renewals <= *renewals
+            }
+            Some(_) => false,
+            None => true,
+        };
+        if own && token == held.token {
+            return None;
+        }
+        let by = entry.map_or("nothing".to_owned(), ToString::to_string);
+        let what = format!("{lock} is taken from {} with token {}, by {by}", held.call, held.token);
+        broken("LOCK-3", Some(held.at), what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Span, Time};
+    use crate::event::LetGo;
+
+    fn name() -> Name {
+        "door".parse().unwrap()
+    }
+
+    fn call(client: u16) -> CallId {
+        CallId { client: NodeId::client(client), seq: 1 }
+    }
+
+    fn granted(slot: Slot, client: u16, token: Token) -> Fact {
+        let (lock, call, ttl) = (name(), call(client), Span::secs(1));
+        Fact::Granted { slot, lock, call, token, ttl }
+    }
+
+    fn queued(slot: Slot, client: u16) -> Fact {
+        Fact::Queued { slot, lock: name(), call: call(client), ahead: 0 }
+    }
+
+    fn freed(slot: Slot, token: Token, why: Freed) -> Fact {
+        Fact::Freed { slot, lock: name(), token, why }
+    }
+
+    fn applies(slot: Slot, client: u16, op: Op) -> Fact {
+        let entry = Arc::new(Entry { call: CallId { seq: slot, ..call(client) }, op });
+        Fact::Applies { slot, entry, digest: 0 }
+    }
+
+    fn guards(token: Token, accepted: bool) -> Fact {
+        Fact::Guards { resource: name(), call: call(1), token, highest: 0, accepted }
+    }
+
+    /// The rules that facts of these nodes break.
+    fn rules(facts: &[(u16, Fact)]) -> Vec<&'static str> {
+        let mut check = Lock::default();
+        let mut see = |(at, (node, fact)): (usize, &(u16, Fact))| {
+            let kind = Kind::Fact(fact.clone());
+            check.see(at, &Event { at: Time::ZERO, node: NodeId::node(*node), kind })
+        };
+        facts.iter().enumerate().filter_map(&mut see).map(|violation| violation.rule).collect()
+    }
+
+    #[test]
+    fn a_grant_of_a_held_lock_is_found_by_whichever_replica_says_it_first() {
+        let release = Op::Release { lock: name(), token: 1 };
+        let fine = [
+            (1, granted(1, 1, 1)),
+            (2, granted(1, 1, 1)),
+            (2, applies(2, 1, release)),
+            (2, freed(2, 1, Freed::Released)),
+            (2, granted(3, 2, 3)),
+            (1, freed(2, 1, Freed::Released)),
+            (1, granted(3, 2, 3)),
+        ];
+        assert_eq!(rules(&fine), [""; 0]);
+        assert_eq!(rules(&[(1, granted(1, 1, 1)), (2, granted(3, 2, 3))]), ["LOCK-1"]);
+        assert_eq!(rules(&[(1, granted(1, 1, 1)), (2, granted(1, 2, 1))]), ["LOCK-8"]);
+    }
+
+    #[test]
+    fn tokens_must_rise() {
+        let free = (1, freed(2, 5, Freed::Expired));
+        let again = [(1, granted(1, 1, 5)), free, (1, granted(3, 2, 5))];
+        assert_eq!(rules(&again), ["FENCE-1"]);
+    }
+
+    #[test]
+    fn only_the_own_grant_can_be_ended() {
+        let end = |op: Op, why: Freed| {
+            let client = if why == Freed::Released { 2 } else { 1 };
+            let lock = name();
+            let renew = applies(2, 1, Op::Renew { lock: lock.clone(), token: 1 });
+            let renewed = Fact::Renewed { slot: 2, lock, token: 1, ttl: Span::secs(1) };
+            let facts =
+                [granted(1, 1, 1), renew, renewed, applies(3, client, op), freed(3, 1, why)];
+            rules(&facts.map(|fact| (1, fact)))
+        };
+        let lock = name();
+        let release = Op::Release { lock: lock.clone(), token: 1 };
+        assert_eq!(end(release, Freed::Released), ["LOCK-3"], "by a stranger");
+        let old = Op::Expire { lock: lock.clone(), token: 1, renewals: 0 };
+        assert_eq!(end(old, Freed::Expired), ["LOCK-3"], "it was renewed");
+        let right = Op::Expire { lock, token: 1, renewals: 1 };
+        assert_eq!(end(right, Freed::Expired), [""; 0]);
+    }
+
+    #[test]
+    fn who_asked_first_is_next() {
+        let facts = |first, second| {
+            let free = freed(4, 1, Freed::Expired);
+            let all = [granted(1, 1, 1), queued(2, 2), queued(3, 3), free];
+            let after = [granted(4, first, 4), freed(5, 4, Freed::Expired), granted(5, second, 5)];
+            let all: Vec<_> = all.into_iter().chain(after).map(|fact| (1, fact)).collect();
+            rules(&all)
+        };
+        assert_eq!(facts(2, 3), [""; 0]);
+        assert_eq!(facts(3, 2), ["LOCK-7"]);
+    }
+
+    #[test]
+    fn a_restarted_replica_that_repeats_old_facts_is_no_news() {
+        let expired = freed(3, 1, Freed::Expired);
+        let lock_is = |slot| Fact::LockIs { slot, lock: name(), token: 1, renewals: 0 };
+        let facts = [
+            (1, applies(1, 1, Op::Noop)),
+            (1, granted(1, 1, 1)),
+            (1, queued(2, 2)),
+            (1, applies(3, 1, Op::Noop)),
+            (2, lock_is(2)),
+            (2, granted(1, 1, 1)),
+            (2, queued(2, 2)),
+            (1, freed(3, 1, Freed::Released)),
+            (1, granted(3, 2, 3)),
+        ];
+        let noop = [(1, applies(9, 1, Op::Noop))];
+        assert_eq!(rules(&facts[..7]), [""; 0]);
+        assert_eq!(rules(&[&facts[..7], &noop].concat()), [""; 0]);
+        let joined_late = [
+            (2, lock_is(9)),
+            (2, granted(1, 1, 1)),
+            (2, queued(2, 2)),
+            (1, expired),
+            (1, freed(10, 1, Freed::Expired)),
+            (1, granted(10, 3, 10)),
+        ];
+        assert_eq!(rules(&joined_late), ["LOCK-7"], "it knows the queue from what was restated");
+    }
+
+    #[test]
+    fn a_fence_is_judged_by_what_was_accepted() {
+        let one = |fact| (1, fact);
+        let legal = [guards(5, true), guards(5, true), guards(9, true), guards(5, false)].map(one);
+        assert_eq!(rules(&legal), [""; 0]);
+        assert_eq!(rules(&[guards(9, true), guards(5, true)].map(one)), ["FENCE-2"]);
+    }
+
+    #[test]
+    fn overlapping_beliefs_are_counted_and_not_reported() {
+        let mut check = Lock::default();
+        let holds = Fact::Holds { lock: name(), token: 1, lease: Span::secs(1) };
+        let lets_go = Fact::LetsGo { lock: name(), token: 1, why: LetGo::RanOut };
+        let mut see = |client, kind| {
+            let event = Event { at: Time::ZERO, node: NodeId::client(client), kind };
+            assert_eq!(check.see(0, &event), None);
+            check.overlaps()
+        };
+        assert_eq!(see(1, Kind::Fact(holds.clone())), 0);
+        assert_eq!(see(1, Kind::Fact(holds.clone())), 0, "renewed");
+        assert_eq!(see(2, Kind::Fact(holds.clone())), 1);
+        see(1, Kind::Fact(lets_go));
+        see(2, Kind::Killed { lost: 0 });
+        assert_eq!(see(3, Kind::Fact(holds)), 1);
+    }
+}

@@ -1,0 +1,329 @@
+//! Progress: once nothing is broken any more, clients get answers again.
+//!
+//! | rule | holds as long as |
+//! |---|---|
+//! | LIVE-1 | each client that asks by itself gets its next success within a stated time after the last fault ended |
+//!
+//! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
+//! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
+//! are what commands did: a node that is down or frozen, a link that is not as it was, a slow disk,
+//! a clock at the wrong rate. A client that is down or frozen owes nothing itself.
+//!
+//! This is a *liveness* property: breaking it means that the cluster stalled, not that it did
+//! something wrong ([`Violation::is_stall`]).
+
+use super::{Check, Expect, Violation};
+use crate::base::{CallId, NodeId, Outcome, Refusal, Span, Time};
+use crate::command::{ClockFault, Command, DiskFault, Fault};
+use crate::event::{Event, Fact, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is wrong with the cluster now.
+#[derive(Debug, Default)]
+struct Faults {
+    down: BTreeSet<NodeId>,
+    frozen: BTreeSet<NodeId>,
+    links: BTreeMap<(NodeId, NodeId), Fault>,
+    disks: BTreeSet<NodeId>,
+    clocks: BTreeSet<NodeId>,
+}
+
+/// A client that owes a success.
+#[derive(Debug, Default)]
+struct Debt {
+    since: Time,
+    /// It was reported, and had no success since.
+    reported: bool,
+}
+
+/// The check.
+#[derive(Debug)]
+pub struct Progress {
+    /// All processes, in order.
+    all: Vec<NodeId>,
+    within: Span,
+    faults: Faults,
+    /// When anything was last wrong.
+    trouble: Time,
+    now: Time,
+    last: usize,
+    debts: BTreeMap<NodeId, Debt>,
+    /// When somebody's time will be up, at the earliest.
+    due: Time,
+}
+
+/// Whether an answer shows that the cluster works. A definite "no" to the operation as such does.
+fn is_success(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Unknown => false,
+        Outcome::Refused(why) => {
+            matches!(why, Refusal::Funds | Refusal::NotHeld | Refusal::StaleToken { .. })
+        }
+        _ => true,
+    }
+}
+
+impl Progress {
+    /// For such a cluster.
+    pub fn new(expect: &Expect) -> Progress {
+        let debts = expect.clients.iter().map(|client| (*client, Debt::default())).collect();
+        let mut all = [expect.nodes.clone(), expect.clients.clone()].concat();
+        all.sort_unstable();
+        let (faults, within) = (Faults::default(), expect.progress_within);
+        let (trouble, now) = (Time::ZERO, Time::ZERO);
+        let due = Time::ZERO + within;
+        Progress { all, within, faults, trouble, now, last: 0, debts, due }
+    }
+
+    fn returned(&mut self, call: CallId, outcome: &Outcome) {
+        if is_success(outcome)
+            && let Some(debt) = self.debts.get_mut(&call.client)
+        {
+            *debt = Debt { since: self.now, reported: false };
+        }
+    }
+
+    fn commanded(&mut self, command: &Command) {
+        match command {
+            Command::Clock { who, fault } => {
+                for node in who.nodes() {
+                    match fault {
+                        ClockFault::Drift(0) | ClockFault::Ok => self.faults.clocks.remove(node),
+                        ClockFault::Drift(_) => self.faults.clocks.insert(*node),
+                        ClockFault::Offset(_) => false,
+                    };
+                }
+            }
+            Command::Disk { who, fault } => {
+                for node in who.nodes() {
+                    match fault {
+                        DiskFault::Ok | DiskFault::Slow(Span::ZERO) => {
+                            self.faults.disks.remove(node)
+                        }
+                        DiskFault::Slow(_) => self.faults.disks.insert(*node),
+                        DiskFault::Lose | DiskFault::Wipe => false,
+                    };
+                }
+            }
+            _ => {
+                for link in command.links(&self.all) {
+                    command.alter(self.faults.links.entry(link).or_default());
+                }
+                self.faults.links.retain(|_, fault| *fault != Fault::default());
+            }
+        }
+    }
+
+    /// Whether this client is up and running.
+    fn is_live(&self, client: NodeId) -> bool {
+        !self.faults.down.contains(&client) && !self.faults.frozen.contains(&client)
+    }
+
+    /// Starts a client's time anew, if it has one.
+    fn excuse(&mut self, who: NodeId) {
+        if let Some(debt) = self.debts.get_mut(&who) {
+            debt.since = self.now;
+        }
+    }
+
+    /// Whether something is wrong that the cluster cannot be blamed for.
+    fn is_troubled(&self) -> bool {
+        let Faults { down, frozen, links, disks, clocks } = &self.faults;
+        down.iter().chain(frozen).any(|who| !who.is_client())
+            || !links.is_empty()
+            || !disks.is_empty()
+            || !clocks.is_empty()
+    }
+
+    fn change(&mut self, event: &Event) {
+        let faults = &mut self.faults;
+        match &event.kind {
+            Kind::Commanded(command) if command.is_fault() => {
+                self.trouble = self.now;
+                self.commanded(command);
+            }
+            Kind::Killed { .. } | Kind::Panicked { .. } => {
+                faults.down.insert(event.node);
+                faults.frozen.remove(&event.node);
+            }
+            Kind::Paused => drop(faults.frozen.insert(event.node)),
+            Kind::Started { .. } | Kind::Resumed => {
+                if let Err(place) = self.all.binary_search(&event.node) {
+                    self.all.insert(place, event.node);
+                }
+                faults.down.remove(&event.node);
+                faults.frozen.remove(&event.node);
+                self.trouble = self.now;
+                self.excuse(event.node);
+            }
+            Kind::Fact(Fact::Returns { call, outcome }) => self.returned(*call, outcome),
+            _ => {}
+        }
+    }
+
+    /// Who has waited for too long.
+    fn overdue(&mut self) -> Option<(NodeId, Time)> {
+        if self.now <= self.due {
+            return None;
+        }
+        if self.is_troubled() {
+            self.trouble = self.now;
+        }
+        let deadline = |debt: &Debt| debt.since.max(self.trouble) + self.within;
+        let owing = |client: &NodeId, debt: &Debt| self.is_live(*client) && !debt.reported;
+        let late = self
+            .debts
+            .iter()
+            .find(|(client, debt)| owing(client, debt) && deadline(debt) < self.now)
+            .map(|(client, debt)| (*client, debt.since.max(self.trouble)));
+        if let Some((client, _)) = late {
+            self.debts.entry(client).or_default().reported = true;
+            return late;
+        }
+        let open = self.debts.iter().filter(|(client, debt)| owing(client, debt));
+        let due = open.map(|(_, debt)| deadline(debt)).min();
+        self.due = due.unwrap_or(self.now + self.within);
+        None
+    }
+}
+
+impl Check for Progress {
+    fn name(&self) -> &'static str {
+        "progress"
+    }
+
+    fn about(&self) -> &'static str {
+        "Once nothing is broken any more, each client is answered again in time."
+    }
+
+    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        (self.now, self.last) = (self.now.max(event.at), at);
+        self.change(event);
+        let (client, since) = self.overdue()?;
+        let what = format!(
+            "{client} has had no success since {since}, though nothing is broken and {} are over",
+            self.within
+        );
+        Some(Violation { check: "progress", rule: "LIVE-1", what, at, because: Vec::new() })
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let Faults { down, frozen, links, disks, clocks } = &self.faults;
+        let node = |who: &&NodeId| !who.is_client();
+        let troubles = [
+            down.iter().find(node).map(|who| format!("{who} to be restarted")),
+            frozen.iter().find(node).map(|who| format!("{who} to be resumed")),
+            links.keys().next().map(|(from, to)| format!("{from} -> {to} to be healed")),
+            disks.first().map(|who| format!("the disk of {who} to be fast again")),
+            clocks.first().map(|who| format!("the clock of {who} to be right again")),
+        ];
+        if let Some(trouble) = troubles.into_iter().flatten().next() {
+            return Some(trouble);
+        }
+        let owes = |(client, debt): &(&NodeId, &Debt)| {
+            debt.since <= self.trouble && self.is_live(**client) && !debt.reported
+        };
+        let (client, _) = self.debts.iter().find(owes)?;
+        Some(format!("a success of {client}, until {}", self.trouble + self.within))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lab {
+        check: Progress,
+        found: Vec<Violation>,
+    }
+
+    impl Lab {
+        fn new() -> Lab {
+            let expect = Expect {
+                nodes: vec![NodeId::node(1), NodeId::node(2)],
+                clients: vec![NodeId::client(1)],
+                progress_within: Span::secs(10),
+                opening_balance: 0,
+            };
+            Lab { check: Progress::new(&expect), found: Vec::new() }
+        }
+
+        fn see(&mut self, secs: u64, node: NodeId, kind: Kind) {
+            let at = Time::ZERO + Span::secs(secs);
+            self.found.extend(self.check.see(0, &Event { at, node, kind }));
+        }
+
+        fn command(&mut self, secs: u64, line: &str) {
+            let command = Box::new(line.parse().unwrap());
+            self.see(secs, NodeId::BENCH, Kind::Commanded(command));
+        }
+
+        fn succeed(&mut self, secs: u64, outcome: Outcome) {
+            let client = NodeId::client(1);
+            let (call, outcome) = (CallId { client, seq: 1 }, Box::new(outcome));
+            self.see(secs, client, Kind::Fact(Fact::Returns { call, outcome }));
+        }
+    }
+
+    #[test]
+    fn a_client_without_success_is_reported_once() {
+        let mut lab = Lab::new();
+        lab.succeed(1, Outcome::Done);
+        lab.succeed(5, Outcome::Unknown);
+        lab.see(11, NodeId::client(9), Kind::Paused);
+        assert_eq!(lab.found.len(), 0);
+        lab.see(12, NodeId::client(9), Kind::Paused);
+        lab.see(13, NodeId::client(9), Kind::Paused);
+        assert_eq!(lab.found.len(), 1);
+        assert!(lab.found[0].is_stall());
+    }
+
+    #[test]
+    fn nothing_is_demanded_before_every_fault_has_ended() {
+        for (fault, end) in [
+            ("isolate n1", "heal"),
+            ("delay n1 -> n2 1s", "delay n1 -> n2 0ms"),
+            ("hold n1 ~ n2", "release n1 ~ n2"),
+            ("clock n1 drift 900", "clock n1 ok"),
+            ("disk n1 slow 1s", "disk n1 ok"),
+            ("isolate c7", "heal"),
+        ] {
+            let mut lab = Lab::new();
+            lab.see(0, NodeId::client(7), Kind::Started { boot: 1, records: 0, torn: false });
+            lab.command(1, fault);
+            lab.see(100, NodeId::client(7), Kind::Paused);
+            assert!(lab.check.waits_for().is_some(), "{fault}");
+            lab.command(100, end);
+            lab.see(110, NodeId::client(7), Kind::Paused);
+            assert_eq!(lab.found.len(), 0, "{fault}");
+            lab.see(111, NodeId::client(7), Kind::Paused);
+            assert_eq!(lab.found.len(), 1, "{end}");
+        }
+    }
+
+    #[test]
+    fn nodes_that_are_down_or_frozen_excuse_all_and_clients_only_themselves() {
+        let down = Kind::Killed { lost: 0 };
+        for (fault, end) in [
+            (down.clone(), Kind::Started { boot: 2, records: 0, torn: false }),
+            (Kind::Paused, Kind::Resumed),
+        ] {
+            let mut lab = Lab::new();
+            lab.see(1, NodeId::node(2), fault);
+            lab.see(50, NodeId::client(9), Kind::Paused);
+            lab.see(60, NodeId::node(2), end);
+            lab.see(70, NodeId::client(9), Kind::Paused);
+            assert_eq!(lab.found.len(), 0);
+            lab.see(71, NodeId::client(9), Kind::Paused);
+            assert_eq!(lab.found.len(), 1);
+        }
+        let mut lab = Lab::new();
+        lab.see(1, NodeId::client(1), down);
+        lab.see(90, NodeId::client(9), Kind::Paused);
+        assert_eq!(lab.found.len(), 0);
+        let mut lab = Lab::new();
+        lab.see(1, NodeId::client(9), Kind::Killed { lost: 0 });
+        lab.see(12, NodeId::client(9), Kind::Paused);
+        assert_eq!(lab.found.len(), 1);
+    }
+}
