@@ -4,7 +4,7 @@
 
 use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
 use netsplit::command::{Command, DiskFault, Link, Target, Unsynced};
-use netsplit::plan::{Log, Paxos, Plan, Services};
+use netsplit::plan::{Client, Load, Lock, Log, Paxos, Plan, Services};
 use netsplit::sim::hunt::{self, Found};
 
 /// A kind of cluster, and what is done to it besides the storm.
@@ -17,6 +17,9 @@ enum Case {
     Duel,
     /// Five nodes and the log: nodes are asked for entries all the time.
     Log,
+    /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
+    /// look at its clock.
+    Locks,
 }
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
@@ -37,6 +40,10 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
     (Mutation::LogNoClientTable, "log", Case::Log, 40),
+    (Mutation::LockBlindRelease, "lock", Case::Locks, 40),
+    (Mutation::LockNoFence, "lock", Case::Locks, 100),
+    (Mutation::LockRepeatToken, "lock", Case::Locks, 10),
+    (Mutation::LockShared, "lock", Case::Locks, 10),
 ];
 
 fn plan(case: Case) -> Plan {
@@ -58,6 +65,15 @@ fn plan(case: Case) -> Plan {
             let log = Some(Log { snapshot_every: 20, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
+        Case::Locks => {
+            let (log, lock) = (Some(Log::default()), Some(Lock {}));
+            let services = Services { log, lock, ..Services::default() };
+            let (ttl, hold) = (Span::millis(800), Span::millis(600));
+            let load = || vec![Load::Lock { locks: vec![name("door")], ttl, hold }];
+            let client = |n| Client { careful: n > 1, ..Client::new(n, load()) };
+            let clients = (1..=3).map(client).collect();
+            Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
+        }
     }
 }
 
@@ -66,6 +82,7 @@ fn until(case: Case) -> Time {
         Case::Decree => Time(6_000_000),
         Case::Duel => Time(3_000_000),
         Case::Log => Time(18_000_000),
+        Case::Locks => Time(30_000_000),
     }
 }
 
@@ -97,6 +114,9 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         return duel(seed);
     }
     let mut commands = hunt::storm(seed, plan, until);
+    if case == Case::Locks {
+        return commands;
+    }
     let mut rng = Rng::split(seed, "asks", 0);
     let nodes: Vec<NodeId> = plan.nodes.iter().map(|node| node.id).collect();
     let mut at = Time::ZERO;
@@ -149,6 +169,7 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Decree, 0..150);
     silent(Case::Duel, 0..100);
     silent(Case::Log, 0..30);
+    silent(Case::Locks, 0..100);
 }
 
 #[test]
@@ -157,4 +178,5 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Decree, 0..1000);
     silent(Case::Duel, 0..1000);
     silent(Case::Log, 0..1000);
+    silent(Case::Locks, 0..1000);
 }

@@ -149,6 +149,7 @@ impl From<Standing<'_>> for Stood {
         let verdict = match standing.verdict {
             Verdict::Holds => "holds",
             Verdict::Waiting => "waiting",
+            Verdict::Stalled => "stalled",
             Verdict::Broken => "broken",
         };
         let Standing { name, about, waits_for, count: broken, .. } = standing;
