@@ -1,9 +1,13 @@
 //! The program: arguments in, an exit code out. Only this file and the screen touch the terminal.
 
 use clap::Parser as _;
-use netsplit::cli::{Cli, FAILED, OK, Outcome, Show, USAGE};
+use netsplit::cli::{self, Cli, FAILED, OK, Outcome, Show, USAGE};
 use netsplit::error::Error;
 use netsplit::script::Stop;
+use netsplit::sim::Watch;
+use netsplit::tui::app::{App, Speed, Title};
+use netsplit::tui::run::End;
+use netsplit::tui::{self, Env, Look};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -27,8 +31,26 @@ fn screen(show: &Show) -> Result<u8, Stop> {
         let error = Error::new("there is no terminal to draw on");
         return Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")));
     }
-    let error = Error::new(format!("'{}' cannot be shown yet", show.plan.name));
-    Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")))
+    let cluster = cli::start(&show.plan, show.seed, Watch::Labels);
+    let look = Look::choose(&show.flags, &Env::read());
+    let title = Title {
+        name: show.plan.name.clone(),
+        seed: show.seed,
+        expect: show.plan.expect(),
+        processes: show.plan.processes().collect(),
+    };
+    let speed = match show.speed {
+        speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
+        _ => Speed::Full,
+    };
+    let mut app = App::new(title, look, speed, !show.paused);
+    app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
+    let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
+    Ok(match tui::run::run(&mut app, cluster, slow_line).map_err(Stop::Output)? {
+        End::Quit => OK,
+        // As a shell would say it.
+        End::Signal(number) => 128 + number,
+    })
 }
 
 /// Says why the program ends early, and with which code. A reader that went away (`| head`) has

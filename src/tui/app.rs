@@ -35,6 +35,7 @@ use crate::view::timeline::Timeline;
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use std::collections::VecDeque;
 
 /// What the app is told about the cluster it shows.
 #[derive(Clone, Debug)]
@@ -81,6 +82,8 @@ pub struct App {
     running: bool,
     /// Where in virtual time a replay of the past is.
     replayed: Time,
+    /// Commands to give when the run reaches their time, in order of time.
+    schedule: VecDeque<(Time, Command)>,
     /// Commands for the cluster, oldest first.
     outbox: Vec<Command>,
     undone: Vec<Command>,
@@ -106,6 +109,7 @@ impl App {
             reached: Time::ZERO,
             running: false,
             replayed: Time::ZERO,
+            schedule: VecDeque::new(),
             outbox: Vec::new(),
             undone: Vec::new(),
             zoom: false,
@@ -117,6 +121,31 @@ impl App {
             speed,
             playing,
         }
+    }
+
+    /// Has commands given when the run reaches their times.
+    pub fn schedule(&mut self, mut commands: Vec<(Time, Command)>) {
+        commands.sort_by_key(|(at, _)| *at);
+        self.schedule = commands.into();
+        self.due();
+    }
+
+    /// Gives the commands whose time has come. They are the run's story, not the person's wish of
+    /// now, so they go to the end of the run, wherever one looks.
+    fn due(&mut self) {
+        while self.schedule.front().is_some_and(|(at, _)| *at <= self.reached) {
+            let Some((at, command)) = self.schedule.pop_front() else { return };
+            match self.timeline.live_board().resolve(&command) {
+                Ok(command) => self.outbox.push(command),
+                Err(why) => self.say(format!("at {at}: {command}: {why}")),
+            }
+        }
+    }
+
+    /// The time to run to, `passed` from now, but not past a command that is due.
+    fn goal(&self, passed: Span) -> Time {
+        let goal = self.reached + passed;
+        self.schedule.front().map_or(goal, |(at, _)| goal.min(*at))
     }
 
     /// Whether the person wants to leave.
@@ -143,7 +172,10 @@ impl App {
     pub fn update(&mut self, update: Update) {
         match update {
             Update::Events(events) => self.take_events(events),
-            Update::Reached { now, busy } => (self.reached, self.running) = (now, busy),
+            Update::Reached { now, busy } => {
+                (self.reached, self.running) = (now, busy);
+                self.due();
+            }
             Update::Forked { keep, now } => self.forked(keep, now),
             Update::Refused { why, .. } => self.say(why),
         }
@@ -189,7 +221,7 @@ impl App {
         }
         if !self.running {
             self.running = true;
-            self.outbox.push(Command::Run { until: Some(self.reached + passed) });
+            self.outbox.push(Command::Run { until: Some(self.goal(passed)) });
         }
     }
 
@@ -342,7 +374,7 @@ impl App {
         match self.timeline.is_live() {
             true => {
                 self.running = true;
-                self.outbox.push(Command::Run { until: Some(self.reached + Span::secs(1)) });
+                self.outbox.push(Command::Run { until: Some(self.goal(Span::secs(1))) });
             }
             false => self.timeline.skip(Span::secs(1)),
         }

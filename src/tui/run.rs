@@ -26,10 +26,8 @@ const BATCH: usize = 16;
 pub enum End {
     /// The person left.
     Quit,
-    /// A signal of this number came.
-    Signal(i32),
-    /// The terminal is gone.
-    Lost,
+    /// A signal of this number came, or the terminal went away (1).
+    Signal(u8),
 }
 
 /// Shows a cluster until the person leaves or a signal comes. The terminal is as before afterwards.
@@ -90,7 +88,7 @@ async fn turn(
                     last_tick = if ticking { last_tick } else { Instant::now() };
                 }
                 Some(Err(error)) => return Err(error),
-                None => return Ok(End::Lost),
+                None => return Ok(End::Signal(1)),
             },
             _ = term.recv() => return Ok(End::Signal(15)),
             _ = hup.recv() => return Ok(End::Signal(1)),

@@ -18,7 +18,7 @@ const REACH: usize = 50_000;
 
 /// The pane.
 #[derive(Debug)]
-pub struct Events;
+pub(super) struct Events;
 
 /// Whether an event is worth a row.
 fn shown(event: &Event, zoomed: bool) -> bool {

@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 
 /// The pane.
 #[derive(Debug)]
-pub struct Scrubber;
+pub(super) struct Scrubber;
 
 /// Cells on each side of the scrubber: the name of the track, the time at the end.
 const LEFT: u16 = 9;
