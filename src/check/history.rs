@@ -8,7 +8,7 @@
 //! | CLIENT-4 | a counter is at least what was acknowledged before, and at most what was ever added |
 //!
 //! Because every answer carries its key's version, these rules decide linearizability per key
-//! without a search (Herlihy and Wing 1990; with versions the order of writes is known, which is the
+//! without a search (Herlihy and Wing 1990; with versions the order of writes is known, an
 //! easy case of Gibbons and Korach 1997): order all operations by version, reads after their write.
 //! CLIENT-1 says that this order never contradicts real time, CLIENT-2 and CLIENT-3 that it
 //! explains all values.
