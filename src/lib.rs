@@ -1,4 +1,76 @@
 //! Netsplit: a cluster workbench for the terminal.
+//!
+//! One binary runs real protocol code (a consistent-hash ring, locks, Paxos, a replicated log,
+//! two-phase commit, a failure detector) as a cluster of nodes, draws what the protocols do, lets a
+//! person break the cluster, goes back in time, and proves what went wrong. This page is the map.
+//!
+//! # The one flow
+//!
+//! ```text
+//!  keys ─┐                                                    ┌─> Timeline ─> Board ─> panes
+//!  -c   ─┼─> Command ──> Cluster ──> Host ──> services ─> Event ─> checks ─> Violation ─> panes, exit code
+//!  file ─┘              (simulator)                           └─> lines on stdout, digest
+//! ```
+//!
+//! Three plain-data languages, and nothing else crosses a line: a [`command::Command`] goes in, a
+//! [`proto::Message`] travels between nodes, an [`event::Event`] comes out. Nothing on the right
+//! calls to the left: a pane that wants something done gives a command, and it goes round again.
+//!
+//! * *Looking back is not going back.* Scrubbing moves a cursor over the list of events, and panes
+//!   draw a fold of it ([`view`]). Only acting in the past touches the simulator's world: it begins
+//!   a branch ([`sim::history`]).
+//! * *Checks read events only* ([`check`]). The invariant that guards a million simulated steps is
+//!   the one that a person sees break on screen.
+//! * *Everything has a text form.* The line that the `:` prompt takes is the line that `-c` takes
+//!   and that the event list shows.
+//!
+//! # Where is what
+//!
+//! | level | module | what may happen there |
+//! |---|---|---|
+//! | 0 | [`base`], [`error`] | words: ids, time, chance, operations, placement; what a user did wrong |
+//! | 1 | [`command`], [`event`] | what goes in, what comes out, one text form each |
+//! | 2 | [`proto`] | protocols as pure state machines, one directory or file each |
+//! | 2 | [`net`] | what the network does to one message |
+//! | 2 | [`check`] | properties, read from events |
+//! | 2 | [`view`] | the board: a fold of events, without colours or a terminal |
+//! | 2 | [`cluster`] | the seam: two channels |
+//! | 3 | [`host`] | one node without I/O: services, timers, write barrier |
+//! | 3 | [`plan`] | cluster files |
+//! | 4 | [`sim`] | the world as one value, its history, the player behind the seam, storms of faults |
+//! | 5 | [`script`] | runs without a terminal |
+//! | 5 | [`tui`] | the terminal: panes, keys, layout |
+//! | 6 | [`cli`] | arguments; puts the others together |
+//!
+//! # What must stay true
+//!
+//! Each line is enforced by a test, named behind it.
+//!
+//! * A module names only modules of lower levels, and `tui`, `script` and `check` never name
+//!   `proto`, `host` or `sim` (`tests/tidy.rs`).
+//! * `base`, `proto`, `host`, `net`, `sim`, `check`, `view` and `plan` read no clock, no environment
+//!   and no unordered collection, and start no thread (`tests/tidy.rs`, `clippy.toml`).
+//! * The same file, seed and commands give the same events, byte for byte (`tests/samples.rs`).
+//! * A branch repeats its past exactly (`sim::history`, `sim::player`).
+//! * A command prints what it is read from (`command`).
+//! * Nothing a node says leaves before what it wrote is durable (`host`); switching that rule off is
+//!   caught (`tests/mutations.rs`).
+//! * Every check catches a planted bug, and is silent without it (`tests/mutations.rs`).
+//! * The samples survive any storm, and make progress after it (`tests/seeds.rs`).
+//! * Drawing changes nothing and fits any size (`tests/screens.rs`).
+//!
+//! # Decisions that differ from what one might expect
+//!
+//! * Services of one node talk by calls and by *hearing each other's facts*
+//!   ([`proto::Protocol::hear`]), not by embedding one in another: a fact is already the shared
+//!   word for what happened, so no second vocabulary inside a node is needed.
+//! * Facts wait behind the write barrier, as messages do. A check that counts a vote must never
+//!   count one that a crash can take back.
+//! * What comes through the seam is a [`cluster::Update`], not a bare event: batches, because a
+//!   simulator makes millions of events a second, and the few answers (time stands still, a branch
+//!   begins, a command was refused) that are no event of the cluster.
+//! * The player keeps no pace. Whoever wants to watch sends `run until` a little at a time, so the
+//!   only clock is in the terminal's loop.
 
 pub mod base;
 pub mod check;
