@@ -1,9 +1,14 @@
 //! Cluster files: the built-in ones load and run the same every time; wrong ones are refused with
 //! their place and a remedy; no file panics.
 
+use netsplit::base::Time;
+use netsplit::cli;
 use netsplit::error::Source;
 use netsplit::plan::{self, Load, Plan, SAMPLES, file};
+use netsplit::script::{self, Format, Options, Summary};
+use netsplit::sim::Watch;
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 fn parse(text: &str) -> Result<Plan, String> {
     file::parse("test", &Source::new("x.toml", text)).map_err(|error| error.to_string())
@@ -52,6 +57,55 @@ fn the_default_cluster_runs_everything() {
     assert!(loads().any(|load| matches!(load, Load::Bank { .. })));
     assert!(loads().any(|load| matches!(load, Load::Lock { .. })));
     assert!(loads().any(|load| matches!(load, Load::ReadWrite { .. })));
+}
+
+/// Twenty seconds of a sample, with a crash and a cut.
+fn run(name: &str) -> Summary {
+    let plan = plan::builtin(name).unwrap_or_else(|error| panic!("{error}"));
+    let steps = ["4s kill n1", "8s restart n1", "10s isolate n2", "13s heal"];
+    let options = Options {
+        seed: plan.seed,
+        until: Time(20_000_000),
+        steps: steps.map(|step| step.parse().expect("these are steps")).into(),
+        format: Format::Text,
+        quiet: true,
+        replay: String::new(),
+    };
+    let mut cluster = cli::start(&plan, plan.seed, Watch::Labels);
+    script::run(&mut cluster, &plan, &options, &mut std::io::sink()).expect("samples run")
+}
+
+/// The digests stand in `tests/digests.txt`, so that a change of behaviour is seen as such. Run with
+/// `UPDATE_DIGESTS=1` to write them anew, and say in the commit why they changed.
+#[test]
+fn every_sample_runs_the_same_every_time() {
+    let mut digests = String::new();
+    for (name, _) in SAMPLES {
+        let (first, second) = (run(name), run(name));
+        assert_eq!(first.digest, second.digest, "{name} is not deterministic");
+        assert!(first.failures.is_empty(), "{first}");
+        writeln!(digests, "{name} {:016x}", first.digest).unwrap();
+    }
+    let path = "tests/digests.txt";
+    if std::env::var_os("UPDATE_DIGESTS").is_some() {
+        std::fs::write(path, &digests).unwrap();
+    }
+    if let Ok(committed) = std::fs::read_to_string(path) {
+        assert_eq!(digests, committed, "UPDATE_DIGESTS=1 writes them anew");
+    }
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let plan = plan::builtin("three-paxos").unwrap();
+    let run = |seed| {
+        let until = Time(1_000_000);
+        let (steps, replay) = (Vec::new(), String::new());
+        let options = Options { seed, until, steps, format: Format::Text, quiet: true, replay };
+        let mut cluster = cli::start(&plan, seed, Watch::Labels);
+        script::run(&mut cluster, &plan, &options, &mut std::io::sink()).unwrap().digest
+    };
+    assert_ne!(run(1), run(2));
 }
 
 #[test]

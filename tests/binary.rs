@@ -1,0 +1,224 @@
+//! The program as a user runs it: output, messages, exit codes.
+
+use assert_cmd::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs `netsplit` with these arguments and without a terminal.
+fn netsplit(args: &[&str]) -> Ran {
+    let output = command().args(args).output().expect("the binary starts");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    let code = output.status.code().expect("it ends by itself");
+    Ran { code, out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn command() -> Command {
+    let mut command = Command::cargo_bin("netsplit").expect("the binary is built");
+    command.env_clear().env("TERM", "xterm-256color");
+    command
+}
+
+/// Checks that a command line is refused as bad input, with all of `parts` on standard error.
+#[track_caller]
+fn refused(args: &[&str], parts: &[&str]) {
+    let ran = netsplit(args);
+    assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
+    for part in parts {
+        assert!(ran.err.contains(part), "'{part}' is missing in:\n{}", ran.err);
+    }
+}
+
+fn digest(out: &str) -> &str {
+    let (_, rest) = out.split_once("digest ").expect("the summary has a digest");
+    &rest[..16]
+}
+
+#[test]
+fn a_run_ends_with_its_verdict_and_how_to_repeat_it() {
+    let ran = netsplit(&["run", "three-paxos", "--headless", "--until", "2s", "-c", "1s kill n2"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines[0], "0.000 n1 starts, boot 1, 0 records");
+    assert!(lines.contains(&"1.000 - ▼ kill n2"));
+    assert_eq!(lines.last(), Some(&"verdict: ok"));
+    let replay = "replay: netsplit run three-paxos --headless --seed 7 --until 2s -c '1s kill n2'";
+    assert!(lines.contains(&replay), "{}", ran.out);
+}
+
+#[test]
+fn same_seed_same_digest_whatever_is_written() {
+    let run = |more: &[&str]| {
+        let args = ["run", "bank", "--headless", "--until", "2s", "-c", "1s kill n2"];
+        netsplit(&[&args[..], more].concat()).out
+    };
+    let text = run(&[]);
+    let digest = digest(&text).to_owned();
+    assert_eq!(run(&[]), text);
+    assert!(run(&["--quiet"]).contains(&format!("digest {digest}")));
+    assert!(run(&["--format", "json"]).contains(&format!("\"digest\":\"{digest}\"")));
+    assert!(!run(&["--seed", "8"]).contains(&digest));
+}
+
+#[test]
+fn the_replay_line_repeats_the_run() {
+    let args = ["run", "locks", "--headless", "--until", "2s", "--quiet", "-c", "1s isolate n1"];
+    let first = netsplit(&args).out;
+    let (_, line) = first.split_once("replay: netsplit ").expect("there is a replay line");
+    let line = line.lines().next().expect("it has an end");
+    let (words, step) = line.split_once(" -c ").expect("it has the step");
+    let mut again: Vec<&str> = words.split(' ').collect();
+    again.extend(["-c", step.trim_matches('\''), "--quiet"]);
+    assert_eq!(netsplit(&again).out, first);
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let ran = netsplit(&[
+        "--headless",
+        "--until",
+        "500ms",
+        "--format",
+        "json",
+        "--seed",
+        "18446744073709551615",
+    ]);
+    let lines: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let (summary, events) = lines.split_last().expect("there are lines");
+    assert_eq!(summary["type"], "summary");
+    assert_eq!(summary["seed"], "18446744073709551615", "not rounded");
+    assert_eq!(summary["events"], events.len());
+    assert_eq!(summary["verdict"], "ok");
+    for (n, event) in events.iter().enumerate() {
+        assert_eq!((&event["type"], &event["n"]), (&"event".into(), &n.into()));
+        assert!(event["t_us"].is_u64() && event["node"].is_string() && event["text"].is_string());
+    }
+    assert_eq!(events[0]["kind"], "started");
+    assert!(events.iter().any(|event| event["kind"] == "sent"));
+}
+
+#[test]
+fn fewer_events_can_be_asked_for() {
+    let count = |events| {
+        let args = ["run", "three-paxos", "--headless", "--until", "1s", "--events", events];
+        netsplit(&args).out.lines().count()
+    };
+    assert!(count("facts") < count("messages"));
+    assert_eq!(count("messages"), count("all"));
+}
+
+#[test]
+fn words_mean_who_they_mean_at_that_time() {
+    let ran = netsplit(&["run", "locks", "--headless", "--until", "6s", "-c", "5s kill leader"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let killed = ran.out.lines().find(|line| line.contains("▼ kill n")).expect("somebody died");
+    let leader = killed.rsplit(' ').next().expect("it has a name");
+    let leads = format!(" {leader} leads ");
+    assert!(ran.out.contains(&leads), "{leader} never led");
+}
+
+#[test]
+fn commands_that_make_no_sense_are_refused() {
+    refused(&["--headless", "-c", "3s kil leader"], &["-c:1:1", "^^^", "did you mean 'kill'?"]);
+    refused(&["--headless", "-c", "kill n1"], &["-c:1:1"]);
+    refused(&["--headless", "-c", "3s step 5"], &["steers time"]);
+    refused(&["--headless", "-q", "-c", "1s kill n9"], &["there is no n9 in this cluster"]);
+    refused(&["--headless", "-q", "-c", "1s restart n1"], &["n1 is up"]);
+    refused(&["--headless", "-q", "-c", "0s kill leader"], &["nobody leads now"]);
+    refused(&["--headless", "-c", "31s kill n1"], &["after the end of the run", "--until"]);
+    refused(&["--headless", "--until", "soon"], &["--until:1:1", "not a length of time"]);
+}
+
+#[test]
+fn usage_errors_have_a_hint() {
+    refused(&["--headles"], &["--headless"]);
+    refused(&["--until", "3s"], &["--headless"]);
+    refused(&["--headless", "--format", "xml"], &["text", "json"]);
+    refused(&["bnak"], &["did you mean the built-in cluster 'bank'?"]);
+    refused(&["--headless", "--paused"], &["cannot be used with"]);
+    refused(&["check"], &["<FILE>"]);
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_do() {
+    refused(&[], &["no terminal", "--headless"]);
+    refused(&["run", "bank"], &["no terminal", "--headless"]);
+}
+
+#[test]
+fn files_are_checked_with_place_and_remedy() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let good = file("good.toml", "nodes = 3\n[log]\n[lock]\n");
+    let bad = file("bad.toml", "nodes = 3\n[membrship]\n");
+    let ran = netsplit(&["check", &good, &bad, "bank"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("good.toml: right. 3 nodes, 0 clients; log, lock"), "{}", ran.out);
+    assert!(ran.out.contains("bank: right."), "a bad file does not hide the next: {}", ran.out);
+    assert!(ran.err.contains("bad.toml:2:2") && ran.err.contains("did you mean 'membership'?"));
+    assert_eq!(netsplit(&["check", &good]).code, 0);
+    refused(&["run", &bad, "--headless"], &["bad.toml:2:2", "did you mean 'membership'?"]);
+}
+
+#[test]
+fn a_sample_can_begin_a_file_of_ones_own() {
+    let list = netsplit(&["samples"]);
+    for name in ["default", "three-paxos", "bank", "locks", "ring-50"] {
+        assert!(list.out.contains(name), "{}", list.out);
+    }
+    let text = netsplit(&["samples", "locks"]).out;
+    assert_eq!(text, include_str!("../sample-clusters/locks.toml"));
+    refused(&["samples", "lcoks"], &["did you mean the built-in cluster 'locks'?"]);
+}
+
+#[test]
+fn help_teaches() {
+    let long = netsplit(&["--help"]);
+    assert_eq!(long.code, 0);
+    for part in ["Examples:", "kill WHO", "Exit codes:", "--headless", "three-paxos"] {
+        assert!(long.out.contains(part), "{part} is missing");
+    }
+    assert!(netsplit(&["-h"]).out.lines().count() < 50, "the short help fits a screen");
+    assert!(netsplit(&["--version"]).out.starts_with("netsplit 0."));
+    let info = netsplit(&["info"]);
+    assert!(info.out.contains("lock.no_fence") && info.out.contains("does not look at the token"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_netsplit"))
+        .args(["--headless", "--until", "600s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut reader = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("there is a line");
+    drop(reader);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_full_disk_is_a_failure_of_the_program() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_netsplit"))
+        .args(["--headless", "--until", "5s"])
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status()
+        .expect("the binary starts");
+    assert_eq!(status.code(), Some(1));
+}
