@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = io::stderr().is_terminal() && !no_color && !cli.colourless();
-    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
     let done = cli.execute(&mut out, &mut io::stderr()).and_then(|outcome| match outcome {
         Outcome::Done(code) => Ok(code),
         Outcome::Screen(show) => screen(&show),
