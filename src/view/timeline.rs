@@ -533,19 +533,13 @@ impl Timeline {
 mod tests {
     use super::*;
     use crate::base::{Ballot, NodeId};
-    use crate::plan::{Membership, Plan, Services};
+    use crate::plan::builtin;
     use crate::sim::{Watch, World};
     use proptest::prelude::*;
 
-    /// The events of a real run of five nodes, with the commands at their steps.
+    /// The events of a real run of five nodes and their clients, with the commands at their steps.
     fn run(seed: u64, steps: u64, commands: &[(u64, &str)]) -> Vec<Event> {
-        let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(350));
-        let services = Services {
-            ping: Some(1),
-            membership: Some(Membership { heartbeat, suspect_after }),
-            ..Services::default()
-        };
-        let plan = Plan { services, ..Plan::bare(5) };
+        let plan = builtin("default").unwrap();
         let mut out = Vec::new();
         let mut world = World::new(&plan, seed, Watch::Labels, &mut out);
         for step in 0..steps {
@@ -617,7 +611,11 @@ mod tests {
     fn the_board_agrees_with_the_run() {
         let timeline = timeline(&run(7, 3_500, STORY));
         let board = timeline.board();
-        assert_eq!(board.nodes.ids().len(), 5);
+        assert_eq!((board.nodes.servers().count(), board.nodes.clients().count()), (5, 3));
+        assert!(board.leader().is_some() && board.decree.chosen().is_some());
+        let applied = |(_, replica): (NodeId, &crate::view::log::Replica)| replica.applied;
+        assert_eq!(board.log.replicas().map(applied).max(), Some(board.log.commit));
+        assert!(board.locks.all().any(|(_, lock)| lock.grants().any(|grant| grant.end.is_some())));
         assert!(board.nodes.all().all(|node| node.life.is_up()));
         let faults: Vec<&str> = board.faults.active().iter().map(|f| &*f.text).collect();
         assert_eq!(faults, ["clock n4 drift 5000", "loss all 20%", "hold n1 -> n3"]);
