@@ -7,9 +7,9 @@
 //! # The one flow
 //!
 //! ```text
-//!  keys ─┐                                                    ┌─> Timeline ─> Board ─> panes
-//!  -c   ─┼─> Command ──> Cluster ──> Host ──> services ─> Event ─> checks ─> Violation ─> panes, exit code
-//!  file ─┘              (simulator)                           └─> lines on stdout, digest
+//!  keys ─┐                                             ┌─> Timeline ─> Board ─> panes
+//!  -c   ─┼─> Command ─> Cluster ─> Host ─> services ─> Event ─> checks ─> Violation ─> exit code
+//!  file ─┘             (simulator)                     └─> lines on stdout, digest
 //! ```
 //!
 //! Three plain-data languages, and nothing else crosses a line: a [`command::Command`] goes in, a
@@ -28,7 +28,7 @@
 //!
 //! | level | module | what may happen there |
 //! |---|---|---|
-//! | 0 | [`base`], [`error`] | words: ids, time, chance, operations, placement; what a user did wrong |
+//! | 0 | [`base`], [`error`] | words: ids, time, chance, placement; what a user did wrong |
 //! | 1 | [`command`], [`event`] | what goes in, what comes out, one text form each |
 //! | 2 | [`proto`] | protocols as pure state machines, one directory or file each |
 //! | 2 | [`net`] | what the network does to one message |
@@ -37,7 +37,7 @@
 //! | 2 | [`cluster`] | the seam: two channels |
 //! | 3 | [`host`] | one node without I/O: services, timers, write barrier |
 //! | 3 | [`plan`] | cluster files |
-//! | 4 | [`sim`] | the world as one value, its history, the player behind the seam, storms of faults |
+//! | 4 | [`sim`] | the world as one value, its history, the player, storms of faults |
 //! | 5 | [`script`] | runs without a terminal |
 //! | 5 | [`tui`] | the terminal: panes, keys, layout |
 //! | 6 | [`cli`] | arguments; puts the others together |
@@ -48,13 +48,13 @@
 //!
 //! * A module names only modules of lower levels, and `tui`, `script` and `check` never name
 //!   `proto`, `host` or `sim` (`tests/tidy.rs`).
-//! * `base`, `proto`, `host`, `net`, `sim`, `check`, `view` and `plan` read no clock, no environment
-//!   and no unordered collection, and start no thread (`tests/tidy.rs`, `clippy.toml`).
+//! * `base`, `proto`, `host`, `net`, `sim`, `check`, `view` and `plan` read no clock, no
+//!   environment and no unordered collection, and start no thread (`tests/tidy.rs`, `clippy.toml`).
 //! * The same file, seed and commands give the same events, byte for byte (`tests/samples.rs`).
 //! * A branch repeats its past exactly (`sim::history`, `sim::player`).
 //! * A command prints what it is read from (`command`).
-//! * Nothing a node says leaves before what it wrote is durable (`host`); switching that rule off is
-//!   caught (`tests/mutations.rs`).
+//! * Nothing a node says leaves before what it wrote is durable (`host`); switching that rule off
+//!   is caught (`tests/mutations.rs`).
 //! * Every check catches a planted bug, and is silent without it (`tests/mutations.rs`).
 //! * The samples survive any storm, and make progress after it (`tests/seeds.rs`).
 //! * Drawing changes nothing and fits any size (`tests/screens.rs`).
