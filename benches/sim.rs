@@ -2,9 +2,10 @@
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use netsplit::base::Time;
+use netsplit::base::{NodeId, Op, Span, Time};
+use netsplit::command::Command;
 use netsplit::event::{Event, Kind};
-use netsplit::plan::{self, Plan, Services};
+use netsplit::plan::{self, Log, Plan, Services};
 use netsplit::sim::history::History;
 use netsplit::sim::{Watch, World};
 use std::hint::black_box;
@@ -117,5 +118,58 @@ fn seek(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ping_pong, samples, idle, seek);
+/// A cluster that replicates a log, and a stream of requests to its nodes in turn.
+struct Replicating {
+    world: World,
+    out: Vec<Event>,
+    next: Time,
+    asked: u64,
+}
+
+impl Replicating {
+    fn new(watch: Watch) -> Replicating {
+        let services = Services { log: Some(Log::default()), ..Services::default() };
+        let plan = Plan { services, ..Plan::bare(5) };
+        let mut out = Vec::new();
+        let world = World::new(&plan, 7, watch, &mut out);
+        let mut cluster = Replicating { world, out, next: Time(2_000_000), asked: 0 };
+        // Until somebody leads.
+        cluster.run(20_000);
+        cluster
+    }
+
+    /// Takes steps, and returns how many messages were delivered (if the world tells).
+    fn run(&mut self, steps: u64) -> u64 {
+        let mut delivered = 0;
+        for _ in 0..steps {
+            self.out.clear();
+            if self.world.now() >= self.next {
+                self.next = self.world.now() + Span::millis(2);
+                self.asked += 1;
+                let who = NodeId::node(1 + (self.asked % 5) as u16);
+                let op = Op::Propose { value: "x".parse().expect("it is a name") };
+                drop(self.world.apply(&Command::Ask { who, op }, &mut self.out));
+            }
+            self.world.step(&mut self.out);
+            let received = |event: &&Event| matches!(event.kind, Kind::Received { .. });
+            delivered += self.out.iter().filter(received).count() as u64;
+            black_box(&self.out);
+        }
+        delivered
+    }
+}
+
+/// Five nodes replicate a log, 500 entries a virtual second.
+fn multipaxos(c: &mut Criterion) {
+    let delivered = Replicating::new(Watch::Messages).run(STEPS);
+    let mut group = c.benchmark_group("multipaxos");
+    group.throughput(Throughput::Elements(delivered)).sample_size(20);
+    for (name, watch) in [("facts", Watch::Facts), ("messages", Watch::Messages)] {
+        let mut cluster = Replicating::new(watch);
+        group.bench_function(name, |b| b.iter(|| cluster.run(STEPS)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, ping_pong, samples, idle, seek, multipaxos);
 criterion_main!(benches);
