@@ -85,6 +85,8 @@ pub struct Host {
     /// What may be said once batch `.0` is durable.
     waiting: VecDeque<(u64, Output)>,
     barrier: bool,
+    /// Empty between inputs; kept for its room.
+    effects: VecDeque<(ServiceId, Effect)>,
 }
 
 impl Clone for Frame {
@@ -113,6 +115,7 @@ impl Host {
             durable: 0,
             waiting: VecDeque::new(),
             barrier: !setup.mutations.has(Mutation::HostNoBarrier),
+            effects: VecDeque::new(),
         };
         let mut effects = VecDeque::new();
         for config in setup.stack.iter() {
@@ -128,7 +131,7 @@ impl Host {
     /// Handles one input.
     pub fn handle(&mut self, input: Input, now: Time, wall: Time, out: &mut Vec<Output>) {
         (self.frame.now, self.frame.wall) = (now, wall);
-        let mut effects = VecDeque::new();
+        let mut effects = std::mem::take(&mut self.effects);
         match input {
             Input::Deliver { from, message } => {
                 let id = message.service();
@@ -245,6 +248,7 @@ impl Host {
             self.written += 1;
             out.push(Output::Write { upto: self.written, batch });
         }
+        self.effects = effects;
     }
 
     fn tell_siblings(

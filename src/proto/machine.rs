@@ -15,7 +15,7 @@ use super::lock::table::Table;
 use super::ring::Views;
 use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
 /// How many calls of one client are remembered.
@@ -24,10 +24,29 @@ pub const REMEMBERED: usize = 64;
 /// What became of the last calls of one client.
 #[derive(Clone, Debug, Default)]
 struct Session {
-    /// By number: the answer, or none yet.
-    calls: BTreeMap<u64, Option<Outcome>>,
+    /// The number, and the answer or none yet; in the order of numbers.
+    calls: VecDeque<(u64, Option<Outcome>)>,
     /// The largest number that was forgotten.
     forgotten: u64,
+}
+
+impl Session {
+    fn get(&self, seq: u64) -> Option<&Option<Outcome>> {
+        let at = self.calls.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
+        self.calls.get(at).map(|(_, outcome)| outcome)
+    }
+
+    fn set(&mut self, seq: u64, outcome: Option<Outcome>) {
+        match self.calls.binary_search_by_key(&seq, |(seq, _)| *seq) {
+            Ok(at) => self.calls[at].1 = outcome,
+            Err(at) => self.calls.insert(at, (seq, outcome)),
+        }
+        if self.calls.len() > REMEMBERED
+            && let Some((seq, _)) = self.calls.pop_front()
+        {
+            self.forgotten = self.forgotten.max(seq);
+        }
+    }
 }
 
 /// What the client table knows about a call.
@@ -77,7 +96,7 @@ impl Machine {
             return Known::No;
         }
         let Some(session) = self.sessions.get(&call.client) else { return Known::No };
-        match session.calls.get(&call.seq) {
+        match session.get(call.seq) {
             Some(Some(outcome)) => Known::Answered(outcome.clone()),
             Some(None) => Known::Waiting,
             None if call.seq <= session.forgotten => Known::Answered(Outcome::Unknown),
@@ -105,7 +124,9 @@ impl Machine {
         let answers = self.carry_out(slot, entry, facts);
         let mut fold = Fold(self.digest);
         (slot, entry.call).hash(&mut fold);
-        self.remember(entry.call, None);
+        if answers.iter().all(|(call, _)| *call != entry.call) {
+            self.remember(entry.call, None);
+        }
         for (call, outcome) in &answers {
             (call, outcome).hash(&mut fold);
             self.remember(*call, Some(outcome.clone()));
@@ -135,13 +156,7 @@ impl Machine {
     }
 
     fn remember(&mut self, call: CallId, outcome: Option<Outcome>) {
-        let session = self.sessions.entry(call.client).or_default();
-        session.calls.insert(call.seq, outcome);
-        while session.calls.len() > REMEMBERED {
-            if let Some((seq, _)) = session.calls.pop_first() {
-                session.forgotten = session.forgotten.max(seq);
-            }
-        }
+        self.sessions.entry(call.client).or_default().set(call.seq, outcome);
     }
 
     /// Says the whole state in facts, for a newcomer.

@@ -1,6 +1,6 @@
 //! Seeking to lead, leading, and following.
 
-use super::{Context, Log, Message, Role, Timer, Vote};
+use super::{Context, Entries, Log, Message, Role, Timer, Vote};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time};
 use crate::event::{Fact, Phase};
 use crate::proto::machine::Known;
@@ -232,9 +232,11 @@ impl Log {
             leader.pending.push_back(pending);
             cx.emit(Fact::Proposes { slot, ballot, entry, adopted });
         }
-        let entries = batch.into_iter().map(|(_, entry)| entry).collect();
-        let accept = Message::Accept { ballot, commit, first, entries };
-        cx.send_all(self.config.peers.iter(), &accept);
+        let entries: Entries = batch.into_iter().map(|(_, entry)| entry).collect();
+        let accept = Message::Accept { ballot, commit, first, entries: entries.clone() };
+        cx.send_all(self.others(cx.me()), &accept);
+        // Its own vote; that it is durable arrives as a message.
+        self.on_accept(cx.me(), ballot, first, &entries, cx);
     }
 
     pub(super) fn on_accepted(
