@@ -1,10 +1,12 @@
 //! What happened, newest first.
 //!
-//! In the overview, messages and timers are left out: they are thousands a second, and what they
-//! lead to is said by facts. Zoomed, everything is there.
+//! In the overview, messages and timers are left out, and what every replica says is shown once:
+//! they are thousands a second, and what they lead to is said by other facts. Zoomed, everything is
+//! there, in full.
 
 use super::{Pane, Scene};
-use crate::event::{Event, Fact, Kind};
+use crate::base::Outcome;
+use crate::event::{Event, Fact, Freed, Kind};
 use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Select, Target};
 use crate::tui::theme::Role;
@@ -20,22 +22,63 @@ const REACH: usize = 50_000;
 #[derive(Debug)]
 pub(super) struct Events;
 
-/// Whether an event is worth a row.
-fn shown(event: &Event, zoomed: bool) -> bool {
-    use Kind::{Fired, Held, Lost, Received, Sent};
-    let detail = matches!(
-        event.kind,
-        Sent { .. } | Received { .. } | Fired { .. } | Lost { .. } | Held { .. }
-    );
-    zoomed || !detail
+/// Whether an event is worth a row. What every replica says alike is taken from the leader.
+fn shown(scene: &Scene<'_>, event: &Event) -> bool {
+    use Fact::*;
+    if scene.zoomed {
+        return true;
+    }
+    let leader = scene.board.leader().is_none_or(|(leader, _)| leader == event.node);
+    match &event.kind {
+        Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => false,
+        Kind::Lost { .. } | Kind::Held { .. } => false,
+        Kind::Fact(fact) => match fact {
+            Acceptor { .. } | Promises { .. } | Accepts { .. } | Chooses { .. } => false,
+            Proposes { slot, .. } | Refuses { slot, .. } => *slot == 0,
+            Applies { .. } | View { .. } | Settled { .. } | Snapshot { .. } => leader,
+            Granted { .. } | Queued { .. } | Freed { .. } => leader,
+            Renewed { .. } | LockIs { .. } | Serves { .. } | Yields { .. } | Load { .. } => false,
+            Guards { accepted, .. } => !accepted,
+            Resolves { .. } | Ends { .. } | Invokes { .. } => false,
+            Returns { outcome, .. } => **outcome == Outcome::Unknown,
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+/// What happened, in few words: the overview has little room.
+fn brief(event: &Event) -> String {
+    let Kind::Fact(fact) = &event.kind else { return event.kind.to_string() };
+    match fact {
+        Fact::Applies { slot, entry, .. } => format!("commit {slot} {}", entry.op),
+        Fact::Granted { lock, call, token, .. } => format!("{lock} → {} t{token}", call.client),
+        Fact::Queued { lock, call, ahead, .. } => {
+            format!("{lock} queues {} behind {ahead}", call.client)
+        }
+        Fact::Freed { lock, token, why: Freed::Expired, .. } => format!("{lock} t{token} expired"),
+        Fact::Freed { lock, token, .. } => format!("{lock} t{token} released"),
+        Fact::Holds { lock, token, .. } => format!("holds {lock} t{token}"),
+        Fact::LetsGo { lock, token, .. } => format!("lets go of {lock} t{token}"),
+        Fact::Guards { resource, token, highest, .. } => {
+            format!("{resource} rejects t{token} < t{highest}")
+        }
+        Fact::Votes { txn, yes, .. } => format!("{txn} {}", if *yes { "yes" } else { "no" }),
+        Fact::Decides { txn, commit } => {
+            format!("{txn} {}", if *commit { "COMMIT" } else { "ABORT" })
+        }
+        Fact::Begins { txn, op, .. } => format!("{txn} {op}"),
+        Fact::Returns { call, .. } => format!("{call} unknown: timed out"),
+        fact => fact.to_string(),
+    }
 }
 
 /// The indices of the rows at and before `from`, newest first.
 fn rows<'a>(scene: &Scene<'a>, from: usize) -> impl Iterator<Item = usize> + use<'a> {
-    let (events, zoomed) = (scene.timeline.events(), scene.zoomed);
+    let (events, scene) = (scene.timeline.events(), *scene);
     let end = from.saturating_add(1);
     let window = events.range(end.saturating_sub(REACH)..end).rev();
-    window.filter(move |(_, event)| shown(event, zoomed)).map(|(index, _)| index)
+    window.filter(move |(_, event)| shown(&scene, event)).map(|(index, _)| index)
 }
 
 /// The newest event that can be seen: the one under the cursor, or the last.
@@ -69,10 +112,14 @@ fn line(scene: &Scene<'_>, index: usize) -> Line<'static> {
     let (mark, role) = mark(scene, index, event);
     let (secs, millis) = (event.at.0 / 1_000_000, event.at.0 / 1_000 % 1_000);
     let number = if scene.zoomed { format!("{index:>7} ") } else { String::new() };
-    let text = match (&event.kind, scene.look.glyphs.is_ascii()) {
-        (Kind::Commanded(command), _) => command.to_string(),
-        (kind, false) => kind.to_string(),
-        (kind, true) => kind.to_string().replace('→', "->").replace('←', "<-").replace('×', "x"),
+    let text = match &event.kind {
+        Kind::Commanded(command) => command.to_string(),
+        kind if scene.zoomed => kind.to_string(),
+        _ => brief(event),
+    };
+    let text = match scene.look.glyphs.is_ascii() {
+        true => text.replace('→', "->").replace('←', "<-").replace('×', "x"),
+        false => text,
     };
     let style = scene.look.style(role);
     Line::from(vec![
@@ -124,7 +171,7 @@ impl Pane for Events {
         let older = |steps: usize| rows(scene, from).take(steps + 1).last();
         let newer = |steps: usize| {
             let later = scene.timeline.events().range(from + 1..newest(scene) + 1).take(REACH);
-            let rows = later.filter(|(_, event)| shown(event, scene.zoomed));
+            let rows = later.filter(|(_, event)| shown(scene, event));
             rows.take(steps).last().map(|(index, _)| index)
         };
         let event = match to {
