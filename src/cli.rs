@@ -107,7 +107,7 @@ pub struct Run {
     /// Begin with time standing still
     #[arg(long, conflicts_with = "headless")]
     paused: bool,
-    /// How many of the cluster's seconds pass in one of yours: 0.001 to 1000
+    /// How many of the cluster's seconds pass in one of yours: 0.01 to 1000, or full
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     #[arg(conflicts_with = "headless")]
     speed: f64,
@@ -154,9 +154,10 @@ impl EventsArg {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.001..=1000.0).contains(&speed) => Ok(speed),
-        _ => Err("write a number from 0.001 to 1000".to_owned()),
+    match (text, text.parse::<f64>()) {
+        ("full", _) => Ok(f64::INFINITY),
+        (_, Ok(speed)) if (0.01..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("write a number from 0.01 to 1000, or full".to_owned()),
     }
 }
 
@@ -216,7 +217,7 @@ pub struct Show {
     pub steps: Vec<Step>,
     /// Whether time stands still at first.
     pub paused: bool,
-    /// How many of the cluster's seconds pass in one of the person's.
+    /// How many of the cluster's seconds pass in one of the person's; infinite for as many as can.
     pub speed: f64,
     /// What the command line says about looks.
     pub flags: Flags,

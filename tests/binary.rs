@@ -171,6 +171,39 @@ fn files_are_checked_with_place_and_remedy() {
 }
 
 #[test]
+fn a_planted_bug_ends_with_proof_and_code_3() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("bug.toml");
+    let text = netsplit(&["samples", "three-paxos"]).out;
+    let text = text.replacen("nodes = 3", "nodes = 3\nmutations = [\"paxos.own_value\"]", 1);
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let args = ["run", path, "--headless", "--until", "3s", "-c", "0s isolate n1", "-c", "1s heal"];
+    let ran = netsplit(&[&args[..], &["--quiet"]].concat());
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    assert!(ran.out.contains("PAX-5 (paxos) broken: ") && ran.out.contains("  before "));
+    assert!(ran.out.ends_with("verdict: violation\n"));
+    let json = netsplit(&[&args[..], &["--quiet", "--format", "json"]].concat());
+    let summary: serde_json::Value = serde_json::from_str(&json.out).expect("one line of JSON");
+    let broken = &summary["violations"][0];
+    assert_eq!((&summary["verdict"], &broken["rule"]), (&"violation".into(), &"PAX-5".into()));
+    assert!(broken["because"][0]["line"].as_str().is_some_and(|line| line.contains("proposes")));
+}
+
+#[test]
+fn a_cluster_that_does_not_move_ends_with_code_4() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("slow.toml");
+    let text = "nodes = 3\nprogress_within = \"1s\"\n[network]\nlatency = \"20s\"\n\
+                [log]\n[lock]\n[[client]]\ndo = \"lock\"\n";
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let ran = netsplit(&["run", path, "--headless", "--quiet", "--until", "4s"]);
+    assert_eq!(ran.code, 4, "{}", ran.out);
+    assert!(ran.out.contains("LIVE-1") && ran.out.ends_with("verdict: stalled\n"), "{}", ran.out);
+}
+
+#[test]
 fn a_sample_can_begin_a_file_of_ones_own() {
     let list = netsplit(&["samples"]);
     for name in ["default", "three-paxos", "bank", "locks", "ring-50"] {

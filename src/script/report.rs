@@ -7,9 +7,6 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use std::fmt;
 
-/// The check whose violations mean that nothing moves, rather than that something wrong happened.
-const PROGRESS: &str = "progress";
-
 /// How many facts are kept as possible evidence.
 const MAX_EVIDENCE: usize = 500_000;
 
@@ -29,7 +26,7 @@ impl Judgement {
     pub(super) fn of(failures: &[Failure]) -> Judgement {
         match failures {
             [] => Judgement::Ok,
-            all if all.iter().all(|failure| failure.check == PROGRESS) => Judgement::Stalled,
+            all if all.iter().all(|failure| failure.stall) => Judgement::Stalled,
             _ => Judgement::Violation,
         }
     }
@@ -58,6 +55,8 @@ impl Judgement {
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     kept: VecDeque<(usize, Event)>,
+    /// The event that was seen last, of whatever kind: what a violation is shown by.
+    last: Option<(usize, Event)>,
 }
 
 impl Evidence {
@@ -67,21 +66,22 @@ impl Evidence {
             event.kind,
             Kind::Sent { .. } | Kind::Received { .. } | Kind::Lost { .. } | Kind::Fired { .. }
         );
-        if passing {
-            return;
+        if !passing {
+            if self.kept.len() == MAX_EVIDENCE {
+                self.kept.pop_front();
+            }
+            self.kept.push_back((index, event.clone()));
         }
-        if self.kept.len() == MAX_EVIDENCE {
-            self.kept.pop_front();
-        }
-        self.kept.push_back((index, event));
+        self.last = Some((index, event));
     }
 
     fn line(&self, index: usize) -> Witness {
-        let found = self.kept.binary_search_by_key(&index, |(at, _)| *at);
-        let line = match found {
-            Ok(at) => self.kept[at].1.to_string(),
-            Err(_) => "(too long ago: no longer kept)".to_owned(),
+        let kept = self.kept.binary_search_by_key(&index, |(at, _)| *at);
+        let event = match (&self.last, kept) {
+            (Some((last, event)), _) if *last == index => Some(event),
+            (_, kept) => kept.ok().map(|at| &self.kept[at].1),
         };
+        let line = event.map_or("(no longer kept)".to_owned(), Event::to_string);
         Witness { n: index, line }
     }
 }
@@ -102,6 +102,8 @@ pub struct Failure {
     pub check: &'static str,
     /// The rule.
     pub rule: &'static str,
+    /// Whether it says that nothing moves, rather than that something wrong happened.
+    pub stall: bool,
     /// What is wrong, in one sentence.
     pub what: String,
     /// The event that showed it.
@@ -115,6 +117,7 @@ impl Failure {
         Failure {
             check: violation.check,
             rule: violation.rule,
+            stall: violation.is_stall(),
             what: violation.what.clone(),
             shown_by: evidence.line(violation.at),
             because: violation.because.iter().map(|at| evidence.line(*at)).collect(),
@@ -126,6 +129,7 @@ impl Failure {
         Failure {
             check: "panic",
             rule: "assertion",
+            stall: false,
             what: format!("{} died of its own assertion: {why}", event.node),
             shown_by: Witness { n: index, line: event.to_string() },
             because: Vec::new(),
@@ -248,26 +252,27 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::NodeId;
+    use crate::base::{NodeId, ServiceId};
 
-    fn failure(check: &'static str) -> Failure {
+    fn failure(stall: bool) -> Failure {
         let shown_by = Witness { n: 12, line: "1.000 n1 crashes".to_owned() };
         let because = vec![Witness { n: 3, line: "0.500 n1 freezes".to_owned() }];
-        Failure { check, rule: "X-1", what: "it broke".to_owned(), shown_by, because }
+        let what = "it broke".to_owned();
+        Failure { check: "log", rule: "X-1", stall, what, shown_by, because }
     }
 
     #[test]
     fn what_stalls_is_not_a_violation_unless_something_else_broke() {
         assert_eq!(Judgement::of(&[]), Judgement::Ok);
-        assert_eq!(Judgement::of(&[failure(PROGRESS)]), Judgement::Stalled);
-        assert_eq!(Judgement::of(&[failure(PROGRESS), failure("log")]), Judgement::Violation);
+        assert_eq!(Judgement::of(&[failure(true)]), Judgement::Stalled);
+        assert_eq!(Judgement::of(&[failure(true), failure(false)]), Judgement::Violation);
     }
 
     #[test]
     fn a_failure_shows_its_witnesses() {
         let expected = "X-1 (log) broken: it broke\n  before    3  0.500 n1 freezes\n  \
                         shown    12  1.000 n1 crashes\n";
-        assert_eq!(failure("log").to_string(), expected);
+        assert_eq!(failure(false).to_string(), expected);
     }
 
     #[test]
@@ -280,6 +285,9 @@ mod tests {
         assert_eq!(evidence.kept.len(), MAX_EVIDENCE);
         assert_eq!(evidence.line(40).line, "0.000 n1 freezes");
         assert!(evidence.line(18).line.contains("no longer kept"));
+        let message = Kind::Fired { service: ServiceId::Log, timer: "election" };
+        evidence.keep(9_000_001, Event { kind: message, ..event });
+        assert_eq!(evidence.line(9_000_001).line, "0.000 n1 timer log election");
         assert!(evidence.line(41).line.contains("no longer kept"));
     }
 }
