@@ -3,7 +3,12 @@
 //! A pane is a value without state. It is shown a [`Scene`], draws it, and that is all it can do:
 //! drawing cannot change anything. What is selected lives in [`Select`], the same for all panes.
 
+mod checks;
 mod events;
+mod network;
+mod nodes;
+mod ring;
+mod table;
 mod timeline;
 
 use super::frame::Title;
@@ -62,6 +67,10 @@ pub trait Pane: Sync {
 /// The pane of a kind.
 pub fn pane(kind: PaneKind) -> &'static dyn Pane {
     match kind {
+        PaneKind::Nodes => &nodes::Nodes,
+        PaneKind::Ring => &ring::Circle,
+        PaneKind::Network => &network::Links,
+        PaneKind::Checks => &checks::Standings,
         PaneKind::Events => &events::Events,
         _ => &timeline::Scrubber,
     }

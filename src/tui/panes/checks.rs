@@ -1,0 +1,245 @@
+//! Checks: which properties hold, and the evidence against those that do not.
+//!
+//! Broken ones come first. What is shown is found in the whole recorded run, so a property may be
+//! broken later than the moment that the other panes show; that is said beside it.
+
+use super::table::{Mark, clock, marked, padded, put, right_of, take, window};
+use super::{Pane, Scene};
+use crate::check::{Standing, Verdict, Violation};
+use crate::tui::frame::{self, Title};
+use crate::tui::select::{Move, Select, Target};
+use crate::tui::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+/// How wide a check is where several stand side by side.
+const COLUMN: u16 = 26;
+/// What a list needs beside its evidence.
+const LIST: u16 = 44;
+
+/// The pane.
+#[derive(Debug)]
+pub(super) struct Standings;
+
+impl Pane for Standings {
+    fn about(&self) -> &'static str {
+        "Properties that must hold in every run, judged by what all processes said. A safety \
+         property is broken by one event and stays broken; a property of progress waits until it \
+         is fulfilled. Below is the rule that was broken first, and the events that prove it."
+    }
+
+    fn title(&self, scene: &Scene<'_>) -> Title {
+        let glyphs = scene.look.glyphs;
+        let count = |verdict| scene.checks.standings().filter(|s| s.verdict == verdict).count();
+        let (holds, broken) = (count(Verdict::Holds), count(Verdict::Broken));
+        let mut summary = Line::from(format!("{holds}{} ", glyphs.holds));
+        let waiting = count(Verdict::Waiting) + count(Verdict::Stalled);
+        if waiting > 0 {
+            let text = format!("{waiting}{} ", glyphs.pending);
+            summary.push_span(Span::styled(text, scene.look.style(Role::Warn)));
+        }
+        let style = if broken > 0 { scene.look.style(Role::Violation) } else { Style::new() };
+        summary.push_span(Span::styled(format!("{broken}{}", glyphs.broken), style));
+        Title { name: None, summary, trouble: broken > 0 }
+    }
+
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        if area.is_empty() {
+            return;
+        }
+        let ranked = ranked(scene);
+        if ranked.is_empty() {
+            return put(
+                buf,
+                scene.look,
+                area,
+                marked(scene.look, Mark::None, "nothing is checked"),
+            );
+        }
+        if area.width >= 2 * LIST && usize::from(area.height) >= ranked.len() {
+            list(scene, &ranked, Rect { width: LIST, ..area }, buf);
+            let aside = right_of(area, LIST + 1);
+            return put_all(scene, evidence(scene, &ranked, aside.width), aside, buf);
+        }
+        let mut rest = area;
+        let columns = usize::from(area.width / COLUMN).max(1);
+        let lines = evidence(scene, &ranked, area.width);
+        let proof = if shown(scene, &ranked).is_some() { lines.len() } else { 0 };
+        let room = usize::from(area.height) - proof.min(usize::from(area.height / 2));
+        if ranked.len() <= room {
+            list(scene, &ranked, take(&mut rest, ranked.len()), buf);
+        } else if columns > 1 && ranked.len() <= room * columns {
+            grid(scene, &ranked, columns, take(&mut rest, ranked.len().div_ceil(columns)), buf);
+        } else {
+            list(scene, &ranked, take(&mut rest, room), buf);
+        }
+        if usize::from(rest.height) > lines.len() {
+            take(&mut rest, 1);
+        }
+        put_all(scene, lines, rest, buf);
+    }
+
+    fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
+        let mut select = scene.select.clone();
+        let order: Vec<usize> = ranked(scene).into_iter().map(|(at, _)| at).collect();
+        if let Some(check) = to.along(Some(&select.check), &order) {
+            select.check = check;
+        }
+        select
+    }
+
+    fn target(&self, scene: &Scene<'_>) -> Target {
+        let ranked = ranked(scene);
+        let culprit =
+            shown(scene, &ranked).and_then(|violation| scene.timeline.events().get(violation.at));
+        Target::Node(culprit.map_or(scene.select.node, |event| event.node))
+    }
+}
+
+/// The checks with their numbers, broken ones first.
+fn ranked<'a>(scene: &Scene<'a>) -> Vec<(usize, Standing<'a>)> {
+    let mut all: Vec<(usize, Standing<'a>)> = scene.checks.standings().enumerate().collect();
+    let rank = |verdict| match verdict {
+        Verdict::Broken => 0,
+        Verdict::Stalled => 1,
+        Verdict::Waiting | Verdict::Holds => 2,
+    };
+    all.sort_by_key(|(at, standing)| (rank(standing.verdict), *at));
+    all
+}
+
+/// The violation whose evidence is shown: that of the selected check, or the first of all.
+fn shown<'a>(scene: &Scene<'a>, ranked: &[(usize, Standing<'a>)]) -> Option<&'a Violation> {
+    let selected = ranked.iter().find(|(at, _)| *at == scene.select.check);
+    selected.and_then(|(_, standing)| standing.first).or(scene.checks.first())
+}
+
+fn list(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], area: Rect, buf: &mut Buffer) {
+    let at = ranked.iter().position(|(at, _)| *at == scene.select.check).unwrap_or(0);
+    let shown = window(ranked.len(), at, area.height.into());
+    for ((at, standing), row) in ranked[shown].iter().zip(area.rows()) {
+        standing_row(scene, *at, standing, row, buf);
+    }
+}
+
+/// Several checks side by side, top to bottom and then right.
+fn grid(
+    scene: &Scene<'_>,
+    ranked: &[(usize, Standing<'_>)],
+    columns: usize,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let width = area.width / u16::try_from(columns).unwrap_or(1);
+    for (at, part) in (0..).zip(ranked.chunks(area.height.max(1).into())) {
+        let column = right_of(area, width * at);
+        let column = Rect { width: (width - 1).min(column.width), ..column };
+        for ((at, standing), row) in part.iter().zip(column.rows()) {
+            standing_row(scene, *at, standing, row, buf);
+        }
+    }
+}
+
+fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: &mut Buffer) {
+    let (look, glyphs) = (scene.look, scene.look.glyphs);
+    let (glyph, role, mark) = match s.verdict {
+        Verdict::Holds => (glyphs.holds, Role::Ok, Mark::None),
+        Verdict::Waiting => (glyphs.pending, Role::Warn, Mark::None),
+        Verdict::Stalled => (glyphs.pending, Role::Warn, Mark::Doubt),
+        Verdict::Broken => (glyphs.broken, Role::Bad, Mark::Trouble),
+    };
+    let selected = at == scene.select.check;
+    let glyph_width = [glyphs.holds, glyphs.pending, glyphs.broken].map(UnicodeWidthStr::width);
+    let glyph_width = glyph_width.into_iter().max().unwrap_or(1);
+    let mut line = Line::from(padded(Span::styled(glyph, look.style(role)), glyph_width, false));
+    line.push_span(format!(" {}", s.name));
+    let note = match (s.first, &s.waits_for) {
+        (Some(first), _) => format!("{} {:>3}x", when(scene, first), s.count.min(999)),
+        (None, Some(what)) => what.clone(),
+        (None, None) => s.verdict.to_string(),
+    };
+    let style =
+        if s.verdict == Verdict::Holds { look.style(Role::Muted) } else { look.style(role) };
+    let line = marked(look, mark.or_selected(selected), line);
+    let used = line.width() as u16;
+    put(buf, look, row, line);
+    // A space between the two; what holds need not be said in words where there is no room.
+    let space = right_of(row, used + 1);
+    let note = frame::cut(Line::styled(note, style), space.width.into(), glyphs.ellipsis);
+    let fits = s.verdict != Verdict::Holds || note.width() == s.verdict.to_string().len();
+    if space.width >= 4 && fits {
+        let indent = space.width - note.width() as u16;
+        put(buf, look, right_of(space, indent), note);
+    }
+    if selected {
+        frame::select(buf, row, scene.look);
+    }
+}
+
+/// When a violation was; `+` before it if that is later than the moment shown.
+fn when(scene: &Scene<'_>, violation: &Violation) -> String {
+    let later = if violation.at >= scene.board.events { "+" } else { "" };
+    match scene.timeline.events().get(violation.at) {
+        Some(event) => format!("{later}{}", clock(event.at)),
+        None => format!("{later}end"),
+    }
+}
+
+/// Rule, sentence and events of the shown violation; what the selected check means if there is
+/// none.
+fn evidence(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], width: u16) -> Vec<Line<'static>> {
+    let look = scene.look;
+    let width = usize::from(width.saturating_sub(1));
+    let mut lines = Vec::new();
+    let selected = ranked.iter().find(|(at, _)| *at == scene.select.check);
+    let violation = shown(scene, ranked);
+    let about = match violation {
+        Some(violation) => ranked.iter().find(|(_, s)| s.name == violation.check),
+        None => selected,
+    };
+    if let Some(violation) = violation {
+        let (mark, role, word) = match violation.is_stall() {
+            true => (Mark::Doubt, Role::Warn, "stalled"),
+            false => (Mark::Trouble, Role::Bad, "broken"),
+        };
+        let head = format!("{} {word} at {}", violation.rule, when(scene, violation));
+        lines.push(marked(look, mark, Span::styled(head, look.style(role))));
+        let text = frame::wrap(&violation.what, width);
+        lines.extend(text.into_iter().map(|text| marked(look, Mark::None, text)));
+        if violation.at >= scene.board.events {
+            let text = "later than the moment shown (v goes there)";
+            lines.push(marked(look, Mark::None, Span::styled(text, look.style(Role::Warn))));
+        }
+        lines.extend(events(scene, violation));
+    }
+    if let Some((_, standing)) = about {
+        let text = frame::wrap(standing.about, width);
+        let text = text.into_iter().map(|text| Span::styled(text, look.style(Role::Muted)));
+        lines.extend(text.map(|text| marked(look, Mark::None, text)));
+    }
+    lines
+}
+
+fn put_all(scene: &Scene<'_>, lines: Vec<Line<'static>>, area: Rect, buf: &mut Buffer) {
+    for (line, row) in lines.into_iter().zip(area.rows()) {
+        put(buf, scene.look, row, line);
+    }
+}
+
+/// The events that contradict each other, oldest first.
+fn events(scene: &Scene<'_>, violation: &Violation) -> Vec<Line<'static>> {
+    let look = scene.look;
+    let line = |(at, mark): (usize, Mark)| {
+        let text = match scene.timeline.events().get(at) {
+            Some(event) => format!("#{at} {event}"),
+            None => "the end of the run".to_owned(),
+        };
+        marked(look, mark, text)
+    };
+    let because = violation.because.iter().map(|at| (*at, Mark::None));
+    because.chain([(violation.at, Mark::Trouble)]).map(line).collect()
+}

@@ -1,0 +1,664 @@
+//! Nodes: who runs, who leads, whose clock is off, and who waits for what.
+//!
+//! A table as long as the nodes fit, else a map with a cell for each. Clients follow the nodes. The
+//! roles are what nodes say of themselves; that one of them was deposed and does not know is said
+//! from outside.
+
+use super::table::{
+    self, Column, Mark, Table, brief, clock, folded, marked, put, right_of, signed, take,
+    thousands, window,
+};
+use super::{Pane, Scene};
+use crate::base::NodeId;
+use crate::tui::frame::{self, Title};
+use crate::tui::select::{Move, Select};
+use crate::tui::theme;
+use crate::view::Board;
+use crate::view::nodes::{Life, Node, Role};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+/// Above this many nodes there is a map instead of a table, unless it is zoomed and they fit.
+const TABLE: usize = 9;
+
+/// The pane.
+#[derive(Debug)]
+pub(super) struct Nodes;
+
+impl Pane for Nodes {
+    fn about(&self) -> &'static str {
+        "Every node and client: whether it runs, its role in the log and the ballot it goes by, the \
+         letter of its side when the network has parted, how far its clock is off, its place in \
+         the log, the ring it goes by, and how many others suspect it. A leader is called deposed \
+         if another leads in a higher ballot: it cannot know that itself."
+    }
+
+    fn title(&self, scene: &Scene<'_>) -> Title {
+        let board = scene.board;
+        let count =
+            |is: fn(&Life) -> bool| board.nodes.servers().filter(|node| is(&node.life)).count();
+        let mut summary = format!("{} nodes: {} up", count(|_| true), count(Life::is_up));
+        for (many, word) in
+            [(count(Life::is_down), "down"), (count(|life| *life == Life::Paused), "paused")]
+        {
+            if many > 0 {
+                summary.push_str(&format!(", {many} {word}"));
+            }
+        }
+        let panicked = board.nodes.all().any(|node| matches!(node.life, Life::Panicked(_)));
+        let trouble = panicked || lacks_majority(board);
+        Title { name: None, summary: summary.into(), trouble }
+    }
+
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        if area.is_empty() {
+            return;
+        }
+        let mut rest = area;
+        let sheet = Sheet::new(scene);
+        if sheet.servers.is_empty() && sheet.clients.is_empty() {
+            return put(buf, scene.look, area, marked(scene.look, Mark::None, "no process yet"));
+        }
+        let troubles = troubles(scene);
+        let mut most = usize::from(area.height / 3).clamp(1, 4).min(troubles.len());
+        // The title says that there is trouble; a table is worth more than the sentence.
+        if sheet.servers.len() <= TABLE {
+            let spare = usize::from(area.height).saturating_sub(sheet.servers.len());
+            most = most.min(spare.saturating_sub(1).max(1)).min(spare);
+        }
+        let height = area.height.saturating_sub(most as u16);
+        let foot = Rect { y: area.y + height, height: area.height - height, ..area };
+        rest.height = height;
+        sheet.draw_body(&mut rest, buf);
+        // Trouble comes right below what is in trouble.
+        let foot = Rect { y: rest.y, ..foot };
+        for (line, row) in troubles.into_iter().zip(foot.rows()) {
+            put(buf, scene.look, row, line);
+        }
+        let below = Rect { y: foot.bottom(), height: area.bottom() - foot.bottom(), ..area };
+        if scene.zoomed && below.height > 1 {
+            let lines = detail(scene, usize::from(below.width.saturating_sub(2)));
+            let below = Rect { y: below.y + 1, height: below.height - 1, ..below };
+            for (line, row) in lines.into_iter().zip(below.rows()) {
+                put(buf, scene.look, row, line);
+            }
+        }
+    }
+
+    fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
+        let mut select = scene.select.clone();
+        if let Some(node) = to.along(Some(&select.node), scene.board.nodes.ids()) {
+            select.node = node;
+        }
+        select
+    }
+}
+
+fn lacks_majority(board: &Board) -> bool {
+    board.nodes.servers().next().is_some() && board.best_reach() < board.majority()
+}
+
+/// What is wrong with the cluster as a whole, the worst first.
+fn troubles(scene: &Scene<'_>) -> Vec<Line<'static>> {
+    let (board, look) = (scene.board, scene.look);
+    let mut lines = Vec::new();
+    let mut tell = |mark, role, text: String| {
+        lines.push(marked(look, mark, Span::styled(text, look.style(role))));
+    };
+    for node in board.nodes.all() {
+        if let Life::Panicked(why) = &node.life {
+            tell(Mark::Trouble, theme::Role::Bad, format!("{} died: {why}", node.id));
+        }
+    }
+    if lacks_majority(board) {
+        let all = board.nodes.servers().count();
+        let text = match board.network.is_parted() {
+            true => format!("no side has a majority of {all} ({})", sides(board)),
+            false => format!("no majority: {} of {all} reach each other", board.best_reach()),
+        };
+        tell(Mark::Trouble, theme::Role::Bad, text);
+    }
+    if let Some((leader, ballot)) = board.leader() {
+        for node in board.nodes.servers().filter(|node| board.is_stale(node.id)) {
+            let old = node.role.ballot();
+            let text = format!("{} leads {old} and does not know of {leader} {ballot}", node.id);
+            tell(Mark::Doubt, theme::Role::Warn, text);
+        }
+    }
+    lines
+}
+
+/// How many nodes run on each side: `A 2, B 3`.
+fn sides(board: &Board) -> String {
+    let up = |id: &&NodeId| board.node(**id).is_some_and(|node| node.life.is_up());
+    let side = |group: &Vec<NodeId>| {
+        let letter = group.first().and_then(|id| board.group(*id)).unwrap_or('-');
+        format!("{letter} {}", group.iter().filter(up).count())
+    };
+    board.network.groups().iter().map(side).collect::<Vec<_>>().join(", ")
+}
+
+/// What a table of processes says, by column.
+#[derive(Clone, Copy, Debug)]
+enum Key {
+    Name,
+    State,
+    Off,
+    Role,
+    Ballot,
+    Group,
+    Clock,
+    Slot,
+    Epoch,
+    Suspected,
+    Boot,
+    Since,
+    Disk,
+    Sent,
+    Received,
+    Lost,
+}
+
+struct Sheet<'a> {
+    scene: &'a Scene<'a>,
+    servers: Vec<&'a Node>,
+    clients: Vec<&'a Node>,
+}
+
+impl<'a> Sheet<'a> {
+    fn new(scene: &'a Scene<'a>) -> Sheet<'a> {
+        let nodes = &scene.board.nodes;
+        Sheet { scene, servers: nodes.servers().collect(), clients: nodes.clients().collect() }
+    }
+
+    /// Draws nodes and clients from the top of `area`, and takes what it needs off it.
+    fn draw_body(&self, area: &mut Rect, buf: &mut Buffer) {
+        let room = usize::from(area.height);
+        let fits = self.servers.len() <= room;
+        if fits && (self.servers.len() <= TABLE || self.scene.zoomed) {
+            self.table(area, buf);
+        } else {
+            self.map(area, buf);
+        }
+        if !area.is_empty() && !self.clients.is_empty() {
+            self.clients(area, buf);
+        }
+    }
+
+    fn table(&self, area: &mut Rect, buf: &mut Buffer) {
+        let table = Table::fit(self.columns(), area.width);
+        let room = usize::from(area.height) - self.servers.len();
+        // The selected client is more important than the names of columns.
+        let client = self.scene.select.node.is_client() && !self.clients.is_empty();
+        if room > usize::from(client) {
+            let head = take(area, 1);
+            put(buf, self.scene.look, head, table.head(self.scene.look));
+        }
+        for node in &self.servers {
+            let row = take(area, 1);
+            self.row(&table, node, row, buf);
+        }
+    }
+
+    fn row(&self, table: &Table<Key>, node: &Node, row: Rect, buf: &mut Buffer) {
+        let selected = node.id == self.scene.select.node;
+        let mark = self.mark(node).or_selected(selected);
+        let line = table.row(self.scene.look, mark, |key| self.cell(node, key));
+        put(buf, self.scene.look, row, line);
+        if selected {
+            frame::select(buf, row, self.scene.look);
+        }
+    }
+
+    fn mark(&self, node: &Node) -> Mark {
+        match node.life {
+            Life::Panicked(_) => Mark::Trouble,
+            Life::Down | Life::Paused => Mark::Fault,
+            _ if self.scene.board.is_stale(node.id) => Mark::Doubt,
+            _ if node.is_impaired() => Mark::Fault,
+            _ => Mark::None,
+        }
+    }
+
+    /// The columns that have something to say in this cluster.
+    fn columns(&self) -> Vec<Column<Key>> {
+        let board = self.scene.board;
+        let name = self.servers.iter().map(|node| node.id.to_string().len()).max();
+        let ballot = self.servers.iter().map(|node| node.role.ballot().to_string().len()).max();
+        let mut columns = vec![
+            Column::words(Key::Name, "node", name.unwrap_or_default(), 0),
+            Column::words(Key::State, "state", 8, 0),
+        ];
+        if self.servers.iter().any(|node| node.is_impaired()) {
+            columns.push(Column::words(Key::Off, "", 1, 2));
+        }
+        if has_roles(board) {
+            columns.push(Column::words(Key::Role, "role", 10, 1));
+            columns.push(Column::numbers(Key::Ballot, "bal", ballot.unwrap_or_default(), 3));
+        }
+        if board.network.is_parted() {
+            columns.push(Column::words(Key::Group, "", 1, 1));
+        }
+        columns.push(Column::numbers(Key::Clock, "clock", 6, 4));
+        if !board.log.is_empty() {
+            columns.push(Column::numbers(Key::Slot, "slot", 4, 5));
+        }
+        if !board.ring.is_empty() {
+            columns.push(Column::numbers(Key::Epoch, "ring", 4, 6));
+        }
+        columns.extend([
+            Column::numbers(Key::Suspected, "susp", 4, 7),
+            Column::numbers(Key::Boot, "boot", 4, 8),
+            Column::numbers(Key::Since, "since", 9, 9),
+            Column::numbers(Key::Disk, "disk", 7, 10),
+            Column::numbers(Key::Sent, "sent", 8, 11),
+            Column::numbers(Key::Received, "received", 8, 12),
+            Column::numbers(Key::Lost, "lost", 7, 13),
+        ]);
+        columns
+    }
+
+    fn cell(&self, node: &Node, key: Key) -> Span<'static> {
+        let (board, look) = (self.scene.board, self.scene.look);
+        let plain = Span::raw::<String>;
+        let warn = |text: String, warn: bool| {
+            Span::styled(text, if warn { look.style(theme::Role::Warn) } else { Style::new() })
+        };
+        match key {
+            Key::Name => plain(node.id.to_string()),
+            Key::State => {
+                let (glyph, word, role) = state(self.scene, node);
+                Span::styled(format!("{glyph} {word}"), look.style(role))
+            }
+            Key::Off => {
+                let glyph = if node.is_impaired() { look.glyphs.skewed } else { "" };
+                warn(glyph.to_owned(), true)
+            }
+            Key::Role => role(self.scene, node),
+            Key::Ballot => plain(node.role.ballot().to_string()),
+            Key::Group => letter(self.scene, node.id),
+            Key::Clock if node.life.is_down() => plain("-".to_owned()),
+            Key::Clock => {
+                let ahead = node.clock.ahead(board.now);
+                warn(signed(ahead), ahead != 0)
+            }
+            Key::Slot => {
+                let replica = board.log.replica(node.id);
+                plain(replica.map_or("-".to_owned(), |replica| replica.applied.to_string()))
+            }
+            Key::Epoch => {
+                let epoch = board.ring.keeper(node.id).map(|keeper| keeper.epoch);
+                plain(epoch.map_or("-".to_owned(), |epoch| format!("e{epoch}")))
+            }
+            Key::Suspected => {
+                let by = suspected_by(board, node.id).len();
+                warn(by.to_string(), by > 0)
+            }
+            Key::Boot => plain(node.boot.to_string()),
+            Key::Since => plain(clock(node.since)),
+            Key::Disk => match node.disk_slow.0 {
+                0 => plain("ok".to_owned()),
+                _ => warn(format!("+{}", node.disk_slow), true),
+            },
+            Key::Sent => plain(thousands(node.sent)),
+            Key::Received => plain(thousands(node.received)),
+            Key::Lost => plain(thousands(node.lost)),
+        }
+    }
+
+    /// A cell for each node: its name and what is most important about it. Where that does not
+    /// fit either, one character for each.
+    fn map(&self, area: &mut Rect, buf: &mut Buffer) {
+        let name = self.servers.iter().map(|node| node.id.to_string().len()).max().unwrap_or(0);
+        let width = name + 2;
+        let per_row = (usize::from(area.width) / width).max(1);
+        let rows = self.servers.len().div_ceil(per_row);
+        // One row is kept for what the characters mean.
+        if rows < usize::from(area.height) {
+            for nodes in self.servers.chunks(per_row) {
+                let mut row = right_of(take(area, 1), 1);
+                for node in nodes {
+                    let cell = Rect { width: (name as u16 + 1).min(row.width), ..row };
+                    let text = table::padded(node.id.to_string().into(), name, false);
+                    self.map_cell(node, &text.content, cell, buf);
+                    row = right_of(row, width as u16);
+                }
+            }
+        } else {
+            self.dense_map(area, buf);
+        }
+        for line in self.legend(area.width) {
+            let row = take(area, 1);
+            put(buf, self.scene.look, row, line);
+        }
+        if self.scene.zoomed {
+            self.exceptions(area, buf);
+        }
+    }
+
+    fn dense_map(&self, area: &mut Rect, buf: &mut Buffer) {
+        let name = self.servers.iter().map(|node| node.id.to_string().len()).max().unwrap_or(0);
+        let room = usize::from(area.width).saturating_sub(name + 2);
+        let per_row = if room >= 10 { room / 10 * 10 } else { room.max(1) };
+        let at = self.servers.iter().position(|node| node.id == self.scene.select.node);
+        let rows: Vec<&[&Node]> = self.servers.chunks(per_row).collect();
+        let keep = usize::from(area.height.saturating_sub(1)).max(1);
+        for nodes in &rows[window(rows.len(), at.unwrap_or(0) / per_row, keep)] {
+            let row = take(area, 1);
+            let first = nodes.first().map(|node| format!(" {}", node.id)).unwrap_or_default();
+            put(buf, self.scene.look, row, first.into());
+            let mut row = right_of(row, name as u16 + 2);
+            for node in *nodes {
+                self.map_cell(node, "", Rect { width: row.width.min(1), ..row }, buf);
+                row = right_of(row, 1);
+            }
+        }
+    }
+
+    fn map_cell(&self, node: &Node, name: &str, cell: Rect, buf: &mut Buffer) {
+        let (glyph, _, role) = sign(self.scene, node);
+        let look = self.scene.look;
+        let line =
+            Line::from(vec![Span::raw(name.to_owned()), Span::styled(glyph, look.style(role))]);
+        frame::put(buf, cell, &line);
+        if let Some(group) = self.scene.board.group(node.id) {
+            buf.set_style(cell, look.style(theme::Role::Group(index(group))));
+        }
+        if node.id == self.scene.select.node {
+            // A map has no marker column, so the cell is in reverse in any case.
+            frame::select(buf, cell, look);
+        }
+    }
+
+    /// What there is on the map and how often, the sides, and what is selected.
+    fn legend(&self, width: u16) -> Vec<Line<'static>> {
+        let (board, look) = (self.scene.board, self.scene.look);
+        let mut kinds: Vec<(&str, &str, theme::Role, usize)> = Vec::new();
+        for node in &self.servers {
+            let (glyph, word, role) = sign(self.scene, node);
+            match kinds.iter_mut().find(|kind| kind.1 == word) {
+                Some(kind) => kind.3 += 1,
+                None => kinds.push((glyph, word, role, 1)),
+            }
+        }
+        let mut lines = vec![Line::raw(" ")];
+        for (glyph, word, role, many) in kinds {
+            let text = format!("{glyph} {many} {word}");
+            let used = lines.last().map_or(0, Line::width);
+            if used > 1 && used + text.width() + 2 > width.into() {
+                lines.push(Line::raw(" "));
+            }
+            let Some(line) = lines.last_mut() else { break };
+            line.push_span(if line.width() > 1 { "  " } else { "" });
+            line.push_span(Span::styled(text, look.style(role)));
+        }
+        if board.network.is_parted() {
+            lines.push(marked(look, Mark::None, format!("sides {}", sides(board))));
+        }
+        if let Some(node) = board.node(self.scene.select.node).filter(|n| !n.id.is_client()) {
+            lines.push(marked(look, Mark::Selected, self.one_line(node)));
+        }
+        lines
+    }
+
+    fn one_line(&self, node: &Node) -> String {
+        let board = self.scene.board;
+        let (_, word, _) = state(self.scene, node);
+        let mut text = format!("{} {word}", node.id);
+        if has_roles(board) {
+            let (_, word, _) = role_words(self.scene, node);
+            text.push_str(&format!(", {word} {}", node.role.ballot()));
+        }
+        if let Some(replica) = board.log.replica(node.id) {
+            text.push_str(&format!(", slot {}", replica.applied));
+        }
+        text
+    }
+
+    /// A table of the nodes that are not as most are.
+    fn exceptions(&self, area: &mut Rect, buf: &mut Buffer) {
+        let odd = |node: &&Node| {
+            self.mark(node) != Mark::None
+                || matches!(node.role, Role::Leads(_) | Role::Seeks(_))
+                || node.id == self.scene.select.node
+        };
+        let nodes: Vec<&Node> = self.servers.iter().copied().filter(odd).collect();
+        if area.height < 3 || nodes.is_empty() {
+            return;
+        }
+        take(area, 1);
+        let table = Table::fit(self.columns(), area.width);
+        put(buf, self.scene.look, take(area, 1), table.head(self.scene.look));
+        let at = nodes.iter().position(|node| node.id == self.scene.select.node).unwrap_or(0);
+        let half = usize::from(area.height / 2).max(1);
+        for node in &nodes[window(nodes.len(), at, half)] {
+            let row = take(area, 1);
+            self.row(&table, node, row, buf);
+        }
+    }
+
+    /// A row for each client if there is room, else one row for all.
+    fn clients(&self, area: &mut Rect, buf: &mut Buffer) {
+        if usize::from(area.height) < self.clients.len() {
+            let row = take(area, 1);
+            return self.clients_in_a_row(row, buf);
+        }
+        for client in &self.clients {
+            let row = take(area, 1);
+            let (glyph, word, role) = state(self.scene, client);
+            let look = self.scene.look;
+            let selected = client.id == self.scene.select.node;
+            let mark = self.mark(client).or_selected(selected);
+            let line = Line::from(vec![
+                Span::raw(format!("{:<4} ", client.id.to_string())),
+                Span::styled(format!("{:<8}", format!("{glyph} {word}")), look.style(role)),
+                Span::raw(format!(" {}", doing(self.scene.board, client.id))),
+            ]);
+            put(buf, look, row, marked(look, mark, line));
+            if selected {
+                frame::select(buf, row, self.scene.look);
+            }
+        }
+    }
+
+    fn clients_in_a_row(&self, row: Rect, buf: &mut Buffer) {
+        let look = self.scene.look;
+        let at = self.clients.iter().position(|client| client.id == self.scene.select.node);
+        let mark = Mark::None.or_selected(at.is_some());
+        let (ok, refused, unknown) = self.scene.board.clients.totals();
+        let counts = format!(" ok {ok} no {refused} ? {unknown}");
+        put(buf, look, row, marked(look, mark, ""));
+        let mut rest = right_of(row, 1);
+        let width = |client: &Node| client.id.to_string().len() + 2;
+        let widest = self.clients.iter().copied().map(width).max().unwrap_or(1);
+        let cells = usize::from(row.width).saturating_sub(counts.len()) / widest;
+        for client in &self.clients[window(self.clients.len(), at.unwrap_or(0), cells)] {
+            let cell = Rect { width: (width(client) as u16 - 1).min(rest.width), ..rest };
+            self.map_cell(client, &client.id.to_string(), cell, buf);
+            rest = right_of(rest, width(client) as u16);
+        }
+        put(buf, look, rest, Line::styled(counts, look.style(theme::Role::Muted)));
+    }
+}
+
+/// Whether the nodes keep a log, so that they have roles.
+fn has_roles(board: &Board) -> bool {
+    !board.log.is_empty() || board.nodes.servers().any(|node| node.role != Role::None)
+}
+
+/// The letter of a process's side.
+fn letter(scene: &Scene<'_>, id: NodeId) -> Span<'static> {
+    match scene.board.group(id) {
+        None => Span::raw("-"),
+        Some(group) => {
+            let style = scene.look.style(theme::Role::Group(index(group)));
+            Span::styled(group.to_string(), style)
+        }
+    }
+}
+
+/// Which group a letter stands for, counted from 0.
+pub(super) fn index(letter: char) -> u8 {
+    let from = if letter.is_ascii_uppercase() { b'A' } else { b'a' - 26 };
+    u8::try_from(letter).map_or(0, |letter| letter.wrapping_sub(from))
+}
+
+/// Glyph, word and look of a process's state.
+fn state(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, theme::Role) {
+    let glyphs = scene.look.glyphs;
+    match node.life {
+        Life::Unknown => (glyphs.pending, "unknown", theme::Role::Muted),
+        Life::Up => (glyphs.up, "up", theme::Role::Ok),
+        Life::Paused => (glyphs.paused, "PAUSED", theme::Role::Warn),
+        Life::Down => (glyphs.down, "DOWN", theme::Role::Down),
+        Life::Panicked(_) => (glyphs.down, "PANIC", theme::Role::Bad),
+    }
+}
+
+/// Glyph, word and look of a node's role.
+fn role_words(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, theme::Role) {
+    let glyphs = scene.look.glyphs;
+    match node.role {
+        Role::None => ("-", "no role", theme::Role::Muted),
+        Role::Leads(_) if scene.board.is_stale(node.id) => {
+            (glyphs.leader, "deposed", theme::Role::Warn)
+        }
+        Role::Leads(_) => (glyphs.leader, "leader", theme::Role::Leader),
+        Role::Follows(_) => (glyphs.follower, "follower", theme::Role::Follower),
+        Role::Seeks(_) => (glyphs.candidate, "seeks", theme::Role::Candidate),
+    }
+}
+
+fn role(scene: &Scene<'_>, node: &Node) -> Span<'static> {
+    let (glyph, word, role) = role_words(scene, node);
+    match node.role {
+        Role::None => Span::styled("-", scene.look.style(role)),
+        _ => Span::styled(format!("{glyph} {word}"), scene.look.style(role)),
+    }
+}
+
+/// What is most important about a process, as one glyph: that it does not run, or its role.
+pub(super) fn sign(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, theme::Role) {
+    match node.role {
+        _ if node.life != Life::Up => state(scene, node),
+        Role::None => state(scene, node),
+        _ => role_words(scene, node),
+    }
+}
+
+/// Who suspects a process in its present boot or an earlier one.
+fn suspected_by(board: &Board, id: NodeId) -> Vec<NodeId> {
+    let suspects = |node: &&Node| node.id != id && node.suspects.contains_key(&id);
+    board.nodes.all().filter(suspects).map(|node| node.id).collect()
+}
+
+/// What a caller waits for, or how its last call ended.
+fn doing(board: &Board, id: NodeId) -> String {
+    let Some(client) = board.clients.get(id) else { return "nothing yet".to_owned() };
+    if let Some((_, open)) = client.current() {
+        let waited = brief(board.now.since(open.since));
+        let retry = if open.retry > 0 { format!(", retry {}", open.retry) } else { String::new() };
+        return format!("{waited} at {}: {}{retry}", open.at, open.op);
+    }
+    match client.last() {
+        None => "nothing yet".to_owned(),
+        Some(done) => match &done.op {
+            Some(op) => format!("{op}: {}", done.outcome),
+            None => done.outcome.to_string(),
+        },
+    }
+}
+
+/// All there is to say about what is selected.
+fn detail(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+    let Some(node) = scene.board.node(scene.select.node) else { return Vec::new() };
+    let look = scene.look;
+    let (_, word, _) = state(scene, node);
+    let head = format!("{} {word} since {}", node.id, clock(node.since));
+    let mut lines =
+        vec![marked(look, Mark::Selected, Line::styled(head, look.style(theme::Role::Accent)))];
+    let mut tell = |mark: Mark, text: String| {
+        for (at, part) in frame::wrap(&text, width.saturating_sub(2)).into_iter().enumerate() {
+            let mark = if at == 0 { mark } else { Mark::None };
+            let indent = if at == 0 { " " } else { "   " };
+            lines.push(marked(look, mark, format!("{indent}{part}")));
+        }
+    };
+    for fault in scene.board.faults.active().iter().filter(|fault| fault.hits(node.id)) {
+        tell(Mark::Fault, format!("{} {}", clock(fault.since), folded(&fault.text)));
+    }
+    for text in facts(scene, node) {
+        tell(Mark::None, text);
+    }
+    lines
+}
+
+/// What a node said about itself and others about it, a line each.
+fn facts(scene: &Scene<'_>, node: &Node) -> Vec<String> {
+    let board = scene.board;
+    let mut lines =
+        vec![format!("boot {} from {} records{}", node.boot, thousands(node.records), {
+            let torn = if node.torn { ", a torn one cut off" } else { "" };
+            let lost = match node.unsynced_lost {
+                0 => String::new(),
+                lost => format!("; {} unsynced ones lost in its last crash", thousands(lost)),
+            };
+            format!("{torn}{lost}")
+        })];
+    if node.role != Role::None {
+        let (_, word, _) = role_words(scene, node);
+        let since = clock(node.role_since);
+        lines.push(format!("{word} of ballot {} since {since}", node.role.ballot()));
+    }
+    if let Some(log) = board.log.replica(node.id) {
+        let promised = log.promised;
+        lines.push(format!(
+            "log: voted up to {}, chosen up to {}, applied {}, snapshot {}, promised {promised}",
+            log.accepted_upto, log.chosen_upto, log.applied, log.snapshot,
+        ));
+    }
+    if let Some(keeper) = board.ring.keeper(node.id) {
+        let serves = keeper.serves.map_or("nothing".to_owned(), |epoch| format!("e{epoch}"));
+        lines.push(format!(
+            "ring: goes by e{}, answers for {serves}, holds {} keys, owns {}",
+            keeper.epoch,
+            thousands(keeper.keys.into()),
+            thousands(keeper.owned.into()),
+        ));
+    }
+    let ahead = signed(node.clock.ahead(board.now));
+    let disk = node.disk_slow;
+    lines.push(format!("clock {ahead}, drift {} ppm; disk +{disk} a sync", node.clock.drift));
+    let names = |ids: Vec<NodeId>| ids.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
+    let suspects = names(node.suspects.keys().copied().collect());
+    let by = names(suspected_by(board, node.id));
+    let or_none = |text: String| if text.is_empty() { "nobody".to_owned() } else { text };
+    lines.push(format!("suspects {}, suspected by {}", or_none(suspects), or_none(by)));
+    let (sent, received, lost) = (thousands(node.sent), thousands(node.received), node.lost);
+    lines.push(format!("messages: {sent} sent, {received} received, {} lost", thousands(lost)));
+    calls(board, node.id, &mut lines);
+    lines
+}
+
+/// The calls of a caller: counts, what is open, and the last ones that are over.
+fn calls(board: &Board, id: NodeId, lines: &mut Vec<String>) {
+    let Some(client) = board.clients.get(id) else { return };
+    let (ok, refused, unknown) = (client.ok, client.refused, client.unknown);
+    lines.push(format!("calls: {ok} ok, {refused} refused, {unknown} unknown"));
+    for (call, open) in client.open() {
+        let waited = brief(board.now.since(open.since));
+        lines.push(format!(
+            "{call} waits {waited} at {}: {}, retry {}",
+            open.at, open.op, open.retry
+        ));
+    }
+    for done in client.done().rev() {
+        let op = done.op.as_ref().map(|op| format!("{op}: ")).unwrap_or_default();
+        let took = done.took.map(|took| format!(" after {}", brief(took))).unwrap_or_default();
+        lines.push(format!("{} {op}{}{took}", done.call, done.outcome));
+    }
+}
