@@ -21,6 +21,8 @@ struct Lease {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     held: BTreeMap<Name, Lease>,
+    /// Grants that came too late to say how much of the lease is left: the token and the `ttl`.
+    unsure: BTreeMap<Name, (Token, Span)>,
 }
 
 /// When a lease runs out that the service counts from some time after `asked`.
@@ -29,7 +31,9 @@ fn end_of(asked: Time, ttl: Span) -> Time {
 }
 
 impl Leases {
-    /// The lock was granted to a call that was first made at `asked`.
+    /// The lock was granted to a call that was first made at `asked`. Returns false if it waited
+    /// in the queue for so long that little of the lease is certain: then it counts from the next
+    /// renewal, which the caller has to ask for.
     pub(super) fn granted(
         &mut self,
         lock: &Name,
@@ -37,23 +41,41 @@ impl Leases {
         ttl: Span,
         asked: Time,
         cx: &mut Context<'_, Client>,
-    ) {
+    ) -> bool {
         let until = end_of(asked, ttl);
-        if until > cx.now() && self.held.get(lock).is_none_or(|lease| lease.token < token) {
-            self.held.insert(lock.clone(), Lease { token, ttl, until });
+        let sure = until.since(cx.now()) > Span(ttl.0 / 2);
+        if sure {
+            self.hold(lock, Lease { token, ttl, until }, cx);
+        } else {
+            self.unsure.insert(lock.clone(), (token, ttl));
+        }
+        sure
+    }
+
+    fn hold(&mut self, lock: &Name, lease: Lease, cx: &mut Context<'_, Client>) {
+        let newer = self.held.get(lock).is_none_or(|held| held.token < lease.token);
+        if newer && lease.until > cx.now() {
+            self.held.insert(lock.clone(), lease);
             self.believe(lock, cx);
         }
     }
 
-    /// The grant was renewed by a call that was first made at `asked`.
+    /// A renewal that was first asked for at `asked` is over, well or not.
     pub(super) fn renewed(
         &mut self,
         lock: &Name,
         token: Token,
+        well: bool,
         asked: Time,
         cx: &mut Context<'_, Client>,
     ) {
-        if let Some(lease) = self.held.get_mut(lock).filter(|lease| lease.token == token) {
+        let unsure = self.unsure.get(lock).filter(|(unsure, _)| *unsure == token).copied();
+        if let Some((_, ttl)) = unsure {
+            self.unsure.remove(lock);
+            if well {
+                self.hold(lock, Lease { token, ttl, until: end_of(asked, ttl) }, cx);
+            }
+        } else if let Some(lease) = self.held.get_mut(lock).filter(|l| well && l.token == token) {
             lease.until = lease.until.max(end_of(asked, lease.ttl));
             self.believe(lock, cx);
         }

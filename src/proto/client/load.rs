@@ -31,6 +31,8 @@ enum Doing {
     Call(u64),
     /// It waits for a lock, to keep it for so long.
     Acquiring(u64, Span),
+    /// It was granted a lock, and waits for the renewal that tells how long it is good for.
+    Confirming(Work),
     /// It holds a lock.
     Holding(Work),
 }
@@ -160,8 +162,15 @@ impl Loads {
                 let (lock, hold) = (lock.clone(), *hold);
                 self.doing = Doing::Nothing;
                 if let Outcome::Granted { token } = *outcome {
-                    self.work(Work { lock, token, hold }, leases, calls, cx);
+                    let work = Work { lock, token, hold };
+                    match leases.until(&work.lock, token) {
+                        Some(_) => self.work(work, leases, calls, cx),
+                        None => self.doing = Doing::Confirming(work),
+                    }
                 }
+            }
+            (Doing::Confirming(work), Op::Renew { token, .. }, _) if *token == work.token => {
+                self.work(work.clone(), leases, calls, cx);
             }
             (Doing::Holding(work), Op::Renew { token, .. }, Outcome::Granted { .. })
                 if *token == work.token =>
@@ -173,7 +182,7 @@ impl Loads {
         self.check_lease(leases, calls, cx);
     }
 
-    /// Begins to work under a grant, or gives it back if it came too late.
+    /// Begins to work under a grant, or gives it back if its time is over already.
     fn work(
         &mut self,
         work: Work,

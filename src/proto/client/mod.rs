@@ -17,6 +17,9 @@
 //!  │<──────────────────── Response c1/7 ──────│  the call up before it adds again
 //! ```
 //!
+//! Who waits in a queue does not know when its lease began. A grant that comes late is therefore
+//! renewed at once, and believed from then on, counted from before the renewal was asked for.
+//!
 //! The lock load takes a lock, writes to the resource of the same name under its token, renews the
 //! lease at its half, and gives the lock back. If the lease runs out first it stops by itself, and
 //! still tries to give the lock back: the service may not know yet. A careful client looks at its
@@ -224,15 +227,22 @@ impl Client {
             |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });
         match (&*finished.op, &finished.outcome) {
             (Op::Acquire { lock, ttl }, Outcome::Granted { token }) => {
-                leases.granted(lock, *token, *ttl, finished.since, cx);
+                if !leases.granted(lock, *token, *ttl, finished.since, cx) {
+                    let (lock, token) = (lock.clone(), *token);
+                    let call = cx.new_call();
+                    calls.begin(call, Op::Renew { lock, token }, cx);
+                }
             }
-            (Op::Renew { lock, token }, Outcome::Granted { .. }) => {
-                leases.renewed(lock, *token, finished.since, cx);
+            (Op::Renew { lock, token }, outcome) => {
+                let well = matches!(outcome, Outcome::Granted { .. });
+                leases.renewed(lock, *token, well, finished.since, cx);
+                if matches!(outcome, Outcome::Refused(why) if told(why)) {
+                    leases.let_go(lock, *token, LetGo::Told, cx);
+                }
             }
-            (
-                Op::Renew { lock, token } | Op::Write { resource: lock, token, .. },
-                Outcome::Refused(why),
-            ) if told(why) => leases.let_go(lock, *token, LetGo::Told, cx),
+            (Op::Write { resource: lock, token, .. }, Outcome::Refused(why)) if told(why) => {
+                leases.let_go(lock, *token, LetGo::Told, cx);
+            }
             _ => {}
         }
         loads.finished(finished, leases, calls, cx);
