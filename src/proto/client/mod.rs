@@ -227,11 +227,9 @@ impl Client {
             |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });
         match (&*finished.op, &finished.outcome) {
             (Op::Acquire { lock, ttl }, Outcome::Granted { token }) => {
-                if !leases.granted(lock, *token, *ttl, finished.since, cx) {
-                    let (lock, token) = (lock.clone(), *token);
-                    let call = cx.new_call();
-                    calls.begin(call, Op::Renew { lock, token }, cx);
-                }
+                let sure = leases.granted(lock, *token, *ttl, finished.since, cx);
+                let renew = (!sure).then(|| Op::Renew { lock: lock.clone(), token: *token });
+                renew.into_iter().for_each(|renew| calls.begin(cx.new_call(), renew, cx));
             }
             (Op::Renew { lock, token }, outcome) => {
                 let well = matches!(outcome, Outcome::Granted { .. });
