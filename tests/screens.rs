@@ -437,3 +437,14 @@ proptest! {
         prop_assert_eq!(outside, None);
     }
 }
+
+#[test]
+fn a_link_to_a_node_that_is_down_says_so() {
+    let mut stage = split();
+    (stage.select.node, stage.select.peer) = (n(3), n(5));
+    let page = screen(PaneKind::Network, &stage, (78, 11), GlyphsArg::Unicode);
+    assert!(page.contains("n5 is DOWN"), "{page}");
+    (stage.select.node, stage.select.peer) = (n(1), n(5));
+    let page = screen(PaneKind::Network, &stage, (78, 11), GlyphsArg::Unicode);
+    assert!(page.contains("cut since 8.620"), "{page}");
+}

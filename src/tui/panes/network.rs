@@ -111,8 +111,7 @@ impl Pane for Links {
     }
 }
 
-/// The processes that rows and columns stand for: nodes, side by side with their own side. Clients
-/// are among them if one is selected.
+/// The nodes that rows and columns stand for, side by side with their own side.
 fn order(board: &Board) -> Vec<NodeId> {
     board.network.groups().iter().flatten().copied().collect()
 }
@@ -351,6 +350,22 @@ fn way(span: crate::base::Span) -> String {
     format!("{}.{}ms", span.0 / 1_000, span.0 % 1_000 / 100)
 }
 
+/// A link's state in words, and how they look; a process at its end may be down.
+fn state_of(scene: &Scene<'_>, (from, to): Pair) -> Span<'static> {
+    let wire = scene.board.network.wire(from, to);
+    let state = wire.map_or(State::Up, Wire::state);
+    let down = |id: &NodeId| scene.board.node(*id).is_some_and(|node| node.life.is_down());
+    match [from, to].iter().find(|id| down(id)) {
+        Some(id) if state == State::Up => {
+            Span::styled(format!("{id} is DOWN"), scene.look.style(Role::Down))
+        }
+        _ => {
+            let (_, role) = sign_of(scene.look.glyphs, state);
+            Span::styled(words(wire), scene.look.style(role))
+        }
+    }
+}
+
 /// A link's state in words: `delayed 90ms`, `cut since 8.620`.
 fn words(wire: Option<&Wire>) -> String {
     let Some(wire) = wire else { return "up, not used yet".to_owned() };
@@ -387,15 +402,13 @@ fn selected(scene: &Scene<'_>, long: bool) -> Vec<Line<'static>> {
     let (board, look) = (scene.board, scene.look);
     let Some((from, to)) = link(scene) else { return Vec::new() };
     let wire = board.network.wire(from, to);
-    let state = wire.map_or(State::Up, Wire::state);
-    let (_, role) = sign_of(look.glyphs, state);
     let name = format!("{from} {} {to}", look.glyphs.arrow);
     let accent = look.style(Role::Accent);
     let (sent, lost, flight, held) =
         wire.map_or((0, 0, 0, 0), |wire| (wire.sent, wire.lost, wire.in_flight, wire.held));
     if !long {
         let mut line = Line::from(Span::styled(format!("{name} "), accent));
-        line.push_span(Span::styled(words(wire), look.style(role)));
+        line.push_span(state_of(scene, (from, to)));
         line.push_span(format!(", {} lost, {flight} in flight", thousands(lost)));
         return vec![marked(look, Mark::Selected, line)];
     }
@@ -404,7 +417,7 @@ fn selected(scene: &Scene<'_>, long: bool) -> Vec<Line<'static>> {
     let ago = last.map_or("never".to_owned(), |at| format!("{} ago", brief(board.now.since(at))));
     let mut lines = vec![
         marked(look, Mark::Selected, Line::styled(name, accent)),
-        Line::from(vec![Span::raw(" state     "), Span::styled(words(wire), look.style(role))]),
+        Line::from(vec![Span::raw(" state     "), state_of(scene, (from, to))]),
         Line::raw(format!(" took      {}", took(wire.and_then(Wire::latency)))),
         Line::raw(format!(" slowest   {}", took(wire.and_then(Wire::slowest)))),
         Line::raw(format!(" in flight {flight}, held {held}")),

@@ -501,7 +501,10 @@ impl<'a> View<'a> {
         flows.sort_by_key(|flow| std::cmp::Reverse(flow.share));
         for flow in flows.iter().take(8) {
             let way = format!("{} {} {}", name(flow.from), look.glyphs.arrow, name(flow.to));
-            let size = thousands(flow.share.of(keys));
+            let size = match keys {
+                0 => flow.share.to_string(),
+                _ => thousands(flow.share.of(keys)),
+            };
             let text = format!("   {way:<12} {size:>7} ");
             let bar = (width.saturating_sub(text.len() + 4)).min(20) as u16;
             let bar = look.glyphs.bar(bar, flow.share.ppm(), top);
