@@ -244,8 +244,8 @@ mod tests {
             node: NodeId::node(*node),
             kind: Kind::Fact(fact.clone()),
         };
-        let mut see = |(at, fact)| check.see(at, &event(fact));
-        facts.iter().enumerate().filter_map(|fact| see(fact)).map(|v| v.rule).collect()
+        let see = |(at, fact)| check.see(at, &event(fact));
+        facts.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
     }
 
     #[test]

@@ -154,8 +154,8 @@ mod tests {
             let fact = Fact::Resolves { txn, commit: true, changes: Arc::from(*changes) };
             Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) }
         };
-        let mut see = |(at, one)| bank.see(at, &event(one));
-        resolved.iter().enumerate().filter_map(|one| see(one)).map(|v| v.rule).collect()
+        let see = |(at, one)| bank.see(at, &event(one));
+        resolved.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
     }
 
     #[test]
