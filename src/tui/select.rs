@@ -1,7 +1,7 @@
 //! What is selected. There is one selection for the whole screen: a node that is selected in one
 //! pane is selected in all.
 
-use crate::base::{MsgId, Name, NodeId, Slot, TxnId};
+use crate::base::{Ballot, MsgId, Name, NodeId, Slot, TxnId};
 
 /// The selection. Each family of things keeps its own, so that going to another pane and back
 /// finds everything as it was.
@@ -13,6 +13,8 @@ pub struct Select {
     pub peer: NodeId,
     /// The selected slot of the log; none follows the newest.
     pub slot: Option<Slot>,
+    /// The selected ballot of the single decree; none follows the newest.
+    pub ballot: Option<Ballot>,
     /// The selected lock; none is the first.
     pub lock: Option<Name>,
     /// The selected transaction; none is the newest.
@@ -26,7 +28,8 @@ pub struct Select {
 impl Select {
     /// The first node, and its link to the second.
     pub fn new(node: NodeId, peer: NodeId) -> Select {
-        Select { node, peer, slot: None, lock: None, txn: None, event: None, check: 0 }
+        let (slot, ballot, lock, txn, event) = (None, None, None, None, None);
+        Select { node, peer, slot, ballot, lock, txn, event, check: 0 }
     }
 }
 

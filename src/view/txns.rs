@@ -272,7 +272,8 @@ impl Txn {
     /// How long it has lasted, or lasted.
     pub fn age(&self, now: Time) -> Span {
         let last = self.resolved.values().map(|done| done.at).max();
-        let end = self.ended.or(last).filter(|_| self.is_over());
+        let decided = self.decision.map(|(_, at)| at);
+        let end = self.ended.or(last).or(decided).filter(|_| self.is_over());
         end.unwrap_or(now).since(self.since)
     }
 }

@@ -4,12 +4,15 @@
 //! drawing cannot change anything. What is selected lives in [`Select`], the same for all panes.
 
 mod checks;
+mod consensus;
 mod events;
 mod network;
 mod nodes;
 mod ring;
+mod row;
 mod table;
 mod timeline;
+mod txn;
 
 use super::frame::Title;
 use super::layout::PaneKind;
@@ -71,7 +74,12 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Ring => &ring::Circle,
         PaneKind::Network => &network::Links,
         PaneKind::Checks => &checks::Standings,
+        PaneKind::Consensus => &consensus::Consensus,
         PaneKind::Events => &events::Events,
+        PaneKind::Txn => &txn::Transactions,
         _ => &timeline::Scrubber,
     }
 }
+
+#[cfg(test)]
+mod sample;
