@@ -27,7 +27,7 @@ use super::theme::{Look, Role};
 use crate::base::{NodeId, Op, Span, Time};
 use crate::check::{Checks, Expect};
 use crate::cluster::Update;
-use crate::command::{Command, Link, Target as Whom, Unsynced};
+use crate::command::{Command, FORMS, Link, Target as Whom, Unsynced};
 use crate::event::Event;
 use crate::view::network::State;
 use crate::view::nodes::{Life, Node};
@@ -35,7 +35,11 @@ use crate::view::timeline::Timeline;
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 use std::collections::VecDeque;
+
+/// How many commands are offered over the prompt at the most.
+const MOST_FORMS: usize = 8;
 
 /// What the app is told about the cluster it shows.
 #[derive(Clone, Debug)]
@@ -161,6 +165,11 @@ impl App {
     /// Whether time passes on the screen, so that ticks are needed.
     pub fn moves(&self) -> bool {
         self.playing || self.running
+    }
+
+    /// The run as recorded, and where in it one looks.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
     }
 
     /// Takes the commands that are to be sent to the cluster.
@@ -640,13 +649,39 @@ impl App {
     fn draw_hints(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let mut cursor = None;
         match self.prompt.input() {
-            Some(input) => cursor = Some(frame::prompt(buf, area, &self.look, input)),
+            Some(input) => {
+                cursor = Some(frame::prompt(buf, area, &self.look, input));
+                self.draw_forms(input.value(), area, buf);
+            }
             None => frame::hints(buf, area, &self.look, &self.keymap.hints(area.width.into())),
         }
         if let Some(notice) = &self.notice {
             frame::note(buf, area, &self.look, Role::Candidate, notice);
         }
         cursor
+    }
+
+    /// Over the prompt, the commands that what was typed can become.
+    fn draw_forms(&self, typed: &str, prompt: Rect, buf: &mut Buffer) {
+        if self.notice.is_some() {
+            return;
+        }
+        let verb = typed.split_whitespace().next().unwrap_or_default();
+        let asks = verb.parse::<NodeId>().is_ok();
+        let fits = |form: &str| match form.split(' ').next() {
+            Some("PROCESS") => asks || verb.is_empty(),
+            word => word.is_some_and(|word| word.starts_with(verb)),
+        };
+        let known: Vec<_> = FORMS.iter().filter(|(form, _)| fits(form)).take(MOST_FORMS).collect();
+        let height = u16::try_from(known.len()).unwrap_or(0).min(prompt.y.saturating_sub(1));
+        let area = Rect { y: prompt.y - height, height, ..prompt };
+        frame::clear(buf, area);
+        let line = |(form, about): &(&str, &str)| Line::from(format!(" {form:<30} {about}"));
+        for (row, known) in area.rows().zip(known) {
+            let ellipsis = self.look.glyphs.ellipsis;
+            frame::put(buf, row, &frame::cut(line(known), row.width.into(), ellipsis));
+        }
+        buf.set_style(area.intersection(buf.area), self.look.style(Role::Muted));
     }
 
     fn draw_overlay(&self, buf: &mut Buffer) {

@@ -100,6 +100,11 @@ fn quorum(scene: &Scene<'_>, width: usize) -> Track {
     track
 }
 
+/// What a stretch of time is drawn with.
+fn stroke(scene: &Scene<'_>) -> &'static str {
+    if scene.look.glyphs.is_ascii() { "-" } else { "─" }
+}
+
 /// A track for each fault, the ones that are still active first.
 fn faults(scene: &Scene<'_>, width: usize) -> Vec<Track> {
     let faults = &scene.board.faults;
@@ -110,7 +115,7 @@ fn faults(scene: &Scene<'_>, width: usize) -> Vec<Track> {
         let from = scene.timeline.column_of(since, width);
         let end = until.unwrap_or(scene.board.now);
         for column in from..=scene.timeline.column_of(end, width) {
-            track.set(column, "-", Role::Warn);
+            track.set(column, stroke(scene), Role::Warn);
         }
         let word = format!(" {text} ");
         let room = width.saturating_sub(word.chars().count());
@@ -129,7 +134,7 @@ fn branches(scene: &Scene<'_>, width: usize) -> Vec<Track> {
         let role = if viewed { Role::Accent } else { Role::Muted };
         let from = timeline.column_of(branch.fork_at, width);
         for column in from..=timeline.column_of(branch.end().now, width) {
-            track.set(column, "-", role);
+            track.set(column, stroke(scene), role);
         }
         track.behind = if viewed { "viewed".to_owned() } else { String::new() };
         track

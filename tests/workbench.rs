@@ -1,0 +1,263 @@
+//! What keys do to the cluster and to time, with the whole workbench but the terminal.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use netsplit::base::{NodeId, Span, Time};
+use netsplit::plan::{self, Plan};
+use netsplit::sim::Watch;
+use netsplit::sim::player::Player;
+use netsplit::tui::app::{App, Speed, Title};
+use netsplit::tui::{Env, Flags, Look};
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// A workbench: the app, and the cluster that it steers, without a thread between them.
+struct Bench {
+    app: App,
+    player: Player,
+}
+
+impl Bench {
+    fn new(plan: &Plan) -> Bench {
+        let title = Title {
+            name: plan.name.clone(),
+            seed: 7,
+            expect: plan.expect(),
+            processes: plan.processes().collect(),
+        };
+        let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
+        let app = App::new(title, look, Speed::Percent(100), false);
+        let mut bench = Bench { app, player: Player::new(plan, 7, Watch::Labels) };
+        bench.player.command("stop".parse().unwrap(), &mut |update| bench.app.update(update));
+        bench
+    }
+
+    /// Lets the cluster do what the app wants of it.
+    fn settle(&mut self) {
+        loop {
+            let commands = self.app.commands();
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands {
+                self.player.command(command, &mut |update| self.app.update(update));
+                while self.player.busy() {
+                    self.player.slice(&mut |update| self.app.update(update));
+                }
+            }
+        }
+    }
+
+    fn press(&mut self, code: KeyCode) {
+        self.app.key(&KeyEvent::new(code, KeyModifiers::NONE));
+        self.settle();
+    }
+
+    /// Presses the keys of a text, one after the other.
+    fn keys(&mut self, text: &str) {
+        text.chars().for_each(|c| self.press(KeyCode::Char(c)));
+    }
+
+    fn order(&mut self, line: &str) {
+        self.keys(":");
+        self.keys(line);
+        self.press(KeyCode::Enter);
+    }
+
+    /// Runs for so many seconds.
+    fn run(&mut self, seconds: u64) {
+        self.keys(" ");
+        for _ in 0..seconds * 10 {
+            self.app.tick(Span::millis(100));
+            self.settle();
+        }
+        self.keys(" ");
+    }
+
+    fn screen(&self, width: u16, height: u16) -> String {
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+        self.app.draw(&mut buf);
+        let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>() + "\n";
+        (0..height).map(row).collect()
+    }
+
+    fn down(&self, node: u16) -> bool {
+        let node = self.app.timeline().board().node(NodeId::node(node));
+        node.is_some_and(|node| node.life.is_down())
+    }
+
+    fn now(&self) -> Time {
+        self.app.timeline().board().now
+    }
+}
+
+fn default() -> Bench {
+    Bench::new(&plan::builtin("default").unwrap())
+}
+
+#[test]
+fn space_lets_time_pass_and_stops_it() {
+    let mut bench = default();
+    bench.run(2);
+    let now = bench.now();
+    assert!((Time(1_900_000)..=Time(2_000_000)).contains(&now), "{now}");
+    bench.app.tick(Span::secs(1));
+    bench.settle();
+    assert_eq!(bench.now(), now, "paused");
+    assert!(!bench.app.moves());
+}
+
+#[test]
+fn a_step_takes_in_the_next_events_and_a_second_the_next_second() {
+    let mut bench = default();
+    let events = bench.app.timeline().events().len();
+    bench.keys(".");
+    assert!(bench.app.timeline().events().len() > events);
+    bench.keys(">");
+    assert!((Time(900_000)..=Time(1_000_000)).contains(&bench.now()));
+}
+
+#[test]
+fn what_is_killed_can_be_undone_and_done_again() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys("1jx");
+    assert!(bench.down(2), "the second node is selected");
+    bench.keys("u");
+    assert!(!bench.down(2));
+    assert_eq!(bench.app.timeline().branches().len(), 2, "main is kept");
+    bench.keys("U");
+    assert!(bench.down(2));
+    bench.keys("x");
+    assert!(!bench.down(2), "x starts what is down");
+}
+
+#[test]
+fn a_command_in_the_past_begins_a_branch_there() {
+    let mut bench = default();
+    bench.run(3);
+    let main = bench.app.timeline().events().len();
+    bench.keys("<<");
+    assert!(!bench.app.timeline().is_live());
+    let then = bench.now();
+    assert!(then <= Time(1_000_000));
+    bench.order("kill n1");
+    assert!(bench.down(1) && bench.app.timeline().is_live());
+    assert_eq!(bench.now(), then, "the crash is at the time that was looked at");
+    let branches = bench.app.timeline().branches();
+    assert_eq!((branches[0].events().len(), branches[0].name.as_ref()), (main, "main"));
+    bench.run(1);
+    assert!(bench.down(1));
+}
+
+#[test]
+fn words_name_whom_the_board_shows() {
+    let mut bench = default();
+    bench.run(3);
+    let (leader, _) = bench.app.timeline().board().leader().unwrap();
+    bench.order("kill leader");
+    assert!(bench.down(leader.number()));
+    assert!(bench.screen(120, 36).contains(&format!("kill {leader}")));
+}
+
+#[test]
+fn a_wrong_line_stays_to_be_mended_and_says_what_is_wrong() {
+    let mut bench = default();
+    bench.order("partitoin n1 | n2");
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("did you mean 'partition'") && screen.contains(":partitoin n1"));
+    bench.press(KeyCode::Esc);
+    bench.order("kill n9");
+    assert!(bench.screen(120, 36).contains("n9"));
+}
+
+#[test]
+fn healing_ends_every_fault() {
+    let mut bench = default();
+    bench.run(1);
+    for line in
+        ["partition n1,n2 | n3,n4,n5", "kill n3", "pause n4", "clock n5 +2s", "disk n1 slow 5ms"]
+    {
+        bench.order(line);
+    }
+    bench.run(1);
+    assert!(bench.app.timeline().board().faults.count() >= 5);
+    bench.keys("H");
+    assert_eq!(bench.app.timeline().board().faults.count(), 0);
+}
+
+#[test]
+fn a_painted_partition_is_one_command() {
+    let mut bench = default();
+    bench.keys("Paabbb");
+    bench.press(KeyCode::Enter);
+    let board = bench.app.timeline().board();
+    assert_eq!(board.faults.active().len(), 1);
+    assert_eq!(board.faults.active()[0].text.as_ref(), "partition n1,n2 | n3,n4,n5");
+}
+
+#[test]
+fn where_nothing_is_drawn_no_key_hits_anything() {
+    let mut bench = default();
+    bench.app.resize(Rect::new(0, 0, 30, 8));
+    bench.keys("x");
+    assert!(!bench.down(1));
+    bench.keys("q");
+    assert!(bench.app.quits());
+}
+
+#[test]
+fn escape_never_quits() {
+    let mut bench = default();
+    bench.keys("z");
+    bench.press(KeyCode::Esc);
+    bench.press(KeyCode::Esc);
+    assert!(!bench.app.quits());
+    bench.keys("?q");
+    assert!(!bench.app.quits(), "q leaves help first");
+    bench.keys("q");
+    assert!(bench.app.quits());
+}
+
+fn any_key() -> impl Strategy<Value = KeyCode> {
+    let named = [
+        KeyCode::Esc,
+        KeyCode::Enter,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::F(1),
+        KeyCode::F(5),
+    ];
+    let letters = "?123456789zhjklgG .,><xpiPHuUvV:abcd".chars().map(KeyCode::Char);
+    let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
+    proptest::sample::select(keys)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_keys_at_any_size_do_harm(
+        keys in prop::collection::vec((any_key(), 1u16..160, 1u16..60), 1..60)
+    ) {
+        let mut bench = default();
+        for (code, width, height) in keys {
+            bench.app.resize(Rect::new(0, 0, width, height));
+            bench.press(code);
+            bench.app.tick(Span::millis(50));
+            bench.settle();
+            bench.screen(width, height);
+        }
+    }
+}
