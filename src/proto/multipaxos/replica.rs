@@ -218,12 +218,13 @@ impl Log {
         entries: &Entries,
         cx: &mut Context<'_, Self>,
     ) {
+        let before = self.commit;
         for (slot, entry) in (first..).zip(entries.iter()) {
             if self.may_learn(slot) {
                 self.learn(slot, entry, cx);
             }
         }
-        self.go_on_catching_up(from, cx);
+        self.go_on_catching_up(from, before, cx);
     }
 
     pub(super) fn on_install(
@@ -232,6 +233,7 @@ impl Log {
         machine: &Arc<Machine>,
         cx: &mut Context<'_, Self>,
     ) {
+        let before = self.commit;
         if machine.applied() > self.machine.applied() && self.may_learn(machine.applied()) {
             self.machine = (**machine).clone();
             self.take_snapshot(machine.clone(), cx);
@@ -248,11 +250,11 @@ impl Log {
                 }
             }
         }
-        self.go_on_catching_up(from, cx);
+        self.go_on_catching_up(from, before, cx);
     }
 
-    fn go_on_catching_up(&mut self, from: NodeId, cx: &mut Context<'_, Self>) {
-        let before = self.commit;
+    /// Asks for more at once, if what came was of use and is not all.
+    fn go_on_catching_up(&mut self, from: NodeId, before: Slot, cx: &mut Context<'_, Self>) {
         self.advance(cx);
         if self.commit >= self.goal() {
             self.source = None;

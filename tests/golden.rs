@@ -1,0 +1,303 @@
+//! Golden scripts: what protocols do, step by step, on a network where the script says which message
+//! arrives. The scripts stand beside the protocols, in `src/proto/scripts`; each shows one thing.
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test --test golden` writes the outputs anew.
+//!
+//! | command | does |
+//! |---|---|
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N` |
+//! | `ask n1 propose red` | asks a node for an operation |
+//! | `deliver [from=] [to=] [kind=] [count=]` | delivers matching messages in flight, oldest first |
+//! | `drop …` | loses them |
+//! | `settle` | delivers everything until nothing is in flight |
+//! | `fire n1 TIMER` | lets a node's clock run until this timer has run out |
+//! | `wait SPAN n1 n2` | lets their clocks run, without looking at timers |
+//! | `cut n1 n2` / `heal` | what these send, or are sent, is lost / is not any more |
+//! | `kill n1` / `restart n1` | crash, with all writes kept / boot |
+//! | `flight` | what is in flight |
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use netsplit::base::{NodeId, Rng, Span, Time};
+use netsplit::host::{Host, Input, Output, Setup, Write};
+use netsplit::plan::{Log, Paxos, Plan, Services};
+use netsplit::proto::{Message, Record};
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// One node: its host, which a crash takes away, and what it does not.
+struct Node {
+    setup: Setup,
+    host: Option<Host>,
+    boot: u32,
+    disk: Vec<Record>,
+    now: Time,
+}
+
+/// A message under way.
+struct Flying {
+    from: NodeId,
+    to: NodeId,
+    message: Message,
+}
+
+/// Nodes, and a network that does nothing by itself.
+#[derive(Default)]
+struct Network {
+    nodes: BTreeMap<NodeId, Node>,
+    flying: VecDeque<Flying>,
+    cut: Vec<NodeId>,
+    text: String,
+}
+
+/// Which messages a command means.
+#[derive(Default)]
+struct Filter {
+    from: Option<NodeId>,
+    to: Option<NodeId>,
+    kind: Option<String>,
+    count: usize,
+}
+
+type Answer<T = ()> = Result<T, Box<dyn Error>>;
+
+impl Filter {
+    fn read(command: &goldenscript::Command) -> Answer<Filter> {
+        let mut args = command.consume_args();
+        let filter = Filter {
+            from: node(args.lookup("from"))?,
+            to: node(args.lookup("to"))?,
+            kind: args.lookup("kind").map(|kind| kind.value.clone()),
+            count: args.lookup_parse("count")?.unwrap_or(usize::MAX),
+        };
+        args.reject_rest()?;
+        Ok(filter)
+    }
+
+    fn takes(&self, flying: &Flying) -> bool {
+        let label = flying.message.to_string();
+        self.from.is_none_or(|from| from == flying.from)
+            && self.to.is_none_or(|to| to == flying.to)
+            && self.kind.as_deref().is_none_or(|kind| label.split(' ').next() == Some(kind))
+    }
+}
+
+fn node(arg: Option<&goldenscript::Argument>) -> Answer<Option<NodeId>> {
+    Ok(arg.map(|arg| arg.value.parse::<NodeId>()).transpose()?)
+}
+
+impl Network {
+    fn cluster(&mut self, command: &goldenscript::Command) -> Answer {
+        let mut args = command.consume_args();
+        let size = args.lookup_parse("nodes")?.unwrap_or(3);
+        let services = args.lookup("services").map_or("", |arg| &arg.value);
+        let log =
+            Log { snapshot_every: args.lookup_parse("snapshot")?.unwrap_or(100), ..Log::default() };
+        let services = match services {
+            "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
+            "log" => Services { log: Some(log), ..Services::default() },
+            other => return Err(format!("no such services: {other}").into()),
+        };
+        args.reject_rest()?;
+        let plan = Plan { services, ..Plan::bare(size) };
+        for id in plan.processes() {
+            let (setup, disk) = (plan.setup(id), Vec::new());
+            self.nodes.insert(id, Node { setup, host: None, boot: 0, disk, now: Time::ZERO });
+        }
+        plan.processes().try_for_each(|id| self.start(id))
+    }
+
+    fn node(&mut self, id: NodeId) -> Answer<&mut Node> {
+        self.nodes.get_mut(&id).ok_or_else(|| format!("there is no {id}").into())
+    }
+
+    fn start(&mut self, id: NodeId) -> Answer {
+        let node = self.node(id)?;
+        node.boot += 1;
+        let rng = Rng::split(1, "golden", u64::from(id.number()) << 8 | u64::from(node.boot));
+        let mut out = Vec::new();
+        let Node { setup, boot, disk, now, .. } = node;
+        node.host = Some(Host::start(setup, *boot, disk, rng, *now, *now, &mut out));
+        self.carry_out(id, out)
+    }
+
+    fn feed(&mut self, id: NodeId, input: Input) -> Answer {
+        let node = self.node(id)?;
+        let now = node.now;
+        let host = node.host.as_mut().ok_or_else(|| format!("{id} is down"))?;
+        let mut out = Vec::new();
+        host.handle(input, now, now, &mut out);
+        self.carry_out(id, out)
+    }
+
+    /// Writes are durable at once.
+    fn carry_out(&mut self, id: NodeId, out: Vec<Output>) -> Answer {
+        for output in out {
+            match output {
+                Output::Send { to, message } => self.send(id, to, message)?,
+                Output::Fact(fact) => writeln!(self.text, "{id} {fact}")?,
+                Output::Fired(timer) => writeln!(self.text, "{id} timer {}", timer.name())?,
+                Output::Write { upto, batch } => {
+                    let disk = &mut self.node(id)?.disk;
+                    for write in batch {
+                        match write {
+                            Write::Append(record) => disk.push(record),
+                            Write::Checkpoint { service, records } => {
+                                disk.retain(|record| record.service() != service);
+                                disk.extend(records);
+                            }
+                        }
+                    }
+                    self.feed(id, Input::Synced { upto })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, from: NodeId, to: NodeId, message: Message) -> Answer {
+        if from != to && (self.cut.contains(&from) || self.cut.contains(&to)) {
+            writeln!(self.text, "{from} × {to} {message}")?;
+        } else {
+            self.flying.push_back(Flying { from, to, message });
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, flying: Flying) -> Answer {
+        let Flying { from, to, message } = flying;
+        if self.node(to)?.host.is_none() {
+            writeln!(self.text, "{from} × {to} {message}")?;
+            return Ok(());
+        }
+        writeln!(self.text, "{from} → {to} {message}")?;
+        self.feed(to, Input::Deliver { from, message })
+    }
+
+    /// Takes matching messages out of those that are in flight now.
+    fn take(&mut self, filter: &Filter) -> Vec<Flying> {
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        for flying in self.flying.drain(..) {
+            match taken.len() < filter.count && filter.takes(&flying) {
+                true => taken.push(flying),
+                false => left.push_back(flying),
+            }
+        }
+        self.flying = left;
+        taken
+    }
+
+    fn settle(&mut self) -> Answer {
+        for _ in 0..10_000 {
+            match self.flying.pop_front() {
+                Some(flying) => self.deliver(flying)?,
+                None => return Ok(()),
+            }
+        }
+        Err("it never settles".into())
+    }
+
+    fn fire(&mut self, id: NodeId, name: &str) -> Answer {
+        for _ in 0..100 {
+            let node = self.node(id)?;
+            let host = node.host.as_ref().ok_or_else(|| format!("{id} is down"))?;
+            let timer = host.timers().iter().find(|(_, timer)| timer.name() == name);
+            let (at, timer) = *timer.ok_or_else(|| format!("{id} has no timer {name}"))?;
+            let due = host.timers().iter().min().map_or(at, |(at, _)| *at);
+            let last = host.timers().iter().min().is_some_and(|(_, first)| *first == timer);
+            node.now = node.now.max(due);
+            self.feed(id, Input::Wake)?;
+            if last {
+                return Ok(());
+            }
+        }
+        Err(format!("{name} of {id} does not run out").into())
+    }
+
+    fn on_nodes(
+        &mut self,
+        command: &goldenscript::Command,
+        mut act: impl FnMut(&mut Network, NodeId) -> Answer,
+    ) -> Answer {
+        let mut args = command.consume_args();
+        let ids: Vec<NodeId> =
+            args.rest_pos().iter().map(|arg| arg.value.parse()).collect::<Result<_, _>>()?;
+        args.reject_rest()?;
+        ids.into_iter().try_for_each(|id| act(self, id))
+    }
+}
+
+impl goldenscript::Runner for Network {
+    fn run(&mut self, command: &goldenscript::Command) -> Result<String, Box<dyn Error>> {
+        self.text.clear();
+        match command.name.as_str() {
+            "cluster" => self.cluster(command)?,
+            "ask" => {
+                let words: Vec<&str> = command.args.iter().map(|arg| arg.value.as_str()).collect();
+                let (who, op) = words.split_first().ok_or("whom?")?;
+                self.feed(who.parse()?, Input::Ask { op: op.join(" ").parse()? })?;
+            }
+            "deliver" => {
+                let taken = self.take(&Filter::read(command)?);
+                taken.into_iter().try_for_each(|flying| self.deliver(flying))?;
+            }
+            "drop" => {
+                for Flying { from, to, message } in self.take(&Filter::read(command)?) {
+                    writeln!(self.text, "{from} × {to} {message}")?;
+                }
+            }
+            "settle" => self.settle()?,
+            "fire" => {
+                let mut args = command.consume_args();
+                let id = node(args.next_pos())?.ok_or("whose?")?;
+                let timer = args.next_pos().ok_or("which timer?")?.value.clone();
+                self.fire(id, &timer)?;
+            }
+            "wait" => {
+                let (span, who) = command.args.split_first().ok_or("how long?")?;
+                let span: Span = span.value.parse()?;
+                let who = who.iter().map(|arg| arg.value.parse());
+                for id in who.collect::<Result<Vec<NodeId>, _>>()? {
+                    self.node(id)?.now += span;
+                }
+            }
+            "cut" => self.on_nodes(command, |network, id| {
+                network.cut.push(id);
+                Ok(())
+            })?,
+            "heal" => self.cut.clear(),
+            "kill" => self.on_nodes(command, |network, id| {
+                network.node(id)?.host = None;
+                Ok(())
+            })?,
+            "restart" => self.on_nodes(command, Network::start)?,
+            "flight" => {
+                for Flying { from, to, message } in &self.flying {
+                    writeln!(self.text, "{from} ‥ {to} {message}")?;
+                }
+            }
+            other => return Err(format!("no such command: {other}").into()),
+        }
+        Ok(std::mem::take(&mut self.text))
+    }
+}
+
+#[test]
+fn scripts() {
+    let mut count = 0;
+    for family in std::fs::read_dir("src/proto/scripts").unwrap() {
+        for script in std::fs::read_dir(family.unwrap().path()).unwrap() {
+            let path = script.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                text.starts_with("# "),
+                "{}: the first line says what is shown",
+                path.display()
+            );
+            goldenscript::run(&mut Network::default(), &path)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}
