@@ -89,8 +89,8 @@ pub enum Op {
     Admit { node: NodeId, weight: u16, epoch: u64 },
     /// For `call`'s transaction `txn`, lock `key` and plan to add `by` to it.
     Intend { txn: TxnId, call: CallId, key: Name, by: i64 },
-    /// Carry out (`commit`) or drop what `txn` planned for `key`, and unlock it.
-    Settle { txn: TxnId, key: Name, commit: bool },
+    /// Carry out (`commit`) or drop what `txn` planned for `key` for `call`, and unlock it.
+    Settle { txn: TxnId, call: CallId, key: Name, commit: bool },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -114,8 +114,8 @@ impl fmt::Display for Op {
             Op::Evict { node, epoch } => write!(f, "evict {node} {epoch}"),
             Op::Admit { node, weight, epoch } => write!(f, "admit {node} {weight} {epoch}"),
             Op::Intend { txn, key, by, .. } => write!(f, "intend {txn} {key} {by}"),
-            Op::Settle { txn, key, commit: true } => write!(f, "commit {txn} {key}"),
-            Op::Settle { txn, key, commit: false } => write!(f, "abort {txn} {key}"),
+            Op::Settle { txn, key, commit: true, .. } => write!(f, "commit {txn} {key}"),
+            Op::Settle { txn, key, commit: false, .. } => write!(f, "abort {txn} {key}"),
         }
     }
 }

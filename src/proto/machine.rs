@@ -145,7 +145,11 @@ impl Machine {
             op if Table::takes(op) => {
                 return self.locks.apply(slot, entry.call, op, self.mutations, facts);
             }
-            Op::Join { .. } | Op::Leave { .. } | Op::Synced { .. } => match &mut self.views {
+            Op::Join { .. }
+            | Op::Leave { .. }
+            | Op::Synced { .. }
+            | Op::Evict { .. }
+            | Op::Admit { .. } => match &mut self.views {
                 Some(views) => views.apply(slot, &entry.op, facts),
                 None => Outcome::Refused(Refusal::NoService),
             },

@@ -28,8 +28,8 @@ pub struct Views {
     views: Vec<View>,
     /// Who holds all of its ranges, for each epoch that is not settled.
     synced: BTreeMap<u64, BTreeSet<NodeId>>,
-    /// Whom a person made leave: they come back only by a person's `join`.
-    away: BTreeSet<NodeId>,
+    /// Whom the cluster itself took out: only they may come back without a person's `join`.
+    evicted: BTreeSet<NodeId>,
     /// The seed of the hash, for the mutation that spoils it.
     seed: u64,
     reshuffle: bool,
@@ -45,7 +45,7 @@ impl Views {
         Views {
             views: vec![first],
             synced: BTreeMap::new(),
-            away: BTreeSet::new(),
+            evicted: BTreeSet::new(),
             seed: shape.seed,
             reshuffle,
         }
@@ -64,22 +64,29 @@ impl Views {
         let epoch = self.current().epoch;
         match *op {
             Op::Join { node, weight } => {
-                self.away.remove(&node);
+                self.evicted.remove(&node);
                 self.join(node, weight, facts)
             }
             Op::Leave { node } => {
                 let outcome = self.leave(node, facts);
                 if outcome == Outcome::Done {
-                    self.away.insert(node);
+                    self.evicted.remove(&node);
                 }
                 outcome
             }
-            Op::Evict { node, epoch: of } if of == epoch => self.leave(node, facts),
-            Op::Admit { node, weight, epoch: of } if of == epoch && !self.away.contains(&node) => {
+            Op::Evict { node, epoch: of } if of == epoch => {
+                let outcome = self.leave(node, facts);
+                if self.current().epoch > epoch {
+                    self.evicted.insert(node);
+                }
+                outcome
+            }
+            Op::Admit { node, weight, epoch: of } if of == epoch && self.evicted.remove(&node) => {
                 self.join(node, weight, facts)
             }
             Op::Synced { node, epoch } => self.note_synced(node, epoch, facts),
-            Op::Evict { .. } | Op::Admit { .. } => Outcome::Refused(Refusal::Unavailable),
+            // Too late, or not wanted: applied without effect.
+            Op::Evict { .. } | Op::Admit { .. } => Outcome::Done,
             _ => Outcome::Refused(Refusal::NoService),
         }
     }
@@ -203,8 +210,7 @@ mod tests {
     fn decisions_of_the_cluster_count_only_in_their_ring() {
         let mut views = views(3, Mutations::NONE);
         apply(&mut views, Op::Evict { node: n(3), epoch: 1 });
-        let (outcome, _) = apply(&mut views, Op::Evict { node: n(2), epoch: 1 });
-        assert_eq!(outcome, Outcome::Refused(Refusal::Unavailable));
+        apply(&mut views, Op::Evict { node: n(2), epoch: 1 });
         assert_eq!(views.current().members.len(), 2);
         apply(&mut views, Op::Admit { node: n(3), weight: 1, epoch: 2 });
         assert_eq!(views.current().members.len(), 3);
