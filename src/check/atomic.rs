@@ -17,9 +17,9 @@
 //! participant is whoever speaks for them.
 
 use super::{Check, Violation};
-use crate::base::{Name, NodeId, TxnId};
+use crate::base::{Name, NodeId, Op, Transfer, TxnId};
 use crate::event::{Event, Fact, Kind};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How many transactions that are over are remembered, to notice late contradictions.
@@ -29,16 +29,20 @@ const REMEMBERED: usize = 4_096;
 #[derive(Debug, Default)]
 struct Txn {
     participants: Option<(Arc<[NodeId]>, usize)>,
-    votes: BTreeMap<NodeId, Vote>,
+    op: Option<Arc<Op>>,
+    votes: BTreeMap<Name, Vote>,
     decided: Option<(bool, usize)>,
     carried_out: BTreeMap<NodeId, (bool, usize)>,
+    /// Keys for which the outcome was carried out: a vote about them is an old one, repeated.
+    settled: BTreeSet<Name>,
     over: bool,
 }
 
-#[derive(Debug)]
+/// What was voted for one key. A yes stands: what comes after it is late.
+#[derive(Clone, Copy, Debug)]
 struct Vote {
     yes: bool,
-    keys: Arc<[Name]>,
+    node: NodeId,
     at: usize,
 }
 
@@ -64,8 +68,15 @@ impl Atomic {
         Atomic::default()
     }
 
-    fn begins(&mut self, at: usize, txn: TxnId, participants: &Arc<[NodeId]>) -> Option<Wrong> {
+    fn begins(
+        &mut self,
+        at: usize,
+        txn: TxnId,
+        op: &Arc<Op>,
+        participants: &Arc<[NodeId]>,
+    ) -> Option<Wrong> {
         let known = self.txns.entry(txn).or_default();
+        known.op = Some(op.clone());
         match &known.participants {
             Some((before, index)) if before != participants => {
                 let what = format!("{txn} begins a second time, with other participants");
@@ -88,14 +99,17 @@ impl Atomic {
         keys: &Arc<[Name]>,
     ) -> Option<Wrong> {
         let known = self.txns.entry(txn).or_default();
-        let settled = known.carried_out.contains_key(&node);
-        let vote = Vote { yes, keys: keys.clone(), at };
-        known.votes.insert(node, vote);
-        if !yes || settled {
+        for key in keys.iter() {
+            let vote = known.votes.entry(key.clone()).or_insert(Vote { yes, node, at });
+            if yes && !vote.yes {
+                *vote = Vote { yes, node, at };
+            }
+        }
+        if !yes {
             return None;
         }
         let mut wrong = None;
-        for key in keys.iter() {
+        for key in keys.iter().filter(|key| !known.settled.contains(*key)) {
             match self.locks.get(key) {
                 Some((holder, since)) if *holder != txn => {
                     let what = format!(
@@ -118,14 +132,17 @@ impl Atomic {
             return (before != commit).then(|| ("AC-2", what, vec![index]));
         }
         known.decided = Some((commit, at));
-        let (participants, begun) = known.participants.as_ref().filter(|_| commit)?;
-        let voted_no = |node: &&NodeId| !known.votes.get(*node).is_some_and(|vote| vote.yes);
-        let missing = participants.iter().find(voted_no)?;
-        let (verb, because) = match known.votes.get(missing) {
-            Some(vote) => ("voted no", vec![*begun, vote.at]),
-            None => ("did not vote", vec![*begun]),
+        let (_, begun) = known.participants.as_ref().filter(|_| commit)?;
+        let Some(Op::Transfer(Transfer { from, to, .. })) = known.op.as_deref() else {
+            return None;
         };
-        Some(("AC-3", format!("{txn} is committed although {missing} {verb}"), because))
+        let voted_no = |key: &&Name| !known.votes.get(*key).is_some_and(|vote| vote.yes);
+        let missing = [from, to].into_iter().find(voted_no)?;
+        let (what, because) = match known.votes.get(missing) {
+            Some(vote) => (format!("{} voted no for {missing}", vote.node), vec![*begun, vote.at]),
+            None => (format!("nobody voted for {missing}"), vec![*begun]),
+        };
+        Some(("AC-3", format!("{txn} is committed although {what}"), because))
     }
 
     fn carries_out(&mut self, at: usize, node: NodeId, fact: &Fact) -> Option<Wrong> {
@@ -152,8 +169,8 @@ impl Atomic {
             ("AC-6", what, because)
         });
         known.carried_out.insert(node, (*commit, at));
-        let voted = known.votes.get(&node).map(|vote| vote.keys.clone());
-        for key in voted.iter().flat_map(|keys| keys.iter()).chain(changes.iter().map(|c| &c.key)) {
+        for key in changes.iter().map(|change| &change.key) {
+            known.settled.insert(key.clone());
             if self.locks.get(key).is_some_and(|(holder, _)| holder == txn) {
                 self.locks.remove(key);
             }
@@ -188,7 +205,7 @@ impl Check for Atomic {
     fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
         let Kind::Fact(fact) = &event.kind else { return None };
         let (rule, what, because) = match fact {
-            Fact::Begins { txn, participants, .. } => self.begins(at, *txn, participants),
+            Fact::Begins { txn, op, participants, .. } => self.begins(at, *txn, op, participants),
             Fact::Votes { txn, yes, keys } => self.votes(at, event.node, *txn, *yes, keys),
             Fact::Decides { txn, commit } => self.decides(at, *txn, *commit),
             Fact::Resolves { .. } => self.carries_out(at, event.node, fact),
@@ -217,7 +234,7 @@ mod tests {
     }
 
     fn no(node: u16, txn: TxnId) -> (u16, Fact) {
-        (node, Fact::Votes { txn, yes: false, keys: names("") })
+        (node, Fact::Votes { txn, yes: false, keys: names("b") })
     }
 
     fn decide(txn: TxnId, commit: bool) -> (u16, Fact) {
@@ -225,7 +242,8 @@ mod tests {
     }
 
     fn carry_out(node: u16, txn: TxnId, commit: bool) -> (u16, Fact) {
-        let changes: Arc<[Change]> = Arc::from([]);
+        let key = if node == 3 { "b" } else { "a" }.parse().expect("a name");
+        let changes = [Change { key, before: 0, after: 0 }].into();
         (node, Fact::Resolves { txn, commit, changes })
     }
 

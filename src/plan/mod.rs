@@ -10,7 +10,9 @@ use crate::base::{Mutations, Name, NodeId, ServiceId, Span};
 use crate::check::Expect;
 use crate::host::Setup;
 use crate::proto::ring::Views;
-use crate::proto::{Config, client, lock, membership, multipaxos, paxos, ping, server};
+use crate::proto::{
+    Config, client, lock, membership, multipaxos, paxos, ping, ring, server, store, twophase,
+};
 use std::sync::Arc;
 
 pub mod file;
@@ -407,9 +409,28 @@ impl Plan {
                 mutations: self.mutations,
             }));
         }
+        if let Some(Ring { replicas, evict_after, admit_after, .. }) = self.services.ring {
+            stack.push(Config::Ring(ring::Config {
+                nodes: self.nodes.iter().map(|n| Member { node: n.id, weight: n.weight }).collect(),
+                replicas,
+                evict_after,
+                admit_after,
+                with_store: self.services.store.is_some(),
+                mutations: self.mutations,
+            }));
+        }
         if self.services.lock.is_some() {
             let config = lock::Config { peers, mutations: self.mutations };
             stack.push(Config::Lock(config));
+        }
+        if let Some(Store { retry, give_up, opening_balance }) = self.services.store {
+            let mutations = self.mutations;
+            let config = store::Config { retry, give_up, opening_balance, mutations };
+            stack.push(Config::Store(config));
+        }
+        if let Some(Txn { vote_timeout, retry }) = self.services.txn {
+            let mutations = self.mutations;
+            stack.push(Config::Txn(twophase::Config { vote_timeout, retry, mutations }));
         }
         if self.services.can_be_asked() {
             let decree = self.services.paxos.is_some();

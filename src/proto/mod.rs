@@ -38,6 +38,8 @@ pub mod quorum;
 pub mod ring;
 pub mod server;
 mod stack;
+pub mod store;
+pub mod twophase;
 
 pub use stack::{Config, Message, Record, Service, Timer};
 

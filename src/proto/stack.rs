@@ -155,6 +155,9 @@ services! {
     Paxos => paxos::Paxos,
     Log => multipaxos::Log,
     Lock => lock::LockService,
+    Ring => ring::Ring,
+    Store => store::Store,
+    Txn => twophase::TwoPhase,
     Server => server::Server,
     Client => client::Client,
 }

@@ -1,0 +1,326 @@
+//! Transactions across the owners of keys, by two-phase commit with presumed abort.
+//!
+//! **What it guarantees.** All participants carry the same outcome out (AC-1), and it is never
+//! reversed (AC-2). Commit is decided only if all voted yes (AC-3). While nobody is down or cut off
+//! and all vote yes, it is commit (AC-4); when everything is repaired, everyone decides (AC-5). A
+//! client's call is carried out at most once, whichever nodes it was sent to.
+//!
+//! **Roles.** The node that is asked for a transfer *coordinates* it. The *participants* are the
+//! owners of the two keys. To prepare, a participant has its store put an *intent* on the key: the
+//! key is locked, the intent is on the disks of all replicas, and it moves along when the key gets
+//! a new owner. Only then does it vote yes. It votes no if the key is locked, if the account has
+//! too little, or if the call has been here before. With a yes from both, the coordinator writes
+//! the decision down, and only then tells it. Decisions go to whoever owns the key by now, again
+//! and again until they are acknowledged.
+//!
+//! ```text
+//! n1 (coordinator)                 n2 (owner of a)      n4 (owner of b)
+//! │── Prepare t1.7 a -10 ──────────>│ intent             │
+//! │── Prepare t1.7 b +10 ───────────┼───────────────────>│ intent
+//! │<──────────────── Vote t1.7 yes ─┤                    │  from here on n2 is *in doubt*
+//! │<──────────────── Vote t1.7 yes ─┼────────────────────┤
+//! │ writes: t1.7 commits            │                    │
+//! │── Commit t1.7 ─────────────────>│ a -= 10, unlocked  │
+//! │── Commit t1.7 ──────────────────┼───────────────────>│ b += 10, unlocked
+//! │<────────────────────── Ack t1.7 ┤                    │
+//! │<────────────────────── Ack t1.7 ┼────────────────────┤
+//! │ forgets t1.7                    │                    │
+//! ```
+//!
+//! **Presumed abort.** The coordinator writes nothing when it begins or aborts. After a crash it
+//! knows only what it had committed and not finished. A participant in doubt asks it (`Inquire`)
+//! and is told *abort* for every transaction that it does not know. That is safe because it
+//! forgets a commit only when both have acknowledged it. Until the coordinator is back, the key
+//! stays locked: two-phase commit blocks.
+//!
+//! **Retries.** A client that hears nothing asks another node, which begins another transaction
+//! for the same call. Each key remembers how the last call of each client ended, so the second one
+//! finds out at the giving account: it waits while the first is in doubt, votes no when it is
+//! over, and the client hears how the first one ended. For the same reason the client is told of
+//! an abort only when the giving account has noted it.
+//!
+//! **Sources.** Gray 1978, *Notes on data base operating systems*, section 5.8 · Mohan, Lindsay
+//! and Obermarck 1986, *Transaction management in R\**, section 3 (presumed abort) · Bernstein,
+//! Hadzilacos and Goodman 1987, chapter 7 (AC-1 to AC-5, blocking) · Corbett et al. 2012,
+//! *Spanner*, section 4.2.1 (participants that are replicated).
+//!
+//! **What is left out.** Participants do not ask each other (cooperative termination), reads take
+//! no part in transactions, and there are no deadlocks to detect because a locked key is a no.
+
+mod coordinator;
+mod participant;
+
+use super::{Context, Protocol, Ticket};
+use crate::base::placement::Ring;
+use crate::base::{
+    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span, TxnId,
+};
+use crate::event::Fact;
+use coordinator::Txn;
+use participant::{Doubt, Job};
+use std::collections::BTreeMap;
+use std::fmt;
+
+type Cx<'a> = Context<'a, TwoPhase>;
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a coordinator waits for votes before it aborts.
+    pub vote_timeout: Span,
+    /// How often decisions and questions are repeated.
+    pub retry: Span,
+    /// Rules that are switched off.
+    pub mutations: Mutations,
+}
+
+/// What coordinators and participants tell each other.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// The coordinator asks for a vote.
+    Prepare {
+        /// Which transaction.
+        txn: TxnId,
+        /// The client's call behind it.
+        call: CallId,
+        /// Which key.
+        key: Name,
+        /// What is to be added to it.
+        by: i64,
+    },
+    /// The participant's vote.
+    Vote {
+        /// Which transaction.
+        txn: TxnId,
+        /// For which key.
+        key: Name,
+        /// Yes: it is prepared, on disk, and waits for the decision. No: it has no part in it.
+        yes: bool,
+    },
+    /// The coordinator's decision.
+    Decide {
+        /// Which transaction.
+        txn: TxnId,
+        /// The client's call behind it; the least one if the coordinator has forgotten.
+        call: CallId,
+        /// For which key.
+        key: Name,
+        /// Commit or abort.
+        commit: bool,
+    },
+    /// The participant has carried the decision out, on disk.
+    Ack {
+        /// Which transaction.
+        txn: TxnId,
+        /// For which key.
+        key: Name,
+        /// How the call ended at this key: maybe by another transaction.
+        outcome: Box<Outcome>,
+    },
+    /// A participant that has voted yes asks for the decision.
+    Inquire {
+        /// Which transaction.
+        txn: TxnId,
+        /// For which key.
+        key: Name,
+    },
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Prepare { txn, key, by, .. } => write!(f, "Prepare {txn} {key} {by:+}"),
+            Message::Vote { txn, key, yes: true } => write!(f, "Vote {txn} {key} yes"),
+            Message::Vote { txn, key, yes: false } => write!(f, "Vote {txn} {key} no"),
+            Message::Decide { txn, key, commit: true, .. } => write!(f, "Commit {txn} {key}"),
+            Message::Decide { txn, key, commit: false, .. } => write!(f, "Abort {txn} {key}"),
+            Message::Ack { txn, key, .. } => write!(f, "Ack {txn} {key}"),
+            Message::Inquire { txn, key } => write!(f, "Inquire {txn} {key}"),
+        }
+    }
+}
+
+/// Its timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// Something was asked, decided or voted and is not over.
+    Retry,
+}
+
+/// What it writes. All of it is the coordinator's; the participant's part is in the store.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// Numbers up to this one may have been used.
+    Reserved(u32),
+    /// It has decided to commit.
+    Commit {
+        /// Which transaction.
+        txn: TxnId,
+        /// The client's call behind it.
+        call: CallId,
+        /// The two keys.
+        keys: [Name; 2],
+    },
+    /// Everybody has carried it out.
+    End(TxnId),
+}
+
+/// How many numbers are reserved at a time.
+const BLOCK: u32 = 64;
+/// The records of a service that has checkpointed before it does so again.
+const MANY: usize = 256;
+
+/// One node's part.
+#[derive(Clone, Debug)]
+pub struct TwoPhase {
+    config: Config,
+    ring: Option<(u64, Ring)>,
+    /// As a coordinator: all that is not over.
+    txns: BTreeMap<TxnId, Txn>,
+    last: u32,
+    reserved: u32,
+    records: usize,
+    /// As a participant: what the store is doing.
+    jobs: BTreeMap<u64, Job>,
+    next_job: u64,
+    /// As a participant: yes-votes without a decision, by transaction and key.
+    doubts: BTreeMap<(TxnId, Name), Doubt>,
+    ticking: bool,
+}
+
+impl Protocol for TwoPhase {
+    const ID: ServiceId = ServiceId::Txn;
+    const HEARS: bool = true;
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+
+    fn start(config: Config, disk: &[Record], cx: &mut Cx<'_>) -> Self {
+        // Without a record, numbers may have been used all the same: the disk may be a new one.
+        let lost = if cx.boot() > 1 { cx.boot().saturating_mul(100_000) } else { 0 };
+        let mut service = TwoPhase {
+            config,
+            ring: None,
+            txns: BTreeMap::new(),
+            last: lost,
+            reserved: lost,
+            records: disk.len(),
+            jobs: BTreeMap::new(),
+            next_job: 0,
+            doubts: BTreeMap::new(),
+            ticking: false,
+        };
+        for record in disk {
+            match record {
+                Record::Reserved(upto) => (service.last, service.reserved) = (*upto, *upto),
+                Record::Commit { txn, call, keys } => {
+                    service.txns.insert(*txn, Txn::committed(*call, keys, cx.now()));
+                }
+                Record::End(txn) => drop(service.txns.remove(txn)),
+            }
+        }
+        if disk.is_empty() {
+            service.reserve(cx);
+        }
+        service.tick_later(cx);
+        service
+    }
+
+    fn message(&mut self, from: NodeId, message: Message, cx: &mut Cx<'_>) {
+        match message {
+            Message::Prepare { txn, call, key, by } => {
+                let op = Op::Intend { txn, call, key: key.clone(), by };
+                self.ask_store(Job { to: from, txn, key, prepare: true }, op, cx);
+            }
+            Message::Vote { txn, key, yes } => self.vote(txn, &key, yes, cx),
+            Message::Decide { txn, call, key, commit } => {
+                let op = Op::Settle { txn, call, key: key.clone(), commit };
+                self.ask_store(Job { to: from, txn, key, prepare: false }, op, cx);
+            }
+            Message::Ack { txn, key, outcome } => self.acknowledged(txn, &key, *outcome, cx),
+            Message::Inquire { txn, key } => self.inquired(from, txn, key, cx),
+        }
+        self.tick_later(cx);
+    }
+
+    fn timer(&mut self, Timer::Retry: Timer, cx: &mut Cx<'_>) {
+        self.ticking = false;
+        self.repeat(cx);
+        self.doubt(cx);
+        self.tick_later(cx);
+    }
+
+    fn timer_name(Timer::Retry: Timer) -> &'static str {
+        "retry"
+    }
+
+    fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Cx<'_>) {
+        match op {
+            Op::Transfer(ref transfer) => self.begin(ticket, call, transfer, cx),
+            _ => cx.reply(ticket, Outcome::Refused(Refusal::NoService)),
+        }
+        self.tick_later(cx);
+    }
+
+    fn reply(&mut self, key: u64, outcome: Outcome, cx: &mut Cx<'_>) {
+        self.store_answered(key, outcome, cx);
+    }
+
+    fn hear(&mut self, fact: &Fact, cx: &mut Cx<'_>) {
+        match fact {
+            Fact::View { epoch, members, shape }
+                if self.ring.as_ref().is_none_or(|(known, _)| known < epoch) =>
+            {
+                self.ring = Some((*epoch, Ring::new(members, *shape)));
+            }
+            Fact::Votes { txn, yes: true, keys } => self.note_doubt(*txn, keys, cx),
+            Fact::Resolves { txn, changes, .. } => {
+                for change in changes.iter() {
+                    self.doubts.remove(&(*txn, change.key.clone()));
+                }
+            }
+            // The next owner asks for itself.
+            Fact::Yields { .. } => self.doubts.clear(),
+            _ => {}
+        }
+    }
+
+    fn restate(&self, cx: &mut Cx<'_>) {
+        for (txn, state) in &self.txns {
+            if let Some(commit) = state.decided() {
+                cx.emit(Fact::Decides { txn: *txn, commit });
+            }
+        }
+    }
+}
+
+impl TwoPhase {
+    fn has(&self, mutation: Mutation) -> bool {
+        self.config.mutations.has(mutation)
+    }
+
+    fn owner(&self, key: &Name) -> Option<NodeId> {
+        let (_, ring) = self.ring.as_ref()?;
+        ring.owner(ring.position(key.as_str()))
+    }
+
+    fn tick_later(&mut self, cx: &mut Cx<'_>) {
+        let busy = !self.txns.is_empty() || !self.doubts.is_empty();
+        if busy && !self.ticking {
+            self.ticking = true;
+            cx.set(Timer::Retry, self.config.retry);
+        }
+    }
+
+    fn write(&mut self, record: Record, cx: &mut Cx<'_>) {
+        cx.write(record);
+        self.records += 1;
+        if self.records > MANY + 4 * self.txns.len() {
+            let mut records = vec![Record::Reserved(self.reserved)];
+            records.extend(self.txns.iter().filter_map(|(txn, state)| state.record(*txn)));
+            self.records = records.len();
+            cx.checkpoint(records);
+        }
+    }
+}
