@@ -388,7 +388,7 @@ fn checks_that_are_broken_come_first_and_say_why() {
 }
 
 fn every_kind() -> impl Strategy<Value = PaneKind> {
-    prop::sample::select(vec![PaneKind::Nodes, PaneKind::Ring, PaneKind::Network, PaneKind::Checks])
+    prop::sample::select(PaneKind::ALL.to_vec())
 }
 
 /// The stages that the property below draws, folded once.

@@ -6,6 +6,7 @@
 mod checks;
 mod consensus;
 mod events;
+mod locks;
 mod network;
 mod nodes;
 mod ring;
@@ -76,6 +77,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Checks => &checks::Standings,
         PaneKind::Consensus => &consensus::Consensus,
         PaneKind::Events => &events::Events,
+        PaneKind::Locks => &locks::Locks,
         PaneKind::Txn => &txn::Transactions,
         _ => &timeline::Scrubber,
     }

@@ -53,6 +53,20 @@ pub(crate) fn entry(seq: u64, text: &str) -> Arc<Entry> {
     Arc::new(Entry { call: call(1, seq), op: text.parse().unwrap() })
 }
 
+/// The coordinator begins a transaction.
+pub(crate) fn begins(story: &mut Story, id: TxnId, participants: &[u16]) {
+    let participants = participants.iter().map(|p| n(*p)).collect();
+    let (call, op) = (call(1, id.number.into()), op("transfer acct/3 acct/9 10"));
+    story.says(id.coordinator, Fact::Begins { txn: id, call, op, participants });
+}
+
+/// A participant votes: yes, and locks `key`; no if that is empty.
+pub(crate) fn votes(story: &mut Story, id: TxnId, node: u16, key: &str) {
+    let yes = !key.is_empty();
+    let keys = if yes { [name(key)].into() } else { [].into() };
+    story.says(n(node), Fact::Votes { txn: id, yes, keys });
+}
+
 impl Story {
     /// Nodes `n1` to `n<nodes>` start, and clients `c1` to `c<clients>`.
     pub(crate) fn of(nodes: u16, clients: u16) -> Story {

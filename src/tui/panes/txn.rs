@@ -402,23 +402,11 @@ fn steps(txn: &Txn) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Story, call, n, name, op, txn};
+    use super::super::sample::{Story, begins, n, name, txn, votes};
     use super::*;
     use crate::base::TxnId;
     use crate::event::{Change, Fact};
     use crate::tui::theme::GlyphsArg;
-
-    fn begins(story: &mut Story, id: TxnId, participants: &[u16]) {
-        let participants = participants.iter().map(|p| n(*p)).collect();
-        let (call, op) = (call(1, id.number.into()), op("transfer acct/3 acct/9 10"));
-        story.says(id.coordinator, Fact::Begins { txn: id, call, op, participants });
-    }
-
-    fn votes(story: &mut Story, id: TxnId, node: u16, key: &str) {
-        let yes = !key.is_empty();
-        let keys = if yes { [name(key)].into() } else { [].into() };
-        story.says(n(node), Fact::Votes { txn: id, yes, keys });
-    }
 
     fn resolves(story: &mut Story, id: TxnId, node: u16, commit: bool) {
         let change = Change { key: name("acct/1"), before: 100, after: 90 };

@@ -70,7 +70,7 @@ pub(super) fn outcome<'a>(scene: &Scene<'a>) -> Row<'a> {
         let by = by.map(|ballot| format!(" in {ballot}")).unwrap_or_default();
         let word = if scene.board.log.is_empty() { "chosen" } else { "decree" };
         let text = format!(
-            "{} {word} {}{by}, known to {}/{all} since {}",
+            "{} {word} {}{by}, known to {}/{all}, first at {}",
             look.glyphs.holds,
             value(entry),
             decree.learners().len(),

@@ -431,7 +431,7 @@ fn a_chosen_value() {
     >6.5    n5       red*           P . P A P A P . P A      5/5     3/5 ✓ chosen
      promised now                   6.5 6.5 6.5 6.5 6.5
      accepted now                   5.1 6.5 6.5 -   6.5
-     ✓ chosen red in 6.5, known to 1/5 since 10.600
+     ✓ chosen red in 6.5, known to 1/5, first at 10.600
      P promised  p refused  A accepted  a refused  . silent  × gone  * adopted
     "#);
 }
@@ -449,7 +449,7 @@ fn the_log_and_the_decree_together() {
      n3 ○ -
      n4 ○ -
      n5 ○ -
-     ✓ decree red in 6.5, known to 1/5 since…
+     ✓ decree red in 6.5, known to 1/5, firs…
      slot 2 accepted 1/5 put x=2 (c1/22)
      │ chosen  · accepted  ! conflicts
     "#);

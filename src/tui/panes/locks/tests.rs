@@ -1,0 +1,275 @@
+use super::super::sample::{Story, begins, c, call, n, name, op, txn, votes};
+use super::*;
+use crate::event::Fact;
+use crate::tui::theme::GlyphsArg;
+
+/// Seconds of a lease.
+const TTL: Span = Span::secs(5);
+
+fn granted(story: &mut Story, lock: &str, client: u16, token: Token) {
+    let (lock, call, ttl) = (name(lock), call(client, token), TTL);
+    story.says(n(1), Fact::Granted { slot: token, lock, call, token, ttl });
+}
+
+fn holds(story: &mut Story, lock: &str, client: u16, token: Token) {
+    story.says(c(client), Fact::Holds { lock: name(lock), token, lease: TTL });
+}
+
+fn freed(story: &mut Story, lock: &str, token: Token, why: Freed) {
+    story.says(n(1), Fact::Freed { slot: token + 1, lock: name(lock), token, why });
+}
+
+fn queued(story: &mut Story, lock: &str, client: u16, slot: u64) {
+    let (lock, call) = (name(lock), call(client, slot));
+    story.says(n(1), Fact::Queued { slot, lock, call, ahead: 0 });
+}
+
+fn writes(story: &mut Story, client: u16, token: Token, highest: Token, accepted: bool) {
+    let (resource, call) = (name("billing"), call(client, 99));
+    story.says(n(2), Fact::Guards { resource, call, token, highest, accepted });
+}
+
+/// c4 is frozen while it holds billing; c9 gets it; c4 comes back and writes.
+fn overlap() -> Story {
+    let mut story = Story::of(3, 9);
+    story.at(1_000);
+    granted(&mut story, "report", 3, 3);
+    story.at(2_000);
+    freed(&mut story, "report", 3, Freed::Released);
+    granted(&mut story, "cron", 3, 8);
+    freed(&mut story, "cron", 8, Freed::Expired);
+    story.at(9_000);
+    granted(&mut story, "shard-7", 2, 12);
+    holds(&mut story, "shard-7", 2, 12);
+    queued(&mut story, "shard-7", 5, 14);
+    queued(&mut story, "shard-7", 8, 15);
+    granted(&mut story, "billing", 4, 33);
+    story.at(9_300);
+    holds(&mut story, "billing", 4, 33);
+    story.at(11_900);
+    freed(&mut story, "billing", 33, Freed::Expired);
+    granted(&mut story, "billing", 9, 37);
+    story.at(12_310);
+    holds(&mut story, "billing", 9, 37);
+    story.at(12_330);
+    writes(&mut story, 9, 37, 33, true);
+    story.at(12_342);
+    writes(&mut story, 4, 33, 37, false);
+    story.at(13_480);
+    story
+}
+
+#[test]
+fn the_locks_in_the_overview() {
+    insta::assert_snapshot!(overlap().screen(&Locks, 41, 7), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    holder token lease     log   own
+    >billing c9        37 ████▊░░  3.4s  3.8s
+    !billing c4        33 █▏░░░░░  over 0.8s!
+     shard-7 c2+2      12 ▋░░░░░░ 0.5s! 0.5s!
+     cron    free       8             -     -
+     report  free       3             -     -
+    ?billing: 2 believe, the token decides
+    "#);
+    insta::assert_snapshot!(overlap().screen(&Locks, 78, 12), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    state    holder token own belief       lease by the log queue
+    >billing HELD     c9        37 ███████▋░░  3.8s ██████▊░░░  3.4s -
+    !billing believes c4        33 █▋░░░░░░░░ 0.8s! ░░░░░░░░░░  over
+     shard-7 HELD     c2        12 █░░░░░░░░░ 0.5s! █░░░░░░░░░ 0.5s! c5 > c8
+     cron    free     -          8                -                - -
+     report  free     -          3                -                - -
+    ?billing: 2 believe for 1.1s; its resource must reject the smaller token
+     writes guarded by billing
+        12.330 c9   token  37 ✓ taken
+        12.342 c4   token  33 × rejected, saw 37
+    "#);
+    insta::assert_snapshot!(overlap().screen(&Locks, 36, 4), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    holder token   log   own
+    >billing c9        37  3.4s  3.8s
+    !billing c4        33  over 0.8s!
+    ?billing: 2 believe, the token deci…
+    "#);
+    insta::assert_snapshot!(Story::of(3, 1).screen(&Locks, 41, 2), @r#"
+    [] 
+     nobody has asked for a lock yet
+    "#);
+}
+
+#[test]
+fn the_locks_in_ascii() {
+    let mut story = overlap();
+    story.glyphs = GlyphsArg::Ascii;
+    insta::assert_snapshot!(story.screen(&Locks, 78, 11), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    state    holder token own belief       lease by the log queue
+    >billing HELD     c9        37 #######...  3.8s ######....  3.4s -
+    !billing believes c4        33 #......... 0.8s! ..........  over
+     shard-7 HELD     c2        12 #......... 0.5s! #......... 0.5s! c5 > c8
+     cron    free     -          8                -                - -
+     report  free     -          3                -                - -
+    ?billing: 2 believe for 1.1s; its resource must reject the smaller token
+     writes guarded by billing
+        12.330 c9   token  37 ok taken
+        12.342 c4   token  33 x rejected, saw 37
+    "#);
+}
+
+#[test]
+fn the_history_of_the_selected_lock() {
+    let mut story = overlap();
+    story.zoomed = true;
+    insta::assert_snapshot!(story.screen(&Locks, 118, 24), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    state    holder token own belief                 lease by the log           queue        last change
+    >billing HELD     c9        37 ███████████████▎░░░░  3.8s █████████████▋░░░░░░  3.4s -            11.900 grant
+    !billing believes c4        33 ███▎░░░░░░░░░░░░░░░░ 0.8s! ░░░░░░░░░░░░░░░░░░░░  over
+     shard-7 HELD     c2        12 ██░░░░░░░░░░░░░░░░░░ 0.5s! ██░░░░░░░░░░░░░░░░░░ 0.5s! c5 > c8      9.000 queue
+     cron    free     -          8                          -                          - -            2.000 expire
+     report  free     -          3                          -                          - -            2.000 release
+    ?billing: 2 believe for 1.1s; its resource must reject the smaller token
+
+     writes guarded by billing
+        12.330 c9   token  37 ✓ taken
+        12.342 c4   token  33 × rejected, saw 37
+
+     grants of billing, oldest first: tokens only rise          who waits for whom
+        33 c4   ███████████░░░░░░░     9.000    11.900 expire    4.4s c5 → shard-7 → c2
+        37 c9   ░░░░░░░░░░░███████    11.900    13.480 held      4.4s c8 → shard-7 → c2
+    "#);
+    insta::assert_snapshot!(story.screen(&Locks, 78, 20), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    state    holder token own belief       lease by the log queue
+    >billing HELD     c9        37 ███████▋░░  3.8s ██████▊░░░  3.4s -
+    !billing believes c4        33 █▋░░░░░░░░ 0.8s! ░░░░░░░░░░  over
+     shard-7 HELD     c2        12 █░░░░░░░░░ 0.5s! █░░░░░░░░░ 0.5s! c5 > c8
+     cron    free     -          8                -                - -
+     report  free     -          3                -                - -
+    ?billing: 2 believe for 1.1s; its resource must reject the smaller token
+
+     writes guarded by billing
+        12.330 c9   token  37 ✓ taken
+        12.342 c4   token  33 × rejected, saw 37
+
+     grants of billing, oldest first: tokens only rise
+        33 c4   ███████████████████████░░░░░░░░░░░░░░     9.000    11.900 expire
+        37 c9   ░░░░░░░░░░░░░░░░░░░░░░░██████████████    11.900    13.480 held
+
+     who waits for whom
+      4.4s c5 → shard-7 → c2
+      4.4s c8 → shard-7 → c2
+    "#);
+}
+
+#[test]
+fn circles_of_waiters_and_locked_keys() {
+    let mut story = Story::of(5, 9);
+    story.at(9_000);
+    granted(&mut story, "a", 1, 3);
+    granted(&mut story, "b", 2, 4);
+    queued(&mut story, "b", 1, 5);
+    queued(&mut story, "a", 2, 6);
+    let blocked = txn(5, 42);
+    begins(&mut story, blocked, &[1, 2]);
+    votes(&mut story, blocked, 1, "acct/3");
+    story.at(9_500).kill(n(5));
+    let fact = Fact::Invokes { call: call(7, 1), op: op("get acct/3"), at: n(1), retry: 0 };
+    story.says(c(7), fact);
+    story.at(10_300);
+    story.zoomed = true;
+    insta::assert_snapshot!(story.screen(&Locks, 118, 12), @r#"
+    [] 2 held  2 waiting
+     lock state    holder token own belief                 lease by the log           queue        last change
+    >a    HELD     c1         3                          - ██████████████▊░░░░░  3.7s c2           9.000 queue
+     b    HELD     c2         4                          - ██████████████▊░░░░░  3.7s c1           9.000 queue
+     a next: c2
+
+     grants of a, oldest first: tokens only rise                who waits for whom
+         3 c1   ██████████████████     9.000    10.300 held    ! 1.3s DEADLOCK c2 → a → c1 → b → c2
+                                                               ! 1.3s DEADLOCK c1 → b → c2 → a → c1
+                                                               ? 0.8s c7 → acct/3 → t5.42 → n5 DOWN
+    "#);
+}
+
+#[test]
+fn only_a_stale_write_that_gets_through_is_a_violation() {
+    let mut story = overlap();
+    let text = story.screen(&Locks, 78, 12);
+    assert!(!text.contains("VIOLATION"), "{text}");
+    writes(&mut story, 4, 33, 37, true);
+    insta::assert_snapshot!(story.screen(&Locks, 78, 12), @r#"
+    [] STALE WRITE  2 held  2 waiting !
+     lock    state    holder token own belief       lease by the log queue
+    >billing HELD     c9        37 ███████▋░░  3.8s ██████▊░░░  3.4s -
+    !billing believes c4        33 █▋░░░░░░░░ 0.8s! ░░░░░░░░░░  over
+     shard-7 HELD     c2        12 █░░░░░░░░░ 0.5s! █░░░░░░░░░ 0.5s! c5 > c8
+     cron    free     -          8                -                - -
+     report  free     -          3                -                - -
+    !VIOLATION: billing took token 33 after 37
+    ?billing: 2 believe for 1.1s; its resource must reject the smaller token
+     writes guarded by billing
+        12.330 c9   token  37 ✓ taken
+        12.342 c4   token  33 × rejected, saw 37
+    !   13.480 c4   token  33 taken after 37: VIOLATION
+    "#);
+    insta::assert_snapshot!(story.screen(&Locks, 41, 7), @r#"
+    [] STALE WRITE  2 held  2 waiting !
+     lock    holder token lease     log   own
+    >billing c9        37 ████▊░░  3.4s  3.8s
+    !billing c4        33 █▏░░░░░  over 0.8s!
+     shard-7 c2+2      12 ▋░░░░░░ 0.5s! 0.5s!
+     2 free: cron report
+    !VIOLATION: billing took token 33 after …
+    ?billing: 2 believe, the token decides
+    "#);
+}
+
+#[test]
+fn many_free_locks_share_a_row() {
+    let mut story = overlap();
+    for token in 100..120 {
+        let lock = format!("job-{token}");
+        granted(&mut story, &lock, 1, token);
+        freed(&mut story, &lock, token, Freed::Released);
+    }
+    insta::assert_snapshot!(story.screen(&Locks, 41, 7), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    holder token lease     log   own
+    >billing c9        37 ████▊░░  3.4s  3.8s
+    !billing c4        33 █▏░░░░░  over 0.8s!
+     shard-7 c2+2      12 ▋░░░░░░ 0.5s! 0.5s!
+     22 free: cron job-100 job-101 job-102 j…
+    ?billing: 2 believe, the token decides
+    "#);
+    story.press(&Locks, &[Move::Last]);
+    insta::assert_snapshot!(story.screen(&Locks, 41, 7), @r#"
+    [] two believe  2 held  2 waiting !
+     lock    holder token lease     log   own
+    !billing c9        37 ████▊░░  3.4s  3.8s
+    !billing c4        33 █▏░░░░░  over 0.8s!
+     shard-7 c2+2      12 ▋░░░░░░ 0.5s! 0.5s!
+    >report  free       3             -     -
+     21 free: cron job-100 job-101 job-102 j…
+    ?billing: 2 believe, the token decides
+    "#);
+}
+
+#[test]
+fn the_selection_goes_along_the_locks() {
+    let mut story = overlap();
+    let target = |story: &Story| story.with(|scene| Locks.target(scene));
+    assert_eq!(target(&story), Target::Lock(name("billing")));
+    story.press(&Locks, &[Move::Down]);
+    assert_eq!(target(&story), Target::Lock(name("shard-7")), "free ones come last");
+    story.press(&Locks, &[Move::Down]);
+    assert_eq!(target(&story), Target::Lock(name("cron")));
+    assert_eq!(target(&Story::of(3, 0)), Target::Nothing);
+}
+
+#[test]
+fn it_fits_everywhere() {
+    for mut story in [Story::of(3, 0), overlap()] {
+        story.fits_everywhere(&Locks);
+    }
+}
