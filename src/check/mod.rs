@@ -17,6 +17,7 @@
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
+//! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | lock | `lock` | LOCK-1, 3, 7, 8, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | clients | `history` | CLIENT-1 to 4: acknowledged writes survive, reads are not stale |
 //! | progress | `progress` | LIVE-1: answers, once nothing is broken any more |
@@ -30,6 +31,7 @@ pub mod lock;
 pub mod log;
 pub mod paxos;
 pub mod progress;
+pub mod ring;
 
 use crate::base::{NodeId, Span};
 use crate::event::Event;
@@ -171,6 +173,7 @@ impl Checks {
             Box::new(paxos::Paxos::new(expect)) as Box<dyn Check>,
             Box::new(log::Log::new(expect)),
             Box::new(atomic::Atomic::new()),
+            Box::new(ring::Rings::new()),
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::default()),
             Box::new(history::History::default()),

@@ -26,14 +26,14 @@ impl Store {
         if epoch < self.epoch {
             return;
         }
-        if !self.serves.is_empty() {
-            cx.emit(Fact::Yields { epoch: self.epoch });
-            self.serves = Arc::default();
-        }
-        if epoch > self.epoch {
+        let old = self.epoch;
+        if epoch > old {
             self.epoch = epoch;
             self.sources.clear();
             self.write(Record::Moved { epoch, blank: self.blank }, cx);
+        }
+        if !std::mem::take(&mut self.serves).is_empty() {
+            cx.emit(Fact::Yields { epoch: old });
         }
         self.depose();
         let source = Source { blank: self.blank, full: self.full };
