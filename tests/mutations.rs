@@ -5,7 +5,7 @@
 use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
 use netsplit::command::{Command, DiskFault, Link, Target, Unsynced};
 use netsplit::event::Fact;
-use netsplit::plan::{Client, Load, Lock, Log, Paxos, Plan, Services};
+use netsplit::plan::{self, Client, Load, Lock, Log, Paxos, Plan, Services};
 use netsplit::sim::hunt::{self, Found};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,10 @@ enum Case {
     /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
     /// look at its clock.
     Locks,
+    /// Five nodes, the ring and the store: three clients read, write and count, few keys each.
+    Keys,
+    /// The sample bank: five nodes, three clients who move money between eight accounts.
+    Bank,
 }
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
@@ -46,6 +50,19 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockNoFence, "lock", Case::Locks, 100),
     (Mutation::LockRepeatToken, "lock", Case::Locks, 10),
     (Mutation::LockShared, "lock", Case::Locks, 10),
+    (Mutation::RingUnevenEpoch, "ring", Case::Bank, 10),
+    (Mutation::RingReshuffle, "ring", Case::Bank, 10),
+    (Mutation::RingNoHandoff, "ring", Case::Bank, 10),
+    (Mutation::RingNoHandoff, "clients", Case::Keys, 10),
+    (Mutation::StoreAckEarly, "clients", Case::Keys, 40),
+    (Mutation::StoreNoEpoch, "bank", Case::Bank, 40),
+    (Mutation::StoreNoEpoch, "clients", Case::Keys, 40),
+    (Mutation::TxnIgnoreVotes, "atomic", Case::Bank, 10),
+    (Mutation::TxnNoForce, "atomic", Case::Bank, 20),
+    (Mutation::TxnNoForce, "bank", Case::Bank, 40),
+    (Mutation::TxnForgetDecision, "atomic", Case::Bank, 60),
+    (Mutation::TxnHeuristic, "atomic", Case::Bank, 20),
+    (Mutation::TxnEarlyRelease, "atomic", Case::Bank, 10),
 ];
 
 fn plan(case: Case) -> Plan {
@@ -76,6 +93,14 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(client).collect();
             Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
         }
+        Case::Keys => {
+            let (paxos, lock, txn) = (None, None, None);
+            let services = Services { paxos, lock, txn, ..Services::all() };
+            let load = || vec![Load::ReadWrite { keys: 6, writes: 50 }, Load::Count { counters: 2 }];
+            let clients = (1..=3).map(|n| Client::new(n, load())).collect();
+            Plan { services, clients, ..Plan::bare(5) }
+        }
+        Case::Bank => plan::builtin("bank").unwrap(),
     }
 }
 
@@ -85,6 +110,7 @@ fn until(case: Case) -> Time {
         Case::Duel => Time(3_000_000),
         Case::Log => Time(18_000_000),
         Case::Locks => Time(30_000_000),
+        Case::Keys | Case::Bank => Time(60_000_000),
     }
 }
 
@@ -116,7 +142,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         return duel(seed);
     }
     let mut commands = hunt::storm(seed, plan, until);
-    if case == Case::Locks {
+    if matches!(case, Case::Locks | Case::Keys | Case::Bank) {
         return commands;
     }
     let mut rng = Rng::split(seed, "asks", 0);
@@ -186,6 +212,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Duel, 0..100);
     silent(Case::Log, 0..30);
     silent(Case::Locks, 0..100);
+    silent(Case::Keys, 0..30);
+    silent(Case::Bank, 0..30);
 }
 
 #[test]
@@ -195,4 +223,6 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Duel, 0..1000);
     silent(Case::Log, 0..1000);
     silent(Case::Locks, 0..1000);
+    silent(Case::Keys, 0..1000);
+    silent(Case::Bank, 0..1000);
 }

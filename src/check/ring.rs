@@ -123,7 +123,10 @@ impl Rings {
         for range in ranges {
             for at in positions(*range, behind.iter().map(|(_, ring)| *ring)) {
                 let missed = behind.iter().find(|(of, ring)| {
-                    !sources.iter().any(|source| self.knows(*source, *of, ring, epoch, at))
+                    !sources.iter().any(|source| {
+                        let last = if *source == node { epoch - 1 } else { epoch };
+                        self.knows(*source, *of, ring, last, at)
+                    })
                 });
                 if let Some((of, _)) = missed {
                     let what = format!(
@@ -136,12 +139,13 @@ impl Rings {
         None
     }
 
-    /// Whether a node has all that was written at a position in the ring of epoch `of`.
-    fn knows(&self, node: NodeId, of: u64, ring: &Ring, before: u64, at: u64) -> bool {
+    /// Whether a node has all that was written at a position in the ring of epoch `of`, if it has
+    /// been synced in a later one, up to `last`.
+    fn knows(&self, node: NodeId, of: u64, ring: &Ring, last: u64, at: u64) -> bool {
         let later = |(epoch, (ring, _)): (&u64, &Since<Ring>)| {
             self.synced.contains(&(*epoch, node)) && ring.preference(at).contains(&node)
         };
-        ring.preference(at).contains(&node) || self.views.range(of..before).any(later)
+        ring.preference(at).contains(&node) || self.views.range(of..=last).any(later)
     }
 
     fn settle(&mut self, epoch: u64) -> Option<Wrong> {

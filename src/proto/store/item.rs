@@ -55,8 +55,8 @@ pub struct Item {
     pub intents: Vec<Intent>,
     /// The last transaction of each coordinator that is over here. Nothing older may start.
     pub over: BTreeMap<NodeId, u32>,
-    /// The transactions that ended here last, all in one step. They are repeated to observers after
-    /// a restart, since nobody may have heard of them.
+    /// The transactions that ended here last, all in one step. The next owner repeats them to
+    /// observers, since nobody may have heard of them.
     pub ended: Vec<Ended>,
 }
 
@@ -90,15 +90,6 @@ impl Item {
     pub fn balance(&self, key: &Name, rules: Rules) -> i64 {
         let absent = if is_account(key) { rules.opening_balance } else { 0 };
         self.value.unwrap_or(absent)
-    }
-
-    /// The facts that transactions ended here.
-    pub fn resolves(&self, key: &Name) -> impl Iterator<Item = Fact> {
-        self.ended.iter().map(|ended| {
-            let Ended { txn, commit, values: (before, after) } = *ended;
-            let changes = [Change { key: key.clone(), before, after }].into();
-            Fact::Resolves { txn, commit, changes }
-        })
     }
 
     /// Carries out `op` of `call` at an owner in `epoch`. `late` says that it has waited for long
@@ -269,6 +260,15 @@ impl Item {
         self.remember(call, outcome.clone());
         Step::Wrote(outcome)
     }
+}
+
+/// The facts that transactions have ended on a key.
+pub(super) fn resolves(key: &Name, all: &[Ended]) -> impl Iterator<Item = Fact> {
+    all.iter().map(|ended| {
+        let Ended { txn, commit, values: (before, after) } = *ended;
+        let changes = [Change { key: key.clone(), before, after }].into();
+        Fact::Resolves { txn, commit, changes }
+    })
 }
 
 /// The votes that an item's intents stand for.

@@ -355,8 +355,9 @@ impl Protocol for Store {
 
     fn restate(&self, cx: &mut Cx<'_>) {
         for (key, item) in &self.items {
-            item.resolves(key).for_each(|fact| cx.emit(fact));
+            // What is not everybody's may still be beaten by a newer owner's state.
             if self.clean.contains(key) {
+                item::resolves(key, &item.ended).for_each(|fact| cx.emit(fact));
                 item::votes(key, item).for_each(|fact| cx.emit(fact));
             }
         }

@@ -1,6 +1,6 @@
 //! The owner's half, and the replica's: one state after the other for each key, copied to all.
 
-use super::item::{self, Step};
+use super::item::{self, Ended, Step};
 use super::{Cx, Item, Message, Stamp, Store, key_of, owner, preference};
 use crate::base::{CallId, Mutation, Name, NodeId, Op, Outcome, Time};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(super) struct Flight {
     /// Who does not have it yet.
     missing: Vec<NodeId>,
     answers: Vec<Answer>,
+    /// Transactions to be stated as ended once everybody has the state.
+    ended: Vec<Ended>,
     since: Time,
 }
 
@@ -161,8 +163,14 @@ impl Store {
         draft.stamp = Stamp { epoch: self.epoch, boot: cx.boot(), count: old.stamp.count + 1 };
         let item = Arc::new(draft);
         self.keep(key.clone(), Arc::clone(&item), cx);
+        // A deposed owner may be told the wrong outcome, when the transaction was carried out under
+        // the next one and is forgotten. It cannot reach all replicas, so it will not state it.
+        let mut ended = Vec::new();
+        if !self.clean.contains(key) {
+            ended.extend_from_slice(&old.ended);
+        }
         if item.ended != old.ended {
-            item.resolves(key).for_each(|fact| cx.emit(fact));
+            ended.extend_from_slice(&item.ended);
         }
         let me = cx.me();
         let missing: Vec<NodeId> = self.ring().map_or_else(Vec::new, |ring| {
@@ -176,10 +184,14 @@ impl Store {
         let copy = Message::Copy { epoch, flight, key: key.clone(), item: copy };
         cx.send_all(&missing, &copy);
         let arrived = missing.is_empty();
-        let state = Flight { key: key.clone(), item, missing, answers: later, since: cx.now() };
+        let (key, since) = (key.clone(), cx.now());
+        let state = Flight { key: key.clone(), item, missing, answers: later, ended, since };
         self.flights.insert(flight, state);
         self.lines.entry(key.clone()).or_default().flight = Some(flight);
-        self.answer(now, cx);
+        if early {
+            self.state_votes(&key, cx);
+            self.answer(now, cx);
+        }
         if arrived {
             self.land(flight, cx);
         }
@@ -187,7 +199,8 @@ impl Store {
 
     /// All replicas have a state.
     fn land(&mut self, flight: u64, cx: &mut Cx<'_>) {
-        let Some(Flight { key, answers, .. }) = self.flights.remove(&flight) else { return };
+        let Some(Flight { key, answers, ended, .. }) = self.flights.remove(&flight) else { return };
+        item::resolves(&key, &ended).for_each(|fact| cx.emit(fact));
         self.clean.insert(key.clone());
         self.state_votes(&key, cx);
         self.answer(answers, cx);
