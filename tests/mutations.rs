@@ -96,7 +96,8 @@ fn plan(case: Case) -> Plan {
         Case::Keys => {
             let (paxos, lock, txn) = (None, None, None);
             let services = Services { paxos, lock, txn, ..Services::all() };
-            let load = || vec![Load::ReadWrite { keys: 6, writes: 50 }, Load::Count { counters: 2 }];
+            let load =
+                || vec![Load::ReadWrite { keys: 6, writes: 50 }, Load::Count { counters: 2 }];
             let clients = (1..=3).map(|n| Client::new(n, load())).collect();
             Plan { services, clients, ..Plan::bare(5) }
         }

@@ -245,10 +245,12 @@ impl App {
     }
 
     fn stop(&mut self) {
-        self.playing = false;
-        if self.running {
+        if self.playing || self.running {
+            // The answer, which ends `running`, comes after all that has happened until then.
+            self.running = true;
             self.outbox.push(Command::Stop);
         }
+        self.playing = false;
     }
 
     fn say(&mut self, text: impl Into<String>) {

@@ -10,9 +10,11 @@ use crate::base::Span;
 use crate::cluster::{Cluster, Update};
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyModifiers};
 use futures_util::StreamExt;
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Pictures a second at the most, here and over a slow line.
@@ -58,14 +60,22 @@ async fn turn(
     let mut last_tick = Instant::now();
     let mut drawn = Instant::now() - FRAME;
     let mut dirty = true;
+    let mut outbox = VecDeque::new();
     loop {
         if dirty && (!app.moves() || drawn.elapsed() >= FRAME / 2) {
             screen.draw(|buf| app.draw(buf))?;
             (dirty, drawn) = (false, Instant::now());
         }
-        for command in app.commands() {
-            if cluster.commands.send(command).await.is_err() {
-                return Ok(End::Quit);
+        outbox.extend(app.commands());
+        // Never waits: the cluster may itself be waiting for its updates to be taken in.
+        while let Some(command) = outbox.pop_front() {
+            match cluster.commands.try_send(command) {
+                Ok(()) => {}
+                Err(TrySendError::Full(command)) => {
+                    outbox.push_front(command);
+                    break;
+                }
+                Err(TrySendError::Closed(_)) => return Ok(End::Quit),
             }
         }
         if app.quits() {
