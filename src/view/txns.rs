@@ -134,16 +134,35 @@ impl Txn {
         self.decision.map(|(commit, _)| commit).or_else(carried)
     }
 
-    /// Who voted yes and has carried nothing out.
+    /// Who voted yes on a key where the outcome has not been carried out.
     pub fn bound(&self) -> impl Iterator<Item = (NodeId, &Vote)> {
-        let bound =
-            |(node, vote): &(&NodeId, &Vote)| vote.yes && !self.resolved.contains_key(*node);
+        let bound = |(node, vote): &(&NodeId, &Vote)| vote.yes && !self.is_done(**node);
         self.votes.iter().filter(bound).map(|(node, vote)| (*node, vote))
     }
 
     /// The keys that are locked for it now.
     pub fn locked(&self) -> impl Iterator<Item = &Name> {
-        self.bound().flat_map(|(_, vote)| vote.keys.iter())
+        self.bound().flat_map(move |(node, vote)| {
+            vote.keys.iter().filter(move |key| !self.is_settled(node, key))
+        })
+    }
+
+    /// Whether the outcome was carried out on a key that `node` voted for: by the node, or by who
+    /// took the key over from it.
+    fn is_settled(&self, node: NodeId, key: &Name) -> bool {
+        let whole = self.resolved.get(&node).is_some_and(|done| done.changes.is_empty());
+        let changed = |done: &Resolution| done.changes.iter().any(|change| change.key == *key);
+        whole || self.resolved.values().any(changed)
+    }
+
+    /// Whether a node has nothing left to carry out.
+    fn is_done(&self, node: NodeId) -> bool {
+        match self.votes.get(&node) {
+            Some(vote) if vote.yes && !vote.keys.is_empty() => {
+                vote.keys.iter().all(|key| self.is_settled(node, key))
+            }
+            _ => self.resolved.contains_key(&node),
+        }
     }
 
     /// Since when somebody has been bound without knowing the outcome: the window in which a
@@ -163,7 +182,7 @@ impl Txn {
 
     /// How far it is.
     pub fn phase(&self) -> Phase {
-        let waits = |node: &NodeId| !self.resolved.contains_key(node);
+        let waits = |node: &NodeId| !self.is_done(*node);
         match self.outcome() {
             Some(true) if self.ended.is_some() => Phase::Committed,
             Some(true) if self.participants.iter().any(waits) => Phase::Committing,
@@ -185,7 +204,7 @@ impl Txn {
 
     /// How one node stands to it.
     pub fn part(&self, node: NodeId, board: &Board) -> Part {
-        if let Some(done) = self.resolved.get(&node) {
+        if let Some(done) = self.resolved.get(&node).filter(|_| self.is_done(node)) {
             return Part::Done { commit: done.commit };
         }
         match self.votes.get(&node) {
@@ -327,13 +346,13 @@ impl Txns {
                 txn.participants = participants.clone();
             }
             Fact::Votes { txn, yes, keys } => {
-                let vote = Vote { yes: *yes, keys: keys.clone(), at };
                 let txn = self.txn_mut(at, *txn);
-                // After a start, a vote is said again; its time stays.
-                match txn.votes.get(&node) {
-                    Some(known) if known.yes == vote.yes && known.keys == vote.keys => {}
-                    _ => _ = txn.votes.insert(node, vote),
-                }
+                let first = || Vote { yes: *yes, keys: Arc::default(), at };
+                let vote = txn.votes.entry(node).or_insert_with(first);
+                // A node votes on each of its keys, and one no is enough. After a start, a vote is
+                // said again; its time stays.
+                vote.yes &= *yes;
+                vote.keys = joined(&vote.keys, keys, |one, other| one == other);
             }
             Fact::Decides { txn, commit } => {
                 self.count(*txn, *commit);
@@ -341,8 +360,9 @@ impl Txns {
             }
             Fact::Resolves { txn, commit, changes } => {
                 self.count(*txn, *commit);
-                let done = Resolution { commit: *commit, changes: changes.clone(), at };
-                self.txn_mut(at, *txn).resolved.entry(node).or_insert(done);
+                let first = || Resolution { commit: *commit, changes: Arc::default(), at };
+                let done = self.txn_mut(at, *txn).resolved.entry(node).or_insert_with(first);
+                done.changes = joined(&done.changes, changes, |one, other| one.key == other.key);
             }
             Fact::Ends { txn } => {
                 self.txn_mut(at, *txn).ended.get_or_insert(at);
@@ -377,5 +397,15 @@ impl Txns {
         if let Some(id) = self.order.remove(over.unwrap_or(0)) {
             self.txns.remove(&id);
         }
+    }
+}
+
+/// A list, and what another has beyond it.
+fn joined<T: Clone>(list: &Arc<[T]>, more: &[T], same: impl Fn(&T, &T) -> bool) -> Arc<[T]> {
+    let new = more.iter().filter(|item| !list.iter().any(|known| same(known, item)));
+    let new: Vec<T> = new.cloned().collect();
+    match new.is_empty() {
+        true => list.clone(),
+        false => list.iter().cloned().chain(new).collect(),
     }
 }

@@ -408,9 +408,9 @@ mod tests {
     use crate::event::{Change, Fact};
     use crate::tui::theme::GlyphsArg;
 
-    fn resolves(story: &mut Story, id: TxnId, node: u16, commit: bool) {
-        let change = Change { key: name("acct/1"), before: 100, after: 90 };
-        let changes = if commit { [change].into() } else { [].into() };
+    fn resolves(story: &mut Story, id: TxnId, node: u16, key: &str, commit: bool) {
+        let after = if commit { 90 } else { 100 };
+        let changes = [Change { key: name(key), before: 100, after }].into();
         story.says(n(node), Fact::Resolves { txn: id, commit, changes });
     }
 
@@ -424,8 +424,8 @@ mod tests {
         votes(&mut story, committed, 1, "acct/1");
         votes(&mut story, committed, 2, "acct/2");
         story.at(11_010).says(n(2), Fact::Decides { txn: committed, commit: true });
-        resolves(&mut story, committed, 1, true);
-        resolves(&mut story, committed, 2, true);
+        resolves(&mut story, committed, 1, "acct/1", true);
+        resolves(&mut story, committed, 2, "acct/2", true);
         story.at(11_020).says(n(2), Fact::Ends { txn: committed });
         let blocked = txn(last, 42);
         story.at(11_596);
@@ -449,7 +449,7 @@ mod tests {
         votes(&mut story, late, 1, "acct/7");
         votes(&mut story, late, 2, "acct/8");
         story.says(n(2), Fact::Decides { txn: late, commit: true });
-        resolves(&mut story, late, 2, true);
+        resolves(&mut story, late, 2, "acct/8", true);
         story.at(12_480);
         story
     }
@@ -603,7 +603,7 @@ mod tests {
              11.000 n2    votes yes, forced to disk, locks acct/2
              11.010 n2    decides commit, forced to disk
              11.010 n1    commits acct/1 100>90
-             11.010 n2    commits acct/1 100>90
+             11.010 n2    commits acct/2 100>90
              11.020 n2    knows that all know
          t2.41: done
          Y yes N no . silent  Y? in doubt  C A done  c a decided  ~ cut × down
@@ -628,7 +628,7 @@ mod tests {
     #[test]
     fn a_torn_transaction_is_a_violation() {
         let mut story = bank(5);
-        resolves(&mut story, txn(2, 45), 1, false);
+        resolves(&mut story, txn(2, 45), 1, "acct/7", false);
         insta::assert_snapshot!(story.screen(&Transactions, 78, 8), @r#"
         [] SPLIT 1  in doubt 1  C 2  A 1 !
          txn   phase      coord  n1  n2  n3  n4  n5    age what happens next
