@@ -305,7 +305,6 @@ fn every_mutation_says_what_goes_wrong() {
 }
 
 #[test]
-#[ignore = "until all services are there"]
 fn every_mutation_is_a_switch_that_somebody_asks_for() {
     let code: String = sources()
         .iter()
