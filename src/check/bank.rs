@@ -29,6 +29,9 @@ const ACCOUNT: &str = "acct/";
 #[derive(Debug, Default)]
 struct Txn {
     changes: BTreeMap<Name, (i64, i64, usize)>,
+    /// Where it began; none if the run was joined later.
+    begun: Option<usize>,
+    committed: bool,
 }
 
 /// The check.
@@ -100,6 +103,15 @@ impl Bank {
         (*after < 0).then_some(("BANK-3", what, because))
     }
 
+    /// The coordinator says that both sides have carried it out: then both have said so.
+    fn ends(&self, txn: TxnId) -> Option<Wrong> {
+        let Txn { changes, begun, committed } = self.txns.get(&txn)?;
+        let begun = (*begun).filter(|_| *committed)?;
+        let what = format!("{txn} is over, and only {} of its 2 sides changed", changes.len());
+        let because = changes.values().map(|(_, _, index)| *index);
+        (changes.len() < 2).then(|| ("BANK-1", what, [begun].into_iter().chain(because).collect()))
+    }
+
     /// A transfer has two sides; once both are known, they must cancel out.
     fn sum(&self, txn: TxnId) -> Option<Wrong> {
         let changes = &self.txns.get(&txn)?.changes;
@@ -124,6 +136,15 @@ impl Check for Bank {
         let Kind::Fact(fact) = &event.kind else { return None };
         let (rule, what, mut because) = match fact {
             Fact::Resolves { txn, commit: true, changes } => self.carried_out(at, *txn, changes)?,
+            Fact::Decides { txn, commit: true } => {
+                self.remember(*txn).committed = true;
+                return None;
+            }
+            Fact::Begins { txn, .. } => {
+                self.remember(*txn).begun = Some(at);
+                return None;
+            }
+            Fact::Ends { txn } => self.ends(*txn)?,
             Fact::Invokes { op, .. } => {
                 if let Op::Put { key, .. } | Op::Add { key, .. } = &**op {
                     self.by_hand.insert(key.clone());
@@ -174,6 +195,22 @@ mod tests {
         assert_eq!(broken(&mut Bank::new(100), &[(1, &give), (2, &lost)]), ["BANK-2"]);
         let overdrawn = [change("acct/1", 100, -1)];
         assert_eq!(broken(&mut Bank::new(100), &[(1, &overdrawn)]), ["BANK-3"]);
+    }
+
+    #[test]
+    fn half_a_transaction_is_caught_when_it_is_over() {
+        let mut bank = Bank::new(100);
+        let txn = TxnId { coordinator: NodeId::node(1), number: 1 };
+        let mut see = |fact| {
+            bank.see(0, &Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) })
+        };
+        let op = Arc::new("transfer acct/1 acct/2 10".parse().expect("an operation"));
+        let participants = [NodeId::node(2)].into();
+        assert_eq!(see(Fact::Begins { txn, call: CallId::default(), op, participants }), None);
+        assert_eq!(see(Fact::Decides { txn, commit: true }), None);
+        let changes = [change("acct/1", 100, 90)].into();
+        assert_eq!(see(Fact::Resolves { txn, commit: true, changes }), None);
+        assert_eq!(see(Fact::Ends { txn }).map(|violation| violation.rule), Some("BANK-1"));
     }
 
     #[test]
