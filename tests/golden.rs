@@ -5,12 +5,12 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank` |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [count=]` | delivers matching messages in flight, oldest first |
 //! | `drop …` | loses them |
 //! | `settle` | delivers everything until nothing is in flight |
-//! | `fire n1 TIMER` | lets a node's clock run until this timer has run out |
+//! | `fire n1 TIMER` | lets a node's clock run until this timer (or `SERVICE.TIMER`) has run out |
 //! | `wait SPAN n1 n2` | lets their clocks run, without looking at timers |
 //! | `cut n1 n2` / `heal` | what these send, or are sent, is lost / is not any more |
 //! | `kill n1` / `restart n1` | crash, with all writes kept / boot |
@@ -19,8 +19,8 @@
 
 use netsplit::base::{NodeId, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
-use netsplit::plan::{Log, Paxos, Plan, Services};
-use netsplit::proto::{Message, Record};
+use netsplit::plan::{Log, Paxos, Plan, Ring, Services, Store, Txn};
+use netsplit::proto::{Message, Record, Timer};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt::Write as _;
@@ -96,6 +96,14 @@ impl Network {
         let services = match services {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
             "log" => Services { log: Some(log), ..Services::default() },
+            // Two copies of each key.
+            "bank" => Services {
+                log: Some(log),
+                ring: Some(Ring { replicas: 2, ..Ring::default() }),
+                store: Some(Store::default()),
+                txn: Some(Txn::default()),
+                ..Services::default()
+            },
             other => return Err(format!("no such services: {other}").into()),
         };
         args.reject_rest()?;
@@ -201,7 +209,11 @@ impl Network {
         for _ in 0..100 {
             let node = self.node(id)?;
             let host = node.host.as_ref().ok_or_else(|| format!("{id} is down"))?;
-            let timer = host.timers().iter().find(|(_, timer)| timer.name() == name);
+            let named = |timer: &Timer| {
+                let (service, own) = (timer.service(), timer.name());
+                own == name || format!("{service}.{own}") == name
+            };
+            let timer = host.timers().iter().find(|(_, timer)| named(timer));
             let (at, timer) = *timer.ok_or_else(|| format!("{id} has no timer {name}"))?;
             let due = host.timers().iter().min().map_or(at, |(at, _)| *at);
             let last = host.timers().iter().min().is_some_and(|(_, first)| *first == timer);
