@@ -111,7 +111,7 @@ fn servers(scene: &Scene<'_>) -> Vec<NodeId> {
 }
 
 fn has_lost_quorum(scene: &Scene<'_>) -> bool {
-    scene.board.best_reach() < scene.board.majority()
+    !servers(scene).is_empty() && scene.board.best_reach() < scene.board.majority()
 }
 
 /// Says that no node reaches a majority, if none does.

@@ -33,7 +33,8 @@ fn shown(scene: &Scene<'_>, event: &Event) -> bool {
         Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => false,
         Kind::Lost { .. } | Kind::Held { .. } => false,
         Kind::Fact(fact) => match fact {
-            Acceptor { .. } | Promises { .. } | Accepts { .. } | Chooses { .. } => false,
+            Acceptor { .. } | Promises { .. } | Accepts { .. } => false,
+            Chooses { slot, .. } => *slot == 0 && leader,
             Proposes { slot, .. } | Refuses { slot, .. } => *slot == 0,
             Applies { .. } | View { .. } | Settled { .. } | Snapshot { .. } => leader,
             Granted { .. } | Queued { .. } | Freed { .. } => leader,
@@ -69,6 +70,7 @@ fn brief(event: &Event) -> String {
         }
         Fact::Begins { txn, op, .. } => format!("{txn} {op}"),
         Fact::Returns { call, .. } => format!("{call} unknown: timed out"),
+        Fact::Chooses { slot: 0, entry } => format!("chosen {}", entry.op),
         fact => fact.to_string(),
     }
 }
@@ -156,6 +158,11 @@ impl Pane for Events {
             && selected < *last
         {
             list = visible(selected);
+        }
+        if list.is_empty() && newest(scene) > 0 {
+            let text = " messages only: z shows them";
+            let line = Line::styled(text, scene.look.style(Role::Muted));
+            frame::put(buf, area, &frame::cut(line, area.width.into(), scene.look.glyphs.ellipsis));
         }
         for (row, index) in area.rows().zip(list) {
             let line = frame::cut(line(scene, index), row.width.into(), scene.look.glyphs.ellipsis);
