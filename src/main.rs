@@ -3,11 +3,12 @@
 use clap::Parser as _;
 use netsplit::cli::{self, Cli, FAILED, OK, Outcome, Show, USAGE};
 use netsplit::error::Error;
+use netsplit::plan::Services;
 use netsplit::script::Stop;
 use netsplit::sim::Watch;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::run::End;
-use netsplit::tui::{self, Env, Look};
+use netsplit::tui::{self, Env, Look, PaneKind};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ fn screen(show: &Show) -> Result<u8, Stop> {
         seed: show.seed,
         expect: show.plan.expect(),
         processes: show.plan.processes().collect(),
+        focus: focus(&show.plan.services),
     };
     let speed = match show.speed {
         speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
@@ -51,6 +53,17 @@ fn screen(show: &Show) -> Result<u8, Stop> {
         // As a shell would say it.
         End::Signal(number) => 128 + number,
     })
+}
+
+/// Where to look first in a cluster that is about one thing.
+fn focus(services: &Services) -> Option<PaneKind> {
+    match services {
+        Services { ring: Some(_), lock: Some(_), .. } => None,
+        Services { txn: Some(_), .. } => Some(PaneKind::Txn),
+        Services { ring: Some(_), .. } => Some(PaneKind::Ring),
+        Services { lock: Some(_), .. } => Some(PaneKind::Locks),
+        _ => Some(PaneKind::Consensus),
+    }
 }
 
 /// Says why the program ends early, and with which code. A reader that went away (`| head`) has

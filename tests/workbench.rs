@@ -25,6 +25,7 @@ impl Bench {
             seed: 7,
             expect: plan.expect(),
             processes: plan.processes().collect(),
+            focus: None,
         };
         let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
         let app = App::new(title, look, Speed::Percent(100), false);
@@ -149,6 +150,16 @@ fn a_command_in_the_past_begins_a_branch_there() {
     assert_eq!((branches[0].events().len(), branches[0].name.as_ref()), (main, "main"));
     bench.run(1);
     assert!(bench.down(1));
+}
+
+#[test]
+fn stepping_to_the_end_is_being_live_again() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys(",,.");
+    assert!(!bench.app.timeline().is_live());
+    bench.keys(".");
+    assert!(bench.app.timeline().is_live());
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::prompt::Prompt;
 use super::select::{Move, Select, Target};
 use super::theme::{Look, Role};
 use crate::base::{NodeId, Op, Span, Time};
-use crate::check::{Checks, Expect};
+use crate::check::{Checks, Expect, Standing, Verdict};
 use crate::cluster::Update;
 use crate::command::{Command, FORMS, Link, Target as Whom, Unsynced};
 use crate::event::Event;
@@ -52,6 +52,8 @@ pub struct Title {
     pub expect: Expect,
     /// Processes, in order.
     pub processes: Vec<NodeId>,
+    /// The pane that shows best what the cluster is for; none leaves it to the layout.
+    pub focus: Option<PaneKind>,
 }
 
 /// How fast virtual time passes.
@@ -102,7 +104,7 @@ impl App {
         let first = title.processes.first().copied().unwrap_or(NodeId::BENCH);
         let second = title.processes.get(1).copied().unwrap_or(first);
         App {
-            focus: Focus::new(layout.focus),
+            focus: Focus::new(title.focus.unwrap_or(layout.focus)),
             checks: Checks::all(&title.expect),
             select: Select::new(first, second),
             timeline: Timeline::default(),
@@ -238,10 +240,8 @@ impl App {
     fn replay(&mut self, passed: Span) {
         let passed = if self.speed == Speed::Full { Span::millis(100) } else { passed };
         self.replayed += passed;
-        self.timeline.seek_time(self.replayed);
-        if self.timeline.position() == self.timeline.events().len() {
-            self.timeline.live();
-        }
+        let goal = self.replayed;
+        self.forward(|timeline| timeline.seek_time(goal));
     }
 
     fn stop(&mut self) {
@@ -376,7 +376,7 @@ impl App {
         self.stop();
         match self.timeline.is_live() {
             true => self.outbox.push(Command::Step(1)),
-            false => self.timeline.step(1),
+            false => self.forward(|timeline| timeline.step(1)),
         }
     }
 
@@ -387,7 +387,16 @@ impl App {
                 self.running = true;
                 self.outbox.push(Command::Run { until: Some(self.goal(Span::secs(1))) });
             }
-            false => self.timeline.skip(Span::secs(1)),
+            false => self.forward(|timeline| timeline.skip(Span::secs(1))),
+        }
+    }
+
+    /// Moves the cursor on; at the end of the run it follows the run again.
+    fn forward(&mut self, go: impl FnOnce(&mut Timeline)) {
+        go(&mut self.timeline);
+        let branch = self.timeline.viewed_index() + 1 == self.timeline.branches().len();
+        if branch && self.timeline.position() == self.timeline.events().len() {
+            self.timeline.live();
         }
     }
 
@@ -404,7 +413,11 @@ impl App {
                     self.notice = Some(violation.to_string());
                 }
             }
-            _ => self.say(if forward { "no later violation" } else { "no earlier violation" }),
+            _ => self.say(if forward {
+                "no later violation; V goes back"
+            } else {
+                "no earlier violation"
+            }),
         }
     }
 
@@ -615,7 +628,9 @@ impl App {
 
     fn draw_header(&self, area: Rect, buf: &mut Buffer) {
         let board = self.timeline.board();
-        let now = board.now;
+        // Time passes also where nothing happens.
+        let live = self.timeline.is_live();
+        let now = if live { board.now.max(self.reached) } else { board.now };
         let pace = match (self.timeline.is_live(), self.moves()) {
             (false, _) => Pace::Past(format!("-{:.1}s", self.behind())),
             (true, true) => Pace::Running,
@@ -627,7 +642,9 @@ impl App {
             Speed::Percent(percent) => format!("x{}.{:02}", percent / 100, percent % 100),
         };
         let broken = self.checks.violations().filter(|v| v.at < board.events).count();
-        let all = self.checks.standings().count();
+        let waits = |standing: &Standing<'_>| standing.verdict == Verdict::Waiting;
+        let waiting = self.checks.standings().filter(waits).count();
+        let all = self.checks.standings().count() - waiting;
         let header = Header {
             cluster: &self.title.name,
             source: &format!("SIM seed {}", self.title.seed),
@@ -636,7 +653,7 @@ impl App {
             speed: &speed,
             event: &format!("{}/{}", board.events, self.timeline.events().len()),
             faults: board.faults.count(),
-            holds: all - broken,
+            holds: all.saturating_sub(broken),
             broken,
         };
         frame::header(buf, area, &self.look, &header);
