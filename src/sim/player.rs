@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TryRecvError};
 
 /// How many steps are taken between two looks at the commands.
-const SLICE: u32 = 512;
+const SLICE: u32 = 256;
 
 /// A run that is steered by commands.
 #[derive(Debug)]

@@ -20,8 +20,8 @@ use tokio::time::{MissedTickBehavior, interval};
 /// Pictures a second at the most, here and over a slow line.
 const FRAME: Duration = Duration::from_millis(33);
 const SLOW_FRAME: Duration = Duration::from_millis(100);
-/// Updates that are taken in between two looks at the keyboard.
-const BATCH: usize = 16;
+/// How long updates are taken in between two looks at the keyboard.
+const PATIENCE: Duration = Duration::from_millis(6);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,8 +121,9 @@ async fn turn(
 
 /// Takes in what has come, but not so much that a key would have to wait.
 fn take_updates(app: &mut App, cluster: &mut Cluster, first: Update) {
+    let start = Instant::now();
     app.update(first);
-    for _ in 1..BATCH {
+    while start.elapsed() < PATIENCE {
         match cluster.updates.try_recv() {
             Ok(update) => app.update(update),
             Err(_) => return,

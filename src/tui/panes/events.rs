@@ -5,7 +5,7 @@
 //! there, in full.
 
 use super::{Pane, Scene};
-use crate::base::Outcome;
+use crate::base::{NodeId, Outcome};
 use crate::event::{Event, Fact, Freed, Kind};
 use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Select, Target};
@@ -16,19 +16,19 @@ use ratatui::text::{Line, Span};
 
 /// How many events are looked at to fill the list. Where nothing else happens for so long, the list
 /// ends.
-const REACH: usize = 50_000;
+const REACH: usize = 20_000;
 
 /// The pane.
 #[derive(Debug)]
 pub(super) struct Events;
 
 /// Whether an event is worth a row. What every replica says alike is taken from the leader.
-fn shown(scene: &Scene<'_>, event: &Event) -> bool {
+fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool {
     use Fact::*;
-    if scene.zoomed {
+    if zoomed {
         return true;
     }
-    let leader = scene.board.leader().is_none_or(|(leader, _)| leader == event.node);
+    let leader = leader.is_none_or(|leader| leader == event.node);
     match &event.kind {
         Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => false,
         Kind::Lost { .. } | Kind::Held { .. } => false,
@@ -46,6 +46,11 @@ fn shown(scene: &Scene<'_>, event: &Event) -> bool {
         },
         _ => true,
     }
+}
+
+/// Whose word counts where all say the same.
+fn leader(scene: &Scene<'_>) -> Option<NodeId> {
+    scene.board.leader().map(|(leader, _)| leader)
 }
 
 /// What happened, in few words: the overview has little room.
@@ -78,9 +83,10 @@ fn brief(event: &Event) -> String {
 /// The indices of the rows at and before `from`, newest first.
 fn rows<'a>(scene: &Scene<'a>, from: usize) -> impl Iterator<Item = usize> + use<'a> {
     let (events, scene) = (scene.timeline.events(), *scene);
+    let leader = leader(&scene);
     let end = from.saturating_add(1);
     let window = events.range(end.saturating_sub(REACH)..end).rev();
-    window.filter(move |(_, event)| shown(&scene, event)).map(|(index, _)| index)
+    window.filter(move |(_, event)| shown(scene.zoomed, leader, event)).map(|(index, _)| index)
 }
 
 /// The newest event that can be seen: the one under the cursor, or the last.
@@ -178,7 +184,8 @@ impl Pane for Events {
         let older = |steps: usize| rows(scene, from).take(steps + 1).last();
         let newer = |steps: usize| {
             let later = scene.timeline.events().range(from + 1..newest(scene) + 1).take(REACH);
-            let rows = later.filter(|(_, event)| shown(scene, event));
+            let leader = leader(scene);
+            let rows = later.filter(|(_, event)| shown(scene.zoomed, leader, event));
             rows.take(steps).last().map(|(index, _)| index)
         };
         let event = match to {
@@ -198,7 +205,7 @@ impl Pane for Events {
             Some((Kind::Sent { msg, .. }, _)) if scene.board.network.flight(*msg).is_some() => {
                 Target::Message(*msg)
             }
-            Some((_, node)) if node != crate::base::NodeId::BENCH => Target::Node(node),
+            Some((_, node)) if node != NodeId::BENCH => Target::Node(node),
             _ => Target::Nothing,
         }
     }
