@@ -137,6 +137,10 @@ fn area(size: Size) -> Rect {
     Rect::new(0, 0, size.width.min(LARGEST.width), size.height.min(LARGEST.height))
 }
 
+/// Within this time of its signal, every thread of a program has stopped.
+#[cfg(unix)]
+const STOPPING: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// The terminal, taken over.
 #[derive(Debug)]
 pub struct Screen {
@@ -206,6 +210,9 @@ impl Screen {
         // The whole group, as the terminal itself would: whatever started us stops with us.
         #[cfg(unix)]
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        // Another thread may take the signal, and this one would go on for a moment before it stops.
+        #[cfg(unix)]
+        thread::sleep(STOPPING);
         take_over()?;
         self.painter =
             Painter { bytes: self.bytes(), ..Painter::new(io::stdout(), terminal_size()?) };
