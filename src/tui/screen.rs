@@ -210,7 +210,7 @@ impl Screen {
         // The whole group, as the terminal itself would: whatever started us stops with us.
         #[cfg(unix)]
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
-        // Another thread may take the signal, and this one would go on for a moment before it stops.
+        // Another thread may take the signal, and this one would go on until it is stopped too.
         #[cfg(unix)]
         thread::sleep(STOPPING);
         take_over()?;
