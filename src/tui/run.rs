@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const FRAME: Duration = Duration::from_millis(33);
 const SLOW_FRAME: Duration = Duration::from_millis(100);
 /// How long updates are taken in between two looks at the keyboard.
-const PATIENCE: Duration = Duration::from_millis(6);
+const PATIENCE: Duration = Duration::from_millis(4);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +59,13 @@ async fn turn(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last_tick = Instant::now();
     let mut drawn = Instant::now() - FRAME;
-    let mut dirty = true;
+    // Whether there is something new to show, and whether a key waits for it.
+    let (mut dirty, mut answer) = (true, true);
     let mut outbox = VecDeque::new();
     loop {
-        if dirty && (!app.moves() || drawn.elapsed() >= FRAME / 2) {
+        if dirty && (answer || !app.moves() || drawn.elapsed() >= FRAME / 2) {
             screen.draw(|buf| app.draw(buf))?;
-            (dirty, drawn) = (false, Instant::now());
+            (dirty, answer, drawn) = (false, false, Instant::now());
         }
         outbox.extend(app.commands());
         // Never waits: the cluster may itself be waiting for its updates to be taken in.
@@ -94,7 +95,7 @@ async fn turn(
                 }
                 Some(Ok(event)) => {
                     take_in(app, screen, &event)?;
-                    dirty = true;
+                    (dirty, answer) = (true, true);
                     last_tick = if ticking { last_tick } else { Instant::now() };
                 }
                 Some(Err(error)) => return Err(error),
