@@ -4,8 +4,9 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use netsplit::base::Span;
 use netsplit::event::Event;
+use netsplit::event::Watch;
 use netsplit::plan::{Membership, Plan, Services};
-use netsplit::sim::{Watch, World};
+use netsplit::sim::World;
 use netsplit::view::Board;
 use netsplit::view::timeline::Timeline;
 use std::hint::black_box;

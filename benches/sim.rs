@@ -4,10 +4,11 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use netsplit::base::{NodeId, Op, Span, Time};
 use netsplit::command::Command;
+use netsplit::event::Watch;
 use netsplit::event::{Event, Kind};
 use netsplit::plan::{self, Log, Plan, Services};
+use netsplit::sim::World;
 use netsplit::sim::history::History;
-use netsplit::sim::{Watch, World};
 use std::hint::black_box;
 
 const STEPS: u64 = 100_000;

@@ -15,11 +15,12 @@ mod links;
 pub use links::Fault;
 
 use crate::base::{MsgId, Name, NodeId, Op, ParseError, Span, Time, TxnId, parse_error};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Whom a command hits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Target {
     /// These processes.
     Nodes(Vec<NodeId>),
@@ -38,7 +39,7 @@ pub enum Target {
 }
 
 /// Which messages a network fault hits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Link {
     /// Every message.
     All,
@@ -51,7 +52,7 @@ pub enum Link {
 }
 
 /// What a crash does to writes that were not synced yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Unsynced {
     /// Chance decides how many survive, and whether the next one is torn.
     #[default]
@@ -65,7 +66,7 @@ pub enum Unsynced {
 }
 
 /// What to do to a clock. Offsets move the wall clock only; drift moves both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ClockFault {
     /// Puts the wall clock this many microseconds ahead of (or behind) true time.
     Offset(i64),
@@ -76,7 +77,7 @@ pub enum ClockFault {
 }
 
 /// What to do to a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DiskFault {
     /// Every sync takes this long in addition.
     Slow(Span),
@@ -90,7 +91,7 @@ pub enum DiskFault {
 
 /// One thing that a person, a script or a replay wants done.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Command {
     /// Crash: volatile state is lost, what is on disk is kept.
     Kill { who: Target, unsynced: Unsynced },
@@ -550,6 +551,14 @@ mod tests {
         ]
     }
 
+    fn message_id() -> impl Strategy<Value = MsgId> {
+        let live = (node(), 0u32..4_096, 0u64..1 << 36);
+        prop_oneof![
+            (0u64..1 << 48).prop_map(MsgId),
+            live.prop_map(|(node, life, n)| MsgId(MsgId::first(node, life).0 | n)),
+        ]
+    }
+
     fn command() -> impl Strategy<Value = Command> {
         let nodes = prop_oneof![
             (target(), unsynced()).prop_map(|(who, unsynced)| Command::Kill { who, unsynced }),
@@ -574,9 +583,9 @@ mod tests {
             (link(), 0u8..=100).prop_map(|(link, percent)| Command::Reorder { link, percent }),
             link().prop_map(Command::Hold),
             link().prop_map(Command::Release),
-            any::<u64>().prop_map(|n| Command::Drop(MsgId(n))),
-            any::<u64>().prop_map(|n| Command::Deliver(MsgId(n))),
-            any::<u64>().prop_map(|n| Command::Twice(MsgId(n))),
+            message_id().prop_map(Command::Drop),
+            message_id().prop_map(Command::Deliver),
+            message_id().prop_map(Command::Twice),
         ];
         let machine = prop_oneof![
             (target(), -1_000_000_000_000i64..1_000_000_000_000)

@@ -17,11 +17,13 @@ use crate::base::{
     TxnId,
 };
 use crate::command::Command;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When, in the world's time.
     pub at: Time,
@@ -31,9 +33,31 @@ pub struct Event {
     pub kind: Kind,
 }
 
+/// How much of what happens becomes events. What happens is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Watch {
+    /// Only facts, commands, starts and crashes.
+    Facts,
+    /// Messages and timers too, without labels.
+    Messages,
+    /// Everything: messages with labels.
+    Labels,
+}
+
+impl Watch {
+    /// Whether an event of this kind is wanted.
+    pub fn wants(self, kind: &Kind) -> bool {
+        let detail = matches!(
+            kind,
+            Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } | Kind::Lost { .. }
+        );
+        !detail || self != Watch::Facts
+    }
+}
+
 /// What a message says, as one line that begins with its kind: `Promise 3.2 from 17`. Empty when
 /// the run does not keep labels, which makes it faster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label(Option<Arc<str>>);
 
 impl Label {
@@ -63,7 +87,7 @@ impl fmt::Display for Label {
 }
 
 /// Why a message never arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Loss {
     /// The link is cut.
     Cut,
@@ -73,11 +97,15 @@ pub enum Loss {
     Dropped,
     /// The receiver was down.
     Down,
+    /// There is no connection to the receiver.
+    Unreachable,
+    /// A queue on the way was full: the link or the receiver is too slow.
+    Full,
 }
 
 /// What happened.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The process sent message `msg` of a service to `to`.
     Sent { msg: MsgId, to: NodeId, service: ServiceId, label: Label },
@@ -88,7 +116,7 @@ pub enum Kind {
     /// `msg` from the process to `to` is kept back.
     Held { msg: MsgId, to: NodeId },
     /// A timer ran out: `election`, `heartbeat` …
-    Fired { service: ServiceId, timer: &'static str },
+    Fired { service: ServiceId, timer: Cow<'static, str> },
     /// The process booted, for the `boot`th time (from 1), from `records` records on its disk;
     /// `torn` says that a half-written one was found at the end and cut off.
     Started { boot: u32, records: u64, torn: bool },
@@ -107,7 +135,7 @@ pub enum Kind {
 }
 
 /// Which half of a ballot was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
     /// Prepare and promise.
     Prepare,
@@ -116,7 +144,7 @@ pub enum Phase {
 }
 
 /// Why a lock was freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Freed {
     /// Its holder gave it back.
     Released,
@@ -125,7 +153,7 @@ pub enum Freed {
 }
 
 /// Why a client stopped believing that it holds a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LetGo {
     /// It gave the lock back.
     Released,
@@ -136,7 +164,7 @@ pub enum LetGo {
 }
 
 /// One key that a transaction changed at one owner. Absent keys count as their opening balance.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
     /// Which key.
     pub key: Name,
@@ -151,7 +179,7 @@ pub struct Change {
 /// Facts about durable state are repeated when a process starts ("restated"), so whoever reads
 /// them must take a repetition for what it is.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     // -- membership -------------------------------------------------------------------------------
     /// It no longer believes that `who`, in this incarnation (boot), is alive.
@@ -277,6 +305,8 @@ impl fmt::Display for Loss {
             Loss::Chance => "chance",
             Loss::Dropped => "dropped",
             Loss::Down => "down",
+            Loss::Unreachable => "unreachable",
+            Loss::Full => "queue full",
         })
     }
 }

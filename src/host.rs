@@ -19,6 +19,7 @@
 use crate::base::{Mutation, Mutations, NodeId, Op, Rng, ServiceId, Time};
 use crate::event::Fact;
 use crate::proto::{Config, Effect, Frame, Message, Record, Service, Ticket, Timer};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -51,12 +52,41 @@ pub enum Input {
 
 /// One change of the write-ahead log.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Write {
     /// Append a record.
     Append(Record),
     /// Replace all records of one service.
     Checkpoint { service: ServiceId, records: Vec<Record> },
+}
+
+/// What is on a node's disk: records in the order of writing.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    records: Vec<Record>,
+}
+
+impl Disk {
+    /// What is on it, oldest first.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Takes one write in.
+    pub fn write(&mut self, write: Write) {
+        match write {
+            Write::Append(record) => self.records.push(record),
+            Write::Checkpoint { service, records } => {
+                self.records.retain(|record| record.service() != service);
+                self.records.extend(records);
+            }
+        }
+    }
+
+    /// How many records of a service are on it.
+    pub fn len_of(&self, service: ServiceId) -> usize {
+        self.records.iter().filter(|record| record.service() == service).count()
+    }
 }
 
 /// What a node wants from its driver.

@@ -38,6 +38,7 @@
 //! | 3 | [`host`] | one node without I/O: services, timers, write barrier |
 //! | 3 | [`plan`] | cluster files |
 //! | 4 | [`sim`] | the world as one value, its history, the player, storms of faults |
+//! | 4 | [`live`] | the same hosts in real time: agents, disks, links, consoles |
 //! | 5 | [`script`] | runs without a terminal |
 //! | 5 | [`tui`] | the terminal: panes, keys, layout |
 //! | 6 | [`cli`] | arguments; puts the others together |
@@ -80,6 +81,7 @@ pub mod command;
 pub mod error;
 pub mod event;
 pub mod host;
+pub mod live;
 pub mod net;
 pub mod plan;
 pub mod proto;

@@ -3,9 +3,9 @@
 use clap::Parser as _;
 use netsplit::cli::{self, Cli, FAILED, OK, Outcome, Show, USAGE};
 use netsplit::error::Error;
+use netsplit::event::Watch;
 use netsplit::plan::Services;
 use netsplit::script::Stop;
-use netsplit::sim::Watch;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::run::End;
 use netsplit::tui::{self, Env, Look, PaneKind};

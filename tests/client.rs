@@ -3,9 +3,9 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::{Span, Time};
+use netsplit::event::Watch;
 use netsplit::event::{Event, Fact};
 use netsplit::plan::{Client, Load, Lock, Plan};
-use netsplit::sim::Watch;
 use netsplit::sim::history::History;
 
 /// Nodes that take requests, and refuse all of them.

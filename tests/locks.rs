@@ -4,9 +4,9 @@
 use netsplit::base::{NodeId, Span, Time};
 use netsplit::check::lock::Lock;
 use netsplit::check::{Check, Checks};
+use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, LetGo};
 use netsplit::plan::{self, Client, Load, Log, Plan};
-use netsplit::sim::Watch;
 use netsplit::sim::history::History;
 
 /// Three nodes; clients that do as they are told, or take one lock again and again.

@@ -3,10 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::{NodeId, Time};
+use netsplit::event::Watch;
 use netsplit::event::{Event, Fact};
 use netsplit::plan::{self, Plan};
+use netsplit::sim::World;
 use netsplit::sim::history::History;
-use netsplit::sim::{Watch, World};
 
 fn plan() -> Plan {
     let mut plan = Plan::bare(3);

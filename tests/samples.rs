@@ -4,9 +4,9 @@
 use netsplit::base::Time;
 use netsplit::cli;
 use netsplit::error::Source;
+use netsplit::event::Watch;
 use netsplit::plan::{self, Load, Plan, SAMPLES, file};
 use netsplit::script::{self, Format, Options, Summary};
-use netsplit::sim::Watch;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 

@@ -6,9 +6,9 @@
 use netsplit::base::placement::{Member, Ring, Shape};
 use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Outcome, Time};
 use netsplit::check::{Check, Checks, Violation};
+use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, Kind};
 use netsplit::plan::{self, Plan};
-use netsplit::sim::Watch;
 use netsplit::sim::history::History;
 use netsplit::tui::panes::{Scene, pane};
 use netsplit::tui::select::{Move, Select, Target};

@@ -23,9 +23,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("host", &["base", "event", "proto"]),
     ("plan", &["base", "error", "check", "proto", "host"]),
     ("sim", &["base", "command", "event", "net", "check", "cluster", "proto", "host", "plan"]),
+    ("live", &["base", "error", "command", "event", "net", "cluster", "proto", "host", "plan"]),
     ("script", FRONT),
     ("tui", FRONT),
-    ("cli", &["base", "command", "error", "cluster", "plan", "sim", "script", "tui"]),
+    ("cli", &["base", "command", "event", "error", "cluster", "plan", "sim", "live", "script", "tui"]),
 ];
 
 /// What the front may name: no protocol, no host, no simulator.

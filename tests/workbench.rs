@@ -3,8 +3,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netsplit::base::{NodeId, Span, Time};
+use netsplit::event::Watch;
 use netsplit::plan::{self, Plan};
-use netsplit::sim::Watch;
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::{Env, Flags, Look};

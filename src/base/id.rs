@@ -1,12 +1,15 @@
 //! Names for things, as small numbers with one text form each.
 
 use super::{ParseError, parse_error};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A process of the cluster: a node (`n1`, `n2` …), a client (`c1` …), or the workbench itself
 /// (`-`), which appears as the author of faults and verdicts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct NodeId(u16);
 
 impl NodeId {
@@ -65,7 +68,9 @@ impl FromStr for NodeId {
 
 /// A proposal number: rounds first, then the proposer, so that no two proposers share one
 /// (Lamport, *Paxos Made Simple*, section 2.2). The least ballot stands for "none".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Ballot {
     /// Counts a proposer's attempts. Must survive its restarts.
     pub round: u32,
@@ -100,29 +105,78 @@ pub type Slot = u64;
 /// ones (Burrows 2006, "sequencer").
 pub type Token = u64;
 
-/// One message in the network. Numbers rise in the order of sending.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One message in the network. In the simulator, numbers rise in the order of sending. Live nodes
+/// count by themselves, so the upper bits say who counted, and in which of its lives.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct MsgId(pub u64);
 
+impl MsgId {
+    const COUNT_BITS: u32 = 36;
+    const LIFE_BITS: u32 = 12;
+
+    /// The first number of `node` in its `life`th life, before the first message.
+    pub const fn first(node: NodeId, life: u32) -> MsgId {
+        let life = life as u64 % (1 << Self::LIFE_BITS);
+        MsgId((node.0 as u64) << (64 - 16) | life << Self::COUNT_BITS)
+    }
+
+    /// The next one of the same life.
+    #[must_use]
+    pub const fn next(self) -> MsgId {
+        let mask = (1 << Self::COUNT_BITS) - 1;
+        MsgId(self.0 & !mask | (self.0 + 1) & mask)
+    }
+
+    /// Who counted it; none in the simulator.
+    pub fn author(self) -> Option<NodeId> {
+        let node = NodeId((self.0 >> 48) as u16);
+        (node != NodeId::BENCH).then_some(node)
+    }
+}
+
+/// `#702` in the simulator; `#n2.702`, in a later life `#n2.3.702`, of a live node.
 impl fmt::Display for MsgId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("#{}", self.0))
+        let count = self.0 & ((1 << Self::COUNT_BITS) - 1);
+        let life = self.0 >> Self::COUNT_BITS & ((1 << Self::LIFE_BITS) - 1);
+        match (self.author(), life) {
+            (None, _) => f.pad(&format!("#{}", self.0)),
+            (Some(node), 1) => f.pad(&format!("#{node}.{count}")),
+            (Some(node), _) => f.pad(&format!("#{node}.{life}.{count}")),
+        }
     }
 }
 
 impl FromStr for MsgId {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<MsgId, ParseError> {
-        let digits = text.strip_prefix('#').unwrap_or(text);
-        match digits.parse() {
-            Ok(n) => Ok(MsgId(n)),
-            Err(_) => parse_error(format!("'{text}' is not a message; write #702")),
+        let words: Vec<&str> = text.strip_prefix('#').unwrap_or(text).split('.').collect();
+        let number = |word: &str, bits: u32| word.parse().ok().filter(|n: &u64| n >> bits == 0);
+        let live = |node: &str, life: u64, count: &str| {
+            let MsgId(first) = MsgId::first(node.parse().ok()?, life as u32);
+            Some(MsgId(first | number(count, Self::COUNT_BITS)?))
+        };
+        let parsed = match words[..] {
+            [count] => number(count, 48).map(MsgId),
+            [node, count] => live(node, 1, count),
+            [node, life, count] => {
+                number(life, Self::LIFE_BITS).and_then(|life| live(node, life, count))
+            }
+            _ => None,
+        };
+        match parsed {
+            Some(id) => Ok(id),
+            None => parse_error(format!("'{text}' is not a message; write #702 or #n2.702")),
         }
     }
 }
 
 /// A transaction: its coordinator and a number that the coordinator never uses twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct TxnId {
     /// Who coordinates it.
     pub coordinator: NodeId,
@@ -154,7 +208,9 @@ impl FromStr for TxnId {
 
 /// One client operation: who asked, and that client's running number. A retry keeps its id, which
 /// is how services recognise it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct CallId {
     /// The client.
     pub client: NodeId,
@@ -174,7 +230,7 @@ impl fmt::Display for CallId {
 }
 
 /// The services that a node can run. The order is the order of a node's stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ServiceId {
     /// Answers calls with nothing but an echo: for measuring the machinery itself.
     Ping,

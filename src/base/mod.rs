@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod clock;
 mod id;
 mod mutation;
 mod op;
@@ -12,6 +13,7 @@ pub mod placement;
 mod rng;
 mod time;
 
+pub use clock::Clock;
 pub use id::{Ballot, CallId, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use mutation::{Mutation, Mutations};
 pub use op::{Entry, Name, Op, Outcome, Refusal, Transfer};

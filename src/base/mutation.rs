@@ -5,6 +5,7 @@
 //! unless a cluster file or a command asks for it.
 
 use super::{ParseError, parse_error};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,7 +77,9 @@ impl FromStr for Mutation {
 }
 
 /// A set of mutations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Mutations(u64);
 
 impl Mutations {

@@ -1,12 +1,14 @@
 //! What clients ask for, what they are told, and what the replicated log carries.
 
 use super::{CallId, NodeId, ParseError, Span, Token, TxnId, parse_error};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// The name of a key, a lock or a resource: 1 to 64 of `a-z A-Z 0-9 _ - / :`. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Arc<str>")]
 pub struct Name(Arc<str>);
 
 impl Name {
@@ -25,9 +27,16 @@ impl fmt::Display for Name {
 impl FromStr for Name {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<Name, ParseError> {
+        Arc::<str>::from(text).try_into()
+    }
+}
+
+impl TryFrom<Arc<str>> for Name {
+    type Error = ParseError;
+    fn try_from(text: Arc<str>) -> Result<Name, ParseError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-/:".contains(c);
         match (1..=64).contains(&text.len()) && text.chars().all(allowed) {
-            true => Ok(Name(text.into())),
+            true => Ok(Name(text)),
             false => parse_error(format!(
                 "'{text}' is not a name; write 1 to 64 letters, digits and any of _ - / :"
             )),
@@ -36,7 +45,7 @@ impl FromStr for Name {
 }
 
 /// Money from one account to another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Transfer {
     /// The key that gives.
     pub from: Name,
@@ -49,7 +58,7 @@ pub struct Transfer {
 /// One operation. The first group is what clients ask for; the second is what services ask of the
 /// log and of each other.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Op {
     /// Read a key.
     Get { key: Name },
@@ -174,7 +183,7 @@ impl FromStr for Op {
 
 /// What a client is told.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// It took effect, and there is nothing more to say.
     Done,
@@ -198,7 +207,7 @@ pub enum Outcome {
 
 /// Why an operation was refused.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Refusal {
     /// This node cannot serve it now; another may.
     NotHere { try_node: Option<NodeId> },
@@ -260,7 +269,7 @@ impl fmt::Display for Refusal {
 }
 
 /// One command of the replicated log. Two entries are the same if their calls and operations are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Entry {
     /// Whose it is. Services use a client id of their own node and a number they never reuse.
     pub call: CallId,

@@ -58,6 +58,7 @@ pub use other::{Fraction, jump, modulo, modulo_moved, rendezvous};
 pub use share::{KeyRange, Share};
 
 use super::NodeId;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub fn position(seed: u64, key: &str) -> u64 {
 }
 
 /// A node that may own keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Member {
     /// Who.
     pub node: NodeId,
@@ -78,7 +79,7 @@ pub struct Member {
 }
 
 /// What all routers must agree on, besides the members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Shape {
     /// Points on the circle for each unit of weight.
     pub vnodes: u16,

@@ -15,6 +15,7 @@ use super::lock::table::Table;
 use super::ring::Views;
 use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
@@ -22,7 +23,7 @@ use std::hash::{Hash, Hasher};
 pub const REMEMBERED: usize = 64;
 
 /// What became of the last calls of one client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Session {
     /// The number, and the answer or none yet; in the order of numbers.
     calls: VecDeque<(u64, Option<Outcome>)>,
@@ -61,7 +62,7 @@ pub enum Known {
 }
 
 /// A replica's state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     sessions: BTreeMap<NodeId, Session>,
     locks: Table,

@@ -33,6 +33,7 @@
 use super::{Context, Protocol};
 use crate::base::{NodeId, ServiceId, Span};
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub struct Config {
 }
 
 /// What it sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// The sender is alive.
     Heartbeat {
@@ -76,7 +77,7 @@ pub enum Timer {
 }
 
 /// What it writes: nothing. Who is alive now is not worth remembering.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {}
 
 /// What a node thinks of another.

@@ -40,6 +40,7 @@ use crate::base::{
     Ballot, CallId, Entry, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span,
 };
 use crate::event::{Fact, Phase};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub struct Config {
 }
 
 /// A vote: in which ballot, and for what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
     /// The ballot of the proposal.
     pub ballot: Ballot,
@@ -72,7 +73,7 @@ pub struct Vote {
 }
 
 /// What it sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// A proposer asks for a promise not to vote below its ballot.
     Prepare {
@@ -125,7 +126,7 @@ pub enum Timer {
 }
 
 /// What it writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
     /// The proposer used this round.
     Round(u32),

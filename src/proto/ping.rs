@@ -11,6 +11,7 @@
 
 use super::{Context, Protocol};
 use crate::base::{NodeId, ServiceId};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub struct Config {
 }
 
 /// What it sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// A ball.
     Ball {
@@ -45,7 +46,7 @@ impl fmt::Display for Message {
 pub enum Timer {}
 
 /// What it writes: nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {}
 
 /// One node's part.

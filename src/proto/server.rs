@@ -26,6 +26,7 @@
 use super::{Context, Protocol, Ticket, client};
 use crate::base::{CallId, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time};
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub struct Config {
 }
 
 /// What a client sends to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// A client asks for an operation.
     Request {
@@ -71,7 +72,7 @@ pub enum Timer {
 }
 
 /// What it writes: nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {}
 
 /// A request without an answer.

@@ -4,6 +4,7 @@
 use super::{Context, Frame, Protocol, Ticket};
 use crate::base::{CallId, NodeId, Op, Outcome, ServiceId};
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! services {
@@ -13,7 +14,7 @@ macro_rules! services {
         pub enum Config { $(#[doc = concat!("For `", stringify!($module), "`.")] $id(super::$module::Config),)* }
 
         /// What one node sends to another.
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, Serialize, Deserialize)]
         pub enum Message { $(#[doc = concat!("Of `", stringify!($module), "`.")] $id(super::$module::Message),)* }
 
         /// A timer of any service.
@@ -21,7 +22,7 @@ macro_rules! services {
         pub enum Timer { $(#[doc = concat!("Of `", stringify!($module), "`.")] $id(super::$module::Timer),)* }
 
         /// A record of any service, as it stands in a node's write-ahead log.
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, Serialize, Deserialize)]
         pub enum Record { $(#[doc = concat!("Of `", stringify!($module), "`.")] $id(super::$module::Record),)* }
 
         /// One service of a node.

@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(evidence.kept.len(), MAX_EVIDENCE);
         assert_eq!(evidence.line(40).line, "0.000 n1 freezes");
         assert!(evidence.line(18).line.contains("no longer kept"));
-        let message = Kind::Fired { service: ServiceId::Log, timer: "election" };
+        let message = Kind::Fired { service: ServiceId::Log, timer: "election".into() };
         evidence.keep(9_000_001, Event { kind: message, ..event });
         assert_eq!(evidence.line(9_000_001).line, "0.000 n1 timer log election");
         assert!(evidence.line(41).line.contains("no longer kept"));

@@ -204,8 +204,8 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Watch;
     use crate::plan::{Plan, Services};
-    use crate::sim::Watch;
 
     fn world() -> (World, Vec<Event>) {
         let plan =

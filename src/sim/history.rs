@@ -5,10 +5,10 @@
 //! [`MAX_FRAMES`] keyframes are kept; when there would be more, every other one goes and the
 //! distance between them doubles. Seeking takes at most that many steps, whatever the length.
 
-use super::world::{Watch, World};
+use super::world::World;
 use crate::base::Time;
 use crate::command::Command;
-use crate::event::Event;
+use crate::event::{Event, Watch};
 use crate::plan::Plan;
 use std::sync::Arc;
 

@@ -7,11 +7,11 @@
 //! that progress can be asked for. At no time is a majority of the nodes crashed or frozen: more
 //! would be legal, but would only make everybody wait.
 
-use super::world::{Watch, World};
+use super::world::World;
 use crate::base::{NodeId, Rng, Span, Time};
 use crate::check::{Checks, Violation};
 use crate::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Watch};
 use crate::plan::Plan;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -13,11 +13,9 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod apply;
-mod clock;
 pub mod history;
 pub mod hunt;
 pub mod player;
 mod world;
 
-pub use clock::Clock;
-pub use world::{Disk, State, Watch, World};
+pub use world::{State, World};

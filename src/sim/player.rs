@@ -6,11 +6,10 @@
 //! pace with a person sends `run until` a little at a time.
 
 use super::history::History;
-use super::world::Watch;
 use crate::base::Time;
 use crate::cluster::{Cluster, Update};
 use crate::command::Command;
-use crate::event::Event;
+use crate::event::{Event, Watch};
 use crate::plan::Plan;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TryRecvError};
 

@@ -1,50 +1,15 @@
 //! The world's state, and how it takes a step.
 
-use super::clock::Clock;
-use crate::base::{MsgId, NodeId, Rng, ServiceId, Span, Time};
+use crate::base::{Clock, MsgId, NodeId, Rng, Span, Time};
 use crate::command::Unsynced;
-use crate::event::{Event, Kind, Label, Loss};
-use crate::host::{Host, Input, Output, Setup, Write};
+use crate::event::{Event, Kind, Label, Loss, Watch};
+use crate::host::{Disk, Host, Input, Output, Setup, Write};
 use crate::net::{Rules, Verdict};
 use crate::plan::Plan;
-use crate::proto::{Message, Record};
+use crate::proto::Message;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-/// How much of what happens becomes events. What happens is the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Watch {
-    /// Only facts, commands, starts and crashes.
-    Facts,
-    /// Messages and timers too, without labels.
-    Messages,
-    /// Everything: messages with labels.
-    Labels,
-}
-
-/// A node's durable storage: records in the order of writing.
-#[derive(Clone, Debug, Default)]
-pub struct Disk {
-    records: Vec<Record>,
-}
-
-impl Disk {
-    fn write(&mut self, write: Write) {
-        match write {
-            Write::Append(record) => self.records.push(record),
-            Write::Checkpoint { service, records } => {
-                self.records.retain(|record| record.service() != service);
-                self.records.extend(records);
-            }
-        }
-    }
-
-    /// How many records of a service are on it.
-    pub fn len_of(&self, service: ServiceId) -> usize {
-        self.records.iter().filter(|record| record.service() == service).count()
-    }
-}
 
 /// Whether a process runs.
 #[derive(Clone, Debug)]
@@ -218,11 +183,7 @@ impl World {
     }
 
     pub(super) fn tell(&mut self, node: NodeId, kind: Kind, out: &mut Vec<Event>) {
-        let detail = matches!(
-            kind,
-            Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } | Kind::Lost { .. }
-        );
-        if detail && self.watch == Watch::Facts {
+        if !self.watch.wants(&kind) {
             return;
         }
         self.events += 1;
@@ -304,7 +265,7 @@ impl World {
             match output {
                 Output::Fact(fact) => self.tell(node, Kind::Fact(fact), out),
                 Output::Fired(timer) => {
-                    let (service, timer) = (timer.service(), timer.name());
+                    let (service, timer) = (timer.service(), timer.name().into());
                     self.tell(node, Kind::Fired { service, timer }, out);
                 }
                 Output::Send { to, message } => self.send(node, to, message, out),
@@ -364,7 +325,7 @@ impl World {
         (slot.state, slot.disk_free) = (State::Up, now);
         let purpose = u64::from(slot.boot) << 32 | u64::from(id.number()) << 1;
         let rng = Rng::split(seed, "node", purpose | u64::from(id.is_client()));
-        let records = slot.disk.records.len() as u64;
+        let records = slot.disk.records().len() as u64;
         let started =
             Kind::Started { boot: slot.boot, records, torn: std::mem::take(&mut slot.torn) };
         self.tell(id, started, out);
@@ -372,7 +333,7 @@ impl World {
         let (mono, wall) = (slot.clock.mono(now), slot.clock.wall(now));
         let mut outputs = Vec::new();
         let booted = catch_unwind(AssertUnwindSafe(|| {
-            let disk = &slot.disk.records;
+            let disk = slot.disk.records();
             Host::start(&slot.setup, slot.boot, disk, rng, mono, wall, &mut outputs)
         }));
         match booted {

@@ -533,8 +533,9 @@ impl Timeline {
 mod tests {
     use super::*;
     use crate::base::{Ballot, NodeId};
+    use crate::event::Watch;
     use crate::plan::builtin;
-    use crate::sim::{Watch, World};
+    use crate::sim::World;
     use proptest::prelude::*;
 
     /// The events of a real run of five nodes and their clients, with the commands at their steps.
@@ -640,7 +641,7 @@ mod tests {
     fn fired(count: u64) -> impl Iterator<Item = Event> {
         (0..count).map(|n| {
             let service = crate::base::ServiceId::Ping;
-            let kind = Kind::Fired { service, timer: "t" };
+            let kind = Kind::Fired { service, timer: "t".into() };
             Event { at: Time(n * 1_000), node: NodeId::node(1), kind }
         })
     }

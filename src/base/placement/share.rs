@@ -1,12 +1,13 @@
 //! Arcs of the circle, and how much of it they are, without rounding.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
 
 /// A part of the circle: behind `start`, up to `end` and with it, clockwise. It goes round the end
 /// of the numbers if `end` is smaller. It is never empty: `start == end` is the whole circle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KeyRange {
     /// The last position that is not part of it.
     pub start: u64,

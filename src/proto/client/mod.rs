@@ -38,6 +38,7 @@ use crate::event::LetGo;
 use calls::{Calls, Finished};
 use leases::Leases;
 use load::Loads;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -99,7 +100,7 @@ pub enum Load {
 }
 
 /// What a server sends to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// The answer to a request.
     Response {
@@ -135,7 +136,7 @@ pub enum Timer {
 }
 
 /// What it writes: nothing. Its numbers survive because they begin with its boot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {}
 
 /// A client's state.

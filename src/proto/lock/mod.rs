@@ -38,6 +38,7 @@ use crate::base::{
 };
 use crate::event::Fact;
 use resource::{Judged, Resources};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub struct Config {
 }
 
 /// What it sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// To the home of a resource: judge this write.
     Write {
@@ -100,7 +101,7 @@ pub enum Timer {
 }
 
 /// What it writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
     /// As the home of a resource: it accepted a write.
     Accepted(Accepted),

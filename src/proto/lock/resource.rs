@@ -8,13 +8,14 @@
 use super::Record;
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Outcome, Refusal, Token};
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Records that may pile up beyond those that are needed.
 const SLACK: usize = 256;
 
 /// A write to a resource.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Write {
     /// Whose it is.
     pub call: CallId,
@@ -27,7 +28,7 @@ pub struct Write {
 }
 
 /// A write that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// What was written.
     pub write: Write,

@@ -9,18 +9,19 @@ use crate::base::{
     CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Slot, Span, Token,
 };
 use crate::event::{Fact, Freed};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What an operation led to: outcomes of its own call, and of calls that had been waiting.
 pub type Answers = Vec<(CallId, Outcome)>;
 
 /// All locks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Table {
     locks: BTreeMap<Name, Lock>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Lock {
     /// The token of the last grant; 0 before the first.
     token: Token,
@@ -31,7 +32,7 @@ struct Lock {
     asked: BTreeMap<NodeId, u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Grant {
     call: CallId,
     token: Token,
@@ -40,7 +41,7 @@ struct Grant {
     renewals: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Waiter {
     call: CallId,
     ttl: Span,

@@ -2,6 +2,7 @@
 
 use crate::base::{Ballot, Entry, Slot};
 use crate::proto::machine::Machine;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 pub type Entries = Arc<[Arc<Entry>]>;
 
 /// An acceptor's vote in one slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
     /// The slot.
     pub slot: Slot,
@@ -20,7 +21,7 @@ pub struct Vote {
 }
 
 /// What it sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// A node that wants to lead asks for a promise not to vote below its ballot, in any slot.
     Prepare {
@@ -159,7 +160,7 @@ pub enum Timer {
 }
 
 /// What it writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
     /// It promised this ballot.
     Promised(Ballot),

@@ -36,6 +36,7 @@ use crate::base::{
     CallId, Mutation, Mutations, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time,
 };
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ pub struct Config {
 }
 
 /// What it sends: nothing, the log speaks for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {}
 
 impl fmt::Display for Message {
@@ -68,7 +69,7 @@ impl fmt::Display for Message {
 }
 
 /// What it writes: nothing, the log remembers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {}
 
 /// Its timers.

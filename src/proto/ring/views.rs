@@ -7,11 +7,12 @@
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One ring.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct View {
     /// Counts rings from 1.
     pub epoch: u64,
@@ -22,7 +23,7 @@ pub struct View {
 }
 
 /// All rings since the last settled one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Views {
     /// Never empty. The first is the last one that is settled, the last is the current one.
     views: Vec<View>,

@@ -2,13 +2,14 @@
 
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, TxnId};
 use crate::event::{Change, Fact};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Orders the states of one key, whoever wrote them: first by ring, then by the owner's life, then
 /// by the owner's count. An owner puts its own epoch and boot on a key before it answers for it, so
 /// what an earlier owner left half-copied can never win afterwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamp {
     /// The ring whose owner wrote it.
     pub epoch: u64,
@@ -19,7 +20,7 @@ pub struct Stamp {
 }
 
 /// A change that a transaction has planned. The key is locked as long as there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// Whose it is.
     pub txn: TxnId,
@@ -30,7 +31,7 @@ pub struct Intent {
 }
 
 /// A transaction that was carried out or dropped on a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// Which one.
     pub txn: TxnId,
@@ -41,7 +42,7 @@ pub struct Ended {
 }
 
 /// All that is kept for one key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Which of two states is the newer one.
     pub stamp: Stamp,

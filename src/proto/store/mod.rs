@@ -65,6 +65,7 @@ use crate::event::Fact;
 use handoff::Source;
 use owner::{Flight, Line, Peer, Read};
 use route::Route;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -85,7 +86,7 @@ pub struct Config {
 }
 
 /// What the stores of two nodes tell each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// A router asks the owner.
     Ask {
@@ -191,7 +192,7 @@ pub enum Timer {
 }
 
 /// What it writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
     /// It goes by this ring from now on.
     Moved {

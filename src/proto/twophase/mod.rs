@@ -58,6 +58,7 @@ use crate::base::{
 use crate::event::Fact;
 use coordinator::Txn;
 use participant::{Doubt, Job};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -75,7 +76,7 @@ pub struct Config {
 }
 
 /// What coordinators and participants tell each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// The coordinator asks for a vote.
     Prepare {
@@ -148,7 +149,7 @@ pub enum Timer {
 }
 
 /// What it writes. All of it is the coordinator's; the participant's part is in the store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
     /// Numbers up to this one may have been used.
     Reserved(u32),

@@ -83,7 +83,7 @@ impl Story {
     /// It is so many milliseconds after the start now.
     pub(crate) fn at(&mut self, millis: u64) -> &mut Story {
         self.now = Time(millis * 1_000);
-        let kind = Kind::Fired { service: ServiceId::Ping, timer: "clock" };
+        let kind = Kind::Fired { service: ServiceId::Ping, timer: "clock".into() };
         self.tell(NodeId::BENCH, kind)
     }
 

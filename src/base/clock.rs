@@ -3,7 +3,7 @@
 //! `mono` runs at its own rate and never jumps; `wall` is `mono` plus an offset that may. A drift
 //! of `ppm` lets both gain that many microseconds a second.
 
-use crate::base::Time;
+use super::Time;
 
 /// The clocks of one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
