@@ -162,6 +162,21 @@ impl Command {
     pub fn is_fault(&self) -> bool {
         !self.steers_time() && !matches!(self, Command::Ask { .. })
     }
+
+    /// Whether a person could have written it. What comes over a wire may be any value of this
+    /// type, and not every value is the meaning of a line: a loss of 200 percent, a partition of
+    /// nobody, an operation that only the log uses. Whether the cluster has those whom it names is
+    /// another question.
+    ///
+    /// # Errors
+    /// What is wrong with its line.
+    pub fn check(&self) -> Result<(), ParseError> {
+        let line = self.to_string();
+        match line.parse::<Command>()? == *self {
+            true => Ok(()),
+            false => parse_error(format!("'{line}' would mean something else than was sent")),
+        }
+    }
 }
 
 /// How to write each command: form and meaning. The prompt's help and `--help` print it.
@@ -336,6 +351,7 @@ fn delay(text: &str) -> Result<Command, ParseError> {
     let last: Span = last.parse()?;
     if let Ok((link, by)) = split_last(rest)
         && let Ok(by) = by.parse::<Span>()
+        && !link.ends_with("holder")
     {
         return Ok(Command::Delay { link: link.parse()?, by, jitter: last });
     }
@@ -610,10 +626,103 @@ mod tests {
         prop_oneof![nodes, network, machine, time, ask]
     }
 
+    /// Enough to write every form with, and names that look like something else.
+    const WORDS: &[&str] = &[
+        "kill",
+        "restart",
+        "pause",
+        "partition",
+        "isolate",
+        "bridge",
+        "ring",
+        "heal",
+        "delay",
+        "loss",
+        "reorder",
+        "hold",
+        "release",
+        "deliver",
+        "drop",
+        "clock",
+        "disk",
+        "run",
+        "until",
+        "stop",
+        "step",
+        "fork",
+        "holder",
+        "coordinator",
+        "leader",
+        "one",
+        "all",
+        "lose",
+        "keep",
+        "drift",
+        "slow",
+        "wipe",
+        "ok",
+        "n1",
+        "n2,c1",
+        "t2.1",
+        "~",
+        "->",
+        "|",
+        "5%",
+        "100%",
+        "0ms",
+        "5ms",
+        "1.5s",
+        "+5ms",
+        "-2s",
+        "7",
+        "200",
+        "#7",
+        "#n2.3.4",
+        "acquire",
+        "put",
+        "x=5",
+        "join",
+    ];
+
+    #[test]
+    fn what_nobody_can_write_is_refused() {
+        let one = || Target::just(NodeId::node(1));
+        for command in [
+            Command::Loss { link: Link::All, percent: 101 },
+            Command::Kill { who: Target::Nodes(Vec::new()), unsynced: Unsynced::Keep },
+            Command::Restart(Target::just(NodeId::BENCH)),
+            Command::Restart(Target::just(NodeId::node(10_000))),
+            Command::Partition(vec![one()]),
+            Command::Partition(vec![one(), Target::Nodes(Vec::new())]),
+            Command::Cut(Link::All),
+            Command::Clock { who: one(), fault: ClockFault::Drift(500_001) },
+            Command::Clock { who: one(), fault: ClockFault::Drift(i32::MIN) },
+            Command::Clock { who: one(), fault: ClockFault::Offset(i64::MIN) },
+            Command::Disk { who: one(), fault: DiskFault::Slow(Span(u64::MAX)) },
+            Command::Ask { who: NodeId::node(1), op: Op::Noop },
+            Command::Ask {
+                who: NodeId::node(1),
+                op: Op::Join { node: NodeId::node(2), weight: 0 },
+            },
+            Command::Drop(MsgId(u64::MAX)),
+        ] {
+            assert!(command.check().is_err(), "{command}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_command_reads_back_what_it_prints(command in command()) {
             prop_assert_eq!(command.to_string().parse::<Command>(), Ok(command));
+        }
+
+        #[test]
+        fn whatever_is_read_passes_the_check(
+            words in prop::collection::vec(prop::sample::select(WORDS), 1..7)
+        ) {
+            if let Ok(command) = words.join(" ").parse::<Command>() {
+                prop_assert_eq!(command.check(), Ok(()), "{:?}", words);
+            }
         }
 
         #[test]

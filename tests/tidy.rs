@@ -26,7 +26,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("live", &["base", "error", "command", "event", "net", "cluster", "proto", "host", "plan"]),
     ("script", FRONT),
     ("tui", FRONT),
-    ("cli", &["base", "command", "event", "error", "cluster", "plan", "sim", "live", "script", "tui"]),
+    (
+        "cli",
+        &["base", "command", "event", "error", "cluster", "plan", "sim", "live", "script", "tui"],
+    ),
 ];
 
 /// What the front may name: no protocol, no host, no simulator.

@@ -20,3 +20,4 @@
 
 pub mod control;
 pub mod disk;
+pub mod wire;
