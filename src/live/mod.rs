@@ -20,4 +20,5 @@
 
 pub mod control;
 pub mod disk;
+pub mod identity;
 pub mod wire;
