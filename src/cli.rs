@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 use crate::command::FORMS;
 use crate::error::{Error, Source};
 use crate::event::Watch;
+use crate::live;
 use crate::plan::{self, Plan, SAMPLES};
 use crate::script::{self, Format, Step, Stop};
 use crate::sim::player::{Player, seam};
@@ -84,6 +85,9 @@ pub struct Run {
     /// Seed of all chance; the same seed gives the same run [default: what the file says, or 7]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// What the nodes live in
+    #[arg(long, value_enum, default_value = "sim", value_name = "WHERE")]
+    runtime: RuntimeArg,
     /// Give a command at a time, such as '3s kill leader'; may be repeated
     #[arg(short = 'c', long = "command", value_name = "AT COMMAND")]
     steps: Vec<String>,
@@ -123,6 +127,15 @@ pub struct Run {
     /// Which characters to draw with
     #[arg(long, value_enum, value_name = "WHICH")]
     glyphs: Option<GlyphsArg>,
+}
+
+/// What the nodes of a cluster live in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeArg {
+    /// The simulator: virtual time, the same run for the same seed, and a way back
+    Sim,
+    /// This process, in real time
+    Memory,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -213,6 +226,8 @@ pub struct Show {
     pub plan: Plan,
     /// With which seed.
     pub seed: u64,
+    /// In what.
+    pub runtime: RuntimeArg,
     /// What to do at given times, in order of time.
     pub steps: Vec<Step>,
     /// Whether time stands still at first.
@@ -248,12 +263,25 @@ impl Cli {
     }
 }
 
-/// Starts a simulated cluster on a thread of its own. It stands still.
-pub fn start(plan: &Plan, seed: u64, watch: Watch) -> Cluster {
-    let (cluster, commands, updates) = seam();
-    let plan = plan.clone();
-    std::thread::spawn(move || Player::new(&plan, seed, watch).serve(commands, &updates));
-    cluster
+/// Starts a cluster on a thread of its own. A simulated one stands still.
+///
+/// # Errors
+/// What the system says when it cannot give a live cluster what it needs.
+pub fn start(
+    plan: &Plan,
+    seed: u64,
+    watch: Watch,
+    runtime: RuntimeArg,
+) -> std::io::Result<Cluster> {
+    match runtime {
+        RuntimeArg::Memory => live::start(plan, seed, watch),
+        RuntimeArg::Sim => {
+            let (cluster, commands, updates) = seam();
+            let plan = plan.clone();
+            std::thread::spawn(move || Player::new(&plan, seed, watch).serve(commands, &updates));
+            Ok(cluster)
+        }
+    }
 }
 
 impl Run {
@@ -265,8 +293,8 @@ impl Run {
         if !self.headless {
             let color = if self.no_color { ColorArg::Never } else { self.color };
             let flags = Flags { theme: self.theme, color, glyphs: self.glyphs };
-            let Run { paused, speed, .. } = self;
-            let show = Show { plan, seed, steps, paused, speed, flags };
+            let Run { paused, speed, runtime, .. } = self;
+            let show = Show { plan, seed, runtime, steps, paused, speed, flags };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until(&self.until)?;
@@ -280,7 +308,7 @@ impl Run {
         };
         let replay = self.replay(seed);
         let options = script::Options { seed, until, steps, format, quiet: self.quiet, replay };
-        let mut cluster = start(&plan, seed, self.events.watch());
+        let mut cluster = start(&plan, seed, self.events.watch(), self.runtime)?;
         let summary = script::run(&mut cluster, &plan, &options, out)?;
         Ok(Outcome::Done(summary.verdict.exit_code()))
     }

@@ -6,7 +6,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::Time;
+use crate::base::{NodeId, Time};
 use crate::command::Command;
 use crate::event::Event;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -23,8 +23,22 @@ pub enum Update {
     /// A new branch begins: of the events so far, the first `keep` belong to it, and its clock
     /// shows `now`.
     Forked { keep: u64, now: Time },
-    /// A command was not carried out.
+    /// A command was not carried out, or not by everybody whom it concerns.
     Refused { command: Command, why: String },
+    /// The connection to a live process came or went.
+    Link { process: NodeId, state: LinkState },
+    /// So many events of live processes could not be taken in and are lost. Their processes state
+    /// what one must know now.
+    Missed { count: u64 },
+}
+
+/// Whether a live process can be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// It is connected.
+    Up,
+    /// It is being connected to, for the first time or again; with the reason why it is not.
+    Down(String),
 }
 
 /// A running cluster.

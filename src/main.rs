@@ -32,7 +32,7 @@ fn screen(show: &Show) -> Result<u8, Stop> {
         let error = Error::new("there is no terminal to draw on");
         return Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")));
     }
-    let cluster = cli::start(&show.plan, show.seed, Watch::Labels);
+    let cluster = cli::start(&show.plan, show.seed, Watch::Labels, show.runtime)?;
     let look = Look::choose(&show.flags, &Env::read());
     let title = Title {
         name: show.plan.name.clone(),

@@ -69,10 +69,12 @@ impl Rules {
         if fault.hold {
             return Verdict::Hold;
         }
+        // A real network's own way is not known here.
+        let usual = self.slowest.max(Span::millis(1));
         let mut late = || fault.delay + rng.span(Span::ZERO, fault.jitter);
         let (first, second) = (late(), late());
         let after = match rng.percent(fault.reorder) {
-            true => way + first + rng.span(self.slowest, self.slowest.times(10)),
+            true => way + first + rng.span(usual, usual.times(10)),
             false => way + first,
         };
         match rng.percent(fault.duplicate) {

@@ -2,7 +2,7 @@
 //! their place and a remedy; no file panics.
 
 use netsplit::base::Time;
-use netsplit::cli;
+use netsplit::cli::{self, RuntimeArg};
 use netsplit::error::Source;
 use netsplit::event::Watch;
 use netsplit::plan::{self, Load, Plan, SAMPLES, file};
@@ -71,7 +71,8 @@ fn run(name: &str) -> Summary {
         quiet: true,
         replay: String::new(),
     };
-    let mut cluster = cli::start(&plan, plan.seed, Watch::Labels);
+    let mut cluster =
+        cli::start(&plan, plan.seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
     script::run(&mut cluster, &plan, &options, &mut std::io::sink()).expect("samples run")
 }
 
@@ -102,7 +103,8 @@ fn another_seed_is_another_run() {
         let until = Time(1_000_000);
         let (steps, replay) = (Vec::new(), String::new());
         let options = Options { seed, until, steps, format: Format::Text, quiet: true, replay };
-        let mut cluster = cli::start(&plan, seed, Watch::Labels);
+        let mut cluster =
+            cli::start(&plan, seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
         script::run(&mut cluster, &plan, &options, &mut std::io::sink()).unwrap().digest
     };
     assert_ne!(run(1), run(2));

@@ -23,6 +23,25 @@ pub struct Fault {
     pub reorder: u8,
 }
 
+impl Fault {
+    /// The commands that make a sound link from `from` to `to` as bad as this.
+    pub fn commands(&self, from: NodeId, to: NodeId) -> Vec<Command> {
+        let link = || Link::OneWay(Target::just(from), Target::just(to));
+        let Fault { cut, hold, delay, jitter, loss, duplicate, reorder } = *self;
+        let share = |percent: u8, command: Command| (percent > 0).then_some(command);
+        let slow = delay > Span::ZERO || jitter > Span::ZERO;
+        let commands = [
+            cut.then(|| Command::Cut(link())),
+            hold.then(|| Command::Hold(link())),
+            slow.then(|| Command::Delay { link: link(), by: delay, jitter }),
+            share(loss, Command::Loss { link: link(), percent: loss }),
+            share(duplicate, Command::Duplicate { link: link(), percent: duplicate }),
+            share(reorder, Command::Reorder { link: link(), percent: reorder }),
+        ];
+        commands.into_iter().flatten().collect()
+    }
+}
+
 impl Target {
     /// One process, by name.
     pub fn just(id: NodeId) -> Target {
@@ -166,6 +185,22 @@ mod tests {
             }
         }
         words.join(" ")
+    }
+
+    #[test]
+    fn a_fault_is_made_by_its_own_commands() {
+        let (n1, n2) = (NodeId::node(1), NodeId::node(2));
+        let by = Span::millis(3);
+        let bad =
+            Fault { cut: true, hold: true, delay: by, jitter: by, loss: 1, ..Fault::default() };
+        for fault in [bad, Fault { duplicate: 4, reorder: 5, ..bad }, Fault::default()] {
+            let mut made = Fault::default();
+            for command in fault.commands(n1, n2) {
+                assert_eq!(command.links(&[n1, n2]), [(n1, n2)]);
+                command.alter(&mut made);
+            }
+            assert_eq!(made, fault);
+        }
     }
 
     #[test]

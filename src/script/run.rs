@@ -190,6 +190,7 @@ impl Runner {
                 }
                 Update::Reached { .. } | Update::Forked { .. } => {}
                 Update::Refused { command, why } => refusal = Some((command, why)),
+                Update::Link { .. } | Update::Missed { .. } => {}
             }
         }
     }

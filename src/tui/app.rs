@@ -189,6 +189,7 @@ impl App {
             }
             Update::Forked { keep, now } => self.forked(keep, now),
             Update::Refused { why, .. } => self.say(why),
+            Update::Link { .. } | Update::Missed { .. } => {}
         }
     }
 
