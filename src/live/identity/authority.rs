@@ -24,6 +24,9 @@ const KEY: &str = "ca.key";
 const CLUSTER: &str = "cluster.toml";
 const TOKENS: &str = "tokens";
 
+/// What to do about a CA that is of no use any more.
+const ANEW: &str = "found the cluster anew";
+
 /// The version of these files.
 const FORMAT: u32 = 1;
 
@@ -162,7 +165,7 @@ impl Authority {
         };
         let about: About = parse(&path, &text)?;
         let damaged = |name: &str, why: &dyn fmt::Display| {
-            let remedy = "restore the file from a backup, or found the cluster anew";
+            let remedy = format!("restore the file from a backup, or {ANEW}");
             files::cannot("use", &dir.join(name), why).help(remedy)
         };
         if about.format != FORMAT {
@@ -173,7 +176,7 @@ impl Authority {
         let cluster: ClusterId = about.id.parse().map_err(|error| damaged(CLUSTER, &error))?;
         let missing = |name: &str| damaged(name, &"it is missing");
         let ca = files::read(&dir.join(CA))?.ok_or_else(|| missing(CA))?;
-        let key = files::read_secret(&dir.join(KEY))?.ok_or_else(|| missing(KEY))?;
+        let key = files::read_secret(&dir.join(KEY), ANEW)?.ok_or_else(|| missing(KEY))?;
         let der = CertificateDer::from_pem_slice(ca.as_bytes())
             .map_err(|_| damaged(CA, &"it is no certificate"))?;
         let key = KeyPair::from_pem(&key).map_err(|_| damaged(KEY, &"it is no private key"))?;
@@ -224,7 +227,7 @@ impl Authority {
         let ca_end = (self.origin / 1_000_000).saturating_add(CA_VALID);
         let expires = unix(now).saturating_add(VALID).min(ca_end).min(LAST);
         if expires <= unix(now) {
-            return Err(refuse(&"its CA has expired").help("found the cluster anew"));
+            return Err(refuse(&"its CA has expired").help(ANEW));
         }
         let mut params = CertificateParams::new(names).map_err(|error| refuse(&error))?;
         params.distinguished_name = rcgen::DistinguishedName::new();

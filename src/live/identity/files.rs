@@ -67,9 +67,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
 }
 
 /// The text of a file with a secret; none if there is no such file. It is refused if others than
-/// its owner can read it, because then it is no secret any more.
-pub(super) fn read_secret(path: &Path) -> Result<Option<String>, Error> {
-    open(path, |file| refuse_shared(path, file))
+/// its owner can read it, because then it is no secret any more. `renew` is how to get a new one.
+pub(super) fn read_secret(path: &Path, renew: &str) -> Result<Option<String>, Error> {
+    open(path, |file| refuse_shared(path, file, renew))
 }
 
 fn open(
@@ -92,7 +92,7 @@ fn open(
 }
 
 #[cfg(unix)]
-fn refuse_shared(path: &Path, file: &File) -> Result<(), Error> {
+fn refuse_shared(path: &Path, file: &File, renew: &str) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
     let meta = file.metadata().map_err(|error| cannot("read", path, error))?;
     let mode = meta.permissions().mode() & 0o777;
@@ -103,11 +103,11 @@ fn refuse_shared(path: &Path, file: &File) -> Result<(), Error> {
             path.display()
         ))
         .help(format!("if nobody has, run: chmod 600 '{}'", path.display()))
-        .help("if somebody may have, join again with a new ticket")),
+        .help(format!("if somebody may have, {renew}"))),
     }
 }
 
 #[cfg(not(unix))]
-fn refuse_shared(_: &Path, _: &File) -> Result<(), Error> {
+fn refuse_shared(_: &Path, _: &File, _: &str) -> Result<(), Error> {
     Ok(())
 }

@@ -111,7 +111,7 @@ impl Identity {
     /// Others than its owner can read the file, it cannot be read, or it is damaged.
     pub fn load(dir: &Path) -> Result<Option<Identity>, Error> {
         let path = dir.join(FILE);
-        let Some(text) = files::read_secret(&path)? else {
+        let Some(text) = files::read_secret(&path, "join again with a new ticket")? else {
             return Ok(None);
         };
         // What is wrong with the text is not shown: it might be the key.
@@ -165,7 +165,8 @@ impl Identity {
     }
 }
 
-fn from_text(text: &str) -> Result<Identity, String> {
+/// What the file says. The error says nothing of what is in it.
+pub(super) fn from_text(text: &str) -> Result<Identity, String> {
     let saved: Saved = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let lines = text.get(..at).unwrap_or_default().matches('\n').count();

@@ -43,6 +43,8 @@
 //!   cluster anew. A connection that stands is not closed when the certificate expires.
 //! * Rotation. Before a certificate expires ([`Identity::expires`]), its holder joins again with a
 //!   new ticket, which replaces the identity. The CA itself is never replaced.
+//! * Cleaning. Tokens that were used or have expired are kept, some fifty bytes each, so that
+//!   whoever comes with one is told what is wrong with it.
 //! * Signing requests. The authority makes the newcomer's key, and sends it through the channel
 //!   that the ticket has proved: whoever can read that can issue certificates anyway.
 

@@ -5,7 +5,6 @@ use quinn::{Connection, ConnectionError, Endpoint};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -299,31 +298,29 @@ async fn a_stranger_can_make_us_keep_little_and_a_member_more() {
     let name = authority.cluster().any_node();
     let meeting = meet(&n1, client_config(&n2).unwrap(), &name).await;
     let (client, server) = (meeting.client.unwrap(), meeting.server.unwrap());
-    let soon = Duration::from_millis(200);
-    assert!(
-        tokio::time::timeout(soon, client.open_uni()).await.is_err(),
-        "no stream for strangers"
-    );
+    let soon = Duration::from_millis(100);
+    let stream = tokio::time::timeout(soon, client.open_uni()).await;
+    assert!(stream.is_err(), "no stream for strangers");
     let (mut send, _recv) = client.open_bi().await.unwrap();
-    let sent = AtomicUsize::new(0);
-    let mut fill = async || {
-        let filling = async {
-            loop {
-                sent.fetch_add(send.write(&[0; 1 << 10]).await.unwrap(), Ordering::Relaxed);
+    let mut sent = 0;
+    // Sends until nothing can be sent any more, but expects so much however slow the machine is.
+    let mut fill = async |expected: usize| {
+        loop {
+            let patience = if sent < expected { Duration::from_secs(20) } else { soon };
+            match tokio::time::timeout(patience, send.write(&[0; 1 << 10])).await {
+                Ok(written) => sent += written.unwrap(),
+                Err(_) => return sent,
             }
-        };
-        let _ = tokio::time::timeout(soon, filling).await;
+        }
     };
-    fill().await;
     // The greeting took a little of it.
-    let before = sent.load(Ordering::Relaxed);
+    let before = fill(63 << 10).await;
     assert!((63 << 10..=64 << 10).contains(&before), "{before} bytes that nobody reads");
     admit(&server);
-    fill().await;
-    assert_eq!(sent.load(Ordering::Relaxed), 1 << 20, "what nobody reads of one stream");
+    assert_eq!(fill(1 << 20).await, 1 << 20, "what nobody reads of one stream");
     for _ in 0..crate::base::ServiceId::ALL.len() {
-        let stream = tokio::time::timeout(soon, client.open_uni()).await.unwrap();
-        stream.unwrap().write_all(b"x").await.unwrap();
+        let stream = tokio::time::timeout(Duration::from_secs(20), client.open_uni()).await;
+        stream.unwrap().unwrap().write_all(b"x").await.unwrap();
     }
     assert!(tokio::time::timeout(soon, client.open_uni()).await.is_err());
 }
@@ -540,6 +537,9 @@ fn a_newcomer_keeps_only_what_the_ticket_promised() {
     let half = Identity { ca: promised.ca.clone(), cluster: promised.cluster, ..foreign.clone() };
     let mixed = Identity { key: other.key.clone(), ..promised.clone() };
     let longer = Identity { expires: promised.expires + 1, ..promised.clone() };
+    let endless = Identity { expires: u64::MAX, ..promised.clone() };
+    let unborn = Identity { expires: 0, ..promised.clone() };
+    let nobody = Identity { role: Role::Node(NodeId::BENCH), ..promised.clone() };
     let empty = Identity { ca: String::new(), ..promised };
     for (wrong, why) in [
         (other, "it is for n1, and the ticket is for n2"),
@@ -548,6 +548,9 @@ fn a_newcomer_keeps_only_what_the_ticket_promised() {
         (half, "the CA does not vouch for the certificate"),
         (mixed, "the private key is damaged, or of another certificate"),
         (longer, "the CA does not vouch for the certificate"),
+        (endless, "the CA does not vouch for the certificate"),
+        (unborn, "the CA does not vouch for the certificate"),
+        (nobody, "it is for -, and the ticket is for n2"),
         (empty, "the CA's certificate is damaged"),
     ] {
         let error = ticket.accept(wrong).unwrap_err();
@@ -586,6 +589,43 @@ fn an_identity_is_loaded_as_it_was_saved() {
     let bytes = second.to_bytes();
     assert_eq!(Identity::from_bytes(&bytes[..bytes.len() - 1]), None);
     assert_eq!(Identity::from_bytes(&[bytes, vec![0]].concat()), None);
+}
+
+#[test]
+fn the_bytes_of_an_identity_stay_readable_for_later_versions() {
+    let text = String::from;
+    let identity = Identity {
+        cluster: ClusterId([7; 16]),
+        role: Role::Node(NodeId::client(2)),
+        origin: 300,
+        expires: 5,
+        ca: text("A"),
+        certificate: text("B"),
+        key: text("C"),
+    };
+    // The id; the role's kind and its process; the two times; three texts with their lengths.
+    let parts: [&[u8]; 4] = [&[7; 16], &[0, 0x82, 0x80, 2], &[0xac, 2, 5], b"\x01A\x01B\x01C"];
+    assert_eq!(identity.to_bytes(), parts.concat());
+    assert_eq!(Identity::from_bytes(&parts.concat()), Some(identity));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_reading_an_identity_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..99), pem in "(?s:.{0,60})",
+        text in "(format = 1\n)?(?s:.{0,60})"
+    ) {
+        if let Some(identity) = Identity::from_bytes(&bytes) {
+            prop_assert!(identity.check().is_err());
+        }
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n");
+        let (cluster, role) = (ClusterId([0; 16]), N1);
+        let (ca, certificate, key) = (pem.clone(), pem.clone(), pem);
+        let identity = Identity { cluster, role, origin: 0, expires: 0, ca, certificate, key };
+        prop_assert!(identity.check().is_err());
+        prop_assert!(server_config(&identity).is_err() && client_config(&identity).is_err());
+        prop_assert!(holder::from_text(&text).is_err());
+    }
 }
 
 #[cfg(unix)]
@@ -636,6 +676,26 @@ fn a_cluster_is_founded_once() {
         assert!(error.what().contains("there is one already"), "{error}");
     }
     assert_eq!(fs::read_dir(home.parent().unwrap()).unwrap().count(), 1, "nothing lies about");
+}
+
+#[test]
+fn a_cluster_is_founded_in_an_empty_directory_but_not_among_other_things() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("notes"), "mine").unwrap();
+    let error = Authority::found(&home, now()).unwrap_err();
+    assert!(error.what().starts_with("cannot found a cluster in '"), "{error}");
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "nothing was added");
+    fs::remove_file(home.join("notes")).unwrap();
+    Authority::found(&home, now()).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing lies about");
+    // A file where a directory should be.
+    let error = Authority::found(&home.join("ca.pem").join("x"), now()).unwrap_err();
+    assert!(error.what().starts_with("cannot create '"), "{error}");
+    let identity = Authority::open(&home).unwrap().issue(N1, now()).unwrap();
+    let error = identity.save(&home.join("ca.pem")).unwrap_err();
+    assert!(error.what().starts_with("cannot create '"), "{error}");
 }
 
 #[test]

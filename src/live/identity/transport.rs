@@ -41,7 +41,7 @@ pub fn transport() -> Arc<TransportConfig> {
 }
 
 /// Lets a peer that has been made certain of do more: one unidirectional stream for each service,
-/// and 4 MiB in all.
+/// and 4 MiB in all. For either side: the one that dials is certain when it is welcomed.
 pub fn admit(connection: &quinn::Connection) {
     let services = u32::try_from(ServiceId::ALL.len()).expect("services can be counted");
     connection.set_max_concurrent_uni_streams(VarInt::from_u32(services));
