@@ -120,3 +120,6 @@ fn disk_of(plan: &Plan, id: NodeId, seed: u64, inbox: Sender<Inbox>) -> io::Resu
         let _ = inbox.blocking_send(Inbox::Disk(done));
     })
 }
+
+#[cfg(test)]
+mod tests;
