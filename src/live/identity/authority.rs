@@ -1,9 +1,8 @@
 //! The one who founds a cluster and says who belongs to it.
 
 use super::ticket::MAX_ADDRESSES;
-use super::{ClusterId, Identity, Role, Ticket, files, random, sha256, unix};
+use super::{ClusterId, Identity, Role, Ticket, Token, files, random, sha256, unix};
 use crate::error::{Error, Source};
-use crate::live::wire::Token;
 use data_encoding::HEXLOWER;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

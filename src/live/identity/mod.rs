@@ -58,6 +58,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use crate::live::wire::Token;
 pub use authority::{Authority, Unredeemed};
 pub use holder::Identity;
 pub use ticket::Ticket;

@@ -1,5 +1,4 @@
 use super::*;
-use crate::live::wire::Token;
 use proptest::prelude::*;
 use quinn::{Connection, ConnectionError, Endpoint};
 use std::fs;

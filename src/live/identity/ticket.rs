@@ -1,9 +1,8 @@
 //! The line of text that lets a newcomer in.
 
-use super::{ClusterId, Identity, Role, from_base32, sha256, to_base32, unix};
+use super::{ClusterId, Identity, Role, Token, from_base32, sha256, to_base32, unix};
 use crate::base::{ParseError, parse_error};
 use crate::error::Error;
-use crate::live::wire::Token;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
