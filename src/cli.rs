@@ -82,7 +82,8 @@ pub struct Run {
     /// A cluster file, or the name of a built-in cluster ('netsplit samples' lists them)
     #[arg(default_value = "default")]
     cluster: String,
-    /// Seed of all chance; the same seed gives the same run [default: what the file says, or 7]
+    /// Seed of all chance; in the simulator, the same seed gives the same run [default: what the
+    /// file says, or 7]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// What the nodes live in
@@ -112,9 +113,9 @@ pub struct Run {
     #[arg(long, conflicts_with = "headless")]
     paused: bool,
     /// How many of the cluster's seconds pass in one of yours: 0.01 to 1000, or full
-    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
-    #[arg(conflicts_with = "headless")]
-    speed: f64,
+    /// [default: 1]
+    #[arg(long, value_name = "X", value_parser = speed, conflicts_with = "headless")]
+    speed: Option<f64>,
     /// Which colours to use
     #[arg(long, value_enum, default_value = "auto", value_name = "WHICH")]
     theme: ThemeArg,
@@ -136,6 +137,13 @@ pub enum RuntimeArg {
     Sim,
     /// This process, in real time
     Memory,
+}
+
+impl RuntimeArg {
+    /// Whether time is real time.
+    pub fn is_live(self) -> bool {
+        self != RuntimeArg::Sim
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -266,22 +274,22 @@ impl Cli {
 /// Starts a cluster on a thread of its own. A simulated one stands still.
 ///
 /// # Errors
-/// What the system says when it cannot give a live cluster what it needs.
-pub fn start(
-    plan: &Plan,
-    seed: u64,
-    watch: Watch,
-    runtime: RuntimeArg,
-) -> std::io::Result<Cluster> {
-    match runtime {
+/// Says what the system does not give a cluster that it needs.
+pub fn start(plan: &Plan, seed: u64, watch: Watch, runtime: RuntimeArg) -> Result<Cluster, Stop> {
+    let started = match runtime {
         RuntimeArg::Memory => live::start(plan, seed, watch),
         RuntimeArg::Sim => {
             let (cluster, commands, updates) = seam();
             let plan = plan.clone();
-            std::thread::spawn(move || Player::new(&plan, seed, watch).serve(commands, &updates));
-            Ok(cluster)
+            let play = move || Player::new(&plan, seed, watch).serve(commands, &updates);
+            let thread = std::thread::Builder::new().name("simulator".to_owned()).spawn(play);
+            thread.map(|_| cluster)
         }
-    }
+    };
+    started.map_err(|error| {
+        let error = Error::new(format!("the cluster cannot be started: {error}"));
+        Stop::Failed(error.help("the system has no thread or memory left; try fewer nodes"))
+    })
 }
 
 impl Run {
@@ -293,7 +301,9 @@ impl Run {
         if !self.headless {
             let color = if self.no_color { ColorArg::Never } else { self.color };
             let flags = Flags { theme: self.theme, color, glyphs: self.glyphs };
-            let Run { paused, speed, runtime, .. } = self;
+            self.fits_runtime()?;
+            let Run { paused, runtime, .. } = self;
+            let speed = self.speed.unwrap_or(1.0);
             let show = Show { plan, seed, runtime, steps, paused, speed, flags };
             return Ok(Outcome::Screen(Box::new(show)));
         }
@@ -307,16 +317,35 @@ impl Run {
             FormatArg::Json => Format::Json,
         };
         let replay = self.replay(seed);
-        let options = script::Options { seed, until, steps, format, quiet: self.quiet, replay };
+        let repeatable = !self.runtime.is_live();
+        let quiet = self.quiet;
+        let options = script::Options { seed, until, steps, format, quiet, replay, repeatable };
         let mut cluster = start(&plan, seed, self.events.watch(), self.runtime)?;
         let summary = script::run(&mut cluster, &plan, &options, out)?;
         Ok(Outcome::Done(summary.verdict.exit_code()))
+    }
+
+    /// Refuses what only a simulator can do.
+    fn fits_runtime(&self) -> Result<(), Stop> {
+        let option = match self {
+            Run { speed: Some(_), .. } => "--speed",
+            Run { paused: true, .. } => "--paused",
+            _ => return Ok(()),
+        };
+        if !self.runtime.is_live() {
+            return Ok(());
+        }
+        let what = format!("{option} is for the simulator: a live cluster's time is real time");
+        Err(Stop::Refused(Error::new(what).help(format!("leave {option} or --runtime out"))))
     }
 
     /// The command line that repeats this run.
     fn replay(&self, seed: u64) -> String {
         let cluster = shell_word(&self.cluster);
         let mut line = format!("netsplit run {cluster} --headless --seed {seed}");
+        if let Some(runtime) = self.runtime.to_possible_value().filter(|_| self.runtime.is_live()) {
+            let _ = write!(line, " --runtime {}", runtime.get_name());
+        }
         let _ = write!(line, " --until {}", shell_word(&self.until));
         match self.events {
             EventsArg::Facts => line.push_str(" --events facts"),
@@ -430,6 +459,19 @@ mod tests {
     }
 
     #[test]
+    fn a_live_cluster_has_no_speed_and_no_pause() {
+        for option in ["--speed=1", "--paused"] {
+            let run = |runtime| {
+                let line = ["netsplit", option, "--runtime", runtime];
+                Cli::parse_from(line).execute(&mut Vec::new(), &mut Vec::new())
+            };
+            assert!(matches!(run("sim"), Ok(Outcome::Screen(_))));
+            let Err(Stop::Refused(error)) = run("memory") else { panic!("it is refused") };
+            assert!(error.what().contains("for the simulator"), "{error}");
+        }
+    }
+
+    #[test]
     fn the_line_to_replay_reads_back_as_the_same_run() {
         let line = ["run", "my bank.toml", "--headless", "--until", "9s", "-c", "3s kill n1"];
         let Some(Verb::Run(run)) = Cli::parse_from(["netsplit"].iter().chain(&line)).verb else {
@@ -437,6 +479,8 @@ mod tests {
         };
         let expected = "netsplit run 'my bank.toml' --headless --seed 7 --until 9s -c '3s kill n1'";
         assert_eq!(run.replay(7), expected);
+        let run = Run { runtime: RuntimeArg::Memory, ..run };
+        assert!(run.replay(7).contains(" --seed 7 --runtime memory --until 9s "));
         assert_eq!(shell_word("it's"), r"'it'\''s'");
     }
 }

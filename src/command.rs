@@ -163,6 +163,33 @@ impl Command {
         !self.steers_time() && !matches!(self, Command::Ask { .. })
     }
 
+    /// Whether it takes something away from those who use the cluster, rather than give it back or
+    /// ask for something: what one should be asked about first where others use it too.
+    pub fn harms(&self) -> bool {
+        use Command::*;
+        match self {
+            Clock { fault, .. } => *fault != ClockFault::Ok,
+            Disk { fault, .. } => *fault != DiskFault::Ok,
+            Delay { by, jitter, .. } => *by + *jitter > Span::ZERO,
+            Loss { percent, .. } | Duplicate { percent, .. } | Reorder { percent, .. } => {
+                *percent > 0
+            }
+            Ask { op, .. } => matches!(op, Op::Leave { .. } | Op::Release { .. }),
+            Restart(_) | Resume(_) | Heal(_) | Release(_) | Deliver(_) => false,
+            Kill { .. }
+            | Pause(_)
+            | Partition(_)
+            | Cut(_)
+            | Isolate(_)
+            | Bridge(_)
+            | Ring
+            | Hold(_)
+            | Drop(_)
+            | Twice(_) => true,
+            Run { .. } | Stop | Step(_) | Fork { .. } => false,
+        }
+    }
+
     /// Whether a person could have written it. What comes over a wire may be any value of this
     /// type, and not every value is the meaning of a line: a loss of 200 percent, a partition of
     /// nobody, an operation that only the log uses. Whether the cluster has those whom it names is
@@ -744,6 +771,25 @@ mod tests {
     fn a_wrong_verb_is_told_the_nearest_one() {
         let error = "partitoin n1 | n2".parse::<Command>().unwrap_err().to_string();
         assert!(error.contains("did you mean 'partition'"), "{error}");
+    }
+
+    #[test]
+    fn what_breaks_harms_and_what_repairs_does_not() {
+        let harms = |line: &str| line.parse::<Command>().unwrap().harms();
+        for line in ["kill n1", "pause c1", "partition n1 | n2", "isolate n1", "ring", "hold all"] {
+            assert!(harms(line), "{line}");
+        }
+        for line in ["loss all 5%", "disk n1 wipe", "clock n1 +1s", "n1 leave n3", "delay all 9ms"]
+        {
+            assert!(harms(line), "{line}");
+        }
+        for line in ["heal", "restart n1", "resume n1", "release all", "clock n1 ok", "disk n1 ok"]
+        {
+            assert!(!harms(line), "{line}");
+        }
+        for line in ["loss all 0%", "c1 put x=5", "n1 join n3", "run", "fork 3"] {
+            assert!(!harms(line), "{line}");
+        }
     }
 
     #[test]

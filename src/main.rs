@@ -1,14 +1,14 @@
 //! The program: arguments in, an exit code out. Only this file and the screen touch the terminal.
 
 use clap::Parser as _;
-use netsplit::cli::{self, Cli, FAILED, OK, Outcome, Show, USAGE};
+use netsplit::cli::{self, Cli, FAILED, OK, Outcome, RuntimeArg, Show, USAGE};
 use netsplit::error::Error;
 use netsplit::event::Watch;
 use netsplit::plan::Services;
 use netsplit::script::Stop;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::run::End;
-use netsplit::tui::{self, Env, Look, PaneKind};
+use netsplit::tui::{self, Env, Look, PaneKind, Source};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -36,7 +36,10 @@ fn screen(show: &Show) -> Result<u8, Stop> {
     let look = Look::choose(&show.flags, &Env::read());
     let title = Title {
         name: show.plan.name.clone(),
-        seed: show.seed,
+        source: match show.runtime {
+            RuntimeArg::Sim => Source::Simulated { seed: show.seed },
+            RuntimeArg::Memory => Source::Live { runtime: "memory".to_owned() },
+        },
         expect: show.plan.expect(),
         processes: show.plan.processes().collect(),
         focus: focus(&show.plan.services),
@@ -73,6 +76,7 @@ fn explain(stop: &Stop, colour: bool) -> u8 {
         Stop::Refused(error) => (error.render(colour), USAGE),
         Stop::Output(error) if error.kind() == ErrorKind::BrokenPipe => return OK,
         Stop::Output(error) => (format!("error: cannot write: {error}"), FAILED),
+        Stop::Failed(error) => (error.render(colour), FAILED),
         Stop::Gone => ("error: the cluster's thread died".to_owned(), FAILED),
     };
     // There is nowhere left to tell that standard error is gone.

@@ -70,6 +70,7 @@ fn run(name: &str) -> Summary {
         format: Format::Text,
         quiet: true,
         replay: String::new(),
+        repeatable: true,
     };
     let mut cluster =
         cli::start(&plan, plan.seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
@@ -101,8 +102,15 @@ fn another_seed_is_another_run() {
     let plan = plan::builtin("three-paxos").unwrap();
     let run = |seed| {
         let until = Time(1_000_000);
-        let (steps, replay) = (Vec::new(), String::new());
-        let options = Options { seed, until, steps, format: Format::Text, quiet: true, replay };
+        let options = Options {
+            seed,
+            until,
+            steps: Vec::new(),
+            format: Format::Text,
+            quiet: true,
+            replay: String::new(),
+            repeatable: true,
+        };
         let mut cluster =
             cli::start(&plan, seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
         script::run(&mut cluster, &plan, &options, &mut std::io::sink()).unwrap().digest

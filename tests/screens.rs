@@ -12,6 +12,7 @@ use netsplit::plan::{self, Plan};
 use netsplit::sim::history::History;
 use netsplit::tui::panes::{Scene, pane};
 use netsplit::tui::select::{Move, Select, Target};
+use netsplit::tui::source::Links;
 use netsplit::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
 use netsplit::tui::{PaneKind, glyph};
 use netsplit::view::timeline::Timeline;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 struct Stage {
     timeline: Timeline,
     checks: Checks,
+    links: Links,
     select: Select,
     zoomed: bool,
 }
@@ -94,7 +96,13 @@ fn of_events(events: Vec<Event>) -> Stage {
     }
     let mut timeline = Timeline::new(1_000_000);
     timeline.extend(events);
-    Stage { timeline, checks, select: Select::new(n(1), n(2)), zoomed: false }
+    Stage {
+        timeline,
+        checks,
+        links: Links::default(),
+        select: Select::new(n(1), n(2)),
+        zoomed: false,
+    }
 }
 
 /// A check of our own, so that these pages do not depend on what is checked elsewhere.
@@ -178,6 +186,8 @@ fn scene<'a>(stage: &'a Stage, look: &'a Look) -> Scene<'a> {
         timeline: &stage.timeline,
         checks: &stage.checks,
         look,
+        live: false,
+        links: &stage.links,
         select: &stage.select,
         zoomed: stage.zoomed,
         focused: true,

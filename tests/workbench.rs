@@ -7,7 +7,7 @@ use netsplit::event::Watch;
 use netsplit::plan::{self, Plan};
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
-use netsplit::tui::{Env, Flags, Look};
+use netsplit::tui::{Env, Flags, Look, Source};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,7 +22,7 @@ impl Bench {
     fn new(plan: &Plan) -> Bench {
         let title = Title {
             name: plan.name.clone(),
-            seed: 7,
+            source: Source::Simulated { seed: 7 },
             expect: plan.expect(),
             processes: plan.processes().collect(),
             focus: None,
@@ -30,7 +30,9 @@ impl Bench {
         let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
         let app = App::new(title, look, Speed::Percent(100), false);
         let mut bench = Bench { app, player: Player::new(plan, 7, Watch::Labels) };
-        bench.player.command("stop".parse().unwrap(), &mut |update| bench.app.update(update));
+        bench.player.command("stop".parse().unwrap(), &mut |update| {
+            bench.app.update(update);
+        });
         bench
     }
 
@@ -42,9 +44,13 @@ impl Bench {
                 return;
             }
             for command in commands {
-                self.player.command(command, &mut |update| self.app.update(update));
+                self.player.command(command, &mut |update| {
+                    self.app.update(update);
+                });
                 while self.player.busy() {
-                    self.player.slice(&mut |update| self.app.update(update));
+                    self.player.slice(&mut |update| {
+                        self.app.update(update);
+                    });
                 }
             }
         }

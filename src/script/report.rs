@@ -182,6 +182,10 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     /// The command line that repeats the run.
     pub replay: String,
+    /// Whether that gives the very same events. A live cluster never does.
+    pub repeatable: bool,
+    /// How many events of a live cluster could not be taken in; the verdict is that on the rest.
+    pub missed: u64,
 }
 
 #[derive(Serialize)]
@@ -197,6 +201,8 @@ pub(super) struct SummaryLine<'a> {
     checks: &'a [Stood],
     violations: &'a [Failure],
     replay: &'a str,
+    repeatable: bool,
+    missed: u64,
 }
 
 impl Summary {
@@ -213,6 +219,8 @@ impl Summary {
             checks: &self.checks,
             violations: &self.failures,
             replay: &self.replay,
+            repeatable: self.repeatable,
+            missed: self.missed,
         }
     }
 }
@@ -244,7 +252,13 @@ impl fmt::Display for Summary {
         for failure in &self.failures {
             write!(f, "{failure}")?;
         }
+        if self.missed > 0 {
+            writeln!(f, "{} events missed: the checks speak for the rest", self.missed)?;
+        }
         writeln!(f, "replay: {}", self.replay)?;
+        if !self.repeatable {
+            writeln!(f, "live: not repeatable exactly")?;
+        }
         writeln!(f, "verdict: {}", self.verdict.name())
     }
 }
@@ -266,6 +280,29 @@ mod tests {
         assert_eq!(Judgement::of(&[]), Judgement::Ok);
         assert_eq!(Judgement::of(&[failure(true)]), Judgement::Stalled);
         assert_eq!(Judgement::of(&[failure(true), failure(false)]), Judgement::Violation);
+    }
+
+    #[test]
+    fn a_live_run_says_what_it_cannot_promise() {
+        let mut summary = Summary {
+            cluster: "three".to_owned(),
+            seed: 7,
+            until: Time(5_000_000),
+            events: 90,
+            digest: 1,
+            verdict: Judgement::Ok,
+            checks: Vec::new(),
+            failures: Vec::new(),
+            replay: "netsplit".to_owned(),
+            repeatable: true,
+            missed: 0,
+        };
+        let text = summary.to_string();
+        assert!(!text.contains("missed") && !text.contains("live"), "{text}");
+        (summary.repeatable, summary.missed) = (false, 12);
+        let text = summary.to_string();
+        assert!(text.contains("12 events missed: the checks speak for the rest\n"), "{text}");
+        assert!(text.contains("replay: netsplit\nlive: not repeatable exactly\n"), "{text}");
     }
 
     #[test]

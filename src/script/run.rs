@@ -72,13 +72,17 @@ pub struct Options {
     pub quiet: bool,
     /// The command line that repeats this run.
     pub replay: String,
+    /// Whether that gives the very same events. A live cluster never does.
+    pub repeatable: bool,
 }
 
 /// Why a run ended before its end.
 #[derive(Debug)]
 pub enum Stop {
-    /// A command could not be carried out.
+    /// A command could not be carried out, or the input is wrong.
     Refused(Error),
+    /// The system did not give the cluster what it needs.
+    Failed(Error),
     /// The output is gone, or full.
     Output(io::Error),
     /// The cluster is gone: its thread died.
@@ -108,6 +112,7 @@ pub fn run(
         failures: Vec::new(),
         recorder: Recorder::new(options),
         now: Time::ZERO,
+        missed: 0,
     };
     runner.wait(cluster, out)?;
     let mut steps: Vec<&Step> = options.steps.iter().collect();
@@ -133,6 +138,8 @@ struct Runner {
     failures: Vec<Failure>,
     recorder: Recorder,
     now: Time,
+    /// How many events of a live cluster could not be taken in.
+    missed: u64,
 }
 
 impl Runner {
@@ -190,7 +197,8 @@ impl Runner {
                 }
                 Update::Reached { .. } | Update::Forked { .. } => {}
                 Update::Refused { command, why } => refusal = Some((command, why)),
-                Update::Link { .. } | Update::Missed { .. } => {}
+                Update::Link { .. } => {}
+                Update::Missed { count } => self.missed += count,
             }
         }
     }
@@ -233,6 +241,8 @@ impl Runner {
             checks: self.checks.standings().map(Into::into).collect(),
             failures: self.failures,
             replay: options.replay.clone(),
+            repeatable: options.repeatable,
+            missed: self.missed,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a key can ask for: one table, from which dispatch, help and the hint bar are made.
 //!
 //! Keys are global: no pane gives one another meaning. Verbs act on what is selected. Nothing here
-//! is destructive, since a run is recorded and [`Action::Undo`] goes back to before the last
-//! command, so nothing asks. No `Ctrl` letter changes the cluster, and no key needs `Alt`,
-//! `Ctrl+arrow`, `Ctrl+Enter` or a function key but `F1`: some terminals keep those for themselves.
+//! is destructive in a simulation, since a run is recorded and [`Action::Undo`] goes back to before
+//! the last command, so nothing asks there. No `Ctrl` letter changes the cluster, and no key needs
+//! `Alt`, `Ctrl+arrow`, `Ctrl+Enter` or a function key but `F1`: some terminals keep those for
+//! themselves.
 
 /// Something a person can ask for with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,8 +136,19 @@ pub struct Row {
     pub keys: &'static [&'static str],
     /// Its place in the hint bar, if it has one.
     pub hint: Option<Hint>,
+    /// What it does to a live cluster, if that is something else.
+    pub live: Option<Live>,
     /// Whether holding the key down repeats the action on terminals that tell.
     pub repeats: bool,
+}
+
+/// What an action that steers time does where time cannot be steered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// It is refused, with the reason, so the hint bar does not offer it.
+    Refused,
+    /// It does this: a word for the hint bar, and a sentence for help.
+    Means(&'static str, &'static str),
 }
 
 impl Row {
@@ -147,11 +159,16 @@ impl Row {
         keys: &'static [&'static str],
         doc: &'static str,
     ) -> Row {
-        Row { action, name, doc, group, keys, hint: None, repeats: false }
+        Row { action, name, doc, group, keys, hint: None, live: None, repeats: false }
     }
 
     const fn hint(mut self, rank: u8, word: &'static str) -> Row {
         self.hint = Some(Hint { word, rank });
+        self
+    }
+
+    const fn live(mut self, live: Live) -> Row {
+        self.live = Some(live);
         self
     }
 
@@ -227,7 +244,8 @@ pub static ACTIONS: &[Row] = {
         )
         .hint(9, "heal"),
         Row::new(G::Time, A::RunPause, "run-pause", &["Space"], "Run the cluster, or pause it.")
-            .hint(4, "run"),
+            .hint(4, "run")
+            .live(Live::Means("hold", "Hold what you see, or return to now.")),
         Row::new(G::Time, A::StepBack, "step-back", &[","], EVENT).hint(5, "step").repeats(),
         Row::new(G::Time, A::StepForward, "step-forward", &["."], EVENT).hint(5, "step").repeats(),
         Row::new(G::Time, A::SecondBack, "second-back", &["<"], SECOND).repeats(),
@@ -248,8 +266,9 @@ pub static ACTIONS: &[Row] = {
             "Go to the broken property before.",
         ),
         Row::new(G::Time, A::Undo, "undo", &["u"], "Go back to before the last command.")
-            .hint(8, "undo"),
-        Row::new(G::Time, A::Redo, "redo", &["U"], "Do again what was undone."),
+            .hint(8, "undo")
+            .live(Live::Refused),
+        Row::new(G::Time, A::Redo, "redo", &["U"], "Do again what was undone.").live(Live::Refused),
         Row::new(G::Leave, A::Back, "back", &["Esc"], "Leave prompt, help or zoom; never quits."),
         Row::new(
             G::Leave,

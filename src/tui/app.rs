@@ -12,42 +12,45 @@
 //! **Time.** The timeline has a cursor. Without one the screen follows the end of the run. Moving
 //! it back only changes what is shown. A command that is given in the past begins a branch there:
 //! `fork`, then the command. Undo is the same without a command.
+//!
+//! A live cluster is told to run once, and goes on by itself. Looking back works as ever, and what
+//! happens meanwhile is recorded. What only a simulator can do is refused, and so is a command
+//! given in the past: it would hit a cluster that looks different now.
+//!
+//! `orders` has what keys and lines do to the cluster, `picture` what is drawn.
+
+mod orders;
+mod picture;
 
 use super::action::Action;
-use super::frame::{self, Header, Pace};
-use super::glyph::keep_ascii;
-use super::help::{self, Help};
 use super::keys::Keymap;
 use super::layout::{Focus, Layout, PaneKind, Solved};
-use super::overlay::{Overlay, Paint};
+use super::overlay::{Answer, Overlay, Paint, Question, Wish};
 use super::panes::{self, Scene};
 use super::prompt::Prompt;
-use super::select::{Move, Select, Target};
-use super::theme::{Look, Role};
-use crate::base::{NodeId, Op, Span, Time};
-use crate::check::{Checks, Expect, Standing, Verdict};
+use super::select::{Move, Select};
+use super::source::{Links, NO_STEP, NO_WAY_BACK, Source};
+use super::theme::Look;
+use crate::base::{NodeId, Span, Time};
+use crate::check::{Checks, Expect};
 use crate::cluster::Update;
-use crate::command::{Command, FORMS, Link, Target as Whom, Unsynced};
+use crate::command::Command;
 use crate::event::Event;
-use crate::view::network::State;
-use crate::view::nodes::{Life, Node};
 use crate::view::timeline::Timeline;
 use crossterm::event::KeyEvent;
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-use ratatui::text::Line;
+use ratatui::layout::Rect;
 use std::collections::VecDeque;
 
-/// How many commands are offered over the prompt at the most.
-const MOST_FORMS: usize = 8;
+/// Of a live cluster, the time is shown in steps of this many microseconds.
+const LIVE_STEP: u64 = 100_000;
 
 /// What the app is told about the cluster it shows.
 #[derive(Clone, Debug)]
 pub struct Title {
     /// The cluster's name.
     pub name: String,
-    /// The seed of the run.
-    pub seed: u64,
+    /// What it is: a simulation, a live cluster, a cluster elsewhere.
+    pub source: Source,
     /// What checks must know.
     pub expect: Expect,
     /// Processes, in order.
@@ -93,13 +96,19 @@ pub struct App {
     /// Commands for the cluster, oldest first.
     outbox: Vec<Command>,
     undone: Vec<Command>,
+    /// Which processes of a live cluster can be seen.
+    links: Links,
+    /// Whether nothing will come from the cluster any more.
+    over: bool,
     quit: bool,
     too_small: bool,
 }
 
 impl App {
-    /// The screen before the first event.
+    /// The screen before the first event. A live cluster is told to run; `speed` and `playing` are
+    /// for a simulated one.
     pub fn new(title: Title, look: Look, speed: Speed, playing: bool) -> App {
+        let live = title.source.is_live();
         let layout = Layout::overview();
         let first = title.processes.first().copied().unwrap_or(NodeId::BENCH);
         let second = title.processes.get(1).copied().unwrap_or(first);
@@ -108,7 +117,11 @@ impl App {
             checks: Checks::all(&title.expect),
             select: Select::new(first, second),
             timeline: Timeline::default(),
-            keymap: Keymap::default(),
+            keymap: Keymap::new(live),
+            links: match title.source.is_remote() {
+                true => Links::awaited(&title.processes),
+                false => Links::default(),
+            },
             overlay: None,
             prompt: Prompt::default(),
             notice: None,
@@ -116,8 +129,9 @@ impl App {
             running: false,
             replayed: Time::ZERO,
             schedule: VecDeque::new(),
-            outbox: Vec::new(),
+            outbox: if live { vec![Command::Run { until: None }] } else { Vec::new() },
             undone: Vec::new(),
+            over: false,
             zoom: false,
             quit: false,
             too_small: false,
@@ -125,7 +139,7 @@ impl App {
             look,
             layout,
             speed,
-            playing,
+            playing: playing && !live,
         }
     }
 
@@ -164,9 +178,14 @@ impl App {
         self.too_small = self.layout.solve(screen).is_none();
     }
 
-    /// Whether time passes on the screen, so that ticks are needed.
+    /// Whether time passes on the screen, so that ticks are needed. A live cluster ticks by itself.
     pub fn moves(&self) -> bool {
         self.playing || self.running
+    }
+
+    /// Whether the cluster's time is real time.
+    pub fn is_live(&self) -> bool {
+        self.title.source.is_live()
     }
 
     /// The run as recorded, and where in it one looks.
@@ -179,18 +198,36 @@ impl App {
         std::mem::take(&mut self.outbox)
     }
 
-    /// Takes in what came out of the cluster.
-    pub fn update(&mut self, update: Update) {
+    /// Takes in what came out of the cluster. Says whether there is something new to show.
+    pub fn update(&mut self, update: Update) -> bool {
         match update {
             Update::Events(events) => self.take_events(events),
             Update::Reached { now, busy } => {
-                (self.reached, self.running) = (now, busy);
+                let before = std::mem::replace(&mut self.reached, now);
+                self.running = busy && !self.is_live();
+                let sent = self.outbox.len();
                 self.due();
+                // A live cluster says what time it is more often than one can read.
+                let step = |time: Time| time.0 / LIVE_STEP;
+                return !self.is_live()
+                    || step(before) != step(now)
+                    || self.outbox.len() != sent
+                    || self.notice.is_some();
             }
             Update::Forked { keep, now } => self.forked(keep, now),
             Update::Refused { why, .. } => self.say(why),
-            Update::Link { .. } | Update::Missed { .. } => {}
+            Update::Link { process, state } => self.links.set(self.reached, process, state),
+            Update::Missed { .. } => {}
         }
+        true
+    }
+
+    /// Nothing will come from the cluster any more.
+    pub fn ended(&mut self) {
+        (self.over, self.playing, self.running) = (true, false, false);
+        self.outbox.clear();
+        self.schedule.clear();
+        self.say(orders::OVER);
     }
 
     fn take_events(&mut self, events: Vec<Event>) {
@@ -231,7 +268,9 @@ impl App {
         if !self.timeline.is_live() {
             return self.replay(passed);
         }
-        if !self.running {
+        if self.over {
+            self.playing = false;
+        } else if !self.running {
             self.running = true;
             self.outbox.push(Command::Run { until: Some(self.goal(passed)) });
         }
@@ -245,7 +284,11 @@ impl App {
         self.forward(|timeline| timeline.seek_time(goal));
     }
 
+    /// Lets a simulated cluster's time stand still; a live one cannot.
     fn stop(&mut self) {
+        if self.is_live() {
+            return;
+        }
         if self.playing || self.running {
             // The answer, which ends `running`, comes after all that has happened until then.
             self.running = true;
@@ -294,19 +337,43 @@ impl App {
 
     fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>) {
         let leaves = [Action::Back, Action::Interrupt, Action::Help, Action::Quit];
-        if action.is_some_and(|action| leaves.contains(&action)) {
-            self.overlay = None;
-        } else if let Some(overlay) = &mut self.overlay
-            && let Some(command) = overlay.key(key, action)
-        {
-            self.overlay = None;
-            self.order(&command);
+        let Some(overlay) = &mut self.overlay else { return };
+        let answer = match action.is_some_and(|action| leaves.contains(&action)) {
+            true => Some(Answer::No),
+            false => overlay.key(key, action),
+        };
+        let Some(answer) = answer else { return };
+        let wish = match self.overlay.take() {
+            Some(Overlay::Question(question)) => Some(question.wish),
+            _ => None,
+        };
+        match (answer, wish) {
+            (Answer::Order(command), _) => self.order(&command),
+            (Answer::Yes, Some(Wish::Give(command))) => self.give(command),
+            (Answer::Yes, Some(Wish::Quit)) => self.quit = true,
+            (Answer::No, Some(Wish::Give(command))) => self.say(format!("not given: {command}")),
+            (Answer::No, Some(Wish::Quit)) => self.quit = action == Some(Action::Interrupt),
+            (_, None) => {}
         }
+    }
+
+    /// Leaves, but asks first if a cluster would be lost that cannot be had again.
+    fn leave(&mut self) {
+        if self.over || !self.title.source.dies_with_us() {
+            self.quit = true;
+            return;
+        }
+        let text = "This cluster lives in this program: it ends when you quit, with all its data.";
+        self.overlay = Some(Overlay::Question(Question {
+            wish: Wish::Quit,
+            title: "Quit?".to_owned(),
+            text: vec![text.to_owned(), "Ctrl+C quits without asking.".to_owned()],
+        }));
     }
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Quit => self.quit = true,
+            Action::Quit => self.leave(),
             Action::Interrupt if self.zoom => self.zoom = false,
             Action::Interrupt => self.quit = true,
             Action::Back => self.zoom = false,
@@ -350,6 +417,8 @@ impl App {
                 self.overlay = Some(Overlay::Paint(Paint::new(servers)));
             }
             Action::Heal => self.heal(),
+            Action::Undo | Action::Redo if self.is_live() => self.say(NO_WAY_BACK),
+            Action::Undo | Action::Redo if self.over => self.say(orders::OVER),
             Action::Undo => self.undo(),
             Action::Redo => match self.undone.pop() {
                 Some(command) => self.order_again(&command),
@@ -360,11 +429,22 @@ impl App {
     }
 
     fn run_pause(&mut self) {
+        if self.is_live() {
+            return self.hold_or_follow();
+        }
         if self.playing {
             return self.stop();
         }
         self.playing = true;
         self.replayed = self.timeline.board().now;
+    }
+
+    /// Holds what a live cluster shows now, or returns to now.
+    fn hold_or_follow(&mut self) {
+        match self.timeline.is_live() {
+            true => self.timeline.seek(self.timeline.events().len()),
+            false => self.timeline.live(),
+        }
     }
 
     /// Moves the cursor. The cluster's time stands still meanwhile.
@@ -376,6 +456,8 @@ impl App {
     fn step_forward(&mut self) {
         self.stop();
         match self.timeline.is_live() {
+            true if self.is_live() => self.say(NO_STEP),
+            true if self.over => self.say(orders::OVER),
             true => self.outbox.push(Command::Step(1)),
             false => self.forward(|timeline| timeline.step(1)),
         }
@@ -384,6 +466,8 @@ impl App {
     fn second_forward(&mut self) {
         self.stop();
         match self.timeline.is_live() {
+            true if self.is_live() => self.say(NO_STEP),
+            true if self.over => self.say(orders::OVER),
             true => {
                 self.running = true;
                 self.outbox.push(Command::Run { until: Some(self.goal(Span::secs(1))) });
@@ -441,146 +525,6 @@ impl App {
         self.select = panes::pane(pane).select(&self.scene(pane), to);
     }
 
-    /// Resolves a command and sends it, in a branch of its own if the screen shows the past.
-    fn order(&mut self, command: &Command) {
-        self.undone.clear();
-        self.order_again(command);
-    }
-
-    fn order_again(&mut self, command: &Command) {
-        match command {
-            Command::Run { until: None } => self.playing = true,
-            Command::Stop => self.stop(),
-            _ if command.steers_time() => {
-                self.stop();
-                self.outbox.push(command.clone());
-            }
-            _ => match self.timeline.board().resolve(command) {
-                Ok(command) => {
-                    self.branch_here();
-                    self.say(format!("{command}"));
-                    self.outbox.push(command);
-                }
-                Err(why) => self.say(why),
-            },
-        }
-    }
-
-    fn branch_here(&mut self) {
-        if !self.timeline.is_live() {
-            self.outbox.push(Command::Fork { event: self.timeline.position() as u64 });
-        }
-    }
-
-    fn undo(&mut self) {
-        let Some((index, command)) = self.timeline.last_command() else {
-            return self.say("nothing to undo");
-        };
-        let command = command.clone();
-        self.stop();
-        self.say(format!("undone: {command}"));
-        self.undone.push(command);
-        self.outbox.push(Command::Fork { event: index as u64 });
-    }
-
-    fn target(&self) -> Target {
-        let pane = self.focus.pane();
-        panes::pane(pane).target(&self.scene(pane))
-    }
-
-    fn target_node(&self) -> NodeId {
-        match self.target() {
-            Target::Node(node) | Target::Link(node, _) => node,
-            Target::Txn(txn) => txn.coordinator,
-            _ => self.select.node,
-        }
-    }
-
-    fn node(&self, id: NodeId) -> Option<&Node> {
-        self.timeline.board().node(id)
-    }
-
-    fn is_down(&self, id: NodeId) -> bool {
-        self.node(id).is_some_and(|node| node.life.is_down())
-    }
-
-    fn break_or_restore(&mut self) {
-        let target = self.target();
-        match self.breaks(&target) {
-            Ok(command) => self.order(&command),
-            Err(why) => self.say(why),
-        }
-    }
-
-    /// The command that breaks what is whole, or restores what is broken.
-    fn breaks(&self, target: &Target) -> Result<Command, String> {
-        let board = self.timeline.board();
-        Ok(match target {
-            Target::Node(id) => self.kill_or_start(*id),
-            Target::Txn(txn) => self.kill_or_start(txn.coordinator),
-            Target::Message(msg) => Command::Drop(*msg),
-            Target::Link(from, to) if from == to => return Err("no link is selected".to_owned()),
-            Target::Link(from, to) => {
-                let link = Link::Between(Whom::just(*from), Whom::just(*to));
-                let cut = |a, b| board.network.state(a, b) == State::Cut;
-                match cut(*from, *to) || cut(*to, *from) {
-                    true => Command::Heal(link),
-                    false => Command::Cut(link),
-                }
-            }
-            Target::Lock(lock) => {
-                let holder = board.locks.get(lock).and_then(|lock| lock.holder.as_ref());
-                let holder = holder.ok_or_else(|| format!("nobody holds {lock}"))?;
-                let op = Op::Release { lock: lock.clone(), token: holder.token };
-                Command::Ask { who: holder.call.client, op }
-            }
-            Target::Nothing => return Err("nothing is selected here".to_owned()),
-        })
-    }
-
-    fn kill_or_start(&self, id: NodeId) -> Command {
-        match self.is_down(id) {
-            true => Command::Restart(Whom::just(id)),
-            false => Command::Kill { who: Whom::just(id), unsynced: Unsynced::Chance },
-        }
-    }
-
-    fn pause_or_resume(&mut self) {
-        let id = self.target_node();
-        match self.node(id).map(|node| &node.life) {
-            Some(Life::Paused) => self.order(&Command::Resume(Whom::just(id))),
-            Some(life) if life.is_up() => self.order(&Command::Pause(Whom::just(id))),
-            _ => self.say(format!("p: {id} is down; x starts it")),
-        }
-    }
-
-    fn isolate_or_reconnect(&mut self) {
-        let id = self.target_node();
-        let board = self.timeline.board();
-        let cut = |other: NodeId| board.network.state(id, other) == State::Cut;
-        let others = board.nodes.ids().iter().filter(|other| **other != id);
-        let command = match others.copied().all(cut) {
-            true => Command::Heal(Link::Of(Whom::just(id))),
-            false => Command::Isolate(Whom::just(id)),
-        };
-        self.order(&command);
-    }
-
-    /// Ends every fault.
-    fn heal(&mut self) {
-        let faults = self.timeline.board().faults.active();
-        let mut cures: Vec<Command> = faults.iter().flat_map(|fault| fault.cures()).collect();
-        cures.sort();
-        cures.dedup();
-        if cures.is_empty() {
-            return self.say("nothing to heal");
-        }
-        self.undone.clear();
-        self.branch_here();
-        self.say(format!("heals {} faults", cures.len()));
-        self.outbox.append(&mut cures);
-    }
-
     /// A line was pasted: into the prompt if it is open, else nowhere.
     pub fn paste(&mut self, text: &str) {
         if self.prompt.is_open() {
@@ -594,6 +538,8 @@ impl App {
             timeline: &self.timeline,
             checks: &self.checks,
             look: &self.look,
+            live: self.is_live(),
+            links: &self.links,
             select: &self.select,
             zoomed: self.zoom && self.focus.pane() == pane,
             focused: self.focus.pane() == pane,
@@ -606,115 +552,5 @@ impl App {
             solved.zoom(self.focus.pane());
         }
         Some(solved)
-    }
-
-    /// Draws the whole screen. Returns where the terminal's cursor belongs, if anywhere.
-    pub fn draw(&self, buf: &mut Buffer) -> Option<Position> {
-        let Some(solved) = self.solve(buf.area) else {
-            frame::too_small(buf);
-            return None;
-        };
-        self.draw_header(solved.header, buf);
-        let title = |kind| panes::pane(kind).title(&self.scene(kind));
-        for (kind, inside) in frame::panes(buf, &self.look, &solved, &self.focus, title) {
-            panes::pane(kind).draw(&self.scene(kind), inside, buf);
-        }
-        let cursor = self.draw_hints(solved.hints, buf);
-        self.draw_overlay(buf);
-        if self.look.glyphs.is_ascii() {
-            keep_ascii(buf);
-        }
-        cursor
-    }
-
-    fn draw_header(&self, area: Rect, buf: &mut Buffer) {
-        let board = self.timeline.board();
-        // Time passes also where nothing happens.
-        let live = self.timeline.is_live();
-        let now = if live { board.now.max(self.reached) } else { board.now };
-        let pace = match (self.timeline.is_live(), self.moves()) {
-            (false, _) => Pace::Past(format!("-{:.1}s", self.behind())),
-            (true, true) => Pace::Running,
-            (true, false) => Pace::Paused,
-        };
-        let speed = match self.speed {
-            Speed::Full => "max".to_owned(),
-            Speed::Percent(percent) if percent % 100 == 0 => format!("x{}", percent / 100),
-            Speed::Percent(percent) => format!("x{}.{:02}", percent / 100, percent % 100),
-        };
-        let broken = self.checks.violations().filter(|v| v.at < board.events).count();
-        let waits = |standing: &Standing<'_>| standing.verdict == Verdict::Waiting;
-        let waiting = self.checks.standings().filter(waits).count();
-        let all = self.checks.standings().count() - waiting;
-        let header = Header {
-            cluster: &self.title.name,
-            source: &format!("SIM seed {}", self.title.seed),
-            pace,
-            time: &format!("{}.{:03}s", now.0 / 1_000_000, now.0 / 1_000 % 1_000),
-            speed: &speed,
-            event: &format!("{}/{}", board.events, self.timeline.events().len()),
-            faults: board.faults.count(),
-            holds: all.saturating_sub(broken),
-            broken,
-        };
-        frame::header(buf, area, &self.look, &header);
-    }
-
-    /// How far the cursor is behind the end of the run, in seconds.
-    fn behind(&self) -> f64 {
-        let end = self.timeline.viewed().end().now;
-        end.since(self.timeline.board().now).0 as f64 / 1e6
-    }
-
-    fn draw_hints(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let mut cursor = None;
-        match self.prompt.input() {
-            Some(input) => {
-                cursor = Some(frame::prompt(buf, area, &self.look, input));
-                self.draw_forms(input.value(), area, buf);
-            }
-            None => frame::hints(buf, area, &self.look, &self.keymap.hints(area.width.into())),
-        }
-        if let Some(notice) = &self.notice {
-            frame::note(buf, area, &self.look, Role::Candidate, notice);
-        }
-        cursor
-    }
-
-    /// Over the prompt, the commands that what was typed can become.
-    fn draw_forms(&self, typed: &str, prompt: Rect, buf: &mut Buffer) {
-        if self.notice.is_some() {
-            return;
-        }
-        let verb = typed.split_whitespace().next().unwrap_or_default();
-        let asks = verb.parse::<NodeId>().is_ok();
-        let fits = |form: &str| match form.split(' ').next() {
-            Some("PROCESS") => asks || verb.is_empty(),
-            word => word.is_some_and(|word| word.starts_with(verb)),
-        };
-        let known: Vec<_> = FORMS.iter().filter(|(form, _)| fits(form)).take(MOST_FORMS).collect();
-        let height = u16::try_from(known.len()).unwrap_or(0).min(prompt.y.saturating_sub(1));
-        let area = Rect { y: prompt.y - height, height, ..prompt };
-        frame::clear(buf, area);
-        let line = |(form, about): &(&str, &str)| Line::from(format!(" {form:<30} {about}"));
-        for (row, known) in area.rows().zip(known) {
-            let ellipsis = self.look.glyphs.ellipsis;
-            frame::put(buf, row, &frame::cut(line(known), row.width.into(), ellipsis));
-        }
-        buf.set_style(area.intersection(buf.area), self.look.style(Role::Muted));
-    }
-
-    fn draw_overlay(&self, buf: &mut Buffer) {
-        let screen = buf.area;
-        match &self.overlay {
-            Some(Overlay::Help(scroll)) => {
-                let pane = self.focus.pane();
-                let about = panes::pane(pane).about();
-                let help = Help { keymap: &self.keymap, pane, about, scroll: *scroll };
-                help::draw(buf, screen, &self.look, &help);
-            }
-            Some(Overlay::Paint(paint)) => paint.draw(&self.look, screen, buf),
-            None => {}
-        }
     }
 }

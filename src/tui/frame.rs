@@ -203,6 +203,8 @@ pub enum Pace {
     Paused,
     /// A cluster that cannot be stopped is shown as it is now.
     Live,
+    /// Nothing comes from the cluster any more.
+    Ended,
     /// What is shown is this long ago, as text such as `-3.2s`.
     Past(String),
 }
@@ -214,6 +216,8 @@ pub struct Header<'a> {
     pub cluster: &'a str,
     /// Where it runs, such as `SIM seed 7`.
     pub source: &'a str,
+    /// Of a cluster elsewhere, how many processes can be seen, and how many there are.
+    pub links: Option<(usize, usize)>,
     /// How time passes.
     pub pace: Pace,
     /// The time shown, such as `12.480s`.
@@ -276,6 +280,7 @@ fn header_fields(look: &Look, header: &Header<'_>, wide: bool) -> Vec<Field> {
         Pace::Running => (glyphs.running, "RUNNING".to_owned(), Role::Ok),
         Pace::Paused => (glyphs.halted, "PAUSED".to_owned(), Role::Warn),
         Pace::Live => (glyphs.live, "LIVE".to_owned(), Role::Ok),
+        Pace::Ended => (glyphs.down, "ENDED".to_owned(), Role::Bad),
         Pace::Past(ago) => (glyphs.past, format!("PAST {ago}"), Role::Candidate),
     };
     let pace = format!("{glyph} {word}").trim_start().to_owned();
@@ -284,9 +289,14 @@ fn header_fields(look: &Look, header: &Header<'_>, wide: bool) -> Vec<Field> {
         format!("{}{text}", if wide { before } else { short })
     };
     let field = |text: String, style, rank, bar| Field { text, style, rank, bar };
+    // That a cluster is somewhere else must not be dropped before anything else is.
+    let elsewhere = header.links.is_some();
+    let links = header.links.map(|(up, all)| format!("{up}/{all} linked")).unwrap_or_default();
+    let missing = header.links.is_some_and(|(up, all)| up < all);
     let mut fields = vec![
         field(cluster, bold, 2, true),
-        field(header.source.to_owned(), Style::new(), 5, true),
+        field(header.source.to_owned(), Style::new(), if elsewhere { 1 } else { 5 }, true),
+        field(links, if missing { look.style(Role::Warn) } else { Style::new() }, 2, false),
         field(pace, look.style(role), 0, true),
         field(long("t=", "", header.time), Style::new(), 1, false),
         field(header.speed.to_owned(), Style::new(), 3, false),
@@ -534,6 +544,7 @@ mod tests {
         Header {
             cluster: "five-raft",
             source: "SIM seed 7f3a",
+            links: None,
             pace: Pace::Paused,
             time: "12.480s",
             speed: "x1",

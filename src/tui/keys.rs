@@ -4,7 +4,7 @@
 //! from many fonts. A letter stands for itself: `G` is what Shift and `g` send. What help and the
 //! hint bar show is read from the same [`Keymap`] that dispatches, so they cannot disagree.
 
-use super::action::{ACTIONS, Action, Group, Row};
+use super::action::{ACTIONS, Action, Group, Live, Row};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::fmt;
 use std::str::FromStr;
@@ -113,6 +113,8 @@ impl FromStr for Key {
 #[derive(Clone, Debug)]
 pub struct Keymap {
     rows: Vec<(Key, &'static Row)>,
+    /// Whether the cluster is live, so that some keys mean something else.
+    live: bool,
 }
 
 /// One entry of the hint bar.
@@ -138,13 +140,18 @@ impl KeyHint {
 
 impl Default for Keymap {
     fn default() -> Keymap {
-        let key = |text: &&str| text.parse::<Key>().expect("a test reads every key of the table");
-        let rows = ACTIONS.iter().flat_map(|row| row.keys.iter().map(move |text| (key(text), row)));
-        Keymap { rows: rows.collect() }
+        Keymap::new(false)
     }
 }
 
 impl Keymap {
+    /// The usual keys, for a live cluster or for one whose time can be steered.
+    pub fn new(live: bool) -> Keymap {
+        let key = |text: &&str| text.parse::<Key>().expect("a test reads every key of the table");
+        let rows = ACTIONS.iter().flat_map(|row| row.keys.iter().map(move |text| (key(text), row)));
+        Keymap { rows: rows.collect(), live }
+    }
+
     /// What a key press asks for. Releases ask for nothing, and only movements repeat: some
     /// terminals tell every change of a key.
     pub fn action(&self, event: &KeyEvent) -> Option<Action> {
@@ -180,9 +187,14 @@ impl Keymap {
             let (Some(hint), Some(key)) = (row.hint, self.keys(row).first().copied()) else {
                 continue;
             };
-            match hints.iter_mut().find(|(_, known, _)| known.word == hint.word) {
+            let word = match row.live.filter(|_| self.live) {
+                Some(Live::Refused) => continue,
+                Some(Live::Means(word, _)) => word,
+                None => hint.word,
+            };
+            match hints.iter_mut().find(|(_, known, _)| known.word == word) {
                 Some((_, _, keys)) => keys.push(key),
-                None => hints.push((hint.rank, KeyHint::new("", hint.word), vec![key])),
+                None => hints.push((hint.rank, KeyHint::new("", word), vec![key])),
             }
         }
         for (_, hint, keys) in &mut hints {
@@ -203,10 +215,15 @@ impl Keymap {
         let mut lines: Vec<(Vec<Vec<Key>>, &'static str)> = Vec::new();
         for row in ACTIONS.iter().filter(|row| row.group == group) {
             let keys = self.keys(row);
-            match lines.iter_mut().find(|(_, doc)| *doc == row.doc) {
+            let doc = match row.live.filter(|_| self.live) {
+                Some(Live::Means(_, doc)) => doc,
+                Some(Live::Refused) => "Only a simulated cluster can go back in time.",
+                None => row.doc,
+            };
+            match lines.iter_mut().find(|(_, known)| *known == doc) {
                 _ if keys.is_empty() => {}
                 Some((known, _)) => known.push(keys),
-                None => lines.push((vec![keys], row.doc)),
+                None => lines.push((vec![keys], doc)),
             }
         }
         // All first keys, then all second ones: `Left Down Up Right h j k l`.
@@ -349,6 +366,17 @@ mod tests {
         );
         assert_eq!(bar(&keymap, 40), "?:help  ::command  Tab/1-9:pane  q:quit");
         assert_eq!(bar(&keymap, 0), "?:help");
+    }
+
+    #[test]
+    fn a_live_cluster_is_offered_no_undo() {
+        let keymap = Keymap::new(true);
+        let hints = bar(&keymap, 140);
+        assert!(hints.contains("Space:hold") && !hints.contains("undo"), "{hints}");
+        let help = keymap.help(Group::Time);
+        let line = |keys: &str| help.iter().find(|line| line.0 == keys).map(|line| line.1);
+        assert_eq!(line("Space"), Some("Hold what you see, or return to now."));
+        assert_eq!(line("u U"), Some("Only a simulated cluster can go back in time."));
     }
 
     #[test]

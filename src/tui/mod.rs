@@ -11,6 +11,8 @@
 //! * [`theme`] and [`glyph`]: what things look like, chosen once at start.
 //! * [`layout`]: which pane is where, a pure function of the terminal's size.
 //! * [`frame`] and [`help`]: what every screen has in common.
+//! * [`source`]: whether one looks at a simulation, a live cluster or one elsewhere, and what that
+//!   rules out.
 //! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
 //!
 //! Everything but `screen` is a pure function from what is shown to a buffer of cells, so it is
@@ -29,6 +31,7 @@ pub mod prompt;
 pub mod run;
 pub mod screen;
 pub mod select;
+pub mod source;
 pub mod theme;
 
 pub use action::Action;
@@ -36,4 +39,5 @@ pub use glyph::Glyphs;
 pub use keys::Keymap;
 pub use layout::{Focus, Layout, PaneKind};
 pub use screen::Screen;
+pub use source::Source;
 pub use theme::{Env, Flags, Look, Role};

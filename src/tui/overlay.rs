@@ -1,4 +1,7 @@
-//! What lies over the panes: help, and the brush that paints a partition.
+//! What lies over the panes: help, the brush that paints a partition, and questions.
+//!
+//! A question is answered by `y` or `n`. Nothing else says yes, least of all the key that led to it
+//! or Enter, so that no habit of the fingers does harm.
 
 use super::action::Action;
 use super::frame;
@@ -8,6 +11,7 @@ use crate::command::{Command, Target};
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
+use ratatui::style::Style;
 use ratatui::text::Line;
 
 /// Something over the panes that takes all keys.
@@ -17,6 +21,60 @@ pub enum Overlay {
     Help(usize),
     /// Which node goes to which group.
     Paint(Paint),
+    /// Whether something is really meant.
+    Question(Question),
+}
+
+/// What a key says to an overlay, beyond what the overlay does by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Give this command.
+    Order(Command),
+    /// Yes, do what the question is about.
+    Yes,
+    /// No.
+    No,
+}
+
+/// What one is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Give this command, as it stands.
+    Give(Command),
+    /// Leave the program.
+    Quit,
+}
+
+/// Whether something is really meant.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What yes does.
+    pub wish: Wish,
+    /// What it is about, on the frame.
+    pub title: String,
+    /// What yes will do, in sentences; the first one stands out.
+    pub text: Vec<String>,
+}
+
+impl Question {
+    /// Draws it in the middle of `screen`, over the panes.
+    fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
+        let width = screen.width.min(62);
+        let room = usize::from(width.saturating_sub(4));
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for (at, text) in self.text.iter().enumerate() {
+            let style = if at == 0 { look.style(Role::Warn) } else { Style::new() };
+            let parts = frame::wrap(text, room).into_iter();
+            lines.extend(parts.map(|part| Line::styled(format!(" {part}"), style)));
+        }
+        let rows = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX);
+        let inside = frame::overlay(buf, screen, look, &self.title, Size::new(width, rows));
+        // The way out is there even where not all of the text is.
+        let (text, keys) = (inside.height.saturating_sub(2), inside.height.saturating_sub(1));
+        frame::put_all(buf, Rect { height: text, ..inside }, lines);
+        let hint = Line::styled(" y: yes, do it   n: no", look.style(Role::Accent));
+        frame::put(buf, Rect { y: inside.y + keys, height: 1.min(inside.height), ..inside }, &hint);
+    }
 }
 
 /// A partition in the making.
@@ -51,12 +109,19 @@ impl Paint {
 }
 
 impl Overlay {
-    /// Handles a key. Some command, if it is to be given and the overlay closed.
-    pub fn key(&mut self, key: &KeyEvent, action: Option<Action>) -> Option<Command> {
+    /// Handles a key. An answer closes the overlay.
+    pub fn key(&mut self, key: &KeyEvent, action: Option<Action>) -> Option<Answer> {
         match self {
+            Overlay::Question(_) => {
+                return match key.code {
+                    KeyCode::Char('y' | 'Y') => Some(Answer::Yes),
+                    KeyCode::Char('n' | 'N') => Some(Answer::No),
+                    _ => None,
+                };
+            }
             Overlay::Help(scroll) => *scroll = scrolled(*scroll, action),
             Overlay::Paint(paint) => match (key.code, action) {
-                (KeyCode::Enter, _) => return paint.command(),
+                (KeyCode::Enter, _) => return paint.command().map(Answer::Order),
                 (KeyCode::Char(c), _) if ('a'..='d').contains(&c.to_ascii_lowercase()) => {
                     paint.set(c.to_ascii_uppercase());
                 }
@@ -68,6 +133,17 @@ impl Overlay {
             },
         }
         None
+    }
+}
+
+impl Overlay {
+    /// Draws it over `screen`. Help is drawn by who knows what it is about.
+    pub fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
+        match self {
+            Overlay::Help(_) => {}
+            Overlay::Paint(paint) => paint.draw(look, screen, buf),
+            Overlay::Question(question) => question.draw(look, screen, buf),
+        }
     }
 }
 
@@ -85,7 +161,7 @@ fn scrolled(scroll: usize, action: Option<Action>) -> usize {
 
 impl Paint {
     /// Draws it in the middle of `screen`.
-    pub fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
+    fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
         let rows = u16::try_from(self.nodes.len() + 4).unwrap_or(u16::MAX);
         let inside = frame::overlay(buf, screen, look, "Partition", Size::new(46, rows));
         let hint = " a b c d: group   Enter: cut   Esc: leave";
@@ -117,7 +193,19 @@ mod tests {
         press(KeyCode::Char('a'));
         press(KeyCode::Char('b'));
         press(KeyCode::Char('B'));
-        let command = press(KeyCode::Enter).map(|command| command.to_string());
-        assert_eq!(command.as_deref(), Some("partition n1 | n2,n3"));
+        let command = "partition n1 | n2,n3".parse().unwrap();
+        assert_eq!(press(KeyCode::Enter), Some(Answer::Order(command)));
+    }
+
+    #[test]
+    fn only_y_says_yes() {
+        let question = Question { wish: Wish::Quit, title: String::new(), text: Vec::new() };
+        let mut question = Overlay::Question(question);
+        let mut press = |code| question.key(&KeyEvent::new(code, KeyModifiers::NONE), None);
+        for code in [KeyCode::Enter, KeyCode::Char('x'), KeyCode::Char('q'), KeyCode::Char(' ')] {
+            assert_eq!(press(code), None);
+        }
+        assert_eq!(press(KeyCode::Char('n')), Some(Answer::No));
+        assert_eq!(press(KeyCode::Char('y')), Some(Answer::Yes));
     }
 }

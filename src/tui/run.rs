@@ -2,7 +2,8 @@
 //!
 //! One task owns everything. It waits for a key, an update, a signal or, only while time passes on
 //! the screen, for the next tick; then it lets the app take it in and draws if anything changed. A
-//! paused workbench waits and does nothing else: no bytes, no processor.
+//! paused workbench waits and does nothing else: no bytes, no processor. A live cluster is never
+//! paused, so it is drawn less often: nobody reads sixty pictures a second for hours.
 
 use super::app::App;
 use super::screen::{Screen, watch_hangup};
@@ -15,11 +16,13 @@ use std::io;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// Pictures a second at the most, here and over a slow line.
 const FRAME: Duration = Duration::from_millis(33);
 const SLOW_FRAME: Duration = Duration::from_millis(100);
+/// How long a picture of a live cluster stays, unless a key waits for the next one.
+const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// How long updates are taken in between two looks at the keyboard.
 const PATIENCE: Duration = Duration::from_millis(4);
 
@@ -58,12 +61,14 @@ async fn turn(
     let mut ticks = interval(if slow_line { SLOW_FRAME } else { FRAME });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last_tick = Instant::now();
-    let mut drawn = Instant::now() - FRAME;
+    let mut drawn = Instant::now() - LIVE_FRAME;
     // Whether there is something new to show, and whether a key waits for it.
     let (mut dirty, mut answer) = (true, true);
     let mut outbox = VecDeque::new();
+    let mut over = false;
     loop {
-        if dirty && (answer || !app.moves() || drawn.elapsed() >= FRAME / 2) {
+        let stays = stays(app);
+        if dirty && (answer || drawn.elapsed() >= stays) {
             screen.draw(|buf| app.draw(buf))?;
             (dirty, answer, drawn) = (false, false, Instant::now());
         }
@@ -76,7 +81,8 @@ async fn turn(
                     outbox.push_front(command);
                     break;
                 }
-                Err(TrySendError::Closed(_)) => return Ok(End::Quit),
+                // The updates end, too, and that is what is said.
+                Err(TrySendError::Closed(_)) => outbox.clear(),
             }
         }
         if app.quits() {
@@ -109,27 +115,38 @@ async fn turn(
                 app.tick(Span(u64::try_from(passed.as_micros()).unwrap_or(u64::MAX)));
                 dirty |= app.moves();
             }
-            update = cluster.updates.recv() => match update {
-                Some(update) => {
-                    take_updates(app, &mut cluster, update);
-                    dirty = true;
+            () = sleep_until((drawn + stays).into()), if dirty => {}
+            update = cluster.updates.recv(), if !over => match update {
+                Some(update) => dirty |= take_updates(app, &mut cluster, update),
+                None => {
+                    app.ended();
+                    (over, dirty) = (true, true);
                 }
-                None => return Ok(End::Quit),
             },
         }
     }
 }
 
-/// Takes in what has come, but not so much that a key would have to wait.
-fn take_updates(app: &mut App, cluster: &mut Cluster, first: Update) {
-    let start = Instant::now();
-    app.update(first);
-    while start.elapsed() < PATIENCE {
-        match cluster.updates.try_recv() {
-            Ok(update) => app.update(update),
-            Err(_) => return,
-        }
+/// How long a picture stays at the least.
+fn stays(app: &App) -> Duration {
+    match (app.is_live(), app.moves()) {
+        (true, _) => LIVE_FRAME,
+        (false, true) => FRAME / 2,
+        (false, false) => Duration::ZERO,
     }
+}
+
+/// Takes in what has come, but not so much that a key would have to wait. Says whether there is
+/// something new to show.
+fn take_updates(app: &mut App, cluster: &mut Cluster, first: Update) -> bool {
+    let start = Instant::now();
+    let mut news = app.update(first);
+    while start.elapsed() < PATIENCE
+        && let Ok(update) = cluster.updates.try_recv()
+    {
+        news |= app.update(update);
+    }
+    news
 }
 
 fn is_suspend(event: &Event) -> bool {

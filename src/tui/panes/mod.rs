@@ -18,6 +18,7 @@ mod txn;
 use super::frame::Title;
 use super::layout::PaneKind;
 use super::select::{Move, Select, Target};
+use super::source::Links;
 use super::theme::Look;
 use crate::check::Checks;
 use crate::view::Board;
@@ -36,6 +37,10 @@ pub struct Scene<'a> {
     pub checks: &'a Checks,
     /// Colours and glyphs.
     pub look: &'a Look,
+    /// Whether the cluster's time is real time, so that the past is there to look at only.
+    pub live: bool,
+    /// Which processes of a live cluster can be seen now.
+    pub links: &'a Links,
     /// What is selected.
     pub select: &'a Select,
     /// Whether this pane has the whole screen, and should show more.

@@ -12,6 +12,7 @@ use super::{Pane, Scene};
 use crate::base::NodeId;
 use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Select};
+use crate::tui::source::Unseen;
 use crate::tui::theme;
 use crate::view::Board;
 use crate::view::nodes::{Life, Node, Role};
@@ -48,8 +49,12 @@ impl Pane for Nodes {
                 summary.push_str(&format!(", {many} {word}"));
             }
         }
+        let unseen = board.nodes.servers().filter(|node| unseen(scene, node.id).is_some()).count();
+        if unseen > 0 {
+            summary.push_str(&format!(", {unseen} no link"));
+        }
         let panicked = board.nodes.all().any(|node| matches!(node.life, Life::Panicked(_)));
-        let trouble = panicked || lacks_majority(board);
+        let trouble = panicked || unseen > 0 || lacks_majority(board);
         Title { name: None, summary: summary.into(), trouble }
     }
 
@@ -61,7 +66,9 @@ impl Pane for Nodes {
         let mut rest = area;
         let sheet = Sheet::new(scene);
         if sheet.servers.is_empty() && sheet.clients.is_empty() {
-            return put(buf, scene.look, area, marked(scene.look, Mark::None, "no process yet"));
+            let first = marked(scene.look, Mark::None, "no process seen yet");
+            let lines = std::iter::once(first).chain(troubles(scene));
+            return frame::put_all(buf, area, lines);
         }
         let troubles = troubles(scene);
         let mut most = usize::from(area.height / 3).clamp(1, 4).min(troubles.len());
@@ -128,6 +135,9 @@ fn troubles(scene: &Scene<'_>) -> Vec<Line<'static>> {
             let text = format!("{} leads {old} and does not know of {leader} {ballot}", node.id);
             tell(Mark::Doubt, theme::Role::Warn, text);
         }
+    }
+    for (id, Unseen { why, .. }) in scene.links.all().filter(|_| scene.timeline.is_live()) {
+        tell(Mark::Doubt, theme::Role::Warn, format!("{id} no link: {why}"));
     }
     lines
 }
@@ -216,6 +226,7 @@ impl<'a> Sheet<'a> {
 
     fn mark(&self, node: &Node) -> Mark {
         match node.life {
+            _ if unseen(self.scene, node.id).is_some() => Mark::Doubt,
             Life::Panicked(_) => Mark::Trouble,
             Life::Down | Life::Paused => Mark::Fault,
             _ if self.scene.board.is_stale(node.id) => Mark::Doubt,
@@ -228,10 +239,11 @@ impl<'a> Sheet<'a> {
     fn columns(&self) -> Vec<Column<Key>> {
         let board = self.scene.board;
         let name = self.servers.iter().map(|node| node.id.to_string().len()).max();
+        let unseen = self.servers.iter().any(|node| unseen(self.scene, node.id).is_some());
         let ballot = self.servers.iter().map(|node| node.role.ballot().to_string().len()).max();
         let mut columns = vec![
             Column::words(Key::Name, "node", name.unwrap_or_default(), 0),
-            Column::words(Key::State, "state", 8, 0),
+            Column::words(Key::State, "state", if unseen { 9 } else { 8 }, 0),
         ];
         if self.servers.iter().any(|node| node.is_impaired()) {
             columns.push(Column::words(Key::Off, "", 1, 2));
@@ -455,8 +467,8 @@ impl<'a> Sheet<'a> {
             let mark = self.mark(client).or_selected(selected);
             let line = Line::from(vec![
                 Span::raw(format!("{:<4} ", client.id.to_string())),
-                Span::styled(format!("{:<8}", format!("{glyph} {word}")), look.style(role)),
-                Span::raw(format!(" {}", doing(self.scene.board, client.id))),
+                Span::styled(format!("{:<9}", format!("{glyph} {word}")), look.style(role)),
+                Span::raw(doing(self.scene.board, client.id)),
             ]);
             put(buf, look, row, marked(look, mark, line));
             if selected {
@@ -507,15 +519,31 @@ pub(super) fn index(letter: char) -> u8 {
     u8::try_from(letter).map_or(0, |letter| letter.wrapping_sub(from))
 }
 
-/// Glyph, word and look of a process's state.
+/// Since when and why a process cannot be seen, if that matters for the moment shown.
+fn unseen<'a>(scene: &Scene<'a>, id: NodeId) -> Option<&'a Unseen> {
+    scene.links.unseen(id).filter(|_| scene.timeline.is_live())
+}
+
+/// Glyph, word and look of a process's state. How one is that cannot be seen, nobody knows.
 fn state(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, theme::Role) {
     let glyphs = scene.look.glyphs;
     match node.life {
-        Life::Unknown => (glyphs.pending, "unknown", theme::Role::Muted),
-        Life::Up => (glyphs.up, "up", theme::Role::Ok),
-        Life::Paused => (glyphs.paused, "PAUSED", theme::Role::Warn),
-        Life::Down => (glyphs.down, "DOWN", theme::Role::Down),
-        Life::Panicked(_) => (glyphs.down, "PANIC", theme::Role::Bad),
+        _ if unseen(scene, node.id).is_some() => (glyphs.pending, "no link", theme::Role::Warn),
+        Life::Unknown => (glyphs.pending, life_word(&node.life), theme::Role::Muted),
+        Life::Up => (glyphs.up, life_word(&node.life), theme::Role::Ok),
+        Life::Paused => (glyphs.paused, life_word(&node.life), theme::Role::Warn),
+        Life::Down => (glyphs.down, life_word(&node.life), theme::Role::Down),
+        Life::Panicked(_) => (glyphs.down, life_word(&node.life), theme::Role::Bad),
+    }
+}
+
+fn life_word(life: &Life) -> &'static str {
+    match life {
+        Life::Unknown => "unknown",
+        Life::Up => "up",
+        Life::Paused => "PAUSED",
+        Life::Down => "DOWN",
+        Life::Panicked(_) => "PANIC",
     }
 }
 
@@ -544,7 +572,7 @@ fn role(scene: &Scene<'_>, node: &Node) -> Span<'static> {
 /// What is most important about a process, as one glyph: that it does not run, or its role.
 pub(super) fn sign(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, theme::Role) {
     match node.role {
-        _ if node.life != Life::Up => state(scene, node),
+        _ if node.life != Life::Up || unseen(scene, node.id).is_some() => state(scene, node),
         Role::None => state(scene, node),
         _ => role_words(scene, node),
     }
@@ -578,7 +606,8 @@ fn detail(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let Some(node) = scene.board.node(scene.select.node) else { return Vec::new() };
     let look = scene.look;
     let (_, word, _) = state(scene, node);
-    let head = format!("{} {word} since {}", node.id, clock(node.since));
+    let since = unseen(scene, node.id).map_or(node.since, |unseen| unseen.since);
+    let head = format!("{} {word} since {}", node.id, clock(since));
     let mut lines =
         vec![marked(look, Mark::Selected, Line::styled(head, look.style(theme::Role::Accent)))];
     let mut tell = |mark: Mark, text: String| {
@@ -588,6 +617,11 @@ fn detail(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
             lines.push(marked(look, mark, format!("{indent}{part}")));
         }
     };
+    if let Some(Unseen { why, .. }) = unseen(scene, node.id) {
+        tell(Mark::Doubt, why.clone());
+        let (word, since) = (life_word(&node.life), clock(node.since));
+        tell(Mark::None, format!("when it was last seen: {word} since {since}"));
+    }
     for fault in scene.board.faults.active().iter().filter(|fault| fault.hits(node.id)) {
         tell(Mark::Fault, format!("{} {}", clock(fault.since), folded(&fault.text)));
     }

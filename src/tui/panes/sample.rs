@@ -6,6 +6,7 @@ use crate::check::Checks;
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind};
 use crate::tui::select::{Move, Select};
+use crate::tui::source::Links;
 use crate::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
 use crate::view::timeline::Timeline;
 use ratatui::buffer::{Buffer, Cell};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub(crate) struct Story {
     timeline: Timeline,
     now: Time,
+    pub(crate) links: Links,
     pub(crate) select: Select,
     pub(crate) zoomed: bool,
     pub(crate) glyphs: GlyphsArg,
@@ -72,8 +74,14 @@ impl Story {
     pub(crate) fn of(nodes: u16, clients: u16) -> Story {
         let select = Select::new(n(1), n(2));
         let (now, glyphs) = (Time::ZERO, GlyphsArg::Unicode);
-        let mut story =
-            Story { timeline: Timeline::new(10_000), now, select, zoomed: false, glyphs };
+        let mut story = Story {
+            timeline: Timeline::new(10_000),
+            now,
+            links: Links::default(),
+            select,
+            zoomed: false,
+            glyphs,
+        };
         for id in (1..=nodes).map(n).chain((1..=clients).map(c)) {
             story.tell(id, Kind::Started { boot: 1, records: 0, torn: false });
         }
@@ -117,6 +125,8 @@ impl Story {
             timeline: &self.timeline,
             checks: &checks,
             look: &look,
+            live: false,
+            links: &self.links,
             select: &self.select,
             zoomed: self.zoomed,
             focused: true,

@@ -168,13 +168,15 @@ impl Pane for Scrubber {
         "The whole run from left to right: how much happened when, and where faults, new leaders \
          and broken checks are. The bar is the cursor. , and . move it by one event, < and > by one \
          second, v to the next violation, g to the start and G to the end. What is behind the \
-         cursor stays: a command in the past begins a branch."
+         cursor stays: a command in the past begins a branch. A live cluster goes on meanwhile, and \
+         takes commands only at its end."
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
         let branch = scene.timeline.viewed();
         let summary = match scene.timeline.is_live() {
             true => format!("{}  g start  G live", branch.name),
+            false if scene.live => "the past: only to look at  Space returns to now".to_owned(),
             false => format!("{}  the past: a command here begins a branch  G live", branch.name),
         };
         Title { summary: Line::from(summary), ..Title::default() }

@@ -1,0 +1,236 @@
+//! What keys and lines do to the cluster.
+//!
+//! A word such as `leader` is resolved against what the screen shows, then the command is given, or
+//! refused with the reason. What harms a cluster elsewhere is asked about first: others use it too,
+//! and nothing there can be undone.
+
+use super::App;
+use crate::base::{NodeId, Op};
+use crate::command::{Command, DiskFault, Link, Target as Whom, Unsynced};
+use crate::tui::overlay::{Overlay, Question, Wish};
+use crate::tui::panes;
+use crate::tui::select::Target;
+use crate::tui::source::OBSERVER;
+use crate::view::Board;
+use crate::view::network::State;
+use crate::view::nodes::{Life, Node};
+
+/// What there is to say of a cluster from which nothing will come any more.
+pub(super) const OVER: &str =
+    "the cluster has ended; what was seen of it is still here to look at, and q quits";
+
+impl App {
+    /// Resolves a command and sends it, in a branch of its own if the screen shows the past.
+    pub(super) fn order(&mut self, command: &Command) {
+        self.undone.clear();
+        self.order_again(command);
+    }
+
+    pub(super) fn order_again(&mut self, command: &Command) {
+        if let Some(why) = self.refuses(command) {
+            return self.say(why);
+        }
+        match command {
+            Command::Run { until: None } => self.playing = true,
+            Command::Stop => self.stop(),
+            _ if command.steers_time() => {
+                self.stop();
+                self.outbox.push(command.clone());
+            }
+            _ => match self.timeline.board().resolve(command) {
+                Ok(command) if self.title.source.is_remote() && command.harms() => {
+                    let text = consequence(&command, self.timeline.board());
+                    let title = format!("On {}, for all who use it", self.title.name);
+                    let question = Question { wish: Wish::Give(command), title, text };
+                    self.overlay = Some(Overlay::Question(question));
+                }
+                Ok(command) => self.give(command),
+                Err(why) => self.say(why),
+            },
+        }
+    }
+
+    /// Gives a command that names whom it hits.
+    pub(super) fn give(&mut self, command: Command) {
+        if let Some(why) = self.refuses(&command) {
+            return self.say(why);
+        }
+        self.branch_here();
+        self.say(format!("{command}"));
+        self.outbox.push(command);
+    }
+
+    /// Why a command cannot be given now, if it cannot.
+    fn refuses(&self, command: &Command) -> Option<String> {
+        let source = &self.title.source;
+        if self.over {
+            return Some(OVER.to_owned());
+        }
+        if let Some(why) = source.refuses(command) {
+            return Some(why.to_owned());
+        }
+        if !source.obeys() {
+            return Some(OBSERVER.to_owned());
+        }
+        let past = source.is_live() && !self.timeline.is_live();
+        past.then(|| {
+            let ago = self.behind();
+            format!("this is how it was {ago:.1} s ago; Space returns to now, then give it again")
+        })
+    }
+
+    fn branch_here(&mut self) {
+        if !self.timeline.is_live() {
+            self.outbox.push(Command::Fork { event: self.timeline.position() as u64 });
+        }
+    }
+
+    pub(super) fn undo(&mut self) {
+        let Some((index, command)) = self.timeline.last_command() else {
+            return self.say("nothing to undo");
+        };
+        let command = command.clone();
+        self.stop();
+        self.say(format!("undone: {command}"));
+        self.undone.push(command);
+        self.outbox.push(Command::Fork { event: index as u64 });
+    }
+
+    fn target(&self) -> Target {
+        let pane = self.focus.pane();
+        panes::pane(pane).target(&self.scene(pane))
+    }
+
+    fn target_node(&self) -> NodeId {
+        match self.target() {
+            Target::Node(node) | Target::Link(node, _) => node,
+            Target::Txn(txn) => txn.coordinator,
+            _ => self.select.node,
+        }
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.timeline.board().node(id)
+    }
+
+    fn is_down(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.life.is_down())
+    }
+
+    pub(super) fn break_or_restore(&mut self) {
+        let target = self.target();
+        match self.breaks(&target) {
+            Ok(command) => self.order(&command),
+            Err(why) => self.say(why),
+        }
+    }
+
+    /// The command that breaks what is whole, or restores what is broken.
+    fn breaks(&self, target: &Target) -> Result<Command, String> {
+        let board = self.timeline.board();
+        Ok(match target {
+            Target::Node(id) => self.kill_or_start(*id),
+            Target::Txn(txn) => self.kill_or_start(txn.coordinator),
+            Target::Message(msg) => Command::Drop(*msg),
+            Target::Link(from, to) if from == to => return Err("no link is selected".to_owned()),
+            Target::Link(from, to) => {
+                let link = Link::Between(Whom::just(*from), Whom::just(*to));
+                let cut = |a, b| board.network.state(a, b) == State::Cut;
+                match cut(*from, *to) || cut(*to, *from) {
+                    true => Command::Heal(link),
+                    false => Command::Cut(link),
+                }
+            }
+            Target::Lock(lock) => {
+                let holder = board.locks.get(lock).and_then(|lock| lock.holder.as_ref());
+                let holder = holder.ok_or_else(|| format!("nobody holds {lock}"))?;
+                let op = Op::Release { lock: lock.clone(), token: holder.token };
+                Command::Ask { who: holder.call.client, op }
+            }
+            Target::Nothing => return Err("nothing is selected here".to_owned()),
+        })
+    }
+
+    fn kill_or_start(&self, id: NodeId) -> Command {
+        match self.is_down(id) {
+            true => Command::Restart(Whom::just(id)),
+            false => Command::Kill { who: Whom::just(id), unsynced: Unsynced::Chance },
+        }
+    }
+
+    pub(super) fn pause_or_resume(&mut self) {
+        let id = self.target_node();
+        match self.node(id).map(|node| &node.life) {
+            Some(Life::Paused) => self.order(&Command::Resume(Whom::just(id))),
+            Some(life) if life.is_up() => self.order(&Command::Pause(Whom::just(id))),
+            _ => self.say(format!("p: {id} is down; x starts it")),
+        }
+    }
+
+    pub(super) fn isolate_or_reconnect(&mut self) {
+        let id = self.target_node();
+        let board = self.timeline.board();
+        let cut = |other: NodeId| board.network.state(id, other) == State::Cut;
+        let others = board.nodes.ids().iter().filter(|other| **other != id);
+        let command = match others.copied().all(cut) {
+            true => Command::Heal(Link::Of(Whom::just(id))),
+            false => Command::Isolate(Whom::just(id)),
+        };
+        self.order(&command);
+    }
+
+    /// Ends every fault.
+    pub(super) fn heal(&mut self) {
+        let faults = self.timeline.board().faults.active();
+        let mut cures: Vec<Command> = faults.iter().flat_map(|fault| fault.cures()).collect();
+        cures.sort();
+        cures.dedup();
+        let Some(first) = cures.first() else { return self.say("nothing to heal") };
+        if let Some(why) = self.refuses(first) {
+            return self.say(why);
+        }
+        self.undone.clear();
+        self.branch_here();
+        self.say(format!("heals {} faults", cures.len()));
+        self.outbox.append(&mut cures);
+    }
+}
+
+/// What a command will do, in sentences, for who must decide whether to give it.
+fn consequence(command: &Command, board: &Board) -> Vec<String> {
+    let links = command.links(board.nodes.ids()).len();
+    let links = format!("{links} link{}", if links == 1 { "" } else { "s" });
+    let effect = match command {
+        Command::Kill { unsynced: Unsynced::Keep, .. } => "Crash; all that is written is kept.",
+        Command::Kill { .. } => "Crash; the disk is kept, what was not synced may be lost.",
+        Command::Pause(_) => "Freeze, until somebody resumes it.",
+        Command::Disk { fault: DiskFault::Wipe, .. } => {
+            "Crash, and everything on the disk is gone for good."
+        }
+        Command::Disk { fault: DiskFault::Lose, .. } => {
+            "Crash, and all that was not synced is gone for good."
+        }
+        Command::Disk { .. } => "Every sync takes longer, until somebody says disk ok.",
+        Command::Clock { .. } => "The clock is wrong, until somebody sets it right.",
+        Command::Drop(_) => "The message is lost.",
+        Command::Twice(_) => "The message arrives once more.",
+        Command::Ask { op: Op::Release { .. }, .. } => "The lock is free for others.",
+        Command::Ask { .. } => "A node leaves the ring, and its keys move.",
+        _ => "",
+    };
+    let mut text = vec![command.to_string()];
+    match effect {
+        "" => text.push(format!("It hits {links}, until somebody heals them.")),
+        effect => text.push(effect.to_owned()),
+    }
+    let hit = |whom: &[NodeId]| match command {
+        Command::Kill { who, .. } | Command::Pause(who) | Command::Disk { who, .. } => {
+            who.nodes().iter().any(|id| whom.contains(id))
+        }
+        _ => false,
+    };
+    if let Some((leader, ballot)) = board.leader().filter(|(leader, _)| hit(&[*leader])) {
+        text.push(format!("{leader} leads in ballot {ballot}."));
+    }
+    text
+}
