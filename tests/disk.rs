@@ -3,10 +3,10 @@
 
 #![cfg(unix)]
 
-use netsplit::base::{Rng, ServiceId};
+use netsplit::base::{CallId, NodeId, Rng, ServiceId, TxnId};
 use netsplit::host::Write;
 use netsplit::live::disk::{Disk, Done, Medium, Request, Sync, Wal};
-use netsplit::proto::{Record, paxos};
+use netsplit::proto::{Record, twophase};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,8 +17,15 @@ use std::{env, thread};
 /// Tells the child where its log is.
 const DIRECTORY: &str = "NETSPLIT_TEST_DISK";
 
-/// Each commit replaces so many records, so the log is rewritten many times a second.
-const WIDTH: usize = 20_000;
+/// Each commit replaces so many long records, so the log is rewritten many times a second.
+const WIDTH: usize = 300;
+
+fn record(number: u32) -> Record {
+    let long = "x".repeat(64).parse().expect("it is a name");
+    let keys = [long, "y".parse().expect("it is a name")];
+    let txn = TxnId { coordinator: NodeId::node(1), number };
+    twophase::Record::Commit { txn, call: CallId::default(), keys }.into()
+}
 
 fn load(dir: &Path) -> (Disk, mpsc::Receiver<Done>, u32, Vec<Record>) {
     let medium = Medium::File(Wal::open(dir, Sync::Full).expect("the directory can be opened"));
@@ -37,7 +44,7 @@ fn number(records: &[Record]) -> u32 {
     let numbers: Vec<u32> = records
         .iter()
         .map(|record| match record {
-            Record::Paxos(paxos::Record::Round(number)) => *number,
+            Record::Txn(twophase::Record::Commit { txn, .. }) => txn.number,
             other => panic!("{other:?} was never written"),
         })
         .collect();
@@ -57,8 +64,8 @@ fn child() {
     let mut out = std::io::stdout();
     writeln!(out, "\nboot {boot} {begun}").expect("the parent listens");
     for upto in 1.. {
-        let records = vec![paxos::Record::Round(begun + upto).into(); WIDTH];
-        let batch = vec![Write::Checkpoint { service: ServiceId::Paxos, records }];
+        let records = vec![record(begun + upto); WIDTH];
+        let batch = vec![Write::Checkpoint { service: ServiceId::Txn, records }];
         disk.send(Request::Commit { upto: u64::from(upto), batch });
         // Two commits are under way at any time.
         if upto < 2 {

@@ -11,7 +11,8 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub(super) struct Dir {
     path: PathBuf,
-    sync: Sync,
+    /// Whether to wait for the disk.
+    pub(super) sync: Sync,
     _lock: File,
 }
 
@@ -47,7 +48,7 @@ impl Dir {
         path.try_exists().map_err(|error| failed("look for", &path, &error))
     }
 
-    /// Writes what a file will hold, durably, beside it.
+    /// Writes what a file will hold, durably, beside it. Leaves nothing behind if it fails.
     pub(super) fn stage(&self, name: &str, bytes: &[u8]) -> Result<File, Trouble> {
         let path = self.staged(name);
         let write = || {
@@ -56,7 +57,10 @@ impl Dir {
             self.sync_all(&file)?;
             Ok(file)
         };
-        write().map_err(|error| failed("write", &path, &error))
+        write().map_err(|error| {
+            let _ = fs::remove_file(&path);
+            failed("write", &path, &error)
+        })
     }
 
     /// Gives what was staged its name, durably.

@@ -13,12 +13,12 @@
 //!
 //! **Torn tails.** A crash in the middle of a write leaves any part of it behind, not only a
 //! beginning: blocks reach the disk in any order. So each frame carries a checksum, and a frame is
-//! written only after the one before it was synced. That gives a rule for telling a crash from
-//! decay: a broken frame with nothing valid behind it is a *torn tail*, was never acknowledged, and
-//! is cut off; a broken frame with a valid one behind it was durable once, so the disk has lost
-//! what it had promised to keep. A node that forgot a vote may vote twice, so such a log is refused
-//! (Alagappan and others 2018, "Protocol-Aware Recovery for Consensus-Based Storage", whose nodes
-//! would fetch the lost entry from their peers instead).
+//! written only after the one before it was synced. A whole frame is thus a witness that all before
+//! it were durable, which tells a crash from decay: a broken frame with nothing whole behind it is
+//! a *torn tail*, and is cut off; a broken frame with a whole one behind it is something that the
+//! disk had promised to keep. A node that forgot its vote may vote twice, so such a log is refused
+//! (Alagappan and others 2018, "Protocol-Aware Recovery for Consensus-Based Storage"; their nodes
+//! go on to fetch what is lost from their peers).
 //!
 //! **A failed sync is final.** After `fsync` fails, the kernel may mark the unwritten pages clean:
 //! the next `fsync` returns success and has written nothing, and reading shows what memory holds,
@@ -31,7 +31,7 @@
 //! only. The next one reads it and acts on it, so loading syncs the file before it says what is
 //! in it.
 //!
-//! **Rewriting.** When a log has grown to several times what it began with, the records that still
+//! **Rewriting.** When a log has grown to well over twice what it began with, the records that still
 //! count are written to a new file, which takes the old one's name in one step once it is durable.
 //! A crash leaves the one or the other, and both say the same.
 //!
@@ -43,8 +43,8 @@
 //!
 //! # What is not
 //!
-//! * If the very last frame decays *after* it was acknowledged, it looks like a torn tail. One copy
-//!   cannot tell the two apart (Alagappan and others 2018, section 3.3).
+//! * The last frame has no witness: if it decays *after* it was acknowledged, it looks like a torn
+//!   tail.
 //! * A disk that says it has written and has not, or that loses the whole file.
 
 use crate::base::{Rng, Span};

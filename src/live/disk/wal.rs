@@ -87,7 +87,6 @@ impl Log {
 /// A write-ahead log in a directory of its own, which no other process can open meanwhile.
 pub struct Wal {
     dir: Dir,
-    sync: Sync,
     /// Open from a load to the next failure, crash or wipe.
     log: Option<Log>,
     /// After a failure: the file is good up to here, and whatever else it seems to hold is not.
@@ -108,7 +107,7 @@ impl Wal {
 
     fn found(path: &Path, sync: Sync) -> Result<Wal, Trouble> {
         let dir = Dir::open(path, sync)?;
-        let mut wal = Wal { dir, sync, log: None, good: None, torn: false };
+        let mut wal = Wal { dir, log: None, good: None, torn: false };
         wal.dir.unstage(BOOTS)?;
         wal.dir.unstage(LOG)?;
         if !wal.dir.has(LOG)? {
@@ -247,7 +246,7 @@ impl Store for Wal {
 
     fn commit(&mut self, group: Vec<Write>) -> Result<(), Trouble> {
         let Some(log) = &mut self.log else { return Err(closed()) };
-        if let Err(error) = log.commit(&group, self.sync) {
+        if let Err(error) = log.commit(&group, self.dir.sync) {
             return Err(self.fail("write", &error));
         }
         group.into_iter().for_each(|write| log.disk.write(write));
@@ -266,7 +265,6 @@ impl Store for Wal {
             }
             Err(trouble) => {
                 tracing::warn!(%trouble, "a log could not be rewritten");
-                self.dir.unstage(LOG)?;
                 old.limit = limit(old.len);
                 self.log = Some(old);
             }
