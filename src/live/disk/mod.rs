@@ -31,9 +31,9 @@
 //! only. The next one reads it and acts on it, so loading syncs the file before it says what is
 //! in it.
 //!
-//! **Rewriting.** When a log has grown to well over twice what it began with, the records that still
-//! count are written to a new file, which takes the old one's name in one step once it is durable.
-//! A crash leaves the one or the other, and both say the same.
+//! **Rewriting.** When a log has grown to well over twice what it began with, the records that
+//! still count are written to a new file, which takes the old one's name in one step once it is
+//! durable. A crash leaves the one or the other, and both say the same.
 //!
 //! # What is guaranteed
 //!
