@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::command::FORMS;
 use crate::error::{Error, Source};
 use crate::event::Watch;
-use crate::live;
+use crate::live::{self, Way};
 use crate::plan::{self, Plan, SAMPLES};
 use crate::script::{self, Format, Step, Stop};
 use crate::sim::player::{Player, seam};
@@ -137,6 +137,8 @@ pub enum RuntimeArg {
     Sim,
     /// This process, in real time
     Memory,
+    /// This process, in real time, with QUIC on loopback between the nodes, and real disks
+    Quic,
 }
 
 impl RuntimeArg {
@@ -277,7 +279,8 @@ impl Cli {
 /// Says what the system does not give a cluster that it needs.
 pub fn start(plan: &Plan, seed: u64, watch: Watch, runtime: RuntimeArg) -> Result<Cluster, Stop> {
     let started = match runtime {
-        RuntimeArg::Memory => live::start(plan, seed, watch),
+        RuntimeArg::Memory => live::start(plan, seed, watch, Way::Memory),
+        RuntimeArg::Quic => live::start(plan, seed, watch, Way::Quic),
         RuntimeArg::Sim => {
             let (cluster, commands, updates) = seam();
             let plan = plan.clone();

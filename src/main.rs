@@ -39,6 +39,7 @@ fn screen(show: &Show) -> Result<u8, Stop> {
         source: match show.runtime {
             RuntimeArg::Sim => Source::Simulated { seed: show.seed },
             RuntimeArg::Memory => Source::Live { runtime: "memory".to_owned() },
+            RuntimeArg::Quic => Source::Live { runtime: "quic".to_owned() },
         },
         expect: show.plan.expect(),
         processes: show.plan.processes().collect(),
