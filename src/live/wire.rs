@@ -34,8 +34,8 @@
 //!
 //! Postcard writes fields in order and variants by number. So within one [`VERSION`] variants are
 //! added at the end of their enum, and nothing else changes: no field added, moved or retyped, no
-//! variant removed. `tests/wire.golden` holds the bytes of every variant of everything that is
-//! sent or written to disk, and `tests/wire.rs` compares. The version is the first field of
+//! variant removed. `tests/wire/golden.txt` holds the bytes of every variant of everything that is
+//! sent or written to disk, and a test compares. The version is the first field of
 //! `Hello`, and is read before the rest, so that a process of another version is told which.
 //!
 //! # Hostile bytes
@@ -51,7 +51,7 @@
 //!   commands by [`Command::check`](crate::command::Command::check) before they are carried out.
 //!   Numbers may be anything: protocols calculate with them so that nothing overflows.
 //!
-//! `tests/wire.rs` walks all types for the second and third, and feeds nodes random messages for
+//! `tests/wire` walks all types for the second and third, and feeds nodes random messages for
 //! the last.
 
 use super::control::{Envelope, Report, Request, Stamped};
