@@ -82,6 +82,10 @@ impl Ballot {
     /// Less than every ballot that is ever used.
     pub const NONE: Ballot = Ballot { round: 0, node: NodeId::BENCH };
 
+    /// More rounds than there will ever be. A ballot from here on is no ballot, and nobody goes by
+    /// it, so that there is always a next round.
+    pub const ROUNDS: u32 = 1 << 31;
+
     /// The ballot of `node` in `round`.
     pub const fn new(round: u32, node: NodeId) -> Ballot {
         Ballot { round, node }

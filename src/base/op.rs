@@ -1,5 +1,6 @@
 //! What clients ask for, what they are told, and what the replicated log carries.
 
+use super::placement::Member;
 use super::{CallId, NodeId, ParseError, Span, Token, TxnId, parse_error};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -164,7 +165,7 @@ impl FromStr for Op {
             ["propose", value] => Op::Propose { value: value.parse()? },
             ["join", node] => Op::Join { node: node.parse()?, weight: 1 },
             ["join", node, weight] => match weight.parse() {
-                Ok(weight @ 1..=100) => Op::Join { node: node.parse()?, weight },
+                Ok(weight @ 1..=Member::MAX_WEIGHT) => Op::Join { node: node.parse()?, weight },
                 _ => {
                     return parse_error(format!("weight '{weight}' is not a number from 1 to 100"));
                 }

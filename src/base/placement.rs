@@ -78,6 +78,11 @@ pub struct Member {
     pub weight: u16,
 }
 
+impl Member {
+    /// The largest weight that anybody may ask for.
+    pub const MAX_WEIGHT: u16 = 100;
+}
+
 /// What all routers must agree on, besides the members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Shape {
@@ -87,6 +92,11 @@ pub struct Shape {
     pub replicas: u8,
     /// The seed of the hash, for points and keys.
     pub seed: u64,
+}
+
+impl Shape {
+    /// The most points for a unit of weight that anybody may ask for.
+    pub const MAX_VNODES: u16 = 1_024;
 }
 
 /// The circle: which node owns which key, and which nodes keep copies.

@@ -19,6 +19,7 @@ use super::read::{LONGEST, Read, Table, Value};
 use super::{
     Client, Load, Lock, Log, Membership, Node, Paxos, Plan, Ring, Services, Store, Txn, Ways,
 };
+use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span};
 use crate::error::{Error, Source, nearest};
 use toml::de::DeTable;
@@ -143,7 +144,7 @@ fn nodes(top: &Table<'_>) -> Read<Vec<Node>> {
         let table = item.table("[[node]]", &["id", "weight", "member"])?;
         nodes.push(Node {
             id: ids.take(&table, NodeId::node)?,
-            weight: table.get_or("weight", 1, |value| value.number(1..=100))?,
+            weight: table.get_or("weight", 1, |value| value.number(1..=Member::MAX_WEIGHT))?,
             member: table.get_or("member", true, Value::flag)?,
         });
     }
@@ -447,7 +448,8 @@ fn ring(top: &Table<'_>, table: &Table<'_>, nodes: &[Node]) -> Read<Ring> {
             replicas => replicas,
         },
     };
-    let vnodes = table.get_or("vnodes", default.vnodes, |value| value.number(1..=1_024))?;
+    let vnodes =
+        table.get_or("vnodes", default.vnodes, |value| value.number(1..=Shape::MAX_VNODES))?;
     let weights: u64 = nodes.iter().map(|node| u64::from(node.weight)).sum();
     if weights * u64::from(vnodes) > MAX_POINTS {
         let what = format!("the ring would have more than {MAX_POINTS} points");

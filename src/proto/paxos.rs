@@ -100,6 +100,19 @@ pub enum Message {
     Accepted(Vote),
 }
 
+impl Message {
+    /// Whether all of its ballots are ones.
+    fn makes_sense(&self) -> bool {
+        let voted = |vote: &Vote| vote.ballot.round < Ballot::ROUNDS;
+        match self {
+            Message::Prepare { ballot } => ballot.round < Ballot::ROUNDS,
+            Message::Promise { vote, .. } => vote.as_ref().is_none_or(voted),
+            Message::Refuse { promised, .. } => promised.round < Ballot::ROUNDS,
+            Message::Accept(vote) | Message::Accepted(vote) => voted(vote),
+        }
+    }
+}
+
 /// `Prepare 3.2`, `Promise 3.2 voted 1.1 propose red (n1/1)`, `Refuse 1.1 promised 3.2` …
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,6 +210,9 @@ impl Protocol for Paxos {
     }
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        if !message.makes_sense() {
+            return;
+        }
         match message {
             Message::Prepare { ballot } => self.on_prepare(from, ballot, cx),
             Message::Promise { ballot, vote } => self.on_promise(from, ballot, vote, cx),

@@ -73,7 +73,7 @@ impl Protocol for Ping {
 
     fn message(&mut self, _: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let Message::Ball { throws } = message;
-        cx.send(self.next, Message::Ball { throws: throws + 1 });
+        cx.send(self.next, Message::Ball { throws: throws.saturating_add(1) });
     }
 
     fn timer(&mut self, timer: Timer, _: &mut Context<'_, Self>) {

@@ -239,7 +239,7 @@ impl Spoil {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_may_come(bytes in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -323,15 +323,15 @@ impl Choose for Scripted {
         chosen
     }
 
-    /// Large enough to show how wide its field is.
+    /// Large, except where that is refused: weights go to 100, epochs have 32 bits of 64.
     fn number(&mut self, bits: u32) -> u64 {
         self.count += 1;
         match bits {
             1 => self.count % 2,
             8 => 130 + self.count % 100,
-            16 => 1_000 + self.count,
+            16 => 1 + self.count % 99,
             32 => 100_000 + self.count,
-            _ => 10_000_000_000 + self.count,
+            _ => 3_000_000_000 + self.count,
         }
     }
 

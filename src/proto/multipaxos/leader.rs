@@ -253,7 +253,7 @@ impl Log {
             return;
         }
         let mut chosen = Vec::new();
-        for slot in first.max(leader.done + 1)..first + u64::from(count) {
+        for slot in first.max(leader.done + 1)..first.saturating_add(count.into()) {
             let index = (slot - leader.done - 1) as usize;
             let Some(pending) = leader.pending.get_mut(index) else { break };
             pending.votes.add(from);

@@ -109,6 +109,43 @@ pub enum Message {
     },
 }
 
+/// More slots than there will ever be.
+const SLOTS: Slot = 1 << 48;
+
+/// How far ahead of what it knows to be chosen a replica takes anything in. Who is further behind
+/// catches up first.
+const REACH: u64 = 1 << 16;
+
+impl Message {
+    /// Whether a replica that knows all slots up to `known` to be chosen can act on it. What comes
+    /// from another machine may be anything, and a slot costs room, as do all before it.
+    pub(super) fn makes_sense(&self, known: Slot) -> bool {
+        let real = |ballot: &Ballot| ballot.round < Ballot::ROUNDS;
+        let near = |from: Slot, first: Slot, count: usize| {
+            let last = first.checked_add(count as u64);
+            last.is_some_and(|last| last <= from.saturating_add(REACH))
+        };
+        match self {
+            Message::Prepare { ballot, .. }
+            | Message::Accepted { ballot, .. }
+            | Message::Alive { ballot } => real(ballot),
+            Message::Promise { ballot, commit, votes } => {
+                let sound = |vote: &Vote| real(&vote.ballot) && near(*commit, vote.slot, 1);
+                real(ballot) && near(known, *commit, 0) && votes.iter().all(sound)
+            }
+            Message::Refuse { promised, .. } => real(promised),
+            Message::Accept { ballot, commit, first, entries } => {
+                real(ballot) && *commit < SLOTS && near(known, *first, entries.len())
+            }
+            Message::Commit { ballot, upto: slot }
+            | Message::Heartbeat { ballot, commit: slot } => real(ballot) && *slot < SLOTS,
+            Message::Entries { first, entries } => near(known, *first, entries.len()),
+            Message::Install { machine } => machine.applied() < SLOTS,
+            Message::CatchUp { .. } | Message::Forward { .. } => true,
+        }
+    }
+}
+
 /// `Prepare 3.2 from 17`, `Accept 3.2 slot 17 acquire a 3s (c1/4)` …
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,7 +166,7 @@ impl fmt::Display for Message {
                 write!(f, "Accepted {ballot} slot {first}")
             }
             Message::Accepted { ballot, first, count } => {
-                write!(f, "Accepted {ballot} slots {first} to {}", first + u64::from(*count) - 1)
+                write!(f, "Accepted {ballot} slots {first} to {}", last(*first, u64::from(*count)))
             }
             Message::Commit { ballot, upto } => write!(f, "Commit {ballot} upto {upto}"),
             Message::Heartbeat { ballot, commit } => {
@@ -138,12 +175,17 @@ impl fmt::Display for Message {
             Message::Alive { ballot } => write!(f, "Alive {ballot}"),
             Message::CatchUp { from } => write!(f, "CatchUp from {from}"),
             Message::Entries { first, entries } => {
-                write!(f, "Entries {first} to {}", first + entries.len() as u64 - 1)
+                write!(f, "Entries {first} to {}", last(*first, entries.len() as u64))
             }
             Message::Install { machine } => write!(f, "Install upto {}", machine.applied()),
             Message::Forward { entry } => write!(f, "Forward {entry}"),
         }
     }
+}
+
+/// The last of `count` slots from `first` on. Labels are made of messages that nobody has judged.
+fn last(first: Slot, count: u64) -> Slot {
+    first.saturating_add(count).saturating_sub(1)
 }
 
 /// Its timers.
@@ -172,8 +214,39 @@ pub enum Record {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::base::{CallId, NodeId, Op};
+
+    fn accept(round: u32, commit: Slot, first: Slot) -> Message {
+        let entry = Arc::new(Entry { call: CallId::default(), op: Op::Noop });
+        let ballot = Ballot::new(round, NodeId::node(2));
+        Message::Accept { ballot, commit, first, entries: [entry].into() }
+    }
+
+    #[test]
+    fn what_is_far_ahead_waits_until_the_replica_has_caught_up() {
+        let far = accept(3, 500_000, 500_000);
+        assert!(!far.makes_sense(17) && far.makes_sense(499_000));
+        let told = Message::Heartbeat { ballot: Ballot::new(3, NodeId::node(2)), commit: 500_000 };
+        assert!(told.makes_sense(17), "this is how it hears that it must catch up");
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_ignored() {
+        assert!(accept(3, 17, 18).makes_sense(17));
+        assert!(!accept(u32::MAX, 17, 18).makes_sense(17));
+        assert!(!accept(3, u64::MAX, 18).makes_sense(17));
+        assert!(!accept(3, 17, u64::MAX).makes_sense(17));
+    }
+
+    #[test]
+    fn any_run_of_slots_has_a_last_one() {
+        assert_eq!((last(3, 4), last(3, 0), last(0, 0)), (6, 2, 0));
+        assert_eq!(last(u64::MAX, 9), u64::MAX - 1);
+    }
+
     #[test]
     fn messages_stay_small() {
-        assert!(size_of::<super::Message>() <= 64);
+        assert!(size_of::<Message>() <= 64);
     }
 }

@@ -155,6 +155,9 @@ impl Protocol for Log {
     }
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        if !message.makes_sense(self.commit) {
+            return;
+        }
         match message {
             Message::Prepare { ballot, from: slot } => self.on_prepare(from, ballot, slot, cx),
             Message::Promise { ballot, commit, votes } => {

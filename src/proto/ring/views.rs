@@ -4,12 +4,19 @@
 //! one are remembered: data may still be on its way from any of them. A ring is settled when each
 //! of its members has said, through the log, that it holds all of its ranges.
 
-use crate::base::placement::{Member, Shape};
+use crate::base::placement::{Member, Ring, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// More rings than there will ever be: versions of keys have 32 bits for the epoch.
+const EPOCHS: u64 = 1 << 32;
+
+/// The most points of all rings of one state that another machine sends.
+const POINTS: u64 = 2 * Ring::MAX_POINTS;
 
 /// One ring.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,6 +33,7 @@ pub struct View {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Views {
     /// Never empty. The first is the last one that is settled, the last is the current one.
+    #[serde(deserialize_with = "sound")]
     views: Vec<View>,
     /// Who holds all of its ranges, for each epoch that is not settled.
     synced: BTreeMap<u64, BTreeSet<NodeId>>,
@@ -64,6 +72,10 @@ impl Views {
     pub fn apply(&mut self, _: Slot, op: &Op, facts: &mut Vec<Fact>) -> Outcome {
         let epoch = self.current().epoch;
         match *op {
+            // No person can have written that.
+            Op::Join { weight, .. } if weight > Member::MAX_WEIGHT => {
+                Outcome::Refused(Refusal::NoService)
+            }
             Op::Join { node, weight } => {
                 self.evicted.remove(&node);
                 self.join(node, weight, facts)
@@ -154,6 +166,30 @@ impl Views {
     }
 }
 
+/// Reads rings that may come from anywhere: at least one, in order, and no more of them than fit
+/// into memory once they are laid out.
+fn sound<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<View>, D::Error> {
+    let views = Vec::<View>::deserialize(from)?;
+    let points = |view: &View| Ring::points_wanted(&view.members, view.shape).min(Ring::MAX_POINTS);
+    let heavy = |member: &Member| member.weight > Member::MAX_WEIGHT;
+    let immoderate =
+        |view: &View| view.shape.vnodes > Shape::MAX_VNODES || view.members.iter().any(heavy);
+    let why = if views.is_empty() {
+        "there is no ring"
+    } else if !views.is_sorted_by(|a, b| a.epoch < b.epoch) {
+        "rings are out of order"
+    } else if views.iter().any(|view| view.epoch >= EPOCHS) {
+        "a ring has an epoch that is none"
+    } else if views.iter().any(immoderate) {
+        "a ring has a weight or a number of points that none has"
+    } else if views.iter().map(points).sum::<u64>() > POINTS {
+        "the rings have too many points"
+    } else {
+        return Ok(views);
+    };
+    Err(D::Error::custom(why))
+}
+
 fn fact_of(view: &View) -> Fact {
     Fact::View { epoch: view.epoch, members: view.members.clone(), shape: view.shape }
 }
@@ -175,6 +211,38 @@ mod tests {
         let mut facts = Vec::new();
         let outcome = views.apply(1, &op, &mut facts);
         (outcome, facts.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn rings_from_elsewhere_are_looked_at() {
+        let good = views(3, Mutations::NONE);
+        let again = |change: &dyn Fn(&mut Vec<View>)| {
+            let mut views = good.clone();
+            change(&mut views.views);
+            let bytes = postcard::to_stdvec(&views).unwrap();
+            postcard::from_bytes::<Views>(&bytes).is_ok_and(|read| read == views)
+        };
+        let heavy = |weight| [Member { node: n(1), weight }].into();
+        assert!(again(&|_| {}));
+        assert!(!again(&|views| views.clear()));
+        assert!(!again(&|views| views.push(views[0].clone())), "not in order");
+        assert!(!again(&|views| views[0].epoch = EPOCHS));
+        assert!(!again(&|views| views[0].shape.vnodes = u16::MAX));
+        assert!(!again(&|views| views[0].members = heavy(Member::MAX_WEIGHT + 1)));
+        assert!(!again(&|views| {
+            views[0].shape.vnodes = Shape::MAX_VNODES;
+            let many = (1..5_000).map(|i| Member { node: n(i), weight: 100 });
+            views[0].members = many.collect();
+            views.push(View { epoch: 2, ..views[0].clone() });
+            views.push(View { epoch: 3, ..views[0].clone() });
+        }));
+    }
+
+    #[test]
+    fn nobody_joins_with_a_weight_that_no_person_could_ask_for() {
+        let mut views = views(2, Mutations::NONE);
+        let (outcome, facts) = apply(&mut views, Op::Join { node: n(3), weight: 101 });
+        assert_eq!((outcome, facts.len()), (Outcome::Refused(Refusal::NoService), 0));
     }
 
     fn epochs(views: &Views) -> Vec<u64> {

@@ -150,7 +150,7 @@ impl Item {
 
     fn set(&mut self, epoch: u64, value: i64) {
         self.value = Some(value);
-        self.version = self.version.max(epoch << 32) + 1;
+        self.version = self.version.max(epoch << 32).saturating_add(1);
     }
 
     fn write(

@@ -160,7 +160,8 @@ impl Store {
         answers: Vec<Answer>,
         cx: &mut Cx<'_>,
     ) {
-        draft.stamp = Stamp { epoch: self.epoch, boot: cx.boot(), count: old.stamp.count + 1 };
+        let count = old.stamp.count.saturating_add(1);
+        draft.stamp = Stamp { epoch: self.epoch, boot: cx.boot(), count };
         let item = Arc::new(draft);
         self.keep(key.clone(), Arc::clone(&item), cx);
         // A deposed owner may be told the wrong outcome, when the transaction was carried out under
