@@ -1,6 +1,6 @@
 //! Frames: whole, cut, too long, changed, and nonsense.
 
-use crate::made::cover;
+use crate::made::{Coverage, cover};
 use bytes::BytesMut;
 use netsplit::base::{MsgId, NodeId, Time};
 use netsplit::event::{Event, Kind};
@@ -11,7 +11,6 @@ use netsplit::live::wire::{
 };
 use netsplit::proto::{Message, ping, store};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -148,7 +147,7 @@ fn secrets_are_not_printed() {
 
 #[test]
 fn every_refusal_is_a_sentence() {
-    for refusal in cover::<Refusal>(&mut BTreeSet::new()) {
+    for refusal in cover::<Refusal>(&mut Coverage::default()) {
         assert!(refusal.to_string().len() > 15, "{refusal:?}");
     }
 }
@@ -183,10 +182,10 @@ fn swallow_all(bytes: &[u8]) {
 /// Valid frames of all kinds, without their lengths.
 static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     fn bytes<T: Frame>() -> Vec<Vec<u8>> {
-        let all = cover::<T>(&mut BTreeSet::new());
+        let all = cover::<T>(&mut Coverage::default());
         all.iter().map(|value| postcard::to_stdvec(value).unwrap()).collect()
     }
-    let hello = cover::<Hello>(&mut BTreeSet::new());
+    let hello = cover::<Hello>(&mut Coverage::default());
     let hello = hello.into_iter().map(|hello| Hello { version: VERSION, ..hello });
     let hello = hello.map(|hello| postcard::to_stdvec(&hello).unwrap()).collect();
     let others = [

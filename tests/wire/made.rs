@@ -9,6 +9,8 @@ use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };
+use std::any::type_name;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Decides what is made up.
@@ -85,7 +87,7 @@ macro_rules! numbers {
 macro_rules! never {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unfit> {
-            panic!("{} asks the encoding what it is", std::any::type_name::<V::Value>())
+            panic!("{} asks the encoding what it is", type_name::<V::Value>())
         }
     )*};
 }
@@ -229,7 +231,7 @@ impl<C: Choose> Parts<'_, '_, C> {
     fn part<'de, S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Unfit> {
         let before = self.maker.leaves;
         let value = seed.deserialize(&mut *self.maker)?;
-        let element = std::any::type_name::<S::Value>();
+        let element = type_name::<S::Value>();
         assert!(!self.list || self.maker.leaves > before, "{element} in a list has no bytes");
         Ok(value)
     }
@@ -307,18 +309,39 @@ impl<'de, C: Choose> VariantAccess<'de> for Chosen<'_, '_, C> {
 /// A place where a variant was chosen: its enum, and which.
 pub(crate) type Fork = (&'static str, &'static [&'static str], usize);
 
+/// Which variants have been seen to.
+#[derive(Default)]
+pub(crate) struct Coverage {
+    /// Those for which a value was to be made.
+    tried: BTreeSet<Fork>,
+    /// Those that occur in a value.
+    made: BTreeSet<Fork>,
+    /// Those that no value can have: they hold an enum without variants.
+    dead: BTreeSet<Fork>,
+}
+
+impl Coverage {
+    /// The variants that could be made and were not.
+    pub(crate) fn missing(&self) -> Vec<Fork> {
+        let left = self.tried.difference(&self.made).copied();
+        left.filter(|fork| !self.dead.contains(fork)).collect()
+    }
+}
+
 /// Follows a script as long as there is one, and then takes the first of everything. Numbers are
 /// all different, so that fields that change places do not go unnoticed.
-#[derive(Default)]
-struct Scripted {
-    script: Vec<usize>,
+struct Scripted<'a> {
+    script: &'a [usize],
+    dead: &'a BTreeSet<Fork>,
     forks: Vec<Fork>,
     count: u64,
 }
 
-impl Choose for Scripted {
+impl Choose for Scripted<'_> {
     fn variant(&mut self, name: &'static str, variants: &'static [&'static str]) -> usize {
-        let chosen = self.script.get(self.forks.len()).copied().unwrap_or(0);
+        let alive = |n: &usize| !self.dead.contains(&(name, variants, *n));
+        let first = (0..variants.len()).find(alive).unwrap_or(0);
+        let chosen = self.script.get(self.forks.len()).copied().unwrap_or(first);
         self.forks.push((name, variants, chosen));
         chosen
     }
@@ -345,27 +368,45 @@ impl Choose for Scripted {
     }
 }
 
-/// Values of a type in which every variant of every enum in it occurs, those left out that
-/// `covered` has already. Few: each new one takes another way at one fork of an earlier one.
-pub(crate) fn cover<T: DeserializeOwned>(covered: &mut std::collections::BTreeSet<Fork>) -> Vec<T> {
+/// Makes the value of a script, and says which way it went. None if there is no such value.
+fn follow<T: DeserializeOwned>(
+    script: &[usize],
+    dead: &mut BTreeSet<Fork>,
+) -> Option<(T, Vec<Fork>)> {
+    loop {
+        let mut scripted = Scripted { script, dead, forks: Vec::new(), count: 0 };
+        let made = make(&mut scripted);
+        let forks = scripted.forks;
+        match (made, forks.last()) {
+            (Ok(value), _) => return Some((value, forks)),
+            // A service that sends nothing, and others may.
+            (Err(Unfit(why)), Some(last)) if why.ends_with("has no variant") => {
+                dead.insert(*last);
+                if forks.len() <= script.len() {
+                    return None;
+                }
+            }
+            (Err(Unfit(why)), _) => panic!("{} cannot be made: {why}", type_name::<T>()),
+        }
+    }
+}
+
+/// Values of a type in which every variant of every enum in it occurs, those left out that were
+/// made before. Few: each new one takes another way at one fork of an earlier one.
+pub(crate) fn cover<T: DeserializeOwned>(coverage: &mut Coverage) -> Vec<T> {
     let mut scripts = vec![Vec::new()];
     let mut values = Vec::new();
     let mut next = 0;
     while let Some(script) = scripts.get(next).cloned() {
         next += 1;
-        let given = script.len();
-        let mut scripted = Scripted { script, ..Scripted::default() };
-        match make(&mut scripted) {
-            Ok(value) => values.push(value),
-            // A service that sends nothing: no value is missing.
-            Err(Unfit(why)) if why.ends_with("has no variant") => {}
-            Err(Unfit(why)) => panic!("{} cannot be made: {why}", std::any::type_name::<T>()),
-        }
-        covered.extend(scripted.forks.iter().copied());
-        let choices: Vec<usize> = scripted.forks.iter().map(|fork| fork.2).collect();
-        for (at, (name, variants, _)) in scripted.forks.iter().enumerate().skip(given) {
+        let Some((value, forks)) = follow(&script, &mut coverage.dead) else { continue };
+        values.push(value);
+        coverage.made.extend(forks.iter().copied());
+        coverage.tried.extend(forks.iter().copied());
+        let choices: Vec<usize> = forks.iter().map(|fork| fork.2).collect();
+        for (at, (name, variants, _)) in forks.iter().enumerate().skip(script.len()) {
             for other in 0..variants.len() {
-                if covered.insert((name, variants, other)) {
+                if coverage.tried.insert((name, variants, other)) {
                     scripts.push([&choices[..at], &[other]].concat());
                 }
             }

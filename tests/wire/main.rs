@@ -10,13 +10,13 @@ mod frames;
 mod hostile;
 mod made;
 
-use made::cover;
+use made::{Coverage, cover};
 use netsplit::host::Write;
 use netsplit::live::control::{Envelope, Report, Request};
-use netsplit::live::wire::{Answer, Frame, Hello, Peer, WireError};
+use netsplit::live::identity::{Identity, Ticket};
+use netsplit::live::wire::{Answer, Frame, Hello, Peer, VERSION, WireError};
 use netsplit::proto::Record;
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
 
 const GOLDEN: &str = "tests/wire/golden.txt";
@@ -31,7 +31,7 @@ fn hex(bytes: &[u8]) -> String {
 /// A section of the golden file: the samples of one type.
 fn section<T: Serialize + DeserializeOwned + Debug>(
     title: &str,
-    covered: &mut BTreeSet<made::Fork>,
+    covered: &mut Coverage,
     text: &mut String,
 ) {
     writeln!(text, "\n== {title}").unwrap();
@@ -50,7 +50,7 @@ fn bytes_stay_what_they_are() {
         "Every variant of everything that is sent or written, as bytes and as a value.\n\
                     Written by tests/wire/main.rs, which says what a change means.\n"
             .to_owned();
-    let mut covered = BTreeSet::new();
+    let mut covered = Coverage::default();
     section::<Hello>("greetings", &mut covered, &mut text);
     section::<Answer>("answers to greetings", &mut covered, &mut text);
     section::<Peer>("notes between nodes", &mut covered, &mut text);
@@ -59,6 +59,9 @@ fn bytes_stay_what_they_are() {
     section::<Report>("reports", &mut covered, &mut text);
     section::<Record>("records on disk", &mut covered, &mut text);
     section::<Write>("changes of a disk", &mut covered, &mut text);
+    section::<Ticket>("tickets, without their checksum", &mut covered, &mut text);
+    section::<Identity>("identities, as they are granted", &mut covered, &mut text);
+    assert_eq!(covered.missing(), []);
     if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
         std::fs::write(GOLDEN, &text).unwrap();
     }
@@ -87,10 +90,10 @@ fn the_samples_have_every_service_and_every_kind_of_command() {
 
 #[test]
 fn a_greeting_of_another_version_is_told_apart() {
-    let hello = cover::<Hello>(&mut BTreeSet::new()).remove(0);
-    let theirs = hello.version;
-    let bytes = postcard::to_stdvec(&hello).unwrap();
+    let hello = cover::<Hello>(&mut Coverage::default()).remove(0);
+    let theirs = VERSION + 1;
+    let bytes = postcard::to_stdvec(&Hello { version: theirs, ..hello }).unwrap();
     assert_eq!(Hello::decode(&bytes), Err(WireError::Version { theirs }));
     // Whatever else that version says.
-    assert_eq!(Hello::decode(&[2, 77]), Err(WireError::Version { theirs: 2 }));
+    assert_eq!(Hello::decode(&[77, 99]), Err(WireError::Version { theirs: 77 }));
 }
