@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   n1                                                          n2
-//!   Agent ─> Quic::send ─> queue ─> task of n2 ═ dials ═> acceptor ─> reader a stream ─> Inbox
+//!   Agent ─> Quic::send ─> queue ─> its task ═ dials ═> acceptor ─> a reader ─> Inbox
 //!                          (bounded)     │                    │
 //!                                        └─ control stream: address books both ways
 //!
@@ -10,22 +10,23 @@
 //!                          └────── reports <── queue (bounded) <── Agent
 //! ```
 //!
-//! * **One endpoint** ([`open`]) listens and dials. n1's messages to n2 travel on the connection that
-//!   n1 has dialled, n2's to n1 on another one: a fault in one direction stays there, and nobody
+//! * **One endpoint** ([`open`]) listens and dials. n1's messages to n2 travel on the connection
+//!   that n1 has dialled, n2's to n1 on another: a fault in one direction stays there, and nobody
 //!   has to agree who dials.
-//! * **Peers** (`peer`). Each has a queue, bounded in messages and bytes, and a task that dials when
-//!   there is something to send. What fits in no queue is [lost](crate::event::Loss) as `Full`,
-//!   what finds no connection as `Unreachable`; the agent never waits. Messages that wait together
-//!   go out in one write for each service. After a failure the task waits a little longer each time, up
-//!   to 2 s; it tries again at once when the peer itself dials, or is heard of at a new address.
+//! * **Peers** (`peer`). Each has a queue, bounded in messages and bytes, and a task that dials
+//!   when there is something to send. What fits in no queue is [lost](crate::event::Loss) as
+//!   `Full`, what finds no connection as `Unreachable`; the agent never waits. Messages that wait
+//!   together go out in one write for each service. After a failure the task waits a little longer
+//!   each time, up to 2 s; it tries again at once when the peer itself dials, or is heard of at a
+//!   new address.
 //! * **Streams** (`node`). One stream a service, so that a lost packet of one service delays no
 //!   other. A reader gives the agent what it reads and waits while the inbox is full; QUIC's flow
 //!   control then makes the sender wait, whose queue fills up, and there messages are lost.
 //! * **Strangers** (`accept`). Until a greeting has been checked against the certificate, a
 //!   connection can hold one stream, 64 KiB and 5 s. A joiner needs no certificate, but gets
 //!   nothing for its token other than an identity.
-//! * **Consoles** (`consoles`). Requests in, reports out, on one stream. Reports that a slow console
-//!   does not fetch fill a queue of its own, and the agent counts what it misses.
+//! * **Consoles** (`consoles`). Requests in, reports out, on one stream. Reports that a slow
+//!   console does not fetch fill a queue of its own, and the agent counts what it misses.
 //! * **Addresses** ([`Book`]). Greetings carry what both sides know, and later changes follow. The
 //!   version of an address also tells that its process has started anew: a connection to the old
 //!   one is closed at once, instead of when it has been silent for 5 s.
@@ -42,8 +43,8 @@
 //!
 //! * Delivery. What the other side has not acknowledged when a connection dies may be lost without
 //!   a word, as on any network; protocols repeat what they need.
-//! * Defence against members. Whoever holds a certificate of the cluster is believed about addresses
-//!   and may keep a node as busy as it likes, within the limits of memory.
+//! * Defence against members. Whoever holds a certificate of the cluster is believed about
+//!   addresses, and may keep a node as busy as it likes, within the limits of memory.
 //! * A crowd of strangers can keep honest newcomers waiting, though not those who are connected.
 
 mod accept;
