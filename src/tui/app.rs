@@ -116,7 +116,10 @@ impl App {
             focus: Focus::new(title.focus.unwrap_or(layout.focus)),
             checks: Checks::all(&title.expect),
             select: Select::new(first, second),
-            timeline: Timeline::default(),
+            timeline: match live {
+                true => Timeline::default().steady(),
+                false => Timeline::default(),
+            },
             keymap: Keymap::new(live),
             links: match title.source.is_remote() {
                 true => Links::awaited(&title.processes),

@@ -273,6 +273,7 @@ pub struct Timeline {
     near: Option<Board>,
     forks: usize,
     limit: usize,
+    steady: bool,
 }
 
 impl Default for Timeline {
@@ -292,7 +293,15 @@ impl Timeline {
             near: None,
             forks: 0,
             limit,
+            steady: false,
         }
+    }
+
+    /// The same, but with a scrubber that stands still: it ends a while after the end of the run,
+    /// and only when the run has got there it shows a longer time. For a run that never stops:
+    /// otherwise all columns of the scrubber would change all the time.
+    pub fn steady(self) -> Timeline {
+        Timeline { steady: true, ..self }
     }
 
     // -- what comes in ---------------------------------------------------------------------------
@@ -444,11 +453,12 @@ impl Timeline {
         usize::try_from(column).unwrap_or(columns).min(columns.saturating_sub(1))
     }
 
-    /// The time of the oldest event, and how long it is from there to the end.
+    /// The time of the oldest event, and how long it is from there to the end of the scrubber.
     fn extent(&self) -> (Time, Span) {
         let first = self.events().get(self.events().first());
         let start = first.map_or(Time::ZERO, |event| event.at);
-        (start, self.viewed().end.now.since(start))
+        let length = self.viewed().end.now.since(start);
+        (start, if self.steady { roomy(length) } else { length })
     }
 
     // -- moving the cursor -----------------------------------------------------------------------
@@ -527,6 +537,15 @@ impl Timeline {
     pub fn previous_violation(&mut self) -> bool {
         self.previous_mark(|kind| kind == MarkKind::Violation)
     }
+}
+
+/// The next of 4 s, 5 s, 6 s, 7 s, 8 s, 10 s, 12 s, 14 s, 16 s, 20 s …: at most a quarter more.
+fn roomy(length: Span) -> Span {
+    let mut part = Span::secs(1);
+    while part.0.saturating_mul(8) < length.0 {
+        part = part + part;
+    }
+    Span(part.0.saturating_mul(length.0.div_ceil(part.0).max(4)))
 }
 
 #[cfg(test)]
@@ -717,6 +736,23 @@ mod tests {
         timeline.skip_back(Span::millis(50));
         assert!(timeline.position() < there);
         assert_eq!(timeline.column_of(timeline.time_of(7, 40), 40), 7);
+    }
+
+    #[test]
+    fn a_steady_scrubber_stands_still_while_the_run_goes_on() {
+        let mut timeline = Timeline::default().steady();
+        timeline.extend(fired(12_100));
+        let (before, columns) = (timeline.density(70), 70);
+        timeline.extend(fired(13_900).skip(12_100));
+        let after = timeline.density(70);
+        let at = timeline.column_of(Time(12_000_000), columns);
+        assert_eq!((&before[..at], at), (&after[..at], 60), "14 s have room for this");
+        assert_eq!(timeline.column_of(timeline.viewed().end().now, columns), 69);
+        timeline.extend(fired(14_100).skip(13_900));
+        assert_eq!(timeline.column_of(Time(12_000_000), columns), 52, "now it is 16 s");
+        assert_eq!(timeline.density(70).iter().sum::<usize>(), 14_100);
+        let lengths = [0, 4, 5, 8, 9, 16, 17, 100_000].map(|n| roomy(Span::secs(n)).0 / 1_000_000);
+        assert_eq!(lengths, [4, 4, 5, 8, 10, 16, 20, 114_688]);
     }
 
     #[test]

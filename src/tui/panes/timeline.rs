@@ -88,7 +88,8 @@ fn quorum(scene: &Scene<'_>, width: usize) -> Track {
     let mut track = Track::new("quorum", width);
     let full = scene.look.glyphs.bar(1, 1, 1);
     let changes = scene.timeline.viewed().quorum();
-    for column in 0..width {
+    let end = scene.timeline.column_of(scene.timeline.viewed().end().now, width);
+    for column in (0..width).take(end + 1) {
         let time = scene.timeline.time_of(column, width);
         let before = changes.partition_point(|(at, _)| *at <= time);
         match changes[..before].last() {
