@@ -25,7 +25,8 @@ pub enum Update {
     Forked { keep: u64, now: Time },
     /// A command was not carried out, or not by everybody whom it concerns.
     Refused { command: Command, why: String },
-    /// The connection to a live process came or went.
+    /// The connection to a live process came or went. Processes elsewhere are not connected before
+    /// this says so; those in this process always are.
     Link { process: NodeId, state: LinkState },
     /// So many events of live processes could not be taken in and are lost. Their processes state
     /// what one must know now.

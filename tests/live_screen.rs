@@ -15,6 +15,7 @@ use netsplit::sim::World;
 use netsplit::tui::Source;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
+use netsplit::view::timeline::MarkKind;
 use pty_process::blocking::{Command as Program, Pty, open};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -288,6 +289,25 @@ fn links_that_are_down_are_seen_and_say_why() {
     bench.link(NodeId::node(3), LinkState::Up);
     bench.says("8/8 linked");
     assert!(!bench.screen(120, 36).contains("no link"));
+}
+
+#[test]
+fn what_was_missed_is_said_and_marked() {
+    let mut bench = live();
+    bench.app.update(Update::Missed { count: 1_204 });
+    bench.says("1 204 events missed");
+    let gaps = |bench: &Bench| {
+        let marks = bench.app.timeline().viewed().marks().iter();
+        let gaps =
+            marks.filter(|mark| mark.kind == MarkKind::Gap).map(|mark| mark.text.to_string());
+        gaps.collect::<Vec<_>>()
+    };
+    assert_eq!(gaps(&bench), ["1 204 events missed"]);
+    let mut bench = remote(false);
+    for why in ["timed out", "refused"] {
+        bench.link(NodeId::node(2), LinkState::Down(why.to_owned()));
+    }
+    assert_eq!(gaps(&bench), ["n2 no link: timed out"], "once for each time");
 }
 
 #[test]

@@ -26,14 +26,14 @@ use super::action::Action;
 use super::keys::Keymap;
 use super::layout::{Focus, Layout, PaneKind, Solved};
 use super::overlay::{Answer, Overlay, Paint, Question, Wish};
-use super::panes::{self, Scene};
+use super::panes::{self, Scene, thousands};
 use super::prompt::Prompt;
 use super::select::{Move, Select};
 use super::source::{Links, NO_STEP, NO_WAY_BACK, Source};
 use super::theme::Look;
 use crate::base::{NodeId, Span, Time};
 use crate::check::{Checks, Expect};
-use crate::cluster::Update;
+use crate::cluster::{LinkState, Update};
 use crate::command::Command;
 use crate::event::Event;
 use crate::view::timeline::Timeline;
@@ -219,10 +219,27 @@ impl App {
             }
             Update::Forked { keep, now } => self.forked(keep, now),
             Update::Refused { why, .. } => self.say(why),
-            Update::Link { process, state } => self.links.set(self.reached, process, state),
-            Update::Missed { .. } => {}
+            Update::Link { process, state } => self.link(process, state),
+            Update::Missed { count } => {
+                let count = thousands(count);
+                self.timeline.note_gap(&format!("{count} events missed"));
+                self.say(format!("{count} events missed: they came too fast to be taken in"));
+            }
         }
         true
+    }
+
+    /// A process of a live cluster came into sight, or went out of it.
+    fn link(&mut self, process: NodeId, state: LinkState) {
+        let lost = match &state {
+            LinkState::Up => None,
+            LinkState::Down(why) => Some(format!("{process} no link: {why}")),
+        };
+        let news = self.links.set(self.reached, process, state);
+        if let Some(text) = lost.filter(|_| news) {
+            self.timeline.note_gap(&text);
+            self.say(text);
+        }
     }
 
     /// Nothing will come from the cluster any more.

@@ -106,14 +106,18 @@ impl Links {
         Links(processes.iter().map(|id| (*id, unseen.clone())).collect())
     }
 
-    /// A connection came or went.
-    pub fn set(&mut self, now: Time, process: NodeId, state: LinkState) {
+    /// A connection came or went. Says whether it was the other way round before.
+    pub fn set(&mut self, now: Time, process: NodeId, state: LinkState) -> bool {
         match (state, self.0.get_mut(&process)) {
-            (LinkState::Up, _) => drop(self.0.remove(&process)),
+            (LinkState::Up, _) => self.0.remove(&process).is_some(),
             // It is tried again and again, and fails for another reason.
-            (LinkState::Down(why), Some(unseen)) => unseen.why = why,
+            (LinkState::Down(why), Some(unseen)) => {
+                unseen.why = why;
+                false
+            }
             (LinkState::Down(why), None) => {
                 self.0.insert(process, Unseen { since: now, why });
+                true
             }
         }
     }
@@ -143,9 +147,10 @@ mod tests {
         let (a, b) = (NodeId::node(1), NodeId::node(2));
         let mut links = Links::awaited(&[a, b]);
         assert_eq!(links.count(), 2);
-        links.set(Time(5), a, LinkState::Up);
-        links.set(Time(7), a, LinkState::Down("timed out".to_owned()));
-        links.set(Time(9), a, LinkState::Down("refused".to_owned()));
+        assert!(links.set(Time(5), a, LinkState::Up));
+        assert!(!links.set(Time(6), a, LinkState::Up));
+        assert!(links.set(Time(7), a, LinkState::Down("timed out".to_owned())));
+        assert!(!links.set(Time(9), a, LinkState::Down("refused".to_owned())));
         let unseen = links.unseen(a).map(|unseen| (unseen.since, unseen.why.as_str()));
         assert_eq!(unseen, Some((Time(7), "refused")));
         links.set(Time(10), b, LinkState::Up);

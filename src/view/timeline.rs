@@ -42,6 +42,8 @@ pub enum MarkKind {
     Leader,
     /// A person set it.
     Person,
+    /// From here on something could not be seen.
+    Gap,
     /// A fault, or the end of one, by command.
     Fault,
     /// A process died of its own.
@@ -340,6 +342,13 @@ impl Timeline {
         let branch = self.running_mut();
         let at = branch.events.get(index).map_or(branch.end.now, |event| event.at);
         branch.mark(Mark { event: index, at, kind, text });
+    }
+
+    /// Something of what comes next on the branch that goes on could not be seen.
+    pub fn note_gap(&mut self, text: &str) {
+        let branch = self.running_mut();
+        let (event, at) = (branch.events.len().saturating_sub(1), branch.end.now);
+        branch.mark(Mark { event, at, kind: MarkKind::Gap, text: text.into() });
     }
 
     /// Sets a person's mark at the cursor.

@@ -15,6 +15,8 @@ mod table;
 mod timeline;
 mod txn;
 
+pub(super) use table::thousands;
+
 use super::frame::Title;
 use super::layout::PaneKind;
 use super::select::{Move, Select, Target};

@@ -171,7 +171,7 @@ pub(super) fn right_of(area: Rect, columns: u16) -> Rect {
 }
 
 /// `12 345`.
-pub(super) fn thousands(number: u64) -> String {
+pub(in crate::tui) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -74,6 +74,7 @@ fn marks(scene: &Scene<'_>, width: usize) -> Track {
         let (glyph, role) = match mark.kind {
             MarkKind::Leader => (glyphs.leader, Role::Leader),
             MarkKind::Person => (glyphs.mark, Role::Accent),
+            MarkKind::Gap => (glyphs.pending, Role::Warn),
             MarkKind::Fault => (glyphs.fault, Role::Warn),
             MarkKind::Panic => (glyphs.down, Role::Bad),
             MarkKind::Violation => (glyphs.violation, Role::Violation),
