@@ -19,6 +19,7 @@
 //! and checks behind it cannot tell a live cluster from a simulated one.
 
 pub mod agent;
+pub mod console;
 pub mod control;
 pub mod disk;
 pub mod drive;

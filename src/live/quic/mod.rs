@@ -57,11 +57,11 @@ mod gossip;
 mod node;
 mod peer;
 
-#[cfg(test)]
-mod tests;
-
 pub use book::{Book, keep};
 pub use peer::Quic;
+
+pub(super) use call::{BackOff, Call, CallError, broken, call, visit};
+pub(super) use close::DONE;
 
 use super::agent::Epoch;
 use super::control::Inbox;
@@ -69,7 +69,6 @@ use super::identity::{self, Authority, ClusterId, Identity, Role};
 use super::wire::{BookEntry, Hello, VERSION, Welcome, Who};
 use crate::base::NodeId;
 use crate::error::Error;
-use call::visit;
 use complaints::Complaints;
 use peer::Peer;
 use quinn::{ClientConfig, Connection, EndpointConfig, TokioRuntime};
