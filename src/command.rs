@@ -12,7 +12,7 @@
 
 mod links;
 
-pub use links::Fault;
+pub use links::{Fault, in_force};
 
 use crate::base::{MsgId, Name, NodeId, Op, ParseError, Span, Time, TxnId, parse_error};
 use serde::{Deserialize, Serialize};

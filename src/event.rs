@@ -132,6 +132,25 @@ pub enum Kind {
     Commanded(Box<Command>),
     /// The process states something.
     Fact(Fact),
+    /// For who looks in later: the process is there, in its `boot`th life, running or not. These
+    /// commands say what is still wrong with its clock, its disk and its outgoing links; nothing
+    /// else is. It never means a start. If the process runs or is frozen, it restates next.
+    Present { boot: u32, state: Presence, faults: Arc<[Command]> },
+    /// Events of this process (or of all, if said of the workbench) were not seen: so many, or an
+    /// unknown number if 0. Stands before anything that may have come after one of them. `Present`
+    /// ends it.
+    Missed { count: u64 },
+}
+
+/// How a process is that was there before anybody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Presence {
+    /// It runs.
+    Up,
+    /// It is frozen.
+    Paused,
+    /// It is down.
+    Down,
 }
 
 /// Which half of a ballot was refused.
@@ -176,8 +195,9 @@ pub struct Change {
 
 /// Something that a process states about itself.
 ///
-/// Facts about durable state are repeated when a process starts ("restated"), so whoever reads
-/// them must take a repetition for what it is.
+/// Facts about durable state are repeated when a process starts ("restated"), and all that a
+/// newcomer must know is repeated when somebody begins to look, between [`Fact::Restates`] and
+/// [`Fact::Restated`]. So whoever reads facts must take a repetition for what it is.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
@@ -271,6 +291,13 @@ pub enum Fact {
     /// The operation is over for the client. [`Outcome::Unknown`] means that it may take effect
     /// later, or has, or never will.
     Returns { call: CallId, outcome: Box<Outcome> },
+
+    // -- newcomers -------------------------------------------------------------------------------
+    /// Somebody has begun to look: what it says from here to `Restated` is how things stand, and
+    /// nothing of it is new.
+    Restates,
+    /// What a newcomer must know has been said.
+    Restated,
 }
 
 impl Event {
@@ -334,7 +361,23 @@ impl fmt::Display for Kind {
             Kind::Panicked { why } => write!(f, "PANIC {why}"),
             Kind::Commanded(command) => write!(f, "▼ {command}"),
             Kind::Fact(fact) => write!(f, "{fact}"),
+            Kind::Present { boot, state, faults } => {
+                write!(f, "is {state}, boot {boot}")?;
+                faults.iter().try_for_each(|fault| write!(f, "; {fault}"))
+            }
+            Kind::Missed { count: 0 } => f.write_str("was out of sight"),
+            Kind::Missed { count } => write!(f, "was out of sight for {count} events"),
         }
+    }
+}
+
+impl fmt::Display for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Presence::Up => "up",
+            Presence::Paused => "paused",
+            Presence::Down => "down",
+        })
     }
 }
 
@@ -382,7 +425,9 @@ impl fmt::Display for Fact {
             | Fact::Resolves { .. }
             | Fact::Ends { .. }
             | Fact::Invokes { .. }
-            | Fact::Returns { .. } => self.transaction(f),
+            | Fact::Returns { .. }
+            | Fact::Restates
+            | Fact::Restated => self.transaction(f),
             _ => self.consensus(f),
         }
     }
@@ -505,6 +550,8 @@ impl Fact {
                 write!(f, "{call} asks {at}: {op}, retry {retry}")
             }
             Fact::Returns { call, outcome } => write!(f, "{call} hears {outcome}"),
+            Fact::Restates => f.write_str("restates what is known"),
+            Fact::Restated => f.write_str("has restated"),
             _ => Ok(()),
         }
     }

@@ -46,7 +46,8 @@ pub enum Input {
     Synced { upto: u64 },
     /// The workbench asks for an operation.
     Ask { op: Op },
-    /// An observer has attached: say all that a newcomer must know.
+    /// An observer has attached: say all that a newcomer must know. That changes nothing for the
+    /// node: siblings do not hear it.
     Restate,
 }
 
@@ -136,7 +137,8 @@ impl Host {
         wall: Time,
         out: &mut Vec<Output>,
     ) -> Host {
-        let frame = Frame { now, wall, me: setup.me, boot, calls: 0, rng, effects: Vec::new() };
+        let (me, effects) = (setup.me, Vec::new());
+        let frame = Frame { now, wall, me, boot, starting: true, calls: 0, rng, effects };
         let mut host = Host {
             services: Vec::with_capacity(setup.stack.len()),
             timers: Vec::new(),
@@ -154,6 +156,7 @@ impl Host {
             host.services.push(service);
         }
         host.gather_restated(&mut effects);
+        host.frame.starting = false;
         host.settle(effects, out);
         host
     }
@@ -170,7 +173,7 @@ impl Host {
             Input::Wake => self.wake(&mut effects, out),
             Input::Synced { upto } => self.release(upto, out),
             Input::Ask { op } => self.ask(op, &mut effects),
-            Input::Restate => self.gather_restated(&mut effects),
+            Input::Restate => self.restate(out),
         }
         self.settle(effects, out);
     }
@@ -210,6 +213,20 @@ impl Host {
             let id = service.id();
             effects.extend(self.frame.effects.drain(..).map(|effect| (id, effect)));
         }
+    }
+
+    /// Says how things stand, to observers only.
+    fn restate(&mut self, out: &mut Vec<Output>) {
+        self.say(Output::Fact(Fact::Restates), &[], out);
+        for service in &self.services {
+            service.restate(&mut self.frame);
+        }
+        for effect in std::mem::take(&mut self.frame.effects) {
+            if let Effect::Emit(fact) = effect {
+                self.say(Output::Fact(fact), &[], out);
+            }
+        }
+        self.say(Output::Fact(Fact::Restated), &[], out);
     }
 
     fn wake(&mut self, effects: &mut VecDeque<(ServiceId, Effect)>, out: &mut Vec<Output>) {

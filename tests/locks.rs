@@ -3,7 +3,7 @@
 
 use netsplit::base::{NodeId, Span, Time};
 use netsplit::check::lock::Lock;
-use netsplit::check::{Check, Checks};
+use netsplit::check::{Check, Checks, Witness};
 use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, LetGo};
 use netsplit::plan::{self, Client, Load, Log, Plan};
@@ -173,9 +173,9 @@ fn clients_that_sleep_overlap_in_belief_and_no_rule_is_broken() {
         lab.until(round * 1_000 + 900);
         lab.command(&format!("resume c{who}"));
     }
-    let mut check = Lock::default();
+    let (mut check, witness) = (Lock::default(), Witness::of_nobody());
     for (at, event) in lab.events.iter().enumerate() {
-        assert_eq!(check.see(at, event), None);
+        assert_eq!(check.see(at, event, &witness), None);
     }
     assert!(check.overlaps() > 3, "a sleeper believes what is not so: {}", check.overlaps());
     assert_eq!(lab.broken(), None);

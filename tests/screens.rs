@@ -5,7 +5,7 @@
 
 use netsplit::base::placement::{Member, Ring, Shape};
 use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Outcome, Time};
-use netsplit::check::{Check, Checks, Violation};
+use netsplit::check::{Check, Checks, Violation, Witness};
 use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, Kind};
 use netsplit::plan::{self, Plan};
@@ -122,7 +122,7 @@ impl Check for Rule {
     fn about(&self) -> &'static str {
         self.about
     }
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    fn see(&mut self, at: usize, event: &Event, _: &Witness) -> Option<Violation> {
         if !(self.breaks)(&event.kind) {
             return None;
         }

@@ -15,8 +15,12 @@
 //! A range may change its owner while a transaction is in doubt. The new owner repeats the vote
 //! and carries the outcome out in the old one's place, so a vote is a statement about keys, and a
 //! participant is whoever speaks for them.
+//!
+//! A newcomer judges AC-3 and AC-6 of transactions that it saw from their begin, and LOCKHOLD of
+//! votes that it saw given. What an owner restates may be out of date, if it was deposed and could
+//! not be told, so it binds nobody.
 
-use super::{Check, Violation};
+use super::{Check, Violation, Witness};
 use crate::base::{Name, NodeId, Op, Transfer, TxnId};
 use crate::event::{Event, Fact, Kind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +33,8 @@ const REMEMBERED: usize = 4_096;
 #[derive(Debug, Default)]
 struct Txn {
     participants: Option<(Arc<[NodeId]>, usize)>,
+    /// Where it was seen to begin.
+    begun: Option<usize>,
     op: Option<Arc<Op>>,
     votes: BTreeMap<Name, Vote>,
     decided: Option<(bool, usize)>,
@@ -74,7 +80,11 @@ impl Atomic {
         txn: TxnId,
         op: &Arc<Op>,
         participants: &Arc<[NodeId]>,
+        fresh: bool,
     ) -> Option<Wrong> {
+        if !self.txns.contains_key(&txn) {
+            self.make_room();
+        }
         let known = self.txns.entry(txn).or_default();
         known.op = Some(op.clone());
         match &known.participants {
@@ -85,6 +95,7 @@ impl Atomic {
             Some(_) => None,
             None => {
                 known.participants = Some((participants.clone(), at));
+                known.begun = Some(at).filter(|_| fresh);
                 None
             }
         }
@@ -97,6 +108,7 @@ impl Atomic {
         txn: TxnId,
         yes: bool,
         keys: &Arc<[Name]>,
+        witness: &Witness,
     ) -> Option<Wrong> {
         let known = self.txns.entry(txn).or_default();
         for key in keys.iter() {
@@ -105,48 +117,60 @@ impl Atomic {
                 *vote = Vote { yes, node, at };
             }
         }
-        if !yes {
+        if !yes || witness.restates(node) {
             return None;
         }
         let mut wrong = None;
         for key in keys.iter().filter(|key| !known.settled.contains(*key)) {
             match self.locks.get(key) {
-                Some((holder, since)) if *holder != txn => {
+                Some((holder, since)) if *holder != txn && witness.saw(*since) => {
                     let what = format!(
                         "{node} votes yes to {txn} on {key}, which {holder} has locked and not \
                          given up"
                     );
                     wrong = Some(("LOCKHOLD", what, vec![*since]));
                 }
-                Some(_) => {}
-                None => drop(self.locks.insert(key.clone(), (txn, at))),
+                Some((holder, _)) if *holder == txn => {}
+                // Free, or nobody was there to see whether it was given up.
+                _ => drop(self.locks.insert(key.clone(), (txn, at))),
             }
         }
         wrong
     }
 
-    fn decides(&mut self, at: usize, txn: TxnId, commit: bool) -> Option<Wrong> {
+    fn decides(&mut self, at: usize, txn: TxnId, commit: bool, witness: &Witness) -> Option<Wrong> {
         let known = self.txns.entry(txn).or_default();
         if let Some((before, index)) = known.decided {
             let what = format!("{txn} was decided {} and is now {}", word(before), word(commit));
             return (before != commit).then(|| ("AC-2", what, vec![index]));
         }
         known.decided = Some((commit, at));
-        let (_, begun) = known.participants.as_ref().filter(|_| commit)?;
+        let begun = known.begun.filter(|begun| commit && witness.saw(*begun))?;
         let Some(Op::Transfer(Transfer { from, to, .. })) = known.op.as_deref() else {
             return None;
         };
         let voted_no = |key: &&Name| !known.votes.get(*key).is_some_and(|vote| vote.yes);
         let missing = [from, to].into_iter().find(voted_no)?;
         let (what, because) = match known.votes.get(missing) {
-            Some(vote) => (format!("{} voted no for {missing}", vote.node), vec![*begun, vote.at]),
-            None => (format!("nobody voted for {missing}"), vec![*begun]),
+            Some(vote) => (format!("{} voted no for {missing}", vote.node), vec![begun, vote.at]),
+            None => (format!("nobody voted for {missing}"), vec![begun]),
         };
         Some(("AC-3", format!("{txn} is committed although {what}"), because))
     }
 
-    fn carries_out(&mut self, at: usize, node: NodeId, fact: &Fact) -> Option<Wrong> {
+    fn carries_out(
+        &mut self,
+        at: usize,
+        node: NodeId,
+        fact: &Fact,
+        witness: &Witness,
+    ) -> Option<Wrong> {
         let Fact::Resolves { txn, commit, changes } = fact else { return None };
+        if witness.restates(node) && !self.txns.contains_key(txn) {
+            self.txns.insert(*txn, Txn { over: true, ..Txn::default() });
+            self.over.push_back(*txn);
+            self.make_room();
+        }
         let known = self.txns.entry(*txn).or_default();
         let contradiction = known.carried_out.iter().find(|(_, (other, _))| other != commit).map(
             |(other, before)| {
@@ -162,7 +186,8 @@ impl Atomic {
             Some((true, _)) => None,
             _ if !commit => None,
             Some((false, index)) => Some(vec![index]),
-            None => Some(Vec::new()),
+            // Of one that is long over, or was not seen to begin, nobody remembers the decision.
+            None => known.begun.filter(|begun| witness.saw(*begun)).map(|begun| vec![begun]),
         };
         let undecided = undecided.map(|because| {
             let what = format!("{node} carries out commit of {txn}, which was not decided");
@@ -184,12 +209,16 @@ impl Atomic {
         {
             self.over.push_back(txn);
         }
-        if self.over.len() > REMEMBERED
+        None
+    }
+
+    /// Forgets those that have been over for the longest.
+    fn make_room(&mut self) {
+        while self.over.len() > REMEMBERED
             && let Some(oldest) = self.over.pop_front()
         {
             self.txns.remove(&oldest);
         }
-        None
     }
 }
 
@@ -202,13 +231,26 @@ impl Check for Atomic {
         "A transaction commits everywhere or nowhere, and only if all voted yes."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    /// Any transaction may be over by now, and any key free.
+    fn gap(&mut self, _: NodeId) {
+        self.locks.clear();
+        let open = self.txns.iter_mut().filter(|(_, txn)| !txn.over);
+        self.over.extend(open.map(|(id, txn)| {
+            txn.over = true;
+            *id
+        }));
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let Kind::Fact(fact) = &event.kind else { return None };
+        let (node, fresh) = (event.node, !witness.restates(event.node));
         let (rule, what, because) = match fact {
-            Fact::Begins { txn, op, participants, .. } => self.begins(at, *txn, op, participants),
-            Fact::Votes { txn, yes, keys } => self.votes(at, event.node, *txn, *yes, keys),
-            Fact::Decides { txn, commit } => self.decides(at, *txn, *commit),
-            Fact::Resolves { .. } => self.carries_out(at, event.node, fact),
+            Fact::Begins { txn, op, participants, .. } => {
+                self.begins(at, *txn, op, participants, fresh)
+            }
+            Fact::Votes { txn, yes, keys } => self.votes(at, node, *txn, *yes, keys, witness),
+            Fact::Decides { txn, commit } => self.decides(at, *txn, *commit, witness),
+            Fact::Resolves { .. } => self.carries_out(at, node, fact, witness),
             Fact::Ends { txn } => self.ends(*txn),
             _ => None,
         }?;
@@ -262,7 +304,8 @@ mod tests {
             node: NodeId::node(*node),
             kind: Kind::Fact(fact.clone()),
         };
-        let see = |(at, fact)| check.see(at, &event(fact));
+        let witness = Witness::of_nobody();
+        let see = |(at, fact)| check.see(at, &event(fact), &witness);
         facts.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
     }
 

@@ -11,16 +11,23 @@
 //! ([`Fact::Resolves`]), so a lost update, a half transaction and a change that vanished with a
 //! node all show, whether or not a client ever looks.
 //!
+//! A newcomer takes the first change of each account that it sees for granted, and asks for both
+//! sides only of transactions that it saw begin. It does not know what was written by hand before.
+//!
 //! An account that somebody writes to by hand (`c1 put acct/1=5`) is no longer watched: such a
 //! write may make money, and nothing is wrong with that.
 
-use super::{Check, Violation};
-use crate::base::{Name, Op, TxnId};
+use super::{Check, Violation, Witness};
+use crate::base::{Name, NodeId, Op, TxnId};
 use crate::event::{Change, Event, Fact, Kind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many transactions are remembered.
 const REMEMBERED: usize = 4_096;
+
+/// How many of the last transactions of each account are known, whatever else is forgotten: a new
+/// owner may state them again much later.
+const LAST: usize = 16;
 
 /// The keys that are accounts.
 const ACCOUNT: &str = "acct/";
@@ -29,17 +36,25 @@ const ACCOUNT: &str = "acct/";
 #[derive(Debug, Default)]
 struct Txn {
     changes: BTreeMap<Name, (i64, i64, usize)>,
-    /// Where it began; none if the run was joined later.
+    /// Where it was seen to begin.
     begun: Option<usize>,
     committed: bool,
+}
+
+/// What is known of an account that ever changed.
+#[derive(Debug)]
+struct Account {
+    balance: i64,
+    /// The event that said so.
+    at: usize,
+    last: VecDeque<TxnId>,
 }
 
 /// The check.
 #[derive(Debug)]
 pub struct Bank {
     opening: i64,
-    /// The balance of each account that ever changed, and the event that said so.
-    balances: BTreeMap<Name, (i64, usize)>,
+    accounts: BTreeMap<Name, Account>,
     txns: BTreeMap<TxnId, Txn>,
     order: VecDeque<TxnId>,
     by_hand: BTreeSet<Name>,
@@ -52,7 +67,7 @@ impl Bank {
     pub fn new(opening: i64) -> Bank {
         Bank {
             opening,
-            balances: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             txns: BTreeMap::new(),
             order: VecDeque::new(),
             by_hand: BTreeSet::new(),
@@ -71,7 +86,13 @@ impl Bank {
         self.txns.entry(txn).or_default()
     }
 
-    fn carried_out(&mut self, at: usize, txn: TxnId, changes: &[Change]) -> Option<Wrong> {
+    fn carried_out(
+        &mut self,
+        at: usize,
+        txn: TxnId,
+        changes: &[Change],
+        witness: &Witness,
+    ) -> Option<Wrong> {
         let mut wrong = None;
         for change in changes {
             let said = (change.before, change.after, at);
@@ -81,19 +102,37 @@ impl Bank {
                 continue;
             }
             known.changes.insert(change.key.clone(), said);
-            let found = self.balance(at, txn, change).or_else(|| self.sum(txn));
+            let found = self.balance(at, txn, change, witness).or_else(|| self.sum(txn));
             wrong = wrong.or(found);
         }
         wrong
     }
 
-    fn balance(&mut self, at: usize, txn: TxnId, change: &Change) -> Option<Wrong> {
+    fn balance(
+        &mut self,
+        at: usize,
+        txn: TxnId,
+        change: &Change,
+        witness: &Witness,
+    ) -> Option<Wrong> {
         let Change { key, before, after } = change;
         if !key.as_str().starts_with(ACCOUNT) || self.by_hand.contains(key) {
             return None;
         }
-        let last = self.balances.insert(key.clone(), (*after, at));
-        let (balance, index) = last.unwrap_or((self.opening, at));
+        let opening = if witness.is_whole() { self.opening } else { *before };
+        let new = Account { balance: opening, at, last: VecDeque::new() };
+        let account = self.accounts.entry(key.clone()).or_insert(new);
+        if account.last.contains(&txn) {
+            return None;
+        }
+        account.last.push_back(txn);
+        if account.last.len() > LAST {
+            account.last.pop_front();
+        }
+        // What happened to it while somebody was not heard of, nobody knows.
+        let known = account.at == at || witness.saw(account.at);
+        let (balance, index) = if known { (account.balance, account.at) } else { (*before, at) };
+        (account.balance, account.at) = (*after, at);
         let because = if index == at { Vec::new() } else { vec![index] };
         if balance != *before {
             let what = format!("{txn} found {before} in {key}, where {balance} was left");
@@ -104,9 +143,9 @@ impl Bank {
     }
 
     /// The coordinator says that both sides have carried it out: then both have said so.
-    fn ends(&self, txn: TxnId) -> Option<Wrong> {
+    fn ends(&self, txn: TxnId, witness: &Witness) -> Option<Wrong> {
         let Txn { changes, begun, committed } = self.txns.get(&txn)?;
-        let begun = (*begun).filter(|_| *committed)?;
+        let begun = (*begun).filter(|begun| *committed && witness.saw(*begun))?;
         let what = format!("{txn} is over, and only {} of its 2 sides changed", changes.len());
         let because = changes.values().map(|(_, _, index)| *index);
         (changes.len() < 2).then(|| ("BANK-1", what, [begun].into_iter().chain(because).collect()))
@@ -132,19 +171,27 @@ impl Check for Bank {
         "Transfers neither make money nor lose any."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    /// Any account may have changed since.
+    fn gap(&mut self, _: NodeId) {
+        self.accounts.clear();
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let Kind::Fact(fact) = &event.kind else { return None };
+        let fresh = !witness.restates(event.node);
         let (rule, what, mut because) = match fact {
-            Fact::Resolves { txn, commit: true, changes } => self.carried_out(at, *txn, changes)?,
+            Fact::Resolves { txn, commit: true, changes } if fresh => {
+                self.carried_out(at, *txn, changes, witness)?
+            }
             Fact::Decides { txn, commit: true } => {
                 self.remember(*txn).committed = true;
                 return None;
             }
-            Fact::Begins { txn, .. } => {
+            Fact::Begins { txn, .. } if fresh => {
                 self.remember(*txn).begun = Some(at);
                 return None;
             }
-            Fact::Ends { txn } => self.ends(*txn)?,
+            Fact::Ends { txn } => self.ends(*txn, witness)?,
             Fact::Invokes { op, .. } => {
                 if let Op::Put { key, .. } | Op::Add { key, .. } = &**op {
                     self.by_hand.insert(key.clone());
@@ -175,7 +222,8 @@ mod tests {
             let fact = Fact::Resolves { txn, commit: true, changes: Arc::from(*changes) };
             Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) }
         };
-        let see = |(at, one)| bank.see(at, &event(one));
+        let witness = Witness::of_nobody();
+        let see = |(at, one)| bank.see(at, &event(one), &witness);
         resolved.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
     }
 
@@ -202,7 +250,8 @@ mod tests {
         let mut bank = Bank::new(100);
         let txn = TxnId { coordinator: NodeId::node(1), number: 1 };
         let mut see = |fact| {
-            bank.see(0, &Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) })
+            let event = Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) };
+            bank.see(0, &event, &Witness::of_nobody())
         };
         let op = Arc::new("transfer acct/1 acct/2 10".parse().expect("an operation"));
         let participants = [NodeId::node(2)].into();
@@ -219,7 +268,8 @@ mod tests {
         let op = Arc::new("put acct/1=5".parse().expect("an operation"));
         let at = NodeId::node(1);
         let fact = Fact::Invokes { call: CallId::default(), op, at, retry: 0 };
-        bank.see(0, &Event { at: Time::ZERO, node: at, kind: Kind::Fact(fact) });
+        let event = Event { at: Time::ZERO, node: at, kind: Kind::Fact(fact) };
+        bank.see(0, &event, &Witness::of_nobody());
         assert_eq!(broken(&mut bank, &[(1, &[change("acct/1", 5, 4)])]), [""; 0]);
     }
 }

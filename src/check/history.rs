@@ -16,12 +16,16 @@
 //! An operation whose outcome is unknown, or whose client died, may have taken effect or may do so
 //! at any time later; it binds nobody. A definite refusal must never take effect.
 //!
-//! CLIENT-3 and CLIENT-4 need the whole history and rest when the run was joined later. They leave
-//! keys alone that transactions or both kinds of writes touch: `txn` judges money.
+//! A newcomer does not know what was written before, or is still to take effect. CLIENT-3 rests
+//! then, and of CLIENT-4 is left that a counter never falls. An operation that was under way when
+//! it came may have begun before anything that it saw.
+//!
+//! CLIENT-3 and CLIENT-4 leave keys alone that transactions or both kinds of writes touch: `txn`
+//! judges money.
 
-use super::{Check, Violation};
-use crate::base::{CallId, Name, Op, Outcome, Transfer};
-use crate::event::{Event, Fact, Kind};
+use super::{Check, Violation, Witness};
+use crate::base::{CallId, Name, NodeId, Op, Outcome, Transfer};
+use crate::event::{Event, Fact};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -61,8 +65,6 @@ struct Key {
 pub struct History {
     keys: BTreeMap<Name, Key>,
     calls: BTreeMap<CallId, Call>,
-    /// Whether the run was seen from its start; unknown before the first event.
-    whole: Option<bool>,
     acknowledged: u64,
     unknown: u64,
 }
@@ -86,15 +88,20 @@ impl Check for History {
         "Acknowledged writes survive, and nobody reads what is stale or was never written."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
-        let from_start = matches!(event.kind, Kind::Started { boot: 1, .. });
-        self.whole.get_or_insert(from_start);
+    /// Any call may be over.
+    fn gap(&mut self, node: NodeId) {
+        self.calls.retain(|call, _| node != NodeId::BENCH && call.client != node);
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let broken = match event.fact()? {
-            Fact::Invokes { call, op, .. } => {
-                self.invoked(*call, op);
+            Fact::Invokes { call, op, retry, .. } => {
+                self.invoked(*call, op, *retry == 0 && !witness.restates(event.node));
                 None
             }
-            Fact::Returns { call, outcome } => self.returned(at, *call, outcome),
+            Fact::Returns { call, outcome } => {
+                self.returned(at, *call, outcome, witness.is_whole())
+            }
             _ => None,
         };
         broken.map(|Broken { rule, what, because }| {
@@ -122,7 +129,7 @@ impl History {
         self.keys.get_mut(name).expect("it was put in just now")
     }
 
-    fn invoked(&mut self, id: CallId, op: &Arc<Op>) {
+    fn invoked(&mut self, id: CallId, op: &Arc<Op>, fresh: bool) {
         if self.calls.contains_key(&id) {
             return;
         }
@@ -147,13 +154,19 @@ impl History {
             _ => return,
         };
         let Key { floor, acked, .. } = *self.key(name);
+        let floor = if fresh { floor } else { (0, 0) };
         self.calls.insert(id, Call { op: op.clone(), floor, acked });
     }
 
-    fn returned(&mut self, at: usize, id: CallId, outcome: &Outcome) -> Option<Broken> {
+    fn returned(
+        &mut self,
+        at: usize,
+        id: CallId,
+        outcome: &Outcome,
+        whole: bool,
+    ) -> Option<Broken> {
         self.unknown += u64::from(*outcome == Outcome::Unknown);
         let call = self.calls.remove(&id)?;
-        let whole = self.whole == Some(true);
         let (Op::Get { key: name } | Op::Put { key: name, .. } | Op::Add { key: name, .. }) =
             &*call.op
         else {
@@ -172,8 +185,7 @@ impl History {
             Outcome::Value { value, version } => {
                 let late = version < call.floor.0;
                 let told = key.tell(name, id, &call, (late, version), value);
-                let explained = || key.explain(name, id, &call, (version, value));
-                let broken = told.or_else(|| if whole { explained() } else { None });
+                let broken = told.or_else(|| key.explain(name, id, &call, (version, value), whole));
                 key.note(at, version, value);
                 broken
             }
@@ -189,7 +201,7 @@ impl History {
                         let what = format!("{id} put {put} to {name} and hears {value}");
                         broken("CLIENT-2", None, what)
                     }
-                    Op::Add { .. } if whole => key.counted(name, id, &call, Some(value)),
+                    Op::Add { .. } => key.counted(name, id, &call, Some(value), whole),
                     _ => None,
                 };
                 let broken = told.or_else(wrong);
@@ -262,9 +274,13 @@ impl Key {
         id: CallId,
         call: &Call,
         (version, value): (u64, Option<i64>),
+        whole: bool,
     ) -> Option<Broken> {
         if self.add {
-            return self.counted(name, id, call, value);
+            return self.counted(name, id, call, value, whole);
+        }
+        if !whole {
+            return None;
         }
         // A version that is known was compared; one that is older than all known was forgotten. A
         // new version of the value before it is no other value.
@@ -279,20 +295,39 @@ impl Key {
         broken("CLIENT-3", None, what)
     }
 
-    fn counted(&self, name: &Name, id: CallId, call: &Call, value: Option<i64>) -> Option<Broken> {
+    fn counted(
+        &self,
+        name: &Name,
+        id: CallId,
+        call: &Call,
+        value: Option<i64>,
+        whole: bool,
+    ) -> Option<Broken> {
         let own = match *call.op {
             Op::Add { by, .. } => i128::from(by),
             _ => 0,
         };
-        let (count, least) = (value.map_or(0, i128::from), call.acked + own);
-        if self.put || self.other || (least..=self.added).contains(&count) {
+        let count = value.map_or(0, i128::from);
+        let (least, most) = match whole {
+            true => (call.acked + own, self.added),
+            false => (self.told_at(call.floor.0)? + own, i128::MAX),
+        };
+        if self.put || self.other || (least..=most).contains(&count) {
             return None;
         }
         let added = self.added;
-        let what = format!(
-            "{id} finds {name} at {count}, but {least} had been acknowledged and {added} added"
-        );
+        let what = match whole {
+            true => format!(
+                "{id} finds {name} at {count}, but {least} had been acknowledged and {added} added"
+            ),
+            false => format!("{id} finds {name} at {count}, but it had been at {least}"),
+        };
         broken("CLIENT-4", Some(call.floor.1), what)
+    }
+
+    /// The value of a version, if somebody was told.
+    fn told_at(&self, version: u64) -> Option<i128> {
+        self.versions.get(&version).map(|(value, _)| value.map_or(0, i128::from))
     }
 
     fn note(&mut self, at: usize, version: u64, value: Option<i64>) {
@@ -329,12 +364,14 @@ impl std::fmt::Display for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{NodeId, Refusal, Time};
+    use crate::base::{Refusal, Time};
+    use crate::event::Kind;
 
     /// Shows what clients did: `c1/1 get x` begins an operation, the other kind of line ends one.
     #[derive(Default)]
     struct Lab {
         check: History,
+        witness: Witness,
         at: usize,
     }
 
@@ -344,15 +381,13 @@ mod tests {
 
     impl Lab {
         fn new() -> Lab {
-            let mut lab = Lab::default();
-            lab.see(Kind::Started { boot: 1, records: 0, torn: false });
-            lab
+            Lab { witness: Witness::of_nobody(), ..Lab::default() }
         }
 
         fn see(&mut self, kind: Kind) -> Option<&'static str> {
             self.at += 1;
             let event = Event { at: Time::ZERO, node: NodeId::client(1), kind };
-            self.check.see(self.at, &event).map(|violation| violation.rule)
+            self.check.see(self.at, &event, &self.witness).map(|violation| violation.rule)
         }
 
         fn ask(&mut self, call: CallId, op: &str) {
@@ -434,9 +469,10 @@ mod tests {
     #[test]
     fn a_run_that_was_joined_later_is_judged_by_versions_alone() {
         let mut lab = Lab::default();
-        lab.see(Kind::Resumed);
         assert_eq!(lab.done(id(1, 1), "get x", read(5, 9)), None);
         assert_eq!(lab.done(id(1, 2), "add n 1", written(700, 9)), None);
         assert_eq!(lab.done(id(1, 3), "get x", read(4, 8)), Some("CLIENT-1"));
+        assert_eq!(lab.done(id(1, 4), "add n 1", written(700, 10)), Some("CLIENT-4"));
+        assert_eq!(lab.done(id(1, 5), "add n 1", written(900, 11)), None, "others add too");
     }
 }

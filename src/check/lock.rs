@@ -13,12 +13,15 @@
 //! counted ([`Lock::overlaps`]). Legal too: a rejected write, and an old holder's write that is
 //! accepted before the new holder's first.
 //!
+//! A newcomer hears from every replica how each lock stands as of the last slot that the replica
+//! applied, and judges from the newest of these on.
+//!
 //! Sources: Burrows 2006, section 2.4; Kleppmann, *How to do distributed locking* (2016).
 
-use super::{Check, Violation};
+use super::{Check, Violation, Witness};
 use crate::base::{CallId, Entry, Name, NodeId, Op, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How many statements about one lock are kept, to compare other replicas' with.
@@ -55,7 +58,9 @@ struct Held {
 struct Ghost {
     /// All statements about slots up to here are taken in.
     slot: Slot,
-    /// This replica is telling how the lock was at `slot`, where the ghost begins.
+    /// The ghost begins with how the lock stood after this slot.
+    base: Slot,
+    /// This replica told how that was.
     told_by: Option<NodeId>,
     held: Option<Held>,
     queue: VecDeque<CallId>,
@@ -68,6 +73,8 @@ struct Ghost {
 #[derive(Debug, Default)]
 pub struct Lock {
     ghosts: BTreeMap<Name, Ghost>,
+    /// Who is just telling how locks stand.
+    telling: BTreeSet<NodeId>,
     /// What each replica applied last.
     applied: BTreeMap<NodeId, (Slot, Arc<Entry>)>,
     /// The last slot that any replica applied.
@@ -88,13 +95,31 @@ impl Check for Lock {
          writes do not pass its fence."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    /// Replicas say everything, so that the others make up for what one was not heard to say. If
+    /// all were missed, nothing is judged before one has told how things stand.
+    fn gap(&mut self, node: NodeId) {
+        let hit = |who: NodeId| node == NodeId::BENCH || who == node;
+        self.believers.values_mut().for_each(|all| all.retain(|who| !hit(*who)));
+        self.applied.retain(|who, _| !hit(*who));
+        self.telling.retain(|who| !hit(*who));
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let broken = match &event.kind {
             Kind::Killed { .. } => {
+                self.telling.remove(&event.node);
                 self.believers.values_mut().for_each(|all| all.retain(|who| *who != event.node));
                 None
             }
-            Kind::Fact(fact) => self.hear(at, event.node, fact),
+            // Before it says how things stand, something may be missing before what it says.
+            Kind::Fact(fact)
+                if slot_of(fact).is_some()
+                    && witness.misses(event.node)
+                    && !witness.restates(event.node) =>
+            {
+                None
+            }
+            Kind::Fact(fact) => self.hear(at, event.node, fact, witness.restates(event.node)),
             _ => None,
         };
         broken.map(|Broken { rule, what, because }| {
@@ -115,15 +140,31 @@ fn broken(rule: &'static str, because: Option<usize>, what: String) -> Option<Br
     Some(Broken { rule, what, because })
 }
 
+/// The slot that a statement of a replica is about.
+fn slot_of(fact: &Fact) -> Option<Slot> {
+    match fact {
+        Fact::Applies { slot, .. }
+        | Fact::Granted { slot, .. }
+        | Fact::Queued { slot, .. }
+        | Fact::Renewed { slot, .. }
+        | Fact::Freed { slot, .. }
+        | Fact::LockIs { slot, .. } => Some(*slot),
+        _ => None,
+    }
+}
+
 impl Lock {
     /// How often a client began to believe that it holds a lock while another did.
     pub fn overlaps(&self) -> u64 {
         self.overlaps
     }
 
-    fn hear(&mut self, at: usize, node: NodeId, fact: &Fact) -> Option<Broken> {
+    fn hear(&mut self, at: usize, node: NodeId, fact: &Fact, again: bool) -> Option<Broken> {
         match fact {
+            // What came of it is not said again.
+            Fact::Applies { .. } if again => None,
             Fact::Applies { slot, entry, .. } => {
+                self.telling.remove(&node);
                 self.newest = self.newest.max(*slot);
                 self.applied.insert(node, (*slot, entry.clone()));
                 None
@@ -144,8 +185,12 @@ impl Lock {
             Fact::Freed { slot, lock, token, why } => {
                 self.say(at, node, *slot, lock, Deed::Freed, Said::Freed(*token, *why))
             }
-            Fact::Guards { resource, call, token, accepted: true, .. } => {
-                self.guard(at, resource, *call, *token)
+            Fact::Restated => {
+                self.telling.remove(&node);
+                None
+            }
+            Fact::Guards { resource, call, token, highest, accepted: true } => {
+                self.guard(at, resource, *call, (*token, *highest))
             }
             Fact::Holds { lock, .. } => {
                 let all = self.believers.entry(lock.clone()).or_default();
@@ -182,8 +227,9 @@ impl Lock {
         if slot > ghost.slot {
             // Who holds it and who waits is said next; of slots up to here, nothing else is judged.
             let held = Held { call: CallId::default(), token, renewals, at };
-            let (held, told_by) = (Some(held), Some(node));
-            *ghost = Ghost { slot, told_by, held, token, token_at: at, ..Ghost::default() };
+            let (held, told_by, token_at) = (Some(held), Some(node), at);
+            self.telling.insert(node);
+            *ghost = Ghost { slot, base: slot, told_by, held, token, token_at, ..Ghost::default() };
         }
     }
 
@@ -196,16 +242,16 @@ impl Lock {
         deed: Deed,
         said: Said,
     ) -> Option<Broken> {
+        let tells = self.telling.contains(&node);
         let ghost = self.ghosts.entry(lock.clone()).or_default();
         if let Some((before, then)) = ghost.said.get(&(slot, deed)) {
             let what = format!("{node} says {said:?} of {lock} in slot {slot}, not {before:?}");
             return if *before == said { None } else { broken("LOCK-8", Some(*then), what) };
         }
-        let told = ghost.told_by == Some(node) && slot <= ghost.slot;
-        if told {
+        if tells && ghost.told_by == Some(node) && slot <= ghost.base {
             ghost.take_restated(slot, said, at);
         }
-        if told || slot < ghost.slot {
+        if slot <= ghost.base || slot < ghost.slot {
             return None;
         }
         (ghost.slot, ghost.told_by) = (slot, None);
@@ -227,13 +273,24 @@ impl Lock {
         }
     }
 
-    fn guard(&mut self, at: usize, resource: &Name, call: CallId, token: Token) -> Option<Broken> {
+    /// The resource says itself which token was the highest, which a newcomer did not see.
+    fn guard(
+        &mut self,
+        at: usize,
+        resource: &Name,
+        call: CallId,
+        (token, said): (Token, Token),
+    ) -> Option<Broken> {
         let (highest, then) = self.fences.get(resource).copied().unwrap_or_default();
         if token < highest {
             let what = format!(
                 "{resource} accepts {call} with token {token} after it accepted token {highest}"
             );
             return broken("FENCE-2", Some(then), what);
+        }
+        if token < said {
+            let what = format!("{resource} accepts {call} with token {token} after token {said}");
+            return broken("FENCE-2", None, what);
         }
         self.fences.insert(resource.clone(), (token, at));
         None
@@ -361,7 +418,8 @@ mod tests {
         let mut check = Lock::default();
         let mut see = |(at, (node, fact)): (usize, &(u16, Fact))| {
             let kind = Kind::Fact(fact.clone());
-            check.see(at, &Event { at: Time::ZERO, node: NodeId::node(*node), kind })
+            let event = Event { at: Time::ZERO, node: NodeId::node(*node), kind };
+            check.see(at, &event, &Witness::of_nobody())
         };
         facts.iter().enumerate().filter_map(&mut see).map(|violation| violation.rule).collect()
     }
@@ -467,7 +525,7 @@ mod tests {
         let lets_go = Fact::LetsGo { lock: name(), token: 1, why: LetGo::RanOut };
         let mut see = |client, kind| {
             let event = Event { at: Time::ZERO, node: NodeId::client(client), kind };
-            assert_eq!(check.see(0, &event), None);
+            assert_eq!(check.see(0, &event, &Witness::of_nobody()), None);
             check.overlaps()
         };
         assert_eq!(see(1, Kind::Fact(holds.clone())), 0);

@@ -9,9 +9,11 @@
 //! The digest that replicas state is the same before and after an entry that has no effect, which
 //! is how MP-4 tells a repeated command from a command that is carried out again.
 //!
+//! A newcomer is told of every replica's last slots, and judges all that comes after.
+//!
 //! The last 65,536 slots and the last 128 calls of each client are kept.
 
-use super::{Check, Expect, Violation};
+use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, Entry, NodeId, Op, Slot};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
@@ -34,7 +36,7 @@ struct Applied {
 #[derive(Debug)]
 pub struct Log {
     slots: BTreeMap<Slot, Applied>,
-    /// Up to where each node has applied.
+    /// Up to where each node has applied, if that is known.
     upto: BTreeMap<NodeId, (Slot, usize)>,
     /// In which slot each call took effect first, by client and number.
     effects: BTreeMap<NodeId, BTreeMap<u64, (Slot, usize)>>,
@@ -53,15 +55,20 @@ impl Check for Log {
         "Replicas apply the same entries in the same order without gaps, and each command once."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    fn gap(&mut self, node: NodeId) {
+        self.upto.retain(|who, _| node != NodeId::BENCH && *who != node);
+    }
+
+    fn see(&mut self, at: usize, event: &Event, _: &Witness) -> Option<Violation> {
         match &event.kind {
             // What was applied is gone, unless a snapshot brings it back.
             Kind::Started { .. } => {
-                self.upto.remove(&event.node);
+                self.upto.insert(event.node, (0, at));
                 None
             }
             Kind::Fact(Fact::Snapshot { slot, digest }) => {
-                self.upto.insert(event.node, (*slot, at));
+                let upto = self.upto.entry(event.node).or_insert((*slot, at));
+                *upto = (*upto).max((*slot, at));
                 self.agrees(at, event.node, *slot, None, *digest)
             }
             Kind::Fact(Fact::Applies { slot, entry, digest }) => {
@@ -86,7 +93,7 @@ impl Log {
         entry: &Arc<Entry>,
         digest: u64,
     ) -> Option<Violation> {
-        let upto = self.upto.entry(node).or_default();
+        let upto = self.upto.entry(node).or_insert((slot, at));
         let (last, then) = *upto;
         // A slot that was applied before is repeated for a newcomer.
         let gap = slot > last + 1;

@@ -9,7 +9,11 @@
 //!
 //! What is legal is not reported: two leaders in different ballots, a client that believes it holds
 //! an expired lock while its writes are rejected, an operation that timed out and takes effect
-//! later, a fact that is repeated after a restart.
+//! later, a fact that is repeated after a restart or for a newcomer.
+//!
+//! Who looks in late ([`Checks::partial`]) or misses events ([`Kind::Missed`]) is told how things
+//! stand, and judges from there: each check says below its rules what it can judge then. What was
+//! seen and what not is kept in one place, [`Witness`].
 //!
 //! | check | file | rules |
 //! |---|---|---|
@@ -32,10 +36,14 @@ pub mod log;
 pub mod paxos;
 pub mod progress;
 pub mod ring;
+mod witness;
 
-use crate::base::{NodeId, Span};
+use crate::base::{NodeId, Span, Time};
 use crate::event::Event;
+#[cfg(doc)]
+use crate::event::Kind;
 use std::fmt;
+pub use witness::Witness;
 
 /// One property family.
 pub trait Check: fmt::Debug + Send {
@@ -46,7 +54,14 @@ pub trait Check: fmt::Debug + Send {
     fn about(&self) -> &'static str;
 
     /// Takes in event number `at` of the run. Some, if that event shows the property to be broken.
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation>;
+    /// `witness` knows what of the run was seen, this event included.
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation>;
+
+    /// Events of `node` (of all, for [`NodeId::BENCH`]) were missed: forgets what may have changed
+    /// in them. Comes before the event that shows it.
+    fn gap(&mut self, node: NodeId) {
+        let _ = node;
+    }
 
     /// The run is over: what is broken because something never happened.
     fn finish(&mut self) -> Option<Violation> {
@@ -145,6 +160,7 @@ struct Watched {
 #[derive(Debug)]
 pub struct Checks {
     all: Vec<Watched>,
+    witness: Witness,
     seen: usize,
     finished: bool,
 }
@@ -164,12 +180,14 @@ pub struct Standing<'a> {
     pub first: Option<&'a Violation>,
     /// How many events broke it.
     pub count: u64,
+    /// It speaks only for what happened since then; none if for the whole run.
+    pub since: Option<Time>,
 }
 
 impl Checks {
-    /// Every check there is, for such a cluster.
+    /// Every check there is, for such a cluster, seen from its start.
     pub fn all(expect: &Expect) -> Checks {
-        Checks::of([
+        let checks = Checks::of([
             Box::new(paxos::Paxos::new(expect)) as Box<dyn Check>,
             Box::new(log::Log::new(expect)),
             Box::new(atomic::Atomic::new()),
@@ -178,13 +196,21 @@ impl Checks {
             Box::new(lock::Lock::default()),
             Box::new(history::History::default()),
             Box::new(progress::Progress::new(expect)),
-        ])
+        ]);
+        Checks { witness: Witness::whole(expect), ..checks }
+    }
+
+    /// Every check there is, for a cluster that has been running before anybody looked. Each
+    /// process is to say how things stand first.
+    pub fn partial(expect: &Expect) -> Checks {
+        Checks { witness: Witness::partial(expect), ..Checks::all(expect) }
     }
 
     /// Only these.
     pub fn of(checks: impl IntoIterator<Item = Box<dyn Check>>) -> Checks {
         let watch = |check| Watched { check, first: None, count: 0 };
-        Checks { all: checks.into_iter().map(watch).collect(), seen: 0, finished: false }
+        let all = checks.into_iter().map(watch).collect();
+        Checks { all, witness: Witness::of_nobody(), seen: 0, finished: false }
     }
 
     /// Shows the next event to all checks. True if one of them was broken for the first time.
@@ -192,8 +218,12 @@ impl Checks {
         let at = self.seen;
         self.seen += 1;
         let mut news = false;
+        let missed = self.witness.see(at, event);
         for watched in &mut self.all {
-            if let Some(violation) = watched.check.see(at, event) {
+            if let Some(node) = missed {
+                watched.check.gap(node);
+            }
+            if let Some(violation) = watched.check.see(at, event, &self.witness) {
                 news |= watched.note(violation);
             }
         }
@@ -220,7 +250,8 @@ impl Checks {
 
     /// How each check stands, in order.
     pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
-        self.all.iter().map(Watched::standing)
+        let since = self.witness.since();
+        self.all.iter().map(move |watched| Standing { since, ..watched.standing() })
     }
 
     /// The first violation of each check that was broken, in the order of checks.
@@ -257,6 +288,7 @@ impl Watched {
             waits_for,
             first: self.first.as_ref(),
             count: self.count,
+            since: None,
         }
     }
 }
@@ -278,7 +310,7 @@ mod tests {
         fn about(&self) -> &'static str {
             "Nobody freezes."
         }
-        fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+        fn see(&mut self, at: usize, event: &Event, _: &Witness) -> Option<Violation> {
             let what = format!("{} freezes", event.node);
             let broken = event.kind == Kind::Paused;
             broken.then(|| Violation {

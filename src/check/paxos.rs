@@ -14,10 +14,17 @@
 //! PAX-5 is the inductive heart: where it breaks, PAX-1 breaks some steps later. Together they are
 //! the invariant of `Voting.tla` (TLA+ examples), read from what acceptors say of themselves.
 //!
+//! A newcomer hears from every acceptor what it has promised and its last votes. What contradicts
+//! them is found as ever. Three conclusions are drawn from silence: that something was never
+//! proposed, asked for, or chosen. The first needs a ballot that was seen from its `Prepares` on,
+//! the second a client that was heard to ask before; the third counts whoever is unknown, or has
+//! cut the slot off, as a vote in favour. Promises of acceptors that are unknown (down) are taken
+//! for given.
+//!
 //! A slot of the log is forgotten some time after every node has applied it, or when there are too
 //! many.
 
-use super::{Check, Expect, Violation};
+use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, Entry, NodeId, Slot};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
@@ -53,8 +60,10 @@ struct SlotState {
 }
 
 /// What one acceptor has said.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Acceptor {
+    /// Whether it has promised just this, or this at the least.
+    known: bool,
     promised: Ballot,
     /// In which event.
     at: usize,
@@ -63,15 +72,25 @@ struct Acceptor {
     cut: Slot,
 }
 
+/// The first use of a ballot.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    /// In which life of its owner.
+    boot: u32,
+    /// In which event.
+    at: usize,
+    /// Whether that was its `Prepares`: nothing was proposed in it before.
+    prepared: bool,
+}
+
 /// One instance: the decree, or the log.
 #[derive(Debug, Default)]
 struct Instance {
     acceptors: Vec<Acceptor>,
-    /// Which life of its owner used a ballot, and in which event.
-    ballots: BTreeMap<Ballot, (u32, usize)>,
+    ballots: BTreeMap<Ballot, Use>,
     slots: BTreeMap<Slot, SlotState>,
     forgotten: Slot,
-    /// Votes that were restated since a start, by node.
+    /// Votes that were restated since a start or for a newcomer, by node.
     restated: BTreeMap<NodeId, Vec<(Slot, Ballot)>>,
 }
 
@@ -111,26 +130,50 @@ impl Check for Paxos {
         "At most one value is chosen in a slot, somebody proposed it, and no acceptor breaks a promise."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    fn gap(&mut self, node: NodeId) {
+        let hit = |who: NodeId| node == NodeId::BENCH || who == node;
+        self.boots.retain(|who, _| !hit(*who));
+        self.asked.retain(|who, _| !hit(*who));
+        for instance in [&mut self.decree, &mut self.log] {
+            instance.restated.retain(|who, _| !hit(*who));
+            for (who, acceptor) in self.nodes.iter().zip(&mut instance.acceptors) {
+                acceptor.known &= !hit(*who);
+            }
+        }
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let node = event.node;
         let seen = |slot, ballot| Seen { at, node, slot, ballot };
         match &event.kind {
             Kind::Started { boot, .. } => self.started(node, *boot),
+            Kind::Present { boot, .. } => {
+                self.boots.insert(node, *boot);
+                None
+            }
+            Kind::Fact(Fact::Restates) => self.restates(node),
+            Kind::Fact(Fact::Restated) => {
+                self.decree.restated.remove(&node);
+                self.log.restated.remove(&node);
+                None
+            }
             Kind::Fact(Fact::Invokes { call, .. }) => {
                 let last = self.asked.entry(call.client).or_default();
                 *last = (*last).max(call.seq);
                 None
             }
-            Kind::Fact(Fact::Prepares { slot, ballot }) => self.owns(seen(*slot, *ballot)),
+            Kind::Fact(Fact::Prepares { slot, ballot }) => {
+                self.owns(seen(*slot, *ballot), true, witness)
+            }
             Kind::Fact(Fact::Promises { slot, ballot }) => self.promises(seen(*slot, *ballot)),
             Kind::Fact(Fact::Proposes { slot, ballot, entry, adopted }) => {
-                self.proposes(seen(*slot, *ballot), entry, *adopted)
+                self.proposes(seen(*slot, *ballot), entry, *adopted, witness)
             }
             Kind::Fact(Fact::Accepts { slot, ballot, entry }) => {
-                self.accepts(seen(*slot, *ballot), entry)
+                self.accepts(seen(*slot, *ballot), entry, witness)
             }
             Kind::Fact(Fact::Chooses { slot, entry }) => {
-                self.chooses(seen(*slot, Ballot::NONE), entry)
+                self.chooses(seen(*slot, Ballot::NONE), entry, witness)
             }
             Kind::Fact(Fact::Acceptor { log, promised, accepted }) => {
                 self.restarts(seen(u64::from(*log), *promised), *accepted)
@@ -147,10 +190,8 @@ impl Paxos {
     pub fn new(expect: &Expect) -> Paxos {
         let mut nodes = expect.nodes.clone();
         nodes.sort_unstable();
-        let instance = || Instance {
-            acceptors: vec![Acceptor::default(); nodes.len()],
-            ..Instance::default()
-        };
+        let fresh = Acceptor { known: true, promised: Ballot::NONE, at: 0, applied: 0, cut: 0 };
+        let instance = || Instance { acceptors: vec![fresh; nodes.len()], ..Instance::default() };
         Paxos {
             quorum: expect.quorum(),
             boots: BTreeMap::new(),
@@ -171,22 +212,42 @@ impl Paxos {
 
     fn started(&mut self, node: NodeId, boot: u32) -> Option<Violation> {
         self.boots.insert(node, boot);
-        if self.index(node).is_some() {
-            self.decree.restated.insert(node, Vec::new());
-            self.log.restated.insert(node, Vec::new());
+        if node.is_client() {
+            // All of a life's calls have its number in front.
+            let asked = self.asked.entry(node).or_default();
+            *asked = (*asked).max(u64::from(boot) << 32);
+        }
+        if boot > 1 {
+            return self.restates(node);
+        }
+        if let Some(index) = self.index(node) {
+            self.decree.acceptors[index].known = true;
+            self.log.acceptors[index].known = true;
         }
         None
     }
 
+    /// An acceptor is about to say what it holds.
+    fn restates(&mut self, node: NodeId) -> Option<Violation> {
+        self.index(node)?;
+        self.decree.restated.insert(node, Vec::new());
+        self.log.restated.insert(node, Vec::new());
+        None
+    }
+
     /// PAX-8.
-    fn owns(&mut self, seen: Seen) -> Option<Violation> {
+    fn owns(&mut self, seen: Seen, prepares: bool, witness: &Witness) -> Option<Violation> {
         let Seen { at, node, slot, ballot } = seen;
         if ballot.node != node {
             let what = format!("{node} uses ballot {ballot} of {}", ballot.node);
             return seen.broken("PAX-8", what, Vec::new());
         }
-        let boot = self.boots.get(&node).copied().unwrap_or_default();
-        let (first, then) = *self.instance(slot).ballots.entry(ballot).or_insert((boot, at));
+        let boot = self.boots.get(&node).copied();
+        let boot = boot.or_else(|| witness.is_whole().then_some(0))?;
+        let prepared = prepares && !witness.restates(node);
+        let new = Use { boot, at, prepared };
+        let Use { boot: first, at: then, .. } =
+            *self.instance(slot).ballots.entry(ballot).or_insert(new);
         if first != boot {
             let what =
                 format!("{node} uses ballot {ballot} again, after it did so in boot {first}");
@@ -208,23 +269,35 @@ impl Paxos {
         None
     }
 
-    fn proposes(&mut self, seen: Seen, entry: &Arc<Entry>, adopted: Ballot) -> Option<Violation> {
-        let owned = self.owns(seen);
+    fn proposes(
+        &mut self,
+        seen: Seen,
+        entry: &Arc<Entry>,
+        adopted: Ballot,
+        witness: &Witness,
+    ) -> Option<Violation> {
+        let owned = self.owns(seen, false, witness);
         let (quorum, slot) = (self.quorum, seen.slot);
-        let asked = self.asked.get(&entry.call.client).copied().unwrap_or_default();
+        let asked = self.asked.get(&entry.call.client).copied();
+        let asked = asked.or_else(|| witness.is_whole().then_some(0));
         let instance = self.instance(slot);
         if instance.forgets(slot) {
             return owned;
         }
         let state = instance.slots.entry(slot).or_default();
         let mut broken = owned.or_else(|| state.one_value(seen, entry));
-        let uncalled = entry.call.client.is_client() && asked < entry.call.seq;
+        let uncalled =
+            entry.call.client.is_client() && asked.is_some_and(|asked| asked < entry.call.seq);
         if adopted == Ballot::NONE && uncalled {
             let what = format!("{} proposes {entry}, which nobody asked for", seen.node);
             broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
         }
-        let source = |p: &Proposal| p.ballot == adopted && same(&p.entry, entry);
-        if adopted != Ballot::NONE && !state.proposals.iter().any(source) {
+        let known = state.proposals.iter().find(|p| p.ballot == adopted);
+        let stray = match known {
+            Some(source) => !same(&source.entry, entry),
+            None => adopted != Ballot::NONE && shows_all(&instance.ballots, adopted, witness),
+        };
+        if stray {
             let what =
                 format!("{} adopts {entry} from {adopted}, which has no such vote", seen.node);
             broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
@@ -232,7 +305,7 @@ impl Paxos {
         broken.or_else(|| state.safe(seen, entry, &instance.acceptors, quorum))
     }
 
-    fn accepts(&mut self, seen: Seen, entry: &Arc<Entry>) -> Option<Violation> {
+    fn accepts(&mut self, seen: Seen, entry: &Arc<Entry>, witness: &Witness) -> Option<Violation> {
         let Seen { at, node, slot, ballot } = seen;
         let (index, quorum) = (self.index(node)?, self.quorum);
         let instance = self.instance(slot);
@@ -248,12 +321,13 @@ impl Paxos {
         if state.votes.iter().any(|vote| vote.node == index && vote.ballot == ballot) {
             return broken;
         }
-        if !proposed {
+        let fresh = !witness.restates(node);
+        if !proposed && fresh && shows_all(&instance.ballots, ballot, witness) {
             let what = format!("{node} votes for {entry}, which {ballot} never proposed");
             broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
         }
         let acceptor = &mut instance.acceptors[index];
-        if ballot < acceptor.promised {
+        if ballot < acceptor.promised && acceptor.known && fresh {
             let what = format!(
                 "{node} votes in {ballot} slot {slot}, below its promise {}",
                 acceptor.promised
@@ -267,7 +341,8 @@ impl Paxos {
     }
 
     /// PAX-6.
-    fn chooses(&mut self, seen: Seen, entry: &Arc<Entry>) -> Option<Violation> {
+    fn chooses(&mut self, seen: Seen, entry: &Arc<Entry>, witness: &Witness) -> Option<Violation> {
+        let quorum = self.quorum;
         let instance = self.instance(seen.slot);
         if instance.forgets(seen.slot) {
             return None;
@@ -282,6 +357,7 @@ impl Paxos {
                 );
                 seen.broken("PAX-6", what, vec![chosen.at])
             }
+            None if !witness.is_whole() && instance.may_be_chosen(slot, entry, quorum) => None,
             None => {
                 let what = format!(
                     "{node} takes {entry} for chosen in slot {slot}, but no quorum voted for it"
@@ -299,17 +375,16 @@ impl Paxos {
         let restated = instance.restated.remove(&node);
         let acceptor = instance.acceptors[index];
         if promised < acceptor.promised {
-            let what = format!(
-                "{node} promised {}, and after a restart only {promised}",
-                acceptor.promised
-            );
+            let what =
+                format!("{node} promised {}, and holds now only {promised}", acceptor.promised);
             return seen.broken("PAX-7", what, vec![acceptor.at]);
         }
         if promised < accepted {
             let what = format!("{node} voted in {accepted} but promised only {promised}");
             return seen.broken("PAX-7", what, Vec::new());
         }
-        (instance.acceptors[index].promised, instance.acceptors[index].at) = (promised, seen.at);
+        let held = Acceptor { known: true, promised, at: seen.at, ..acceptor };
+        instance.acceptors[index] = held;
         let mut restated = restated?;
         restated.sort_unstable();
         let (slots, first) = (&instance.slots, if slot == 0 { 0 } else { acceptor.cut + 1 });
@@ -318,7 +393,7 @@ impl Paxos {
             let Some(vote) = votes.max_by_key(|vote| vote.ballot) else { continue };
             if restated.binary_search(&(*slot, vote.ballot)).is_err() {
                 let what =
-                    format!("{node} voted in {} slot {slot}, and after a restart not", vote.ballot);
+                    format!("{node} voted in {} slot {slot}, and holds no such vote", vote.ballot);
                 return seen.broken("PAX-7", what, vec![vote.at]);
             }
         }
@@ -348,6 +423,30 @@ impl Instance {
     fn forgets(&self, slot: Slot) -> bool {
         slot != 0 && slot <= self.forgotten
     }
+
+    /// Whether a quorum may have voted for an entry, as far as is known. Who voted in a chosen
+    /// ballot has voted for nothing else since, and remembers its last vote until it cuts the slot
+    /// off.
+    fn may_be_chosen(&self, slot: Slot, entry: &Arc<Entry>, quorum: usize) -> bool {
+        let state = self.slots.get(&slot);
+        let voted = |node: usize| {
+            state.is_some_and(|state| {
+                let of = |vote: &Vote| state.proposals.iter().find(|p| p.ballot == vote.ballot);
+                let mut votes = state.votes.iter().filter(|vote| vote.node == node);
+                votes.any(|vote| of(vote).is_some_and(|p| same(&p.entry, entry)))
+            })
+        };
+        let may = self.acceptors.iter().enumerate().filter(|(node, acceptor)| {
+            !acceptor.known || (slot > 0 && acceptor.cut >= slot) || voted(*node)
+        });
+        may.count() >= quorum
+    }
+}
+
+/// Whether all that was ever proposed in a ballot was seen.
+fn shows_all(ballots: &BTreeMap<Ballot, Use>, ballot: Ballot, witness: &Witness) -> bool {
+    let seen = |first: &Use| first.prepared && witness.saw(first.at);
+    witness.is_whole() || ballots.get(&ballot).is_some_and(seen)
 }
 
 /// Whether two entries are the same; most often they are one.
@@ -382,7 +481,8 @@ impl SlotState {
         quorum: usize,
     ) -> Option<Violation> {
         let Seen { node, slot, ballot, .. } = seen;
-        let promised = acceptors.iter().filter(|acceptor| acceptor.promised >= ballot).count();
+        let may = |acceptor: &&Acceptor| !acceptor.known || acceptor.promised >= ballot;
+        let promised = acceptors.iter().filter(may).count();
         if promised < quorum {
             let what = format!(
                 "{node} proposes in {ballot} slot {slot} with {promised} promises, not {quorum}"
@@ -393,7 +493,8 @@ impl SlotState {
         for other in self.proposals.iter().filter(below) {
             let may = acceptors.iter().enumerate().filter(|(index, acceptor)| {
                 let voted = |vote: &Vote| vote.node == *index && vote.ballot == other.ballot;
-                acceptor.promised <= other.ballot || self.votes.iter().any(voted)
+                let free = acceptor.known && acceptor.promised <= other.ballot;
+                free || self.votes.iter().any(voted)
             });
             if may.count() >= quorum {
                 let what = format!(

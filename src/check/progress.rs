@@ -9,17 +9,20 @@
 //! are what commands did: a node that is down or frozen, a link that is not as it was, a slow disk,
 //! a clock at the wrong rate. A client that is down or frozen owes nothing itself.
 //!
+//! Who is not heard of may be down: whoever looks in late, or misses something, counts from when
+//! all are there again.
+//!
 //! This is a *liveness* property: breaking it means that the cluster stalled, not that it did
 //! something wrong ([`Violation::is_stall`]).
 
-use super::{Check, Expect, Violation};
+use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, NodeId, Outcome, Refusal, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault, Fault};
-use crate::event::{Event, Fact, Kind};
+use crate::event::{Event, Fact, Kind, Presence};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with the cluster now.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Faults {
     down: BTreeSet<NodeId>,
     frozen: BTreeSet<NodeId>,
@@ -43,6 +46,8 @@ pub struct Progress {
     all: Vec<NodeId>,
     within: Span,
     faults: Faults,
+    /// Who was not heard of since events were missed.
+    unheard: BTreeSet<NodeId>,
     /// When anything was last wrong.
     trouble: Time,
     now: Time,
@@ -72,7 +77,8 @@ impl Progress {
         let (faults, within) = (Faults::default(), expect.progress_within);
         let (trouble, now) = (Time::ZERO, Time::ZERO);
         let due = Time::ZERO + within;
-        Progress { all, within, faults, trouble, now, last: 0, debts, due }
+        let unheard = BTreeSet::new();
+        Progress { all, within, faults, unheard, trouble, now, last: 0, debts, due }
     }
 
     fn returned(&mut self, call: CallId, outcome: &Outcome) {
@@ -116,7 +122,8 @@ impl Progress {
 
     /// Whether this client is up and running.
     fn is_live(&self, client: NodeId) -> bool {
-        !self.faults.down.contains(&client) && !self.faults.frozen.contains(&client)
+        let Faults { down, frozen, .. } = &self.faults;
+        !(down.contains(&client) || frozen.contains(&client) || self.unheard.contains(&client))
     }
 
     /// Starts a client's time anew, if it has one.
@@ -129,7 +136,7 @@ impl Progress {
     /// Whether something is wrong that the cluster cannot be blamed for.
     fn is_troubled(&self) -> bool {
         let Faults { down, frozen, links, disks, clocks } = &self.faults;
-        down.iter().chain(frozen).any(|who| !who.is_client())
+        down.iter().chain(frozen).chain(&self.unheard).any(|who| !who.is_client())
             || !links.is_empty()
             || !disks.is_empty()
             || !clocks.is_empty()
@@ -157,7 +164,43 @@ impl Progress {
                 self.excuse(event.node);
             }
             Kind::Fact(Fact::Returns { call, outcome }) => self.returned(*call, outcome),
+            Kind::Present { state, faults, .. } => self.found(event.node, *state, faults),
             _ => {}
+        }
+    }
+
+    /// A process is there, and all that is wrong with it is said.
+    fn found(&mut self, node: NodeId, state: Presence, wrong: &[Command]) {
+        let before = self.faults.clone();
+        let Faults { down, frozen, links, disks, clocks } = &mut self.faults;
+        for (set, is_in) in [
+            (down, state == Presence::Down),
+            (frozen, state == Presence::Paused),
+            (disks, false),
+            (clocks, false),
+        ] {
+            if is_in {
+                set.insert(node)
+            } else {
+                set.remove(&node)
+            };
+        }
+        links.retain(|(from, _), _| *from != node);
+        wrong.iter().for_each(|command| self.commanded(command));
+        if self.faults != before {
+            self.trouble = self.now;
+            self.excuse(node);
+        }
+    }
+
+    /// Counts anew for those who are heard of again.
+    fn hear_again(&mut self, witness: &Witness) {
+        let back: Vec<NodeId> =
+            self.unheard.iter().copied().filter(|who| !witness.misses(*who)).collect();
+        for who in back {
+            self.unheard.remove(&who);
+            self.trouble = self.now;
+            self.excuse(who);
         }
     }
 
@@ -196,9 +239,17 @@ impl Check for Progress {
         "Once nothing is broken any more, each client is answered again in time."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    fn gap(&mut self, node: NodeId) {
+        match node {
+            NodeId::BENCH => self.unheard.extend(&self.all),
+            node => drop(self.unheard.insert(node)),
+        }
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         (self.now, self.last) = (self.now.max(event.at), at);
         self.change(event);
+        self.hear_again(witness);
         let (client, since) = self.overdue()?;
         let what = format!(
             "{client} has had no success since {since}, though nothing is broken and {} are over",
@@ -211,6 +262,7 @@ impl Check for Progress {
         let Faults { down, frozen, links, disks, clocks } = &self.faults;
         let node = |who: &&NodeId| !who.is_client();
         let troubles = [
+            self.unheard.iter().find(node).map(|who| format!("{who} to be heard of")),
             down.iter().find(node).map(|who| format!("{who} to be restarted")),
             frozen.iter().find(node).map(|who| format!("{who} to be resumed")),
             links.keys().next().map(|(from, to)| format!("{from} -> {to} to be healed")),
@@ -250,7 +302,8 @@ mod tests {
 
         fn see(&mut self, secs: u64, node: NodeId, kind: Kind) {
             let at = Time::ZERO + Span::secs(secs);
-            self.found.extend(self.check.see(0, &Event { at, node, kind }));
+            let event = Event { at, node, kind };
+            self.found.extend(self.check.see(0, &event, &Witness::of_nobody()));
         }
 
         fn command(&mut self, secs: u64, line: &str) {

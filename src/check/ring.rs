@@ -13,10 +13,11 @@
 //! was synced in a later ring and was to keep it there.
 //!
 //! An owner that is cut off may go on serving an old epoch: that is legal, since it cannot
-//! acknowledge anything. Where a disk was lost, or the run was joined later, data may have arrived
-//! unseen, and that part of RING-7 rests.
+//! acknowledge anything. Where a disk was lost, data may have arrived unseen, and that part of
+//! RING-7 rests. A newcomer judges it, and whether every key is served, for rings that it saw
+//! begin.
 
-use super::{Check, Violation};
+use super::{Check, Violation, Witness};
 use crate::base::NodeId;
 use crate::base::placement::{KeyRange, Member, Ring, Shape, Share};
 use crate::event::{Event, Fact, Kind};
@@ -32,6 +33,8 @@ type Since<T> = (T, usize);
 #[derive(Debug, Default)]
 pub struct Rings {
     views: BTreeMap<u64, Since<Ring>>,
+    /// The epochs that were told to a newcomer, and not seen to begin.
+    told: BTreeSet<u64>,
     /// What each node serves, by epoch.
     serves: BTreeMap<u64, BTreeMap<NodeId, Since<Vec<KeyRange>>>>,
     /// The last epoch that each node has given up.
@@ -40,8 +43,8 @@ pub struct Rings {
     took: BTreeSet<(u64, NodeId, NodeId)>,
     synced: BTreeSet<(u64, NodeId)>,
     settled: u64,
-    /// Whether the run was seen from its start and no disk was lost.
-    whole: Option<bool>,
+    /// Whether a disk was lost.
+    blank: bool,
 }
 
 type Wrong = (&'static str, String, Vec<usize>);
@@ -70,7 +73,14 @@ impl Rings {
         wrong
     }
 
-    fn serve(&mut self, at: usize, node: NodeId, epoch: u64, ranges: &[KeyRange]) -> Option<Wrong> {
+    fn serve(
+        &mut self,
+        at: usize,
+        node: NodeId,
+        epoch: u64,
+        ranges: &[KeyRange],
+        witness: &Witness,
+    ) -> Option<Wrong> {
         let given_up = self.yielded.get(&node).filter(|(last, _)| *last >= epoch);
         let again = given_up.map(|(last, index)| {
             let what = format!("{node} serves in epoch {epoch} after it has given up {last}");
@@ -79,7 +89,7 @@ impl Rings {
         let wrong = again
             .or_else(|| self.overlap(node, epoch, ranges))
             .or_else(|| self.foreign(node, epoch, ranges))
-            .or_else(|| self.too_early(node, epoch, ranges));
+            .or_else(|| self.too_early(node, epoch, ranges, witness));
         let all = self.serves.entry(epoch).or_default();
         all.insert(node, (ranges.to_vec(), at));
         wrong
@@ -111,8 +121,23 @@ impl Rings {
         Some(("RING-2", what, vec![*index]))
     }
 
-    fn too_early(&self, node: NodeId, epoch: u64, ranges: &[KeyRange]) -> Option<Wrong> {
-        if self.whole != Some(true) || self.settled >= epoch {
+    /// Whether all that was said of an epoch was seen.
+    fn shows_all(&self, epoch: u64, witness: &Witness) -> bool {
+        let seen = |(_, at): &Since<Ring>| witness.saw(*at) && !self.told.contains(&epoch);
+        witness.is_whole() || self.views.get(&epoch).is_some_and(seen)
+    }
+
+    fn too_early(
+        &self,
+        node: NodeId,
+        epoch: u64,
+        ranges: &[KeyRange],
+        witness: &Witness,
+    ) -> Option<Wrong> {
+        if self.blank || self.settled >= epoch || witness.restates(node) {
+            return None;
+        }
+        if !(self.settled + 1..=epoch).all(|of| self.shows_all(of, witness)) {
             return None;
         }
         let behind: Vec<(u64, &Ring)> =
@@ -148,7 +173,7 @@ impl Rings {
         ring.preference(at).contains(&node) || self.views.range(of..=last).any(later)
     }
 
-    fn settle(&mut self, epoch: u64) -> Option<Wrong> {
+    fn settle(&mut self, epoch: u64, witness: &Witness) -> Option<Wrong> {
         if epoch <= self.settled {
             return None;
         }
@@ -164,10 +189,12 @@ impl Rings {
         let oldest = epoch.saturating_sub(REMEMBERED);
         self.views.retain(|of, _| *of >= oldest);
         self.serves.retain(|of, _| *of >= oldest);
+        self.told.retain(|of| *of >= oldest);
         self.took.retain(|(of, _, _)| *of >= oldest);
         self.synced.retain(|(of, _)| *of >= oldest);
-        // The first ring holds no data yet, or began before the run was joined.
-        let silent = first || self.whole != Some(true) || self.serves.is_empty();
+        // The first ring holds no data yet, or began before anybody looked.
+        let silent =
+            first || self.blank || self.serves.is_empty() || !self.shows_all(epoch, witness);
         let what = format!("epoch {epoch} is settled, and only {share} of the keys are served");
         (!silent && share != Share::WHOLE).then_some(("RING-1", what, because))
     }
@@ -205,22 +232,26 @@ impl Check for Rings {
         "Every key has one owner in each epoch, which has its data, and no more keys move than must."
     }
 
-    fn see(&mut self, at: usize, event: &Event) -> Option<Violation> {
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let node = event.node;
         let fact = match &event.kind {
             Kind::Fact(fact) => fact,
             Kind::Started { boot, records, .. } => {
-                let fresh = *boot == 1;
                 // A second life with nothing on disk has lost what there was.
-                self.whole = Some(self.whole.unwrap_or(fresh) && (fresh || *records > 0));
+                self.blank |= *boot > 1 && *records == 0;
                 return None;
             }
             _ => return None,
         };
-        self.whole.get_or_insert(false);
+        if let Fact::View { epoch, .. } = fact
+            && witness.restates(node)
+            && !self.views.contains_key(epoch)
+        {
+            self.told.insert(*epoch);
+        }
         let (rule, what, because) = match fact {
             Fact::View { epoch, members, shape } => self.stated(at, node, *epoch, members, *shape),
-            Fact::Serves { epoch, ranges } => self.serve(at, node, *epoch, ranges),
+            Fact::Serves { epoch, ranges } => self.serve(at, node, *epoch, ranges, witness),
             Fact::Yields { epoch } => {
                 self.yielded.insert(node, (*epoch, at));
                 None
@@ -233,7 +264,7 @@ impl Check for Rings {
                 self.synced.insert((*epoch, node));
                 None
             }
-            Fact::Settled { epoch } => self.settle(*epoch),
+            Fact::Settled { epoch } => self.settle(*epoch, witness),
             _ => None,
         }?;
         Some(Violation { check: "ring", rule, what, at, because })
@@ -284,9 +315,9 @@ mod tests {
     fn broken(facts: &[(u16, Fact)]) -> Vec<&'static str> {
         let mut check = Rings::new();
         let mut see = |at, node, kind| {
-            check.see(at, &Event { at: Time::ZERO, node: n(node), kind }).map(|v| v.rule)
+            let event = Event { at: Time::ZERO, node: n(node), kind };
+            check.see(at, &event, &Witness::of_nobody()).map(|v| v.rule)
         };
-        assert_eq!(see(0, 1, Kind::Started { boot: 1, records: 0, torn: false }), None);
         let facts = facts.iter().enumerate();
         facts
             .filter_map(|(at, (node, fact))| see(at + 1, *node, Kind::Fact(fact.clone())))

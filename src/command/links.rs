@@ -1,7 +1,7 @@
 //! Which links a network command hits, and what it does to each: the one place that says so. The
 //! network's rules act by it, and whoever watches a cluster draws by it.
 
-use super::{Command, Link, Target};
+use super::{ClockFault, Command, DiskFault, Link, Target};
 use crate::base::{NodeId, Span};
 
 /// What is wrong with one direction of one link.
@@ -120,6 +120,25 @@ impl Command {
     }
 }
 
+/// What is wrong with the outgoing links of `who`, with its clock (how many microseconds it was
+/// set ahead, how many millionths it gains) and with its disk, as commands that would make it so.
+pub fn in_force(
+    who: NodeId,
+    links: impl IntoIterator<Item = (NodeId, Fault)>,
+    (offset, drift): (i64, i32),
+    slow: Span,
+) -> Vec<Command> {
+    let links = links.into_iter().flat_map(|(to, fault)| fault.commands(who, to));
+    let clock = |fault| Command::Clock { who: Target::just(who), fault };
+    let disk = |fault| Command::Disk { who: Target::just(who), fault };
+    let others = [
+        (offset != 0).then(|| clock(ClockFault::Offset(offset))),
+        (drift != 0).then(|| clock(ClockFault::Drift(drift))),
+        (slow > Span::ZERO).then(|| disk(DiskFault::Slow(slow))),
+    ];
+    links.chain(others.into_iter().flatten()).collect()
+}
+
 fn one_way(from: &[NodeId], to: &[NodeId]) -> Vec<(NodeId, NodeId)> {
     from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))).collect()
 }
@@ -201,6 +220,18 @@ mod tests {
             }
             assert_eq!(made, fault);
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_process_comes_to_commands() {
+        let (n1, n2) = (NodeId::node(1), NodeId::node(2));
+        let cut = Fault { cut: true, ..Fault::default() };
+        let wrong = in_force(n1, [(n2, cut)], (250, -7), Span::millis(3));
+        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let expected =
+            ["partition n1 -> n2", "clock n1 +250us", "clock n1 drift -7", "disk n1 slow 3ms"];
+        assert_eq!(lines, expected);
+        assert_eq!(in_force(n1, [], (0, 0), Span::ZERO), []);
     }
 
     #[test]

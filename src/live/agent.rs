@@ -13,7 +13,7 @@ use super::disk::{Disk, Done, Request as Errand};
 use super::watchers::Watchers;
 use crate::base::{Clock, MsgId, NodeId, Rng, Span, Time};
 use crate::command::{Command, Unsynced};
-use crate::event::{Event, Kind, Label, Loss, Watch};
+use crate::event::{Event, Kind, Label, Loss, Presence, Watch};
 use crate::host::{Host, Input, Output, Setup};
 use crate::net::{Rules, Verdict};
 use crate::proto::{Message, Record};
@@ -120,7 +120,6 @@ pub struct Agent<L> {
     pub(super) state: State,
     host: Option<Host>,
     boot: u32,
-    records: u64,
     pub(super) clock: Clock,
     pub(super) rules: Rules,
     net: Rng,
@@ -157,7 +156,6 @@ impl<L: Link> Agent<L> {
             state: State::Down,
             host: None,
             boot: 0,
-            records: 0,
             clock: Clock::default(),
             rules: Rules::new(fastest, slowest),
             net,
@@ -327,11 +325,11 @@ impl<L: Link> Agent<L> {
     }
 
     fn start(&mut self, boot: u32, records: &[Record], torn: bool) {
-        (self.boot, self.records) = (boot, records.len() as u64);
+        self.boot = boot;
         if boot > 1 && self.next_msg.author() == Some(self.me) {
             self.next_msg = MsgId::first(self.me, boot).next();
         }
-        self.tell(self.me, Kind::Started { boot, records: self.records, torn });
+        self.tell(self.me, Kind::Started { boot, records: records.len() as u64, torn });
         let purpose =
             u64::from(boot) << 32 | u64::from(self.me.number()) << 1 | client_bit(self.me);
         let rng = Rng::split(self.settings.seed, "node", purpose);
@@ -523,26 +521,23 @@ impl<L: Link> Agent<L> {
     /// writes, as always.
     fn introduce(&mut self) -> Vec<Stamped> {
         let at = self.stamp();
-        let told = |node, kind| Stamped { command: None, event: Event { at, node, kind } };
-        let presence = self.presence().map(|kind| told(self.me, kind));
-        let mut known: Vec<Stamped> = presence.into_iter().collect();
-        let bench = |command| told(NodeId::BENCH, Kind::Commanded(Box::new(command)));
-        known.extend(self.faults().into_iter().map(bench));
+        let event = self.presence().map(|kind| Event { at, node: self.me, kind });
         if matches!(self.state, State::Up | State::Paused(_)) {
             self.handle(Input::Restate);
         }
-        known
+        event.into_iter().map(|event| Stamped { command: None, event }).collect()
     }
 
-    /// Whether the node runs, as an event; none if it never has.
+    /// That the node is there, and what is wrong with it; none if there is nothing to say yet.
     fn presence(&self) -> Option<Kind> {
-        let (boot, records) = (self.boot, self.records);
-        match &self.state {
-            _ if boot == 0 => None,
-            State::Up => Some(Kind::Started { boot, records, torn: false }),
-            State::Paused(_) => Some(Kind::Paused),
-            State::Down | State::Booting => Some(Kind::Killed { lost: 0 }),
-        }
+        let state = match &self.state {
+            State::Up => Presence::Up,
+            State::Paused(_) => Presence::Paused,
+            State::Down | State::Booting => Presence::Down,
+        };
+        let (boot, faults) = (self.boot, self.faults());
+        let known = boot > 0 || !faults.is_empty();
+        known.then(|| Kind::Present { boot, state, faults: faults.into() })
     }
 
     /// Carries out a command, or says why not and changes nothing.

@@ -4,7 +4,7 @@ use super::agent::{Agent, State, Waiting};
 use super::control::Link;
 use super::disk::Request as Errand;
 use crate::base::{MsgId, NodeId, Span};
-use crate::command::{ClockFault, Command, DiskFault, Target, Unsynced};
+use crate::command::{ClockFault, Command, DiskFault, Target, Unsynced, in_force};
 use crate::event::{Kind, Loss};
 use crate::host::Input;
 use std::collections::VecDeque;
@@ -162,22 +162,9 @@ impl<L: Link> Agent<L> {
 
     /// What is wrong here, as the commands that make it so.
     pub(super) fn faults(&self) -> Vec<Command> {
-        let who = || Target::just(self.me);
-        let links = self.rules.faults().flat_map(|(from, to, fault)| fault.commands(from, to));
-        let mut known: Vec<Command> = links.collect();
-        if self.clock.offset != 0 {
-            let fault = ClockFault::Offset(self.clock.offset);
-            known.push(Command::Clock { who: who(), fault });
-        }
-        if self.clock.ppm() != 0 {
-            let fault = ClockFault::Drift(self.clock.ppm());
-            known.push(Command::Clock { who: who(), fault });
-        }
-        if self.disk_slow > Span::ZERO {
-            let fault = DiskFault::Slow(self.disk_slow);
-            known.push(Command::Disk { who: who(), fault });
-        }
-        known
+        let links = self.rules.faults().map(|(_, to, fault)| (to, fault));
+        let clock = (self.clock.offset, self.clock.ppm());
+        in_force(self.me, links, clock, self.disk_slow)
     }
 }
 

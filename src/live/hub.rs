@@ -14,7 +14,7 @@ use super::faults::audience;
 use crate::base::{NodeId, Span, Time};
 use crate::cluster::{LinkState, Update};
 use crate::command::Command;
-use crate::event::{Event, Watch};
+use crate::event::{Event, Kind, Watch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -307,7 +307,13 @@ impl Hub {
                     self.queue_up(stamped.clone());
                 }
             }
-            Report::Missed { count } => self.missed += count,
+            Report::Missed { count } => {
+                self.missed += count;
+                let Source { feed, upto, .. } = &self.sources[index];
+                let (at, node) = (*upto, feed.process);
+                let event = Event { at, node, kind: Kind::Missed { count } };
+                self.queue_up(Stamped { command: None, event });
+            }
             Report::Answer { id, result } => {
                 if id.console == self.console
                     && let Some(pending) = self.pending.get_mut(&id.number)

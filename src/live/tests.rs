@@ -8,7 +8,7 @@ use super::hub::{Feed, Hub, News, PATIENCE};
 use crate::base::{MsgId, Mutations, NodeId, Rng, Span, Time};
 use crate::cluster::{LinkState, Update};
 use crate::command::Command;
-use crate::event::{Event, Kind, Loss, Watch};
+use crate::event::{Event, Kind, Loss, Presence, Watch};
 use crate::host::Setup;
 use crate::proto::{Config, ping};
 use std::sync::{Arc, Mutex};
@@ -79,6 +79,11 @@ async fn until<T>(told: &mut Receiver<Report>, mut so: impl FnMut(&Report) -> Op
     timeout(Duration::from_secs(10), found).await.expect("it comes soon")
 }
 
+/// Whether this says that a process is up.
+fn is_there(kind: &Kind) -> bool {
+    matches!(kind, Kind::Started { .. } | Kind::Present { state: Presence::Up, .. })
+}
+
 /// Finds an event of which something is so.
 fn event(so: impl Fn(&Kind) -> bool) -> impl Fn(&Report) -> Option<Event> {
     move |report| match report {
@@ -116,7 +121,7 @@ async fn who_reads_too_slowly_misses_a_counted_number_and_holds_nobody_up() {
     let (inbox, link) = n1(&[N1, N2]);
     let mut slow = watch(&inbox, 1, 8).await;
     let mut quick = watch(&inbox, 2, 64).await;
-    until(&mut quick, event(|kind| matches!(kind, Kind::Started { .. }))).await;
+    until(&mut quick, event(is_there)).await;
     for _ in 0..100 {
         inbox.send(Inbox::Arrived { from: N2, envelope: ball(Time::ZERO) }).await.expect("alive");
         until(&mut quick, event(|kind| matches!(kind, Kind::Sent { .. }))).await;
@@ -151,7 +156,12 @@ async fn who_comes_late_is_told_what_is_broken() {
     let mut told = Vec::new();
     until(&mut late, |report| {
         if let Report::Events { events, .. } = report {
-            told.extend(events.iter().filter_map(|s| s.event.command()).map(Command::to_string));
+            let present = |kind: &Kind| match kind {
+                Kind::Present { faults, .. } => Some(faults.clone()),
+                _ => None,
+            };
+            let wrong = events.iter().filter_map(|s| present(&s.event.kind));
+            wrong.for_each(|faults| told.extend(faults.iter().map(Command::to_string)));
         }
         (*report == Report::Restated).then_some(())
     })
@@ -166,7 +176,7 @@ async fn who_comes_late_is_told_what_is_broken() {
 async fn an_effect_is_stamped_later_than_its_cause_unless_the_cause_s_clock_is_absurd() {
     let (inbox, _) = n1(&[N1, N2]);
     let mut told = watch(&inbox, 1, 64).await;
-    until(&mut told, event(|kind| matches!(kind, Kind::Started { .. }))).await;
+    until(&mut told, event(is_there)).await;
     let received = |kind: &Kind| matches!(kind, Kind::Received { .. });
     let ahead = Time(30_000_000);
     inbox.send(Inbox::Arrived { from: N2, envelope: ball(ahead) }).await.expect("alive");

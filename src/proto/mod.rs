@@ -136,6 +136,8 @@ pub struct Frame {
     pub me: NodeId,
     /// Counts the node's starts from 1. Survives crashes, even the loss of the disk.
     pub boot: u32,
+    /// It is about to start: what is restated now is what it found on its disk.
+    pub starting: bool,
     /// How many calls this node made of its own since it started.
     pub calls: u32,
     /// This node's stream of chance.
@@ -182,6 +184,11 @@ impl<'a, P: Protocol> Context<'a, P> {
     /// How often this node has started, this time included.
     pub fn boot(&self) -> u32 {
         self.frame.boot
+    }
+
+    /// Whether this node is about to start, rather than asked to restate by a newcomer.
+    pub fn is_starting(&self) -> bool {
+        self.frame.starting
     }
 
     /// A call of this node's own, for what a service asks of a sibling on nobody's behalf. No

@@ -251,7 +251,7 @@ impl Protocol for Paxos {
             cx.emit(Fact::Accepts { slot: DECREE, ballot, entry });
         }
         let accepted = self.vote.as_ref().map_or(Ballot::NONE, |vote| vote.ballot);
-        if self.promised != Ballot::NONE || cx.boot() > 1 {
+        if self.promised != Ballot::NONE || cx.boot() > 1 || !cx.is_starting() {
             cx.emit(Fact::Acceptor { log: false, promised: self.promised, accepted });
         }
         if let Some(entry) = self.chosen.clone() {

@@ -1,8 +1,8 @@
 //! The world's state, and how it takes a step.
 
 use crate::base::{Clock, MsgId, NodeId, Rng, Span, Time};
-use crate::command::Unsynced;
-use crate::event::{Event, Kind, Label, Loss, Watch};
+use crate::command::{Unsynced, in_force};
+use crate::event::{Event, Kind, Label, Loss, Presence, Watch};
 use crate::host::{Disk, Host, Input, Output, Setup, Write};
 use crate::net::{Rules, Verdict};
 use crate::plan::Plan;
@@ -178,6 +178,34 @@ impl World {
         true
     }
 
+    /// Has every process say how things stand, as to somebody who has just begun to look. Nothing
+    /// else changes.
+    pub fn restate_all(&mut self, out: &mut Vec<Event>) {
+        for id in self.ids.clone().iter() {
+            self.restate(*id, out);
+        }
+    }
+
+    /// Has one process say how things stand. What it wrote last and is not durable yet it says
+    /// when it is.
+    pub fn restate(&mut self, id: NodeId, out: &mut Vec<Event>) {
+        let Some(index) = self.index(id) else { return };
+        let slot = &self.slots[index];
+        let state = match slot.state {
+            State::Up => Presence::Up,
+            State::Paused(_) => Presence::Paused,
+            State::Down => Presence::Down,
+        };
+        let links = self.rules.faults().filter(|(from, ..)| *from == id);
+        let links = links.map(|(_, to, fault)| (to, fault));
+        let clock = (slot.clock.offset, slot.clock.ppm());
+        let faults = in_force(id, links, clock, slot.disk_slow).into();
+        let boot = slot.boot;
+        self.tell(id, Kind::Present { boot, state, faults }, out);
+        // A frozen process does not notice: it is looked at from outside.
+        self.handle(index, Input::Restate, out);
+    }
+
     pub(super) fn index(&self, id: NodeId) -> Option<usize> {
         self.ids.binary_search(&id).ok()
     }
@@ -227,6 +255,12 @@ impl World {
             State::Paused(inbox) => return inbox.push_back(input),
             State::Up => {}
         }
+        self.handle(index, input, out);
+    }
+
+    /// Gives an input to a process that is not down.
+    fn handle(&mut self, index: usize, input: Input, out: &mut Vec<Event>) {
+        let slot = &mut self.slots[index];
         let Some(host) = &mut slot.host else { return };
         let (mono, wall) = (slot.clock.mono(self.now), slot.clock.wall(self.now));
         let mut outputs = std::mem::take(&mut self.outputs);

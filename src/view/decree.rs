@@ -147,8 +147,13 @@ impl Decree {
 
     pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
         match fact {
+            // To a newcomer, too, who has promised nothing is no news.
+            Fact::Acceptor { promised: Ballot::NONE, .. }
+                if !self.acceptors.contains_key(&node) => {}
             Fact::Acceptor { log: false, promised, accepted } => {
+                let known = self.acceptors.get(&node).filter(|known| known.accepted == *accepted);
                 let entry = self.rows.get(accepted).and_then(|row| row.entry.clone());
+                let entry = entry.or_else(|| known?.entry.clone());
                 let acceptor = Acceptor { promised: *promised, accepted: *accepted, entry };
                 self.acceptors.insert(node, acceptor);
             }
@@ -188,8 +193,12 @@ impl Decree {
         if ballot >= acceptor.accepted {
             (acceptor.accepted, acceptor.entry) = (ballot, Some(entry.clone()));
         }
-        self.row_mut(at, ballot).entry.get_or_insert_with(|| entry.clone());
-        self.cell(at, ballot, node).accept = Answer::Yes;
+        // An old vote, said again, does not bring back a row that had to go.
+        let lowest = self.rows.first_key_value().map(|(lowest, _)| *lowest);
+        if self.rows.len() < MAX_ROWS || lowest.is_some_and(|lowest| lowest <= ballot) {
+            self.row_mut(at, ballot).entry.get_or_insert_with(|| entry.clone());
+            self.cell(at, ballot, node).accept = Answer::Yes;
+        }
     }
 
     /// Counts the turns between proposers. Each must overtake the last to count.

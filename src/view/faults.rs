@@ -8,7 +8,7 @@ use super::network::Pair;
 use super::remember;
 use crate::base::{NodeId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault, Link, Target};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Presence};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -186,6 +186,79 @@ impl Faults {
         }
     }
 
+    /// Just this is wrong with a process, its clock, its disk and its outgoing links. What is known
+    /// stays with the command that did it.
+    pub(super) fn find(
+        &mut self,
+        index: usize,
+        event: &Event,
+        state: Presence,
+        faults: &[Command],
+        ids: &[NodeId],
+    ) {
+        let (at, node) = (event.at, event.node);
+        if state != Presence::Down {
+            self.free(at, Effect::Down, &[node]);
+        }
+        if state != Presence::Paused {
+            self.free(at, Effect::Frozen, &[node]);
+        }
+        for effect in [Effect::Offset, Effect::Drift, Effect::Slow] {
+            if !faults.iter().any(|command| self::effect(command).is_some_and(|e| e.0 == effect)) {
+                self.free(at, effect, &[node]);
+            }
+        }
+        for effect in NETWORK {
+            let told = faults.iter().filter(|c| self::effect(c).is_some_and(|e| e.0 == effect));
+            let told: Vec<Pair> = told.flat_map(|command| command.links(ids)).collect();
+            for fault in self.active.iter_mut().filter(|fault| fault.effect == effect) {
+                fault.links.retain(|pair| pair.0 != node || told.contains(pair));
+            }
+        }
+        self.bury(at);
+        for command in faults {
+            let Some((effect, _)) = effect(command) else { continue };
+            let mut links = command.links(ids);
+            let mut nodes = victims(command);
+            let known = || self.active.iter().filter(|fault| fault.effect == effect);
+            links.retain(|pair| !known().any(|fault| fault.links.contains(pair)));
+            nodes.retain(|id| !known().any(|fault| fault.nodes.contains(id)));
+            self.add(index, at, command, effect, nodes, links);
+        }
+        let effect = match state {
+            Presence::Up => return,
+            Presence::Paused => Effect::Frozen,
+            Presence::Down => Effect::Down,
+        };
+        if !self.active.iter().any(|fault| fault.effect == effect && fault.nodes.contains(&node)) {
+            self.begin(Fault {
+                command: None,
+                text: format!("{node} is {state}").into(),
+                since: at,
+                event: index,
+                effect,
+                nodes: vec![node],
+                links: Vec::new(),
+            });
+        }
+    }
+
+    fn add(
+        &mut self,
+        event: usize,
+        since: Time,
+        command: &Command,
+        effect: Effect,
+        nodes: Vec<NodeId>,
+        links: Vec<Pair>,
+    ) {
+        if !(links.is_empty() && nodes.is_empty()) {
+            let text = command.to_string().into();
+            let command = Some(Arc::new(command.clone()));
+            self.begin(Fault { command, text, since, event, effect, nodes, links });
+        }
+    }
+
     /// A command that may break something.
     fn strike(&mut self, index: usize, at: Time, command: &Command, mut links: Vec<Pair>) {
         let Some((effect, breaks)) = effect(command) else { return };
@@ -206,10 +279,8 @@ impl Faults {
                 self.free(at, effect, &nodes);
             }
         }
-        if breaks && !(links.is_empty() && nodes.is_empty()) {
-            let text = command.to_string().into();
-            let command = Some(Arc::new(command.clone()));
-            self.begin(Fault { command, text, since: at, event: index, effect, nodes, links });
+        if breaks {
+            self.add(index, at, command, effect, nodes, links);
         }
     }
 

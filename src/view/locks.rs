@@ -128,6 +128,16 @@ pub struct Lock {
     stamp: (Slot, bool),
     /// Who is giving a whole account of it.
     restating: Option<NodeId>,
+    account: Option<Account>,
+}
+
+/// What a replica tells a newcomer of a lock: how it stands after a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Account {
+    by: NodeId,
+    slot: Slot,
+    holder: Option<Holder>,
+    queue: Vec<CallId>,
 }
 
 impl Lock {
@@ -204,6 +214,32 @@ impl Lock {
         }
     }
 
+    /// Takes a whole account for the state, where it differs, if it is newer than what is known.
+    fn settle(&mut self, at: Time, Account { slot, holder, queue, .. }: Account) {
+        if slot < self.stamp.0 {
+            return;
+        }
+        let name = |holder: Holder| (holder.call, holder.token);
+        let waits: Vec<CallId> = self.queue.iter().map(|waiter| waiter.call).collect();
+        if self.holder.map(name) == holder.map(name) && waits == queue && self.stamp.0 > 0 {
+            return;
+        }
+        self.stamp = (slot, true);
+        if self.holder.map(name) != holder.map(name) {
+            self.holder = holder;
+            self.changed = Some((at, Change::Granted)).filter(|_| holder.is_some());
+            if let Some(Holder { call, token, .. }) = holder {
+                let grant = Grant { call, token, since: at, end: None };
+                remember(&mut self.grants, MAX_GRANTS, grant);
+            }
+        }
+        let since = |call: CallId| {
+            let known = self.queue.iter().find(|waiter| waiter.call == call);
+            known.map_or(at, |waiter| waiter.since)
+        };
+        self.queue = queue.iter().map(|call| Waiter { call: *call, since: since(*call) }).collect();
+    }
+
     fn weigh(&mut self, at: Time) {
         match self.beliefs.len() {
             0 | 1 => self.overlap = None,
@@ -249,9 +285,20 @@ impl Locks {
     }
 
     /// A client says that it holds a lock, which it will believe until `until`.
-    pub(super) fn believes(&mut self, at: Time, node: NodeId, fact: &Fact, until: Time) {
+    /// `again` says that it is how things stand, and no news.
+    pub(super) fn believes(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        fact: &Fact,
+        until: Time,
+        again: bool,
+    ) {
         let Fact::Holds { lock, token, .. } = fact else { return };
         let lock = self.lock_mut(lock);
+        if again && lock.beliefs.get(&node).is_some_and(|known| known.token == *token) {
+            return;
+        }
         let belief = lock.beliefs.entry(node).or_insert(Belief { token: *token, since: at, until });
         if belief.token != *token {
             belief.since = at;
@@ -260,7 +307,48 @@ impl Locks {
         lock.weigh(at);
     }
 
-    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+    /// A process has said how things stand.
+    pub(super) fn restated(&mut self, at: Time, node: NodeId) {
+        for lock in self.locks.values_mut() {
+            if let Some(account) = lock.account.take_if(|account| account.by == node) {
+                lock.settle(at, account);
+            }
+        }
+    }
+
+    /// Takes in what a newcomer is told. True if that was all.
+    fn restate(&mut self, at: Time, node: NodeId, fact: &Fact) -> bool {
+        match fact {
+            Fact::LockIs { slot, lock, token, .. } => {
+                let lock = self.lock_mut(lock);
+                lock.token = lock.token.max(*token);
+                let (slot, queue) = (*slot, Vec::new());
+                lock.account = Some(Account { by: node, slot, holder: None, queue });
+            }
+            Fact::Granted { lock, call, token, ttl, .. } => {
+                let (call, token, ttl) = (*call, *token, *ttl);
+                if let Some(account) = &mut self.lock_mut(lock).account {
+                    let holder = Holder { call, token, ttl, granted: at, renewed: at };
+                    account.holder = Some(holder);
+                }
+            }
+            Fact::Queued { lock, call, .. } => {
+                if let Some(account) = &mut self.lock_mut(lock).account {
+                    account.queue.push(*call);
+                }
+            }
+            // The last write that was accepted.
+            Fact::Guards { resource, .. } => return !self.lock_mut(resource).writes.is_empty(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// `again` says that it is how things stand, and no news.
+    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact, again: bool) {
+        if again && self.restate(at, node, fact) {
+            return;
+        }
         match fact {
             Fact::Granted { slot, lock, call, token, ttl } => {
                 let (call, token, ttl) = (*call, *token, *ttl);

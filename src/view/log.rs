@@ -189,6 +189,9 @@ impl Logs {
 
     pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
         match fact {
+            // To a newcomer, too, who has promised nothing is no news.
+            Fact::Acceptor { promised: Ballot::NONE, .. } if !self.replicas.contains_key(&node) => {
+            }
             Fact::Acceptor { log: true, promised, .. } => {
                 self.replica_mut(node).promised = *promised;
             }
@@ -206,7 +209,9 @@ impl Logs {
             Fact::Applies { slot, entry, digest } => {
                 let replica = self.replica_mut(node);
                 replica.choose(*slot, entry);
-                (replica.applied, replica.digest) = (*slot, *digest);
+                if *slot >= replica.applied {
+                    (replica.applied, replica.digest) = (*slot, *digest);
+                }
                 replica.chosen_upto = replica.chosen_upto.max(*slot);
                 replica.advance();
                 self.commit(*slot, entry);

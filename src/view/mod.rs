@@ -46,7 +46,7 @@ pub mod txns;
 
 use crate::base::{Ballot, NodeId, Time};
 use crate::command::Command;
-use crate::event::{Event, Fact, Kind};
+use crate::event::{Event, Fact, Kind, Presence};
 use clients::Clients;
 use decree::Decree;
 use faults::Faults;
@@ -55,7 +55,7 @@ use log::Logs;
 use network::Network;
 use nodes::{Node, Nodes, Role};
 use ring::Rings;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use txns::Txns;
 
 /// Everything that is to be seen after some number of events.
@@ -83,6 +83,8 @@ pub struct Board {
     pub txns: Txns,
     /// The callers.
     pub clients: Clients,
+    /// Who is saying how things stand.
+    restating: BTreeSet<NodeId>,
 }
 
 impl Board {
@@ -109,8 +111,65 @@ impl Board {
                 self.faults.live(index, event);
             }
             Kind::Commanded(command) => self.obey(index, at, command),
+            Kind::Fact(Fact::Restates) => drop(self.restating.insert(node)),
+            Kind::Fact(Fact::Restated) => {
+                self.restating.remove(&node);
+                self.locks.restated(at, node);
+            }
             Kind::Fact(fact) => self.hear(at, node, fact),
+            Kind::Present { boot, state, faults } => {
+                self.find(index, event, (*boot, *state), faults);
+            }
+            Kind::Missed { .. } if node == NodeId::BENCH => {
+                let all: Vec<NodeId> = self.nodes.ids().to_vec();
+                all.into_iter().for_each(|id| self.forget(at, id));
+            }
+            Kind::Missed { .. } => self.forget(at, node),
         }
+    }
+
+    /// A process is there, and this is all that is wrong with it.
+    fn find(
+        &mut self,
+        index: usize,
+        event: &Event,
+        (boot, state): (u32, Presence),
+        faults: &[Command],
+    ) {
+        let (at, node) = (event.at, event.node);
+        let same_life = self.nodes.get(node).is_some_and(|known| known.boot == boot);
+        if state == Presence::Down {
+            self.fall(at, node);
+        }
+        if !same_life {
+            self.forget(at, node);
+        }
+        self.nodes.find(at, node, (boot, state), faults);
+        let mut links = Vec::new();
+        for command in faults {
+            links.extend(command.links(self.nodes.ids()).into_iter().map(|pair| (pair, command)));
+        }
+        self.network.find(at, node, &links, self.nodes.ids());
+        self.faults.find(index, event, state, faults, self.nodes.ids());
+    }
+
+    /// Events of a process were missed: what it had then, it has to say again.
+    fn forget(&mut self, at: Time, node: NodeId) {
+        self.restating.remove(&node);
+        self.nodes.forget(node);
+        self.network.forget(node);
+        self.log.restart(node);
+        self.ring.fall(node);
+        self.locks.fall(at, node);
+        self.clients.fall(node);
+        self.txns.forget(node);
+    }
+
+    /// A process has lost what it had in memory.
+    fn fall(&mut self, at: Time, node: NodeId) {
+        self.ring.fall(node);
+        self.locks.fall(at, node);
+        self.clients.fall(node);
     }
 
     /// Makes room for a process that was never heard of.
@@ -129,9 +188,8 @@ impl Board {
         if let Kind::Started { .. } = event.kind {
             self.log.restart(node);
         } else {
-            self.ring.fall(node);
-            self.locks.fall(at, node);
-            self.clients.fall(node);
+            self.restating.remove(&node);
+            self.fall(at, node);
         }
     }
 
@@ -144,6 +202,7 @@ impl Board {
 
     fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
         self.nodes.hear(at, node, fact);
+        let again = self.restating.contains(&node);
         match fact {
             Fact::Suspects { .. } | Fact::Trusts { .. } => {}
             Fact::Acceptor { .. }
@@ -167,10 +226,10 @@ impl Board {
             | Fact::Freed { .. }
             | Fact::LockIs { .. }
             | Fact::LetsGo { .. }
-            | Fact::Guards { .. } => self.locks.hear(at, node, fact),
+            | Fact::Guards { .. } => self.locks.hear(at, node, fact, again),
             Fact::Holds { lease, .. } => {
                 let until = self.nodes.due(node, at, *lease);
-                self.locks.believes(at, node, fact, until);
+                self.locks.believes(at, node, fact, until, again);
             }
             Fact::View { .. }
             | Fact::Serves { .. }
@@ -183,8 +242,9 @@ impl Board {
             | Fact::Votes { .. }
             | Fact::Decides { .. }
             | Fact::Resolves { .. }
-            | Fact::Ends { .. } => self.txns.hear(at, node, fact),
+            | Fact::Ends { .. } => self.txns.hear(at, node, fact, again),
             Fact::Invokes { .. } | Fact::Returns { .. } => self.clients.hear(at, node, fact),
+            Fact::Restates | Fact::Restated => {}
         }
     }
 

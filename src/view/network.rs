@@ -236,6 +236,47 @@ impl Network {
         }
     }
 
+    /// Just this is wrong with the outgoing links of a process.
+    pub(super) fn find(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        faults: &[(Pair, &Command)],
+        ids: &[NodeId],
+    ) {
+        let mut wrong: BTreeMap<Pair, Fault> = BTreeMap::new();
+        for (pair, command) in faults.iter().filter(|((from, _), _)| *from == node) {
+            command.alter(wrong.entry(*pair).or_default());
+        }
+        let known = self
+            .wires
+            .iter()
+            .filter(|((from, _), wire)| *from == node && wire.fault != Fault::default());
+        known.for_each(|(pair, _)| _ = wrong.entry(*pair).or_default());
+        let mut news = false;
+        for (pair, fault) in wrong {
+            let wire = self.wires.entry(pair).or_default();
+            if wire.fault == fault {
+                continue;
+            }
+            news = true;
+            wire.fault = fault;
+            wire.since = Some(at).filter(|_| fault != Fault::default());
+        }
+        if news {
+            self.regroup(ids);
+        }
+    }
+
+    /// Nobody knows what became of messages to and from a process.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        let of = |(msg, flight): (&MsgId, &Flight)| {
+            (flight.from == node || flight.to == node).then_some(*msg)
+        };
+        let gone: Vec<MsgId> = self.flights.iter().filter_map(of).collect();
+        gone.into_iter().for_each(|msg| drop(self.land(msg)));
+    }
+
     fn release(&mut self, links: &[Pair]) {
         for flight in self.flights.values_mut().filter(|flight| flight.held) {
             flight.held = links.binary_search(&(flight.from, flight.to)).is_err();

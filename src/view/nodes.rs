@@ -2,7 +2,7 @@
 
 use crate::base::{Ballot, NodeId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault};
-use crate::event::{Fact, Kind};
+use crate::event::{Fact, Kind, Presence};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -248,6 +248,57 @@ impl Nodes {
         (node.life, node.since) = (life, at);
     }
 
+    /// A process is there, in this boot; nothing is wrong with its clock and disk but this.
+    pub(super) fn find(
+        &mut self,
+        at: Time,
+        id: NodeId,
+        (boot, state): (u32, Presence),
+        faults: &[Command],
+    ) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if node.boot != boot {
+            (node.boot, node.records, node.torn, node.since) = (boot, 0, false, at);
+        }
+        let same = match state {
+            Presence::Up => node.life == Life::Up,
+            Presence::Paused => node.life == Life::Paused,
+            Presence::Down => node.life.is_down(),
+        };
+        if !same {
+            node.since = at;
+            node.life = match state {
+                Presence::Up => Life::Up,
+                Presence::Paused => Life::Paused,
+                Presence::Down => Life::Down,
+            };
+        }
+        if state == Presence::Down && node.role != Role::None {
+            (node.role, node.role_since) = (Role::None, at);
+        }
+        let (mut offset, mut drift, mut slow) = (0, 0, Span::ZERO);
+        for command in faults {
+            match command {
+                Command::Clock { fault: ClockFault::Offset(micros), .. } => offset = *micros,
+                Command::Clock { fault: ClockFault::Drift(ppm), .. } => drift = *ppm,
+                Command::Disk { fault: DiskFault::Slow(by), .. } => slow = *by,
+                _ => {}
+            }
+        }
+        node.disk_slow = slow;
+        node.clock.offset = offset;
+        if node.clock.drift != drift {
+            node.clock.set_drift(at, drift);
+        }
+    }
+
+    /// What a process thinks of others it has to say again.
+    pub(super) fn forget(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.suspects.clear();
+        }
+    }
+
     pub(super) fn obey(&mut self, at: Time, command: &Command) {
         let (Command::Clock { who, .. } | Command::Disk { who, .. }) = command else { return };
         for id in who.nodes() {
@@ -274,7 +325,9 @@ impl Nodes {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let role = match *fact {
             Fact::Suspects { who, incarnation } => {
-                node.suspects.insert(who, Suspicion { incarnation, since: at });
+                if node.suspects.get(&who).is_none_or(|known| known.incarnation != incarnation) {
+                    node.suspects.insert(who, Suspicion { incarnation, since: at });
+                }
                 return;
             }
             Fact::Trusts { who, .. } => {

@@ -174,12 +174,20 @@ impl Branch {
             Kind::Fact(fact @ Fact::Leads { .. }) => {
                 (MarkKind::Leader, format!("{} {fact}", event.node).into())
             }
-            Kind::Started { .. } | Kind::Killed { .. } | Kind::Paused | Kind::Resumed => {
+            Kind::Started { .. }
+            | Kind::Killed { .. }
+            | Kind::Paused
+            | Kind::Resumed
+            | Kind::Present { .. } => {
                 return self.note_quorum(event.at);
             }
             _ => return,
         };
-        self.mark(Mark { event: index, at: event.at, kind, text });
+        // A leader that is told to a newcomer leads as before.
+        let known = |mark: &Mark| mark.kind == kind && mark.text == text;
+        if kind != MarkKind::Leader || !self.marks.iter().any(known) {
+            self.mark(Mark { event: index, at: event.at, kind, text });
+        }
     }
 
     fn mark(&mut self, mark: Mark) {

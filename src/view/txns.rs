@@ -306,6 +306,8 @@ fn names(nodes: &[NodeId]) -> String {
 pub struct Txns {
     txns: BTreeMap<TxnId, Arc<Txn>>,
     order: VecDeque<TxnId>,
+    /// The last number that each coordinator was seen to use.
+    newest: BTreeMap<NodeId, u32>,
     /// How many committed.
     pub committed: u64,
     /// How many aborted.
@@ -338,9 +340,35 @@ impl Txns {
         self.all().find(|txn| txn.locked().any(|locked| locked == key))
     }
 
-    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+    /// Events of a process were missed: what it takes part in may be over.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.newest.remove(&node);
+        let open = |id: &&TxnId| self.get(**id).is_some_and(|txn| !txn.is_over());
+        let open: Vec<TxnId> = self.order.iter().filter(open).copied().collect();
+        for id in open {
+            if id.coordinator == node {
+                self.txns.remove(&id);
+                self.order.retain(|known| *known != id);
+            } else if let Some(txn) = self.txns.get_mut(&id)
+                && txn.bound().any(|(who, _)| who == node)
+            {
+                Arc::make_mut(txn).votes.remove(&node);
+            }
+        }
+    }
+
+    /// `again` says that it is how things stand, and no news.
+    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact, again: bool) {
         match fact {
+            // How the last transaction on each key ended, however long ago that was.
+            Fact::Resolves { txn, .. } if again && !self.txns.contains_key(txn) => {}
+            // One that is over but for its coordinator, and had to go.
+            Fact::Begins { txn, .. } | Fact::Decides { txn, .. } if again && self.is_old(*txn) => {}
             Fact::Begins { txn, call, op, participants } => {
+                if !again {
+                    let newest = self.newest.entry(txn.coordinator).or_default();
+                    *newest = txn.number.max(*newest);
+                }
                 let txn = self.txn_mut(at, *txn);
                 (txn.call, txn.op) = (Some(*call), Some(op.clone()));
                 txn.participants = participants.clone();
@@ -369,6 +397,12 @@ impl Txns {
             }
             _ => {}
         }
+    }
+
+    /// Whether it was here and is forgotten.
+    fn is_old(&self, id: TxnId) -> bool {
+        let newest = self.newest.get(&id.coordinator);
+        !self.txns.contains_key(&id) && newest.is_some_and(|newest| id.number <= *newest)
     }
 
     /// Counts an outcome when it is first heard of.

@@ -157,6 +157,13 @@ impl Calls {
         None
     }
 
+    pub(super) fn restate(&self, cx: &mut Context<'_, Client>) {
+        for (seq, Call { op, at, retry, .. }) in &self.open {
+            let call = CallId { client: cx.me(), seq: *seq };
+            cx.emit(Fact::Invokes { call, op: op.clone(), at: *at, retry: *retry });
+        }
+    }
+
     fn end(
         &mut self,
         seq: u64,

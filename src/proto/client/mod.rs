@@ -216,6 +216,7 @@ impl Protocol for Client {
     }
 
     fn restate(&self, cx: &mut Context<'_, Self>) {
+        self.calls.restate(cx);
         self.leases.restate(cx);
     }
 }

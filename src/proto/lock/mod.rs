@@ -377,7 +377,16 @@ mod tests {
         fn new() -> Lab {
             let me = NodeId::node(1);
             let (now, rng) = (Time::ZERO, Rng::new(1));
-            let mut frame = Frame { now, wall: now, me, boot: 1, calls: 0, rng, effects: vec![] };
+            let mut frame = Frame {
+                now,
+                wall: now,
+                me,
+                boot: 1,
+                starting: false,
+                calls: 0,
+                rng,
+                effects: vec![],
+            };
             let config = Config { peers: [me].into(), mutations: Mutations::NONE };
             let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
             Lab { frame, service }

@@ -48,7 +48,7 @@ impl Log {
         for Vote { slot, ballot, entry } in votes {
             cx.emit(Fact::Accepts { slot, ballot, entry });
         }
-        if self.promised != Ballot::NONE || cx.boot() > 1 {
+        if self.promised != Ballot::NONE || cx.boot() > 1 || !cx.is_starting() {
             cx.emit(Fact::Acceptor { log: true, promised: self.promised, accepted });
         }
     }

@@ -341,8 +341,16 @@ mod tests {
                 mutations,
             };
             let (now, wall, rng) = (Time::ZERO, Time::ZERO, Rng::new(1));
-            let mut frame =
-                Frame { now, wall, me: n(1), boot: 1, calls: 0, rng, effects: Vec::new() };
+            let mut frame = Frame {
+                now,
+                wall,
+                me: n(1),
+                boot: 1,
+                starting: false,
+                calls: 0,
+                rng,
+                effects: Vec::new(),
+            };
             let ring = Ring::start(config, &[], &mut Context::new(&mut frame));
             let mut bench = Bench { frame, ring };
             bench.hear(&[Fact::View { epoch: 1, members: nodes, shape: SHAPE }]);

@@ -357,10 +357,15 @@ impl Protocol for Store {
     fn restate(&self, cx: &mut Cx<'_>) {
         for (key, item) in &self.items {
             // What is not everybody's may still be beaten by a newer owner's state.
-            if self.clean.contains(key) {
+            let copying = self.lines.get(key).is_some_and(Line::is_copying);
+            if self.clean.contains(key) && !copying {
                 item::resolves(key, &item.ended).for_each(|fact| cx.emit(fact));
                 item::votes(key, item).for_each(|fact| cx.emit(fact));
             }
+        }
+        // At a start, the ring would take it for news.
+        if self.full == self.epoch && self.ring().is_some() && !cx.is_starting() {
+            cx.emit(Fact::Synced { epoch: self.full });
         }
         if !self.serves.is_empty() {
             cx.emit(Fact::Serves { epoch: self.epoch, ranges: Arc::clone(&self.serves) });

@@ -26,6 +26,13 @@ pub(super) struct Line {
     waiting: Vec<Want>,
 }
 
+impl Line {
+    /// Whether the last state of the key is not everybody's yet.
+    pub(super) fn is_copying(&self) -> bool {
+        self.flight.is_some()
+    }
+}
+
 /// A state on its way to the replicas.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {

@@ -24,6 +24,8 @@ struct Side {
 #[derive(Clone, Debug)]
 pub(super) struct Txn {
     call: CallId,
+    /// What it began with; none if an earlier life did.
+    begun: Option<(Arc<Op>, Arc<[NodeId]>)>,
     /// Who waits for the answer; none if it was given, or died with an earlier life.
     ticket: Option<Ticket>,
     /// The giving side, then the taking one.
@@ -43,13 +45,23 @@ impl Txn {
             Side { key, by, voted: false, acknowledged: false }
         };
         let (ticket, decided, sides) = (None, None, sides.map(side));
-        Txn { call, ticket, sides, decided, since: now, at: now }
+        Txn { call, begun: None, ticket, sides, decided, since: now, at: now }
     }
 
     /// One that an earlier life has committed and not finished.
     pub(super) fn committed(call: CallId, keys: &[Name; 2], now: Time) -> Txn {
         let [from, to] = keys;
         Txn { decided: Some(true), ..Txn::new(call, [(from, 0), (to, 0)], now) }
+    }
+
+    /// The client's call behind it.
+    pub(super) fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// What it does and whom it asked, if it began in this life.
+    pub(super) fn begun(&self) -> Option<(Arc<Op>, Arc<[NodeId]>)> {
+        self.begun.clone()
     }
 
     /// The decision, once there is one.
@@ -89,9 +101,10 @@ impl TwoPhase {
         let participants: Arc<[NodeId]> =
             if giver == taker { [giver].into() } else { [giver, taker].into() };
         let op = Arc::new(Op::Transfer(transfer.clone()));
+        let begun = Some((Arc::clone(&op), Arc::clone(&participants)));
         cx.emit(Fact::Begins { txn, call, op, participants });
         let mut state = Txn::new(call, [(from, -amount), (to, *amount)], cx.now());
-        state.ticket = Some(ticket);
+        (state.begun, state.ticket) = (begun, Some(ticket));
         self.txns.insert(txn, state);
         self.send(txn, cx);
     }

@@ -289,6 +289,10 @@ impl Protocol for TwoPhase {
 
     fn restate(&self, cx: &mut Cx<'_>) {
         for (txn, state) in &self.txns {
+            if let Some((op, participants)) = state.begun() {
+                let (txn, call) = (*txn, state.call());
+                cx.emit(Fact::Begins { txn, call, op, participants });
+            }
             if let Some(commit) = state.decided() {
                 cx.emit(Fact::Decides { txn: *txn, commit });
             }

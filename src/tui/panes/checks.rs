@@ -160,7 +160,10 @@ fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: 
     let note = match (s.first, &s.waits_for) {
         (Some(first), _) => format!("{} {:>3}x", when(scene, first), s.count.min(999)),
         (None, Some(what)) => what.clone(),
-        (None, None) => s.verdict.to_string(),
+        (None, None) => match s.since {
+            Some(since) => format!("since {}", clock(since)),
+            None => s.verdict.to_string(),
+        },
     };
     let style =
         if s.verdict == Verdict::Holds { look.style(Role::Muted) } else { look.style(role) };
@@ -169,8 +172,9 @@ fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: 
     put(buf, look, row, line);
     // A space between the two; what holds need not be said in words where there is no room.
     let space = right_of(row, used + 1);
+    let whole = note.len();
     let note = frame::cut(Line::styled(note, style), space.width.into(), glyphs.ellipsis);
-    let fits = s.verdict != Verdict::Holds || note.width() == s.verdict.to_string().len();
+    let fits = s.verdict != Verdict::Holds || note.width() == whole;
     if space.width >= 4 && fits {
         let indent = space.width - note.width() as u16;
         put(buf, look, right_of(space, indent), note);
