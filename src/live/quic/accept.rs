@@ -69,19 +69,19 @@ pub(super) async fn accept(site: Arc<Site>) {
 
 /// Greets a stranger, and serves it if it may come in.
 async fn receive(site: Arc<Site>, incoming: Incoming, seat: OwnedSemaphorePermit) {
-    let address = incoming.remote_address();
+    let ip = incoming.remote_address().ip();
     let limit = Instant::now() + HANDSHAKE;
     let connected = async { incoming.accept()?.await };
     let connection = match timeout_at(limit, connected).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             let why = call::broken(&error);
-            return site.complain(address.ip(), &format!("{address} did not get in: {why}"));
+            return site.complain(ip, &format!("{ip} did not get in: {why}"));
         }
-        Err(_) => return site.complain(address.ip(), &format!("{address} is silent")),
+        Err(_) => return site.complain(ip, &format!("{ip} did not get in: it is silent")),
     };
     let Ok(greeting) = timeout_at(limit, listen(&connection)).await else {
-        site.complain(address.ip(), &format!("no greeting came from {}", address.ip()));
+        site.complain(ip, &format!("no greeting came from {ip}"));
         return close::SILENT.on(&connection, "no greeting came in time");
     };
     let Some((control, hello)) = greeting else { return };
