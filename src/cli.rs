@@ -3,6 +3,9 @@
 //! This module decides and writes; `main` only hands it the arguments and the streams. Standard
 //! output is for data, standard error for talk.
 
+mod nodes;
+mod remote;
+
 use crate::base::{Mutation, Time};
 use crate::cluster::Cluster;
 use crate::command::FORMS;
@@ -15,6 +18,9 @@ use crate::sim::player::{Player, seam};
 use crate::tui::theme::{ColorArg, Flags, GlyphsArg, ThemeArg};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use nodes::NodeArgs;
+use nodes::{InviteArgs, UpArgs};
+use remote::{AttachArgs, DownArgs};
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -61,6 +67,16 @@ enum Verb {
     /// Run a cluster (this is also what happens without a verb)
     #[command(after_long_help = lessons())]
     Run(Run),
+    /// Start all processes of a cluster on this machine
+    Up(UpArgs),
+    /// Look at a cluster of processes, here or elsewhere
+    Attach(AttachArgs),
+    /// End a cluster that 'netsplit up' started
+    Down(DownArgs),
+    /// Print a ticket that lets somebody in, once
+    Invite(InviteArgs),
+    /// Run one node of a cluster as this process
+    Node(NodeArgs),
     /// Say whether cluster files are right
     Check {
         /// Cluster files, or names of built-in clusters
@@ -99,6 +115,23 @@ pub struct Run {
     /// How long to run, in the cluster's own time
     #[arg(long, value_name = "TIME", default_value = "30s", requires = "headless")]
     until: String,
+    #[command(flatten)]
+    output: Output,
+
+    /// Begin with time standing still
+    #[arg(long, conflicts_with = "headless")]
+    paused: bool,
+    /// How many of the cluster's seconds pass in one of yours: 0.01 to 1000, or full
+    /// [default: 1]
+    #[arg(long, value_name = "X", value_parser = speed, conflicts_with = "headless")]
+    speed: Option<f64>,
+    #[command(flatten)]
+    looks: Looks,
+}
+
+/// What a run without a screen writes.
+#[derive(Clone, Debug, Args)]
+struct Output {
     /// How to write events and summary
     #[arg(long, value_enum, default_value = "text", requires = "headless")]
     format: FormatArg,
@@ -108,14 +141,20 @@ pub struct Run {
     /// Write the summary only
     #[arg(long, short, requires = "headless")]
     quiet: bool,
+}
 
-    /// Begin with time standing still
-    #[arg(long, conflicts_with = "headless")]
-    paused: bool,
-    /// How many of the cluster's seconds pass in one of yours: 0.01 to 1000, or full
-    /// [default: 1]
-    #[arg(long, value_name = "X", value_parser = speed, conflicts_with = "headless")]
-    speed: Option<f64>,
+impl Output {
+    fn format(&self) -> Format {
+        match self.format {
+            FormatArg::Text => Format::Text,
+            FormatArg::Json => Format::Json,
+        }
+    }
+}
+
+/// What the screen looks like.
+#[derive(Clone, Debug, Args)]
+struct Looks {
     /// Which colours to use
     #[arg(long, value_enum, default_value = "auto", value_name = "WHICH")]
     theme: ThemeArg,
@@ -128,6 +167,13 @@ pub struct Run {
     /// Which characters to draw with
     #[arg(long, value_enum, value_name = "WHICH")]
     glyphs: Option<GlyphsArg>,
+}
+
+impl Looks {
+    fn flags(&self) -> Flags {
+        let color = if self.no_color { ColorArg::Never } else { self.color };
+        Flags { theme: self.theme, color, glyphs: self.glyphs }
+    }
 }
 
 /// What the nodes of a cluster live in.
@@ -227,17 +273,26 @@ pub enum Outcome {
     Done(u8),
     /// Show a cluster on the screen.
     Screen(Box<Show>),
+    /// Be a node. It logs, which is up to the caller to set up.
+    Serve(Box<NodeArgs>),
+}
+
+/// How to come by a cluster.
+#[derive(Debug)]
+pub enum Start {
+    /// Start it with this seed, in this runtime.
+    Run(u64, RuntimeArg),
+    /// It runs already. Whether commands are taken from here is said beside it.
+    Attached(Cluster, bool),
 }
 
 /// What to show on the screen, and how to begin.
 #[derive(Debug)]
 pub struct Show {
-    /// What to run.
+    /// What runs.
     pub plan: Plan,
-    /// With which seed.
-    pub seed: u64,
-    /// In what.
-    pub runtime: RuntimeArg,
+    /// How to come by it.
+    pub start: Start,
     /// What to do at given times, in order of time.
     pub steps: Vec<Step>,
     /// Whether time stands still at first.
@@ -251,11 +306,12 @@ pub struct Show {
 impl Cli {
     /// Whether colours are forbidden, which holds for error messages too.
     pub fn colourless(&self) -> bool {
-        let run = match &self.verb {
-            Some(Verb::Run(run)) => run,
-            _ => &self.run,
+        let looks = match &self.verb {
+            Some(Verb::Run(run)) => &run.looks,
+            Some(Verb::Attach(attach)) => &attach.looks,
+            _ => &self.run.looks,
         };
-        run.no_color || run.color == ColorArg::Never
+        looks.no_color || looks.color == ColorArg::Never
     }
 
     /// Does what was asked for, as far as no screen is needed.
@@ -266,6 +322,11 @@ impl Cli {
         match self.verb {
             None => self.run.execute(out),
             Some(Verb::Run(run)) => run.execute(out),
+            Some(Verb::Attach(attach)) => attach.execute(out),
+            Some(Verb::Node(node)) => Ok(Outcome::Serve(Box::new(node))),
+            Some(Verb::Up(up)) => up.execute(out).map(|()| Outcome::Done(OK)),
+            Some(Verb::Down(down)) => down.execute(out).map(|()| Outcome::Done(OK)),
+            Some(Verb::Invite(invite)) => invite.execute(out, talk).map(|()| Outcome::Done(OK)),
             Some(Verb::Check { files }) => check(&files, out, talk).map(Outcome::Done),
             Some(Verb::Samples { name }) => samples(name.as_deref(), out),
             Some(Verb::Info) => info(out),
@@ -298,32 +359,34 @@ pub fn start(plan: &Plan, seed: u64, watch: Watch, runtime: RuntimeArg) -> Resul
 impl Run {
     fn execute(self, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let plan = plan::load(&self.cluster).map_err(Stop::Refused)?;
-        let mut steps = self.steps.iter().map(|text| step(text)).collect::<Result<Vec<_>, _>>()?;
-        steps.sort_by_key(|step| step.at);
+        let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
         if !self.headless {
-            let color = if self.no_color { ColorArg::Never } else { self.color };
-            let flags = Flags { theme: self.theme, color, glyphs: self.glyphs };
             self.fits_runtime()?;
-            let Run { paused, runtime, .. } = self;
-            let speed = self.speed.unwrap_or(1.0);
-            let show = Show { plan, seed, runtime, steps, paused, speed, flags };
+            let (start, flags) = (Start::Run(seed, self.runtime), self.looks.flags());
+            let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
+            let show = Show { plan, start, steps, paused, speed, flags };
             return Ok(Outcome::Screen(Box::new(show)));
         }
-        let until = until(&self.until)?;
+        let until = until("--until", &self.until)?;
         if let Some(late) = steps.iter().find(|step| step.at > until) {
             let error = Error::new(format!("'{late}' comes after the end of the run, {until}s"));
             return Err(Stop::Refused(error.help("let it run longer with --until")));
         }
-        let format = match self.format {
-            FormatArg::Text => Format::Text,
-            FormatArg::Json => Format::Json,
-        };
+        let (format, quiet) = (self.output.format(), self.output.quiet);
         let replay = self.replay(seed);
         let repeatable = !self.runtime.is_live();
-        let quiet = self.quiet;
-        let options = script::Options { seed, until, steps, format, quiet, replay, repeatable };
-        let mut cluster = start(&plan, seed, self.events.watch(), self.runtime)?;
+        let options = script::Options {
+            seed: Some(seed),
+            until,
+            steps,
+            format,
+            quiet,
+            replay,
+            late: false,
+            repeatable,
+        };
+        let mut cluster = start(&plan, seed, self.output.events.watch(), self.runtime)?;
         let summary = script::run(&mut cluster, &plan, &options, out)?;
         Ok(Outcome::Done(summary.verdict.exit_code()))
     }
@@ -350,7 +413,7 @@ impl Run {
             let _ = write!(line, " --runtime {}", runtime.get_name());
         }
         let _ = write!(line, " --until {}", shell_word(&self.until));
-        match self.events {
+        match self.output.events {
             EventsArg::Facts => line.push_str(" --events facts"),
             EventsArg::Messages => line.push_str(" --events messages"),
             EventsArg::All => {}
@@ -371,12 +434,18 @@ fn shell_word(text: &str) -> String {
     }
 }
 
-fn step(text: &str) -> Result<Step, Stop> {
-    text.parse().map_err(|why: crate::base::ParseError| argument("-c", text, &why.0))
+/// What to do when, in order of time.
+fn steps(texts: &[String]) -> Result<Vec<Step>, Stop> {
+    let step = |text: &String| {
+        text.parse().map_err(|why: crate::base::ParseError| argument("-c", text, &why.0))
+    };
+    let mut steps = texts.iter().map(step).collect::<Result<Vec<Step>, _>>()?;
+    steps.sort_by_key(|step| step.at);
+    Ok(steps)
 }
 
-fn until(text: &str) -> Result<Time, Stop> {
-    text.parse().map_err(|why: crate::base::ParseError| argument("--until", text, &why.0))
+fn until(name: &str, text: &str) -> Result<Time, Stop> {
+    text.parse().map_err(|why: crate::base::ParseError| argument(name, text, &why.0))
 }
 
 fn argument(name: &str, text: &str, why: &str) -> Stop {

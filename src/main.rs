@@ -1,7 +1,7 @@
 //! The program: arguments in, an exit code out. Only this file and the screen touch the terminal.
 
 use clap::Parser as _;
-use netsplit::cli::{self, Cli, FAILED, OK, Outcome, RuntimeArg, Show, USAGE};
+use netsplit::cli::{self, Cli, FAILED, NodeArgs, OK, Outcome, RuntimeArg, Show, Start, USAGE};
 use netsplit::error::Error;
 use netsplit::event::Watch;
 use netsplit::plan::Services;
@@ -19,28 +19,47 @@ fn main() -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
     let done = cli.execute(&mut out, &mut io::stderr()).and_then(|outcome| match outcome {
         Outcome::Done(code) => Ok(code),
-        Outcome::Screen(show) => screen(&show),
+        Outcome::Screen(show) => screen(*show),
+        Outcome::Serve(node) => serve(*node),
     });
     let code = done.and_then(|code| Ok(out.flush().map(|()| code)?));
     ExitCode::from(code.unwrap_or_else(|stop| explain(&stop, colour)))
 }
 
+/// Is a node of a cluster. What it has to say goes to standard error.
+fn serve(node: NodeArgs) -> Result<u8, Stop> {
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    // Nobody has set up another one before.
+    let _ = match node.logs_json() {
+        true => log.json().try_init(),
+        false => log.with_ansi(false).try_init(),
+    };
+    // Not the buffered one of `main`: whoever started the node waits for its line.
+    node.execute(&mut io::stdout()).map(|()| OK)
+}
+
 /// Opens the workbench.
-fn screen(show: &Show) -> Result<u8, Stop> {
+fn screen(show: Show) -> Result<u8, Stop> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         let error = Error::new("there is no terminal to draw on");
         return Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")));
     }
-    let cluster = cli::start(&show.plan, show.seed, Watch::Labels, show.runtime)?;
+    let (cluster, source) = match show.start {
+        Start::Attached(cluster, operator) => (cluster, Source::Remote { operator }),
+        Start::Run(seed, runtime) => {
+            let source = match runtime {
+                RuntimeArg::Sim => Source::Simulated { seed },
+                RuntimeArg::Memory => Source::Live { runtime: "memory".to_owned() },
+                RuntimeArg::Quic => Source::Live { runtime: "quic".to_owned() },
+            };
+            (cli::start(&show.plan, seed, Watch::Labels, runtime)?, source)
+        }
+    };
     let look = Look::choose(&show.flags, &Env::read());
     let title = Title {
         name: show.plan.name.clone(),
-        source: match show.runtime {
-            RuntimeArg::Sim => Source::Simulated { seed: show.seed },
-            RuntimeArg::Memory => Source::Live { runtime: "memory".to_owned() },
-            RuntimeArg::Quic => Source::Live { runtime: "quic".to_owned() },
-        },
+        source,
         expect: show.plan.expect(),
         processes: show.plan.processes().collect(),
         focus: focus(&show.plan.services),

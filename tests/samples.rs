@@ -64,12 +64,13 @@ fn run(name: &str) -> Summary {
     let plan = plan::builtin(name).unwrap_or_else(|error| panic!("{error}"));
     let steps = ["4s kill n1", "8s restart n1", "10s isolate n2", "13s heal"];
     let options = Options {
-        seed: plan.seed,
+        seed: Some(plan.seed),
         until: Time(20_000_000),
         steps: steps.map(|step| step.parse().expect("these are steps")).into(),
         format: Format::Text,
         quiet: true,
         replay: String::new(),
+        late: false,
         repeatable: true,
     };
     let mut cluster =
@@ -103,12 +104,13 @@ fn another_seed_is_another_run() {
     let run = |seed| {
         let until = Time(1_000_000);
         let options = Options {
-            seed,
+            seed: Some(seed),
             until,
             steps: Vec::new(),
             format: Format::Text,
             quiet: true,
             replay: String::new(),
+            late: false,
             repeatable: true,
         };
         let mut cluster =

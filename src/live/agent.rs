@@ -542,6 +542,8 @@ impl<L: Link> Agent<L> {
 
     /// Carries out a command, or says why not and changes nothing.
     fn command(&mut self, id: super::control::CommandId, command: &Command) -> Result<(), String> {
+        // It may have come over a wire, from whoever calls itself a console.
+        command.check().map_err(|why| why.to_string())?;
         self.check(command)?;
         self.tell_of(Some(id), NodeId::BENCH, Kind::Commanded(Box::new(command.clone())));
         self.apply(command);

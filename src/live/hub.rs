@@ -3,8 +3,10 @@
 //!
 //! **Order.** Each agent reports in the order of its stamps, and says up to which stamp it has
 //! reported. What is older than what all agents have reported can be sorted and shown: nothing can
-//! come before it any more. An agent that is silent for [`PATIENCE`] is not waited for; what it
-//! reports later is shown when it comes, with the time of what was shown last.
+//! come before it any more. An agent that is silent for [`PATIENCE`] is not waited for, and one
+//! whose connection is lost neither: what it has done since its last report may be unknown for
+//! ever, so it is said to be out of sight ([`Kind::Missed`]) before anything later is shown. When
+//! it reports again it is asked how things stand.
 //!
 //! **Time** passes by itself. `run until` lets events through up to a time and holds the others
 //! back, so a script can wait for a time as it does in the simulator; going back is refused.
@@ -59,6 +61,7 @@ pub fn feed(process: NodeId, console: u64, level: Watch, inbox: Sender<Inbox>) -
     let (requests, mut asked) = channel(256);
     let (told, news) = channel(8);
     // An inbox that is full of other things has an agent that will not miss two more.
+    let _ = told.try_send(News::Link(LinkState::Up));
     let _ = inbox.try_send(Inbox::Attached { console, reports });
     let _ = inbox.try_send(Inbox::Asked { console, request: Request::Watch(level) });
     tokio::spawn(async move {
@@ -84,7 +87,10 @@ struct Source {
     feed: Feed,
     /// Everything up to here has come.
     upto: Time,
+    /// Whether it is connected.
     up: bool,
+    /// Whether it was said to be out of sight, and has not been asked since how things stand.
+    lost: bool,
     /// Whether its channel is closed for good.
     over: bool,
 }
@@ -111,6 +117,8 @@ struct Pending {
 pub struct Hub {
     sources: Vec<Source>,
     all: Arc<[NodeId]>,
+    /// How much is asked for.
+    level: Watch,
     commands: Receiver<Command>,
     updates: Sender<Update>,
     /// By stamp, then in the order of coming.
@@ -130,18 +138,21 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub for the agents of `feeds`. `console` names it: a random number.
+    /// A hub for the agents of `feeds`, which report at this level already. `console` names it: a
+    /// random number.
     pub fn new(
         feeds: Vec<Feed>,
+        level: Watch,
         console: u64,
         commands: Receiver<Command>,
         updates: Sender<Update>,
     ) -> Hub {
         let all = feeds.iter().map(|feed| feed.process).collect();
-        let source = |feed| Source { feed, upto: Time::ZERO, up: true, over: false };
+        let source = |feed| Source { feed, upto: Time::ZERO, up: false, lost: false, over: false };
         Hub {
             sources: feeds.into_iter().map(source).collect(),
             all,
+            level,
             commands,
             updates,
             queue: BTreeMap::new(),
@@ -161,6 +172,12 @@ impl Hub {
 
     /// Serves until nobody is left to give commands, or nothing can come any more.
     pub async fn serve(mut self) {
+        // Who is there already can be asked from the start.
+        for index in 0..self.sources.len() {
+            while let Ok(news) = self.sources[index].feed.news.try_recv() {
+                self.news(index, Some(news)).await;
+            }
+        }
         self.tell(Update::Reached { now: Time::ZERO, busy: false }).await;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -273,15 +290,35 @@ impl Hub {
         match news {
             Some(News::Report(report)) => self.report(index, report).await,
             Some(News::Link(state)) => {
-                self.sources[index].up = state == LinkState::Up;
+                let source = &mut self.sources[index];
+                let was_up = std::mem::replace(&mut source.up, state == LinkState::Up);
+                match state {
+                    // Who connects asks how things stand.
+                    LinkState::Up => source.lost = false,
+                    LinkState::Down(_) if was_up => self.lose(index),
+                    LinkState::Down(_) => {}
+                }
                 self.tell(Update::Link { process, state }).await;
             }
             None => {
-                (self.sources[index].up, self.sources[index].over) = (false, true);
+                self.sources[index].over = true;
+                if std::mem::take(&mut self.sources[index].up) {
+                    self.lose(index);
+                }
             }
         }
         if !self.sources[index].up {
             self.unanswered(process).await;
+        }
+    }
+
+    /// Says that a process is out of sight since its last report.
+    fn lose(&mut self, index: usize) {
+        let source = &mut self.sources[index];
+        if !std::mem::replace(&mut source.lost, true) {
+            let (at, node) = (source.upto, source.feed.process);
+            let event = Event { at, node, kind: Kind::Missed { count: 0 } };
+            self.queue_up(Stamped { command: None, event });
         }
     }
 
@@ -303,6 +340,9 @@ impl Hub {
             Report::Events { events, upto } => {
                 let source = &mut self.sources[index];
                 source.upto = source.upto.max(upto);
+                if std::mem::take(&mut source.lost) {
+                    let _ = source.feed.requests.try_send(Request::Watch(self.level));
+                }
                 for stamped in events.iter() {
                     self.queue_up(stamped.clone());
                 }
@@ -356,10 +396,18 @@ impl Hub {
     }
 
     /// Up to when everything has come, as far as it is worth waiting for.
-    fn complete(&self) -> Time {
-        let connected = || self.sources.iter().filter(|source| source.up).map(|s| s.upto);
-        let latest = connected().max().unwrap_or(self.shown);
-        connected().filter(|upto| latest.since(*upto) <= PATIENCE).min().unwrap_or(latest)
+    fn complete(&mut self) -> Time {
+        let connected = self.sources.iter().filter(|source| source.up).map(|s| s.upto);
+        let latest = connected.max().unwrap_or(self.shown);
+        let mut complete = latest;
+        for index in 0..self.sources.len() {
+            match &self.sources[index] {
+                Source { up: false, .. } => {}
+                source if latest.since(source.upto) > PATIENCE => self.lose(index),
+                source => complete = complete.min(source.upto),
+            }
+        }
+        complete
     }
 
     /// Shows what can be shown.

@@ -24,12 +24,17 @@ pub mod control;
 pub mod disk;
 pub mod drive;
 mod faults;
+pub mod home;
 pub mod hub;
 pub mod identity;
 pub mod memory;
+pub mod node;
 pub mod quic;
+mod remote;
 mod watchers;
 pub mod wire;
+
+pub use remote::{Remote, attach, redeem, shutdown};
 
 use crate::base::{NodeId, Rng, Span, Time};
 use crate::cluster::{Cluster, Update};
@@ -139,7 +144,7 @@ async fn run(
             tracing::error!("{id} has no disk: {error}");
         }
     }
-    Hub::new(feeds, seed, commands, updates).serve().await;
+    Hub::new(feeds, level, seed, commands, updates).serve().await;
     for inbox in site.inboxes.values() {
         let asked = Inbox::Asked { console: seed, request: Request::Shutdown };
         let _ = inbox.try_send(asked);

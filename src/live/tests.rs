@@ -203,8 +203,11 @@ impl Lab {
             (told, asked, Feed { process, requests, news })
         };
         let ((told1, asked1, feed1), (told2, asked2, feed2)) = (feed(N1), feed(N2));
-        let hub = Hub::new(vec![feed1, feed2], 9, commands_out, updates_in);
+        let hub = Hub::new(vec![feed1, feed2], Watch::Messages, 9, commands_out, updates_in);
         tokio::spawn(hub.serve());
+        for told in [&told1, &told2] {
+            told.try_send(News::Link(LinkState::Up)).expect("there is room");
+        }
         Lab { news: [told1, told2], requests: [asked1, asked2], commands, updates }
     }
 
@@ -228,7 +231,7 @@ impl Lab {
         let next = async {
             loop {
                 match self.updates.recv().await.expect("the hub lives") {
-                    Update::Reached { .. } => {}
+                    Update::Reached { .. } | Update::Link { state: LinkState::Up, .. } => {}
                     update => return update,
                 }
             }
@@ -265,10 +268,13 @@ async fn a_silent_agent_is_not_waited_for_and_told_late() {
     lab.report(1, 10, &[]).await;
     let late = 20 + PATIENCE.0;
     lab.report(0, late, &[(15, Kind::Paused, None)]).await;
-    assert_eq!(lab.events(1).await, [(15, N1)]);
+    assert_eq!(lab.events(2).await, [(10, N2), (15, N1)], "first that n2 is out of sight");
+    assert!(lab.requests[1].try_recv().is_err());
     lab.report(1, late, &[(11, Kind::Paused, None)]).await;
     let told = lab.events(1).await;
     assert!(told[0].0 >= 15 && told[0].1 == N2, "with the time that was shown already: {told:?}");
+    let asked = lab.requests[1].recv().await;
+    assert!(matches!(asked, Some(Request::Watch(_))), "how do things stand? {asked:?}");
 }
 
 #[tokio::test]

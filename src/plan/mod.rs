@@ -19,7 +19,7 @@ pub mod file;
 mod read;
 mod samples;
 
-pub use samples::{SAMPLES, builtin, load};
+pub use samples::{SAMPLES, builtin, load, source};
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
 const KEEP: Span = Span::secs(10);

@@ -18,6 +18,17 @@ macro_rules! samples {
 
 samples! { "default" "three-paxos" "bank" "locks" "ring-50" }
 
+/// The text that `word` means, and what to call it: as for [`load`].
+pub fn source(word: &str) -> Result<Source, Error> {
+    let is_path = word.contains(['/', '\\', '.']);
+    match SAMPLES.iter().find(|(name, _)| *name == word) {
+        Some((name, text)) if !is_path => {
+            Ok(Source::new(format!("sample-clusters/{name}.toml"), *text))
+        }
+        _ => read(word),
+    }
+}
+
 /// The built-in cluster of that name.
 pub fn builtin(name: &str) -> Result<Plan, Error> {
     match SAMPLES.iter().find(|(sample, _)| *sample == name) {
@@ -31,11 +42,7 @@ pub fn builtin(name: &str) -> Result<Plan, Error> {
 /// The cluster that `word` means: the name of a built-in one, or else the path of a file. A word
 /// with a slash or a dot is always a path.
 pub fn load(word: &str) -> Result<Plan, Error> {
-    let is_path = word.contains(['/', '\\', '.']);
-    if !is_path && SAMPLES.iter().any(|(name, _)| *name == word) {
-        return builtin(word);
-    }
-    let source = read(word)?;
+    let source = source(word)?;
     let name = Path::new(word).file_stem().map_or(word.into(), |stem| stem.to_string_lossy());
     let plain = name.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
     file::parse(&plain, &source)

@@ -166,8 +166,8 @@ impl From<Standing<'_>> for Stood {
 pub struct Summary {
     /// The name of the cluster.
     pub cluster: String,
-    /// The seed.
-    pub seed: u64,
+    /// The seed, if it is known.
+    pub seed: Option<u64>,
     /// How far the run went.
     pub until: Time,
     /// How many events it had.
@@ -193,7 +193,7 @@ pub(super) struct SummaryLine<'a> {
     #[serde(rename = "type")]
     kind_of_line: &'static str,
     cluster: &'a str,
-    seed: String,
+    seed: Option<String>,
     until_us: u64,
     events: u64,
     digest: String,
@@ -211,7 +211,7 @@ impl Summary {
         SummaryLine {
             kind_of_line: "summary",
             cluster: &self.cluster,
-            seed: self.seed.to_string(),
+            seed: self.seed.map(|seed| seed.to_string()),
             until_us: self.until.0,
             events: self.events,
             digest: format!("{:016x}", self.digest),
@@ -241,7 +241,8 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { cluster, seed, until, events, digest, .. } = self;
         writeln!(f, "--")?;
-        writeln!(f, "{cluster}, seed {seed}: {events} events in {until} s, digest {digest:016x}")?;
+        let seed = seed.map_or(String::new(), |seed| format!(", seed {seed}"));
+        writeln!(f, "{cluster}{seed}: {events} events in {until} s, digest {digest:016x}")?;
         for check in &self.checks {
             write!(f, "{:<12} {:<8} {}", check.name, check.verdict, check.about)?;
             match &check.waits_for {
@@ -286,7 +287,7 @@ mod tests {
     fn a_live_run_says_what_it_cannot_promise() {
         let mut summary = Summary {
             cluster: "three".to_owned(),
-            seed: 7,
+            seed: Some(7),
             until: Time(5_000_000),
             events: 90,
             digest: 1,

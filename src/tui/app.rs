@@ -114,7 +114,10 @@ impl App {
         let second = title.processes.get(1).copied().unwrap_or(first);
         App {
             focus: Focus::new(title.focus.unwrap_or(layout.focus)),
-            checks: Checks::all(&title.expect),
+            checks: match title.source.is_remote() {
+                true => Checks::partial(&title.expect),
+                false => Checks::all(&title.expect),
+            },
             select: Select::new(first, second),
             timeline: match live {
                 true => Timeline::default().steady(),
