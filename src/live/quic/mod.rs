@@ -157,6 +157,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
         contradicted: Mutex::new(0),
         complaints: Mutex::new(Complaints::default()),
         arrivals: Mutex::new(BTreeMap::new()),
+        dialled: Mutex::new(BTreeMap::new()),
         seats: Arc::new(Semaphore::new(consoles::MOST)),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -183,6 +184,17 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
         _ => (error.to_string(), "choose another address"),
     };
     Error::new(format!("cannot listen at {address}: {why}")).help(remedy)
+}
+
+/// What has been sent over UDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets, acknowledgements included.
+    pub packets: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Calls of the system. Fewer than packets where one call takes several.
+    pub writes: u64,
 }
 
 /// The network of one process. It closes when this is dropped, without waiting for anything.
@@ -236,6 +248,21 @@ impl Endpoint {
         (peers, consoles::MOST - self.site.seats.available_permits())
     }
 
+    /// What it has sent on the connections with peers that stand.
+    pub fn traffic(&self) -> Traffic {
+        let site = &self.site;
+        let mut all = Traffic::default();
+        for connections in [&site.arrivals, &site.dialled] {
+            for connection in lock(connections).values() {
+                let sent = connection.stats().udp_tx;
+                all.packets += sent.datagrams;
+                all.bytes += sent.bytes;
+                all.writes += sent.ios;
+            }
+        }
+        all
+    }
+
     /// Closes it, and waits for a moment until the others have heard of that.
     pub async fn close(self) {
         self.site.close();
@@ -271,6 +298,8 @@ struct Site {
     complaints: Mutex<Complaints>,
     /// The connection on which each peer sends.
     arrivals: Mutex<BTreeMap<NodeId, Connection>>,
+    /// The connection on which each peer is sent to.
+    dialled: Mutex<BTreeMap<NodeId, Connection>>,
     /// Of consoles.
     seats: Arc<Semaphore>,
     stop: CancellationToken,

@@ -250,11 +250,13 @@ async fn converse(site: &Site, peer: &Peer, call: Call, told: Book) -> Option<Ca
     let Call { connection, send, answers } = call;
     let version = site.book.borrow().version(peer.id);
     lock(&peer.outbox).state = State::Open;
+    lock(&site.dialled).insert(peer.id, connection.clone());
     let (lost, (), ()) = tokio::join!(
         pump(peer, &connection),
         gossip::gossip(site, peer.id, &connection, (send, answers), told),
         watch_moves(site, peer.id, version, &connection),
     );
+    lock(&site.dialled).remove(&peer.id);
     site.lost(peer.id, lost).await;
     match connection.close_reason() {
         Some(ConnectionError::LocallyClosed) | None => None,
