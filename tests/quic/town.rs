@@ -264,7 +264,7 @@ impl Desk {
         let (commands, commands_out) = channel(64);
         let (updates_in, updates) = channel(64);
         let Attached { feeds, console, .. } = attached;
-        tokio::spawn(Hub::new(feeds, console, commands_out, updates_in).serve());
+        tokio::spawn(Hub::new(feeds, Watch::Labels, console, commands_out, updates_in).serve());
         let cluster = Cluster { commands, updates };
         let (events, links, refused) = (Vec::new(), Vec::new(), Vec::new());
         let desk = Desk { cluster, events, links, missed: 0, refused };
