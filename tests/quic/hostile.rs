@@ -311,6 +311,29 @@ async fn addresses_of_strangers_and_from_no_clock_are_not_noted() {
     goes_on(houses).await;
 }
 
+#[tokio::test]
+async fn nobody_knows_better_where_a_process_listens_than_itself() {
+    let (log, _guard) = Log::begin();
+    let town = Town::quiet(3);
+    let houses = pair(&town).await;
+    let (here, first) = (houses.0.endpoint.address(), houses.0.endpoint.book().version(n(1)));
+    let elsewhere: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    // As after a start with a wrong clock: what others remember is newer than what it says.
+    let mut version = first;
+    for _ in 0..5 {
+        version += 1_000;
+        let two = Stranger::member(&town, Role::Node(n(2)), &houses.0).await;
+        let mut greeting = hello(&town, node(n(2)));
+        greeting.book = vec![BookEntry { id: n(1), addr: elsewhere, version }];
+        assert!(matches!(two.greet(&greeting).await, Answer::Welcome(_)));
+        assert_eq!(houses.0.endpoint.book().get(n(1)), Some(here));
+    }
+    // But it does not argue for ever.
+    assert_eq!(houses.0.endpoint.book().version(n(1)), first + 3_001);
+    assert_eq!(log.lines("another process was n1 at 127.0.0.1:9, or still is").len(), 3);
+    goes_on(houses).await;
+}
+
 // -- what they hold -------------------------------------------------------------------------------
 
 #[tokio::test]
@@ -381,15 +404,22 @@ async fn what_nobody_reads_is_not_kept_without_limit() {
 #[tokio::test]
 async fn a_newer_connection_of_a_peer_takes_the_place_of_the_older_one() {
     let town = Town::quiet(3);
-    let houses = pair(&town).await;
-    let greeting = frame(&hello(&town, node(n(2))));
-    let first = Stranger::member(&town, Role::Node(n(2)), &houses.0).await;
-    let _kept = first.say(&greeting).await;
-    let second = Stranger::member(&town, Role::Node(n(2)), &houses.0).await;
-    let _kept = second.say(&greeting).await;
-    assert_eq!(first.end().await, (6, "a newer connection takes its place".to_owned()));
-    assert!(second.connection.close_reason().is_none());
-    goes_on(houses).await;
+    let (mut one, three) = pair(&town).await;
+    let mut kept = Vec::new();
+    for number in 1..=2 {
+        let two = Stranger::member(&town, Role::Node(n(2)), &one).await;
+        let control = two.say(&frame(&hello(&town, node(n(2))))).await;
+        let mut stream = soon("stream", two.connection.open_uni()).await.unwrap();
+        stream.write_all(&frame(&ball(n(2), number))).await.unwrap();
+        assert_eq!(one.next().await, (n(2), number));
+        kept.push((two, control, stream));
+    }
+    assert_eq!(kept[0].0.end().await, (6, "a newer connection takes its place".to_owned()));
+    // One that only asks for addresses takes nobody's place.
+    let two = Stranger::member(&town, Role::Node(n(2)), &one).await;
+    two.greet(&hello(&town, node(n(2)))).await;
+    assert!(kept[1].0.connection.close_reason().is_none());
+    goes_on((one, three)).await;
 }
 
 // -- tickets --------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ use tokio_util::task::TaskTracker;
 /// How long a stranger may take until its greeting is there.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long one try to reach a peer may take.
-const ATTEMPT: Duration = Duration::from_secs(3);
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long a node that ends waits for others to hear of it.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// How often a process that finds a stranger's word about its own address contradicts.
@@ -226,7 +226,7 @@ impl Endpoint {
     }
 
     /// Learns who is at an address, and all the addresses that are known there; those there learn
-    /// ours.
+    /// ours. What goes wrong is logged, too.
     ///
     /// # Errors
     /// Nobody answers, or it is no node of this cluster.
@@ -235,8 +235,11 @@ impl Endpoint {
         let (config, name) = (site.dialling.clone(), site.cluster.any_node());
         let hello = site.hello();
         let visited = visit(&site.endpoint, config, (address, &name), &hello, HANDSHAKE).await;
-        let (call, welcome) = visited
-            .map_err(|why| Error::new(format!("cannot join the cluster at {address}: {why}")))?;
+        let (call, welcome) = visited.map_err(|why| {
+            let what = format!("cannot join the cluster at {address}: {why}");
+            site.complain(address.ip(), &what);
+            Error::new(what)
+        })?;
         site.learn(&welcome.book, Some((welcome.who, address.ip())));
         close::DONE.on(&call.connection, "");
         Ok(welcome.who)

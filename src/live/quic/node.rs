@@ -16,10 +16,6 @@ pub(super) async fn serve(
     control: (SendStream, Reader<RecvStream>),
     told: Book,
 ) {
-    let before = lock(&site.arrivals).insert(peer, connection.clone());
-    if let Some(before) = before {
-        close::REPLACED.on(&before, "a newer connection takes its place");
-    }
     // It is there, so it can be reached.
     if let Some(peer) = site.peers.get(&peer) {
         peer.hurry();
@@ -36,7 +32,15 @@ pub(super) async fn serve(
 
 /// Takes streams, each of which has a reader of its own. QUIC limits how many there are at once.
 async fn receive(site: &Arc<Site>, peer: NodeId, connection: &Connection) {
+    let mut first = true;
     while let Ok(stream) = connection.accept_uni().await {
+        // Not before: one that only asks for addresses takes nobody's place.
+        if std::mem::take(&mut first) {
+            let before = lock(&site.arrivals).insert(peer, connection.clone());
+            if let Some(before) = before {
+                close::REPLACED.on(&before, "a newer connection takes its place");
+            }
+        }
         site.tasks.spawn(read(Arc::clone(site), peer, connection.clone(), Reader::new(stream)));
     }
 }

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 const MOST_MESSAGES: usize = 16_384;
 /// How many bytes, beyond the last message.
 const MOST_BYTES: usize = 2 << 20;
+/// A try that takes longer than this may be in vain.
+const STUCK: Duration = Duration::from_millis(300);
 /// A connection that lasted for so long was a success.
 const SUCCESS: Duration = Duration::from_secs(1);
 
@@ -201,7 +203,7 @@ async fn keep_trying(site: &Site, peer: &Peer) {
     let mut outage = false;
     loop {
         peer.wanted().await;
-        let why = match dial(site, peer.id).await {
+        let why = match dial_until_answered(site, peer).await {
             Ok((call, told)) => {
                 if std::mem::take(&mut outage) {
                     tracing::info!("{}: {} can be reached again", site.me, peer.id);
@@ -225,6 +227,21 @@ async fn keep_trying(site: &Site, peer: &Peer) {
         tokio::select! {
             () = tokio::time::sleep(back_off.pause()) => {}
             () = peer.hurry.notified() => {}
+        }
+    }
+}
+
+/// Dials the peer, and anew if it has been heard of while the first try was stuck: a process that
+/// has just started does not answer what was sent to it before.
+async fn dial_until_answered(site: &Site, peer: &Peer) -> Result<(Call, Book), CallError> {
+    loop {
+        let heard = async {
+            tokio::time::sleep(STUCK).await;
+            peer.hurry.notified().await;
+        };
+        tokio::select! {
+            dialled = dial(site, peer.id) => return dialled,
+            () = heard => {}
         }
     }
 }
