@@ -140,6 +140,8 @@ pub enum Kind {
     /// unknown number if 0. Stands before anything that may have come after one of them. `Present`
     /// ends it.
     Missed { count: u64 },
+    /// The process died because its disk failed: nobody's fault but the machine's.
+    Failed { why: Arc<str> },
 }
 
 /// How a process is that was there before anybody looked.
@@ -359,6 +361,7 @@ impl fmt::Display for Kind {
             Kind::Paused => f.write_str("freezes"),
             Kind::Resumed => f.write_str("goes on"),
             Kind::Panicked { why } => write!(f, "PANIC {why}"),
+            Kind::Failed { why } => write!(f, "fails: {why}"),
             Kind::Commanded(command) => write!(f, "▼ {command}"),
             Kind::Fact(fact) => write!(f, "{fact}"),
             Kind::Present { boot, state, faults } => {

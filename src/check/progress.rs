@@ -149,7 +149,7 @@ impl Progress {
                 self.trouble = self.now;
                 self.commanded(command);
             }
-            Kind::Killed { .. } | Kind::Panicked { .. } => {
+            Kind::Killed { .. } | Kind::Panicked { .. } | Kind::Failed { .. } => {
                 faults.down.insert(event.node);
                 faults.frozen.remove(&event.node);
             }

@@ -318,7 +318,8 @@ impl<L: Link> Agent<L> {
             }
             Done::Failed { life, why } => {
                 if life == self.life && !matches!(self.state, State::Down) {
-                    self.fail(&format!("disk: {why}"));
+                    let why = format!("disk: {why}").into();
+                    self.fail(Kind::Failed { why });
                 }
             }
         }
@@ -376,13 +377,14 @@ impl<L: Link> Agent<L> {
     fn panicked(&mut self, why: &dyn std::any::Any) {
         let text = why.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| why.downcast_ref::<String>().cloned());
-        self.fail(&text.unwrap_or_else(|| "no message".to_owned()));
+        let why = text.unwrap_or_else(|| "no message".to_owned()).into();
+        self.fail(Kind::Panicked { why });
     }
 
-    /// The node dies of its own fault.
-    fn fail(&mut self, why: &str) {
-        tracing::error!("{} failed: {why}", self.me);
-        self.tell(self.me, Kind::Panicked { why: why.into() });
+    /// The node dies of itself.
+    fn fail(&mut self, kind: Kind) {
+        tracing::error!("{} {kind}", self.me);
+        self.tell(self.me, kind);
         self.crash(Unsynced::Lose);
     }
 

@@ -152,7 +152,7 @@ impl Faults {
         match &event.kind {
             Kind::Started { .. } => self.free(at, Effect::Down, &[node]),
             Kind::Resumed | Kind::Killed { .. } => self.free(at, Effect::Frozen, &[node]),
-            Kind::Panicked { why } => {
+            Kind::Panicked { why } | Kind::Failed { why } => {
                 let text = format!("{node} died: {why}").into();
                 let nodes = vec![node];
                 self.begin(Fault {

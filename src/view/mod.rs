@@ -106,7 +106,7 @@ impl Board {
             }
             Kind::Fired { .. } => {}
             Kind::Started { .. } | Kind::Killed { .. } => self.turn(index, event),
-            Kind::Paused | Kind::Resumed | Kind::Panicked { .. } => {
+            Kind::Paused | Kind::Resumed | Kind::Panicked { .. } | Kind::Failed { .. } => {
                 self.nodes.live(at, node, &event.kind);
                 self.faults.live(index, event);
             }

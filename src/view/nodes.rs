@@ -18,8 +18,8 @@ pub enum Life {
     Paused,
     /// It crashed.
     Down,
-    /// It crashed because it broke a rule of its own: which.
-    Panicked(Arc<str>),
+    /// It crashed because it broke a rule of its own, or because its disk failed: what it said.
+    Failed(Arc<str>),
 }
 
 impl Life {
@@ -35,7 +35,7 @@ impl Life {
 
     /// Whether it crashed, for whatever reason.
     pub fn is_down(&self) -> bool {
-        matches!(self, Life::Down | Life::Panicked(_))
+        matches!(self, Life::Down | Life::Failed(_))
     }
 }
 
@@ -236,13 +236,13 @@ impl Nodes {
                 (node.role, node.role_since) = (Role::None, at);
                 node.suspects.clear();
                 match &node.life {
-                    Life::Panicked(why) => Life::Panicked(why.clone()),
+                    Life::Failed(why) => Life::Failed(why.clone()),
                     _ => Life::Down,
                 }
             }
             Kind::Paused => Life::Paused,
             Kind::Resumed => Life::Up,
-            Kind::Panicked { why } => Life::Panicked(why.clone()),
+            Kind::Panicked { why } | Kind::Failed { why } => Life::Failed(why.clone()),
             _ => return,
         };
         (node.life, node.since) = (life, at);

@@ -168,7 +168,7 @@ impl Branch {
                 }
                 (MarkKind::Fault, command.to_string().into())
             }
-            Kind::Panicked { why } => {
+            Kind::Panicked { why } | Kind::Failed { why } => {
                 (MarkKind::Panic, format!("{} died: {why}", event.node).into())
             }
             Kind::Fact(fact @ Fact::Leads { .. }) => {

@@ -103,7 +103,9 @@ fn mark(scene: &Scene<'_>, index: usize, event: &Event) -> (&'static str, Role) 
     }
     match &event.kind {
         Kind::Commanded(_) => (glyphs.fault, Role::Warn),
-        Kind::Killed { .. } | Kind::Panicked { .. } => (glyphs.down, Role::Bad),
+        Kind::Killed { .. } | Kind::Panicked { .. } | Kind::Failed { .. } => {
+            (glyphs.down, Role::Bad)
+        }
         Kind::Lost { .. } => (glyphs.lost, Role::Bad),
         Kind::Missed { .. } => ("?", Role::Warn),
         Kind::Fact(Fact::Leads { .. }) => (glyphs.leader, Role::Leader),

@@ -53,8 +53,8 @@ impl Pane for Nodes {
         if unseen > 0 {
             summary.push_str(&format!(", {unseen} no link"));
         }
-        let panicked = board.nodes.all().any(|node| matches!(node.life, Life::Panicked(_)));
-        let trouble = panicked || unseen > 0 || lacks_majority(board);
+        let failed = board.nodes.all().any(|node| matches!(node.life, Life::Failed(_)));
+        let trouble = failed || unseen > 0 || lacks_majority(board);
         Title { name: None, summary: summary.into(), trouble }
     }
 
@@ -117,7 +117,7 @@ fn troubles(scene: &Scene<'_>) -> Vec<Line<'static>> {
         lines.push(marked(look, mark, Span::styled(text, look.style(role))));
     };
     for node in board.nodes.all() {
-        if let Life::Panicked(why) = &node.life {
+        if let Life::Failed(why) = &node.life {
             tell(Mark::Trouble, theme::Role::Bad, format!("{} died: {why}", node.id));
         }
     }
@@ -227,7 +227,7 @@ impl<'a> Sheet<'a> {
     fn mark(&self, node: &Node) -> Mark {
         match node.life {
             _ if unseen(self.scene, node.id).is_some() => Mark::Doubt,
-            Life::Panicked(_) => Mark::Trouble,
+            Life::Failed(_) => Mark::Trouble,
             Life::Down | Life::Paused => Mark::Fault,
             _ if self.scene.board.is_stale(node.id) => Mark::Doubt,
             _ if node.is_impaired() => Mark::Fault,
@@ -533,7 +533,7 @@ fn state(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, theme::
         Life::Up => (glyphs.up, life_word(&node.life), theme::Role::Ok),
         Life::Paused => (glyphs.paused, life_word(&node.life), theme::Role::Warn),
         Life::Down => (glyphs.down, life_word(&node.life), theme::Role::Down),
-        Life::Panicked(_) => (glyphs.down, life_word(&node.life), theme::Role::Bad),
+        Life::Failed(_) => (glyphs.down, life_word(&node.life), theme::Role::Bad),
     }
 }
 
@@ -543,7 +543,7 @@ fn life_word(life: &Life) -> &'static str {
         Life::Up => "up",
         Life::Paused => "PAUSED",
         Life::Down => "DOWN",
-        Life::Panicked(_) => "PANIC",
+        Life::Failed(_) => "FAILED",
     }
 }
 

@@ -297,7 +297,7 @@ fn standing(scene: &Scene<'_>, id: NodeId) -> (&'static str, &'static str, &'sta
     };
     match (&node.life, node.role) {
         (Life::Down, _) => (glyphs.down, "DOWN", "DOWN", Role::Down),
-        (Life::Panicked(_), _) => (glyphs.down, "PANIC", "PANICKED", Role::Bad),
+        (Life::Failed(_), _) => (glyphs.down, "FAILED", "FAILED", Role::Bad),
         (Life::Paused, _) => (glyphs.paused, "PAUSED", "PAUSED", Role::Warn),
         (_, Part::Leads(_)) if scene.board.is_stale(id) => {
             (glyphs.leader, "STALE", "leader (stale)", Role::Warn)
