@@ -327,11 +327,13 @@ impl Soak {
         let addresses: Vec<SocketAddr> = self.processes.iter().map(|p| p.address).collect();
         let mut second = attach(&self.observer, &addresses).cluster;
         second.commands.blocking_send(Order::Run { until: None }).expect("it lives");
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(40);
+        let mut links = BTreeMap::new();
         loop {
-            assert!(Instant::now() < end, "a second console sees nothing");
+            assert!(Instant::now() < end, "a second console sees nothing: {links:?}");
             match second.updates.try_recv() {
                 Ok(Update::Events(_)) => return,
+                Ok(Update::Link { process, state }) => drop(links.insert(process, state)),
                 _ => self.look(Duration::from_millis(5)),
             }
         }
