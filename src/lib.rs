@@ -9,7 +9,7 @@
 //! ```text
 //!  keys ─┐                                             ┌─> Timeline ─> Board ─> panes
 //!  -c   ─┼─> Command ─> Cluster ─> Host ─> services ─> Event ─> checks ─> Violation ─> exit code
-//!  file ─┘             (simulator)                     └─> lines on stdout, digest
+//!  file ─┘       (simulator or live)                   └─> lines on stdout, digest
 //! ```
 //!
 //! Three plain-data languages, and nothing else crosses a line: a [`command::Command`] goes in, a
@@ -48,7 +48,7 @@
 //! Each line is enforced by a test, named behind it.
 //!
 //! * A module names only modules of lower levels, and `tui`, `script` and `check` never name
-//!   `proto`, `host` or `sim` (`tests/tidy.rs`).
+//!   `proto`, `host`, `sim` or `live` (`tests/tidy.rs`).
 //! * `base`, `proto`, `host`, `net`, `sim`, `check`, `view` and `plan` read no clock, no
 //!   environment and no unordered collection, and start no thread (`tests/tidy.rs`, `clippy.toml`).
 //! * The same file, seed and commands give the same events, byte for byte (`tests/samples.rs`).
@@ -59,6 +59,11 @@
 //! * Every check catches a planted bug, and is silent without it (`tests/mutations.rs`).
 //! * The samples survive any storm, and make progress after it (`tests/seeds.rs`).
 //! * Drawing changes nothing and fits any size (`tests/screens.rs`).
+//! * A scenario ends alike in the simulator, in memory and over QUIC (`tests/parity.rs`).
+//! * Who comes late or misses events is shown and judged rightly (`tests/late.rs`).
+//! * No byte on the wire or on a disk changes unnoticed, and none from elsewhere does harm
+//!   (`tests/wire.rs`).
+//! * What was acknowledged survives `kill -9` at any instant (`tests/disk.rs`, `tests/soak.rs`).
 //!
 //! # Decisions that differ from what one might expect
 //!
@@ -70,6 +75,11 @@
 //! * What comes through the seam is a [`cluster::Update`], not a bare event: batches, because a
 //!   simulator makes millions of events a second, and the few answers (time stands still, a branch
 //!   begins, a command was refused) that are no event of the cluster.
+//! * Live nodes keep the same write barrier: what a node says waits in its host until the disk's
+//!   thread has synced, and one sync serves all writes that came while the last one was under way.
+//! * A console judges a live cluster by what it saw. A process that is silent or gone is *said* to
+//!   be out of sight before anything later is shown ([`event::Kind::Missed`]), so no check takes
+//!   what it did not see for what did not happen.
 //! * The player keeps no pace. Whoever wants to watch sends `run until` a little at a time, so the
 //!   only clock is in the terminal's loop.
 
