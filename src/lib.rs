@@ -62,7 +62,7 @@
 //! * A scenario ends alike in the simulator, in memory and over QUIC (`tests/parity.rs`).
 //! * Who comes late or misses events is shown and judged rightly (`tests/late.rs`).
 //! * No byte on the wire or on a disk changes unnoticed, and none from elsewhere does harm
-//!   (`tests/wire.rs`).
+//!   (`tests/wire`).
 //! * What was acknowledged survives `kill -9` at any instant (`tests/disk.rs`, `tests/soak.rs`).
 //!
 //! # Decisions that differ from what one might expect
