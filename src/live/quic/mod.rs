@@ -84,6 +84,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long a stranger may take until its greeting is there.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How many handshakes a process begins at the same time.
+const HANDSHAKES: usize = 8;
 /// How long one try to reach a peer may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long a node that ends waits for others to hear of it.
@@ -159,6 +161,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
         arrivals: Mutex::new(BTreeMap::new()),
         dialled: Mutex::new(BTreeMap::new()),
         seats: Arc::new(Semaphore::new(consoles::MOST)),
+        turns: Semaphore::new(HANDSHAKES),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
@@ -305,6 +308,8 @@ struct Site {
     dialled: Mutex<BTreeMap<NodeId, Connection>>,
     /// Of consoles.
     seats: Arc<Semaphore>,
+    /// To begin a handshake.
+    turns: Semaphore,
     stop: CancellationToken,
     tasks: TaskTracker,
 }

@@ -9,14 +9,18 @@ use crate::live::wire;
 use bytes::{Bytes, BytesMut};
 use quinn::{Connection, ConnectionError, SendStream};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// How many messages may wait for one peer.
 const MOST_MESSAGES: usize = 16_384;
 /// How many bytes, beyond the last message.
 const MOST_BYTES: usize = 2 << 20;
+/// For how long a handshake keeps others from beginning.
+const TURN: Duration = Duration::from_secs(1);
 /// A try that takes longer than this may be in vain.
 const STUCK: Duration = Duration::from_millis(300);
 /// A connection that lasted for so long was a success.
@@ -254,7 +258,16 @@ async fn dial(site: &Site, id: NodeId) -> Result<(Call, Book), CallError> {
     let (config, name) = (site.dialling.clone(), site.cluster.node(id));
     let hello = site.hello();
     let whom = (address, name.as_str());
-    let (call, welcome) = visit(&site.endpoint, config, whom, &hello, ATTEMPT).await?;
+    let mut visit = pin!(visit(&site.endpoint, config, whom, &hello, ATTEMPT));
+    // A crowd of handshakes at once, as in a large cluster that starts, would take so long that
+    // all of them fail.
+    let turn = site.turns.acquire().await;
+    let visited = timeout(TURN, &mut visit).await;
+    drop(turn);
+    let (call, welcome) = match visited {
+        Ok(visited) => visited?,
+        Err(_) => visit.await?,
+    };
     site.learn(&welcome.book, Some((id, address.ip())));
     let mut told = Book::new();
     told.note_all(hello.book.iter().chain(&welcome.book));
