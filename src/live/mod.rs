@@ -232,9 +232,7 @@ impl Loopback {
             endpoints.push(endpoint);
         }
         let mut book = Book::new();
-        for (id, endpoint) in inboxes.keys().zip(&endpoints) {
-            book.put(*id, endpoint.address());
-        }
+        endpoints.iter().for_each(|endpoint| book.merge(&endpoint.book()));
         endpoints.iter().for_each(|endpoint| endpoint.learn(&book));
         Ok(Loopback { dir, links, _endpoints: endpoints })
     }

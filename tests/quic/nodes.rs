@@ -1,9 +1,10 @@
 //! Messages between nodes, and what becomes of them when a node or an address goes away.
 
-use super::town::{Log, Town, ball, n, soon};
+use super::town::{LOOPBACK, Log, Town, ball, n, soon};
 use netsplit::event::Loss;
 use netsplit::live::control::{Inbox, Link as _};
 use netsplit::live::identity::Role;
+use netsplit::live::quic::Book;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -155,6 +156,42 @@ fn a_node_that_died_without_a_word_is_found_again_when_it_is_back() {
     here.block_on(two.reach(&mut one));
     let took = here.block_on(one.reach(&mut two));
     assert!(took < Duration::from_secs(2), "{took:?}: not only when the old one is given up");
+}
+
+#[tokio::test]
+async fn the_dead_do_not_keep_the_living_waiting() {
+    let town = Town::quiet(20);
+    let mut one = town.open(1);
+    let mut two = town.open(2);
+    one.meet(&two);
+    // Somebody listens at each address, and says nothing.
+    let silent: Vec<UdpSocket> = (3..=20).map(|_| UdpSocket::bind(LOOPBACK).unwrap()).collect();
+    let mut book = Book::new();
+    for (number, socket) in (3..=20).zip(&silent) {
+        book.put(n(number), socket.local_addr().unwrap());
+        one.endpoint.learn(&book);
+        one.send(number).unwrap();
+    }
+    tokio::task::yield_now().await;
+    let took = one.reach(&mut two).await;
+    assert!(took < Duration::from_secs(4), "{took:?}");
+
+    // Nor when it is known that they do not answer, and n2 has gone and comes back.
+    let address = two.endpoint.address();
+    two.endpoint.close().await;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(8) {
+        for number in 2..=20 {
+            let _ = one.send(number);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut two = town.open_with(2, 4_096, |options| {
+        (options.listen, options.book) = (address, one.endpoint.book());
+    });
+    two.reach(&mut one).await;
+    let took = one.reach(&mut two).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[tokio::test]

@@ -212,14 +212,17 @@ impl House {
         self.link.send(n(to), ball(self.me, self.sent)).map(|()| self.sent)
     }
 
-    /// The next message: from whom, and its number.
+    /// The next message that arrives: from whom, and its number.
     pub(crate) async fn next(&mut self) -> (NodeId, u64) {
-        match soon("message", self.arrivals.recv()).await.expect("the network is open") {
-            Inbox::Arrived { from, envelope } => {
-                assert_eq!(envelope.id.author(), Some(from));
-                (from, envelope.stamp.0)
+        loop {
+            match soon("message", self.arrivals.recv()).await.expect("the network is open") {
+                Inbox::Arrived { from, envelope } => {
+                    assert_eq!(envelope.id.author(), Some(from));
+                    return (from, envelope.stamp.0);
+                }
+                Inbox::Lost { .. } => {}
+                other => panic!("not a message: {other:?}"),
             }
-            other => panic!("not a message: {other:?}"),
         }
     }
 

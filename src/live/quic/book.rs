@@ -69,6 +69,13 @@ impl Book {
         news
     }
 
+    /// Notes all that another one knows better.
+    pub fn merge(&mut self, other: &Book) {
+        for (id, (addr, version)) in &other.0 {
+            self.note(*id, *addr, *version);
+        }
+    }
+
     /// Notes many.
     pub(super) fn note_all<'a>(&mut self, entries: impl IntoIterator<Item = &'a BookEntry>) {
         for entry in entries {

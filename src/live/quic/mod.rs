@@ -86,6 +86,10 @@ use tokio_util::task::TaskTracker;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How many handshakes a process begins at the same time.
 const HANDSHAKES: usize = 8;
+/// How many it has under way with peers that have not answered the last time.
+const DOUBTFUL_HANDSHAKES: usize = 2;
+/// How many bytes of packets may wait in the system.
+const PACKETS: usize = 2 << 20;
 /// How long one try to reach a peer may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long a node that ends waits for others to hear of it.
@@ -133,6 +137,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
     }
     let socket = UdpSocket::bind(listen).map_err(cannot)?;
     let address = socket.local_addr().map_err(cannot)?;
+    widen(&socket);
     let server = identity::server_config(&options.identity)?;
     let dialling = identity::client_config(&options.identity)?;
     let runtime = Arc::new(TokioRuntime);
@@ -162,6 +167,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
         dialled: Mutex::new(BTreeMap::new()),
         seats: Arc::new(Semaphore::new(consoles::MOST)),
         turns: Semaphore::new(HANDSHAKES),
+        doubtful_turns: Semaphore::new(DOUBTFUL_HANDSHAKES),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
@@ -171,6 +177,17 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
     site.tasks.spawn(accept::accept(Arc::clone(&site)));
     Ok((Quic::new(site.peers.clone()), Endpoint { site }))
 }
+
+/// Asks for room for packets that come while the process is busy; what finds none is lost, and QUIC
+/// takes its time to notice. The system may give less.
+#[cfg(unix)]
+fn widen(socket: &UdpSocket) {
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(socket, PACKETS);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, PACKETS);
+}
+
+#[cfg(not(unix))]
+fn widen(_: &UdpSocket) {}
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
     let (why, remedy) = match error.kind() {
@@ -310,6 +327,8 @@ struct Site {
     seats: Arc<Semaphore>,
     /// To begin a handshake.
     turns: Semaphore,
+    /// The same, with a peer that has not answered the last time.
+    doubtful_turns: Semaphore,
     stop: CancellationToken,
     tasks: TaskTracker,
 }

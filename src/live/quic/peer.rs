@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SemaphorePermit};
 use tokio::time::timeout;
 
 /// How many messages may wait for one peer.
@@ -207,7 +207,7 @@ async fn keep_trying(site: &Site, peer: &Peer) {
     let mut outage = false;
     loop {
         peer.wanted().await;
-        let why = match dial_until_answered(site, peer).await {
+        let why = match dial_until_answered(site, peer, outage).await {
             Ok((call, told)) => {
                 if std::mem::take(&mut outage) {
                     tracing::info!("{}: {} can be reached again", site.me, peer.id);
@@ -235,34 +235,57 @@ async fn keep_trying(site: &Site, peer: &Peer) {
     }
 }
 
-/// Dials the peer, and anew if it has been heard of while the first try was stuck: a process that
-/// has just started does not answer what was sent to it before.
-async fn dial_until_answered(site: &Site, peer: &Peer) -> Result<(Call, Book), CallError> {
+/// Dials the peer, and anew if it turns out that it has just started, or moved: a process does not
+/// answer what was sent to it before it was there, and QUIC repeats that ever more slowly.
+async fn dial_until_answered(
+    site: &Site,
+    peer: &Peer,
+    doubtful: bool,
+) -> Result<(Call, Book), CallError> {
+    let mut book = site.book.subscribe();
     loop {
-        let heard = async {
+        let version = book.borrow_and_update().version(peer.id);
+        let moved = async {
             tokio::time::sleep(STUCK).await;
-            peer.hurry.notified().await;
+            let _ = book.wait_for(|book| book.version(peer.id) != version).await;
         };
         tokio::select! {
-            dialled = dial(site, peer.id) => return dialled,
-            () = heard => {}
+            dialled = dial(site, peer, doubtful) => return dialled,
+            () = moved => {}
         }
     }
 }
 
+/// Waits until a handshake may begin, and says for how long it may keep others waiting. A crowd of
+/// handshakes at once, as in a large cluster that starts, would take so long that all of them fail,
+/// and then again and again: so those that have failed before are given fewer places. But whoever
+/// has been heard of is there.
+async fn turn<'a>(
+    site: &'a Site,
+    peer: &Peer,
+    doubtful: bool,
+) -> (Option<SemaphorePermit<'a>>, Duration) {
+    if doubtful {
+        tokio::select! {
+            turn = site.doubtful_turns.acquire() => return (turn.ok(), ATTEMPT),
+            () = peer.hurry.notified() => {}
+        }
+    }
+    (site.turns.acquire().await.ok(), TURN)
+}
+
 /// Dials the peer. Returns, too, what the greetings have told both sides about addresses.
-async fn dial(site: &Site, id: NodeId) -> Result<(Call, Book), CallError> {
+async fn dial(site: &Site, peer: &Peer, doubtful: bool) -> Result<(Call, Book), CallError> {
+    let id = peer.id;
     let Some(address) = site.book.borrow().get(id) else {
         return Err(CallError::Broken("its address is not known".to_owned()));
     };
     let (config, name) = (site.dialling.clone(), site.cluster.node(id));
+    let (turn, patience) = turn(site, peer, doubtful).await;
     let hello = site.hello();
     let whom = (address, name.as_str());
     let mut visit = pin!(visit(&site.endpoint, config, whom, &hello, ATTEMPT));
-    // A crowd of handshakes at once, as in a large cluster that starts, would take so long that
-    // all of them fail.
-    let turn = site.turns.acquire().await;
-    let visited = timeout(TURN, &mut visit).await;
+    let visited = timeout(patience, &mut visit).await;
     drop(turn);
     let (call, welcome) = match visited {
         Ok(visited) => visited?,
