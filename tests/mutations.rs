@@ -3,9 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
+use netsplit::check::Checks;
 use netsplit::command::{Command, DiskFault, Link, Target, Unsynced};
-use netsplit::event::Fact;
+use netsplit::event::{Fact, Watch};
 use netsplit::plan::{self, Client, Load, Lock, Log, Paxos, Plan, Services};
+use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
 use std::collections::BTreeMap;
 
@@ -205,6 +207,58 @@ fn every_planted_bug_is_noticed() {
         }
     }
     assert!(missed.is_empty(), "not noticed: {missed:?}; noticed: {report:#?}");
+}
+
+/// What a late observer of such a run finds, who comes when a tenth of it is over.
+fn late(case: Case, seed: u64, mutations: Mutations) -> Checks {
+    let plan = Plan { mutations, ..plan(case) };
+    let mut commands = commands(case, seed, &plan).into_iter().peekable();
+    let (until, mut out) = (until(case), Vec::new());
+    let mut world = World::new(&plan, seed, Watch::Facts, &mut out);
+    let mut checks: Option<Checks> = None;
+    loop {
+        let next = world.next();
+        if checks.is_none() && next.0 > until.0 / 10 {
+            out.clear();
+            world.restate_all(&mut out);
+            checks = Some(Checks::partial(&plan.expect()));
+        } else if let Some((at, command)) = commands.next_if(|(at, _)| *at <= next && *at <= until)
+        {
+            world.wait(at);
+            _ = world.apply(&command, &mut out);
+        } else if next > until || !world.step(&mut out) {
+            break;
+        }
+        for event in out.drain(..) {
+            checks.iter_mut().for_each(|checks| _ = checks.see(&event));
+        }
+    }
+    let mut checks = checks.unwrap();
+    checks.finish();
+    checks
+}
+
+/// That no quorum voted for one thing in one ballot is hidden from a late observer: who voted for it
+/// in a later ballot may have done so in an earlier one too.
+const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[Mutation::PaxosCountValues];
+
+/// A late observer notices nearly all bugs as well, though it does not know how it all began.
+#[test]
+fn a_late_observer_notices_bugs_as_well() {
+    let (mut missed, mut report) = (Vec::new(), Vec::new());
+    let late_too = |row: &&(Mutation, _, _, _)| !ONLY_SEEN_FROM_THE_START.contains(&row.0);
+    for (mutation, check, case, seeds) in TABLE.iter().filter(late_too) {
+        let mutations = Mutations::NONE.with(*mutation);
+        let notices = |seed: &u64| {
+            let checks = late(*case, *seed, mutations);
+            checks.violations().any(|violation| violation.check == *check)
+        };
+        match (0..*seeds).find(notices) {
+            Some(seed) => report.push(format!("{mutation} in {case:?}: {check}, seed {seed}")),
+            None => missed.push((*mutation, *check, *case)),
+        }
+    }
+    assert_eq!(missed, [], "noticed: {report:#?}");
 }
 
 /// No check is broken, and when the storm is over there is progress: what is asked for is answered

@@ -16,9 +16,9 @@
 //! and carries the outcome out in the old one's place, so a vote is a statement about keys, and a
 //! participant is whoever speaks for them.
 //!
-//! A newcomer judges AC-3 and AC-6 of transactions that it saw from their begin, and LOCKHOLD of
-//! votes that it saw given. What an owner restates may be out of date, if it was deposed and could
-//! not be told, so it binds nobody.
+//! A newcomer judges AC-3 and AC-6 of transactions that it saw from their begin, and LOCKHOLD
+//! between these. What an owner restates may be out of date, if it was deposed and could not be
+//! told, so it binds nobody.
 
 use super::{Check, Violation, Witness};
 use crate::base::{Name, NodeId, Op, Transfer, TxnId};
@@ -117,7 +117,9 @@ impl Atomic {
                 *vote = Vote { yes, node, at };
             }
         }
-        if !yes || witness.restates(node) {
+        // The outcome may have been carried out before anybody looked, and this vote be said again.
+        let sure = witness.is_whole() || known.begun.is_some_and(|begun| witness.saw(begun));
+        if !yes || !sure || witness.restates(node) {
             return None;
         }
         let mut wrong = None;

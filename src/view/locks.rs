@@ -136,6 +136,8 @@ pub struct Lock {
 struct Account {
     by: NodeId,
     slot: Slot,
+    /// Whether its last token was not heard of before.
+    news: bool,
     holder: Option<Holder>,
     queue: Vec<CallId>,
 }
@@ -215,13 +217,13 @@ impl Lock {
     }
 
     /// Takes a whole account for the state, where it differs, if it is newer than what is known.
-    fn settle(&mut self, at: Time, Account { slot, holder, queue, .. }: Account) {
+    fn settle(&mut self, at: Time, Account { slot, news, holder, queue, .. }: Account) {
         if slot < self.stamp.0 {
             return;
         }
         let name = |holder: Holder| (holder.call, holder.token);
         let waits: Vec<CallId> = self.queue.iter().map(|waiter| waiter.call).collect();
-        if self.holder.map(name) == holder.map(name) && waits == queue && self.stamp.0 > 0 {
+        if self.holder.map(name) == holder.map(name) && waits == queue && !news {
             return;
         }
         self.stamp = (slot, true);
@@ -275,9 +277,12 @@ impl Locks {
         self.locks.is_empty()
     }
 
-    /// A client that is down believes nothing.
+    /// A client that is down believes nothing, and the account of a replica that is down is over:
+    /// it will repeat old slots one by one.
     pub(super) fn fall(&mut self, at: Time, node: NodeId) {
         for lock in self.locks.values_mut() {
+            lock.restating = lock.restating.filter(|by| *by != node);
+            lock.account.take_if(|account| account.by == node);
             if lock.beliefs.remove(&node).is_some() {
                 lock.weigh(at);
             }
@@ -321,9 +326,9 @@ impl Locks {
         match fact {
             Fact::LockIs { slot, lock, token, .. } => {
                 let lock = self.lock_mut(lock);
+                let (slot, news, queue) = (*slot, *token > lock.token, Vec::new());
                 lock.token = lock.token.max(*token);
-                let (slot, queue) = (*slot, Vec::new());
-                lock.account = Some(Account { by: node, slot, holder: None, queue });
+                lock.account = Some(Account { by: node, slot, news, holder: None, queue });
             }
             Fact::Granted { lock, call, token, ttl, .. } => {
                 let (call, token, ttl) = (*call, *token, *ttl);
