@@ -11,8 +11,8 @@
 //! ([`Fact::Resolves`]), so a lost update, a half transaction and a change that vanished with a
 //! node all show, whether or not a client ever looks.
 //!
-//! A newcomer takes the first change of each account that it sees for granted, and asks for both
-//! sides only of transactions that it saw begin. It does not know what was written by hand before.
+//! A newcomer judges by transactions that it saw begin, and takes the first change of each account
+//! for granted. It does not know what was written by hand before.
 //!
 //! An account that somebody writes to by hand (`c1 put acct/1=5`) is no longer watched: such a
 //! write may make money, and nothing is wrong with that.
@@ -117,6 +117,15 @@ impl Bank {
     ) -> Option<Wrong> {
         let Change { key, before, after } = change;
         if !key.as_str().starts_with(ACCOUNT) || self.by_hand.contains(key) {
+            return None;
+        }
+        let begun = self.txns.get(&txn).and_then(|txn| txn.begun);
+        if !witness.is_whole() && !begun.is_some_and(|begun| witness.saw(begun)) {
+            // A new change, or an old one that is said again: nobody can tell.
+            let again = |account: &Account| account.last.contains(&txn);
+            if !self.accounts.get(key).is_some_and(again) {
+                self.accounts.remove(key);
+            }
             return None;
         }
         let opening = if witness.is_whole() { self.opening } else { *before };

@@ -130,3 +130,99 @@ impl Witness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+
+    const N1: NodeId = NodeId::node(1);
+    const N2: NodeId = NodeId::node(2);
+
+    /// Two nodes, and what they say, one event after the other.
+    struct Lab {
+        witness: Witness,
+        at: usize,
+    }
+
+    fn expect() -> Expect {
+        let (nodes, clients) = (vec![N1, N2], Vec::new());
+        Expect { nodes, clients, progress_within: Span::ZERO, opening_balance: 0 }
+    }
+
+    impl Lab {
+        fn new(witness: Witness) -> Lab {
+            Lab { witness, at: 0 }
+        }
+
+        fn see(&mut self, node: NodeId, kind: Kind) -> Option<NodeId> {
+            self.at += 1;
+            let at = Time(self.at as u64);
+            self.witness.see(self.at - 1, &Event { at, node, kind })
+        }
+
+        fn restate(&mut self, node: NodeId) {
+            self.see(node, Kind::Fact(Fact::Restates));
+            assert!(self.witness.restates(node));
+            self.see(node, Kind::Fact(Fact::Restated));
+            assert!(!self.witness.restates(node));
+        }
+    }
+
+    fn start(boot: u32) -> Kind {
+        Kind::Started { boot, records: 0, torn: false }
+    }
+
+    fn present(state: Presence) -> Kind {
+        Kind::Present { boot: 3, state, faults: [].into() }
+    }
+
+    #[test]
+    fn who_sees_the_first_starts_sees_everything_until_something_is_missed() {
+        let mut lab = Lab::new(Witness::whole(&expect()));
+        assert_eq!(lab.see(N1, start(1)), None);
+        assert_eq!(lab.see(N2, start(1)), None);
+        assert_eq!(lab.see(N2, present(Presence::Up)), None, "for somebody else");
+        lab.restate(N2);
+        assert!(lab.witness.is_whole() && lab.witness.since().is_none());
+        assert_eq!(lab.see(N2, Kind::Missed { count: 7 }), Some(N2));
+        assert!(lab.witness.misses(N2) && !lab.witness.misses(N1));
+        assert!(!lab.witness.saw(lab.at), "n2 may have said anything");
+        lab.see(N2, present(Presence::Up));
+        assert!(lab.witness.misses(N2), "its words may still be on their way");
+        lab.restate(N2);
+        assert!(lab.witness.saw(lab.at) && !lab.witness.saw(lab.at - 1));
+        assert!(!lab.witness.is_whole() && lab.witness.since() == Some(Time(6)));
+    }
+
+    #[test]
+    fn who_comes_late_has_to_hear_of_everybody_who_runs() {
+        for whole in [true, false] {
+            let witness = match whole {
+                true => Witness::whole(&expect()),
+                false => Witness::partial(&expect()),
+            };
+            let mut lab = Lab::new(witness);
+            let missed = lab.see(N1, present(Presence::Up));
+            assert_eq!(missed, Some(NodeId::BENCH), "nobody is there before it has started");
+            lab.restate(N1);
+            assert!(!lab.witness.saw(lab.at));
+            assert_eq!(lab.see(N2, present(Presence::Down)), None);
+            assert!(lab.witness.saw(lab.at), "who is down has nothing to say");
+            assert_eq!(lab.see(NodeId::BENCH, Kind::Missed { count: 0 }), Some(NodeId::BENCH));
+            assert!(lab.witness.misses(N1) && lab.witness.misses(N2));
+            lab.see(N1, start(4));
+            lab.see(N2, start(4));
+            assert!(lab.witness.saw(lab.at), "who starts says all that it has");
+        }
+    }
+
+    #[test]
+    fn a_process_whose_start_was_not_seen_makes_a_run_partial() {
+        let mut lab = Lab::new(Witness::whole(&expect()));
+        assert_eq!(lab.see(N1, start(1)), None);
+        assert_eq!(lab.see(N2, present(Presence::Up)), Some(N2));
+        lab.restate(N2);
+        assert!(!lab.witness.is_whole() && lab.witness.saw(lab.at));
+    }
+}

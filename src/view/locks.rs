@@ -126,8 +126,8 @@ pub struct Lock {
     writes: VecDeque<Write>,
     /// The last slot that changed it, and whether it did more than free it.
     stamp: (Slot, bool),
-    /// Who is giving a whole account of it.
-    restating: Option<NodeId>,
+    /// Who gives a whole account of it, as of which slot.
+    restating: Option<(NodeId, Slot)>,
     account: Option<Account>,
 }
 
@@ -281,7 +281,7 @@ impl Locks {
     /// it will repeat old slots one by one.
     pub(super) fn fall(&mut self, at: Time, node: NodeId) {
         for lock in self.locks.values_mut() {
-            lock.restating = lock.restating.filter(|by| *by != node);
+            lock.restating = lock.restating.filter(|(by, _)| *by != node);
             lock.account.take_if(|account| account.by == node);
             if lock.beliefs.remove(&node).is_some() {
                 lock.weigh(at);
@@ -362,7 +362,8 @@ impl Locks {
             }
             Fact::Queued { slot, lock, call, .. } => {
                 let lock = self.lock_mut(lock);
-                lock.enqueue(at, *slot, *call, lock.restating == Some(node));
+                let told = |(by, upto): (NodeId, Slot)| by == node && *slot <= upto;
+                lock.enqueue(at, *slot, *call, lock.restating.is_some_and(told));
             }
             Fact::Renewed { slot, lock, token, ttl } => {
                 self.lock_mut(lock).renew(at, *slot, *token, *ttl);
@@ -373,7 +374,7 @@ impl Locks {
             Fact::LockIs { slot, lock, token, .. } => {
                 let lock = self.lock_mut(lock);
                 lock.token = lock.token.max(*token);
-                lock.restating = Some(node).filter(|_| *slot >= lock.stamp.0);
+                lock.restating = Some((node, *slot)).filter(|_| *slot >= lock.stamp.0);
             }
             Fact::LetsGo { lock, .. } => {
                 let lock = self.lock_mut(lock);

@@ -306,8 +306,8 @@ fn names(nodes: &[NodeId]) -> String {
 pub struct Txns {
     txns: BTreeMap<TxnId, Arc<Txn>>,
     order: VecDeque<TxnId>,
-    /// The last number that each coordinator was seen to use.
-    newest: BTreeMap<NodeId, u32>,
+    /// The first and the last number that each coordinator was seen to use.
+    used: BTreeMap<NodeId, (u32, u32)>,
     /// How many committed.
     pub committed: u64,
     /// How many aborted.
@@ -342,7 +342,7 @@ impl Txns {
 
     /// Events of a process were missed: what it takes part in may be over.
     pub(super) fn forget(&mut self, node: NodeId) {
-        self.newest.remove(&node);
+        self.used.remove(&node);
         let open = |id: &&TxnId| self.get(**id).is_some_and(|txn| !txn.is_over());
         let open: Vec<TxnId> = self.order.iter().filter(open).copied().collect();
         for id in open {
@@ -362,12 +362,14 @@ impl Txns {
         match fact {
             // How the last transaction on each key ended, however long ago that was.
             Fact::Resolves { txn, .. } if again && !self.txns.contains_key(txn) => {}
-            // One that is over but for its coordinator, and had to go.
-            Fact::Begins { txn, .. } | Fact::Decides { txn, .. } if again && self.is_old(*txn) => {}
+            // One that is over but for somebody who does not know, and had to go.
+            Fact::Begins { txn, .. } | Fact::Decides { txn, .. } | Fact::Votes { txn, .. }
+                if again && self.is_old(*txn) => {}
             Fact::Begins { txn, call, op, participants } => {
                 if !again {
-                    let newest = self.newest.entry(txn.coordinator).or_default();
-                    *newest = txn.number.max(*newest);
+                    let new = (txn.number, txn.number);
+                    let (_, last) = self.used.entry(txn.coordinator).or_insert(new);
+                    *last = txn.number.max(*last);
                 }
                 let txn = self.txn_mut(at, *txn);
                 (txn.call, txn.op) = (Some(*call), Some(op.clone()));
@@ -401,8 +403,9 @@ impl Txns {
 
     /// Whether it was here and is forgotten.
     fn is_old(&self, id: TxnId) -> bool {
-        let newest = self.newest.get(&id.coordinator);
-        !self.txns.contains_key(&id) && newest.is_some_and(|newest| id.number <= *newest)
+        let used = self.used.get(&id.coordinator);
+        let seen = used.is_some_and(|(first, last)| (*first..=*last).contains(&id.number));
+        seen && !self.txns.contains_key(&id)
     }
 
     /// Counts an outcome when it is first heard of.
