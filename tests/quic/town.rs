@@ -320,6 +320,10 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn begin() -> (Log, tracing::subscriber::DefaultGuard) {
+        // Whether a line is wanted is decided once for all threads. Somebody has to want them all,
+        // or a thread that logs into nothing decides for the others.
+        let all = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+        let _ = tracing::subscriber::set_global_default(all);
         let log = Log::default();
         let lines = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         (log, tracing::subscriber::set_default(lines))
