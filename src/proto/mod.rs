@@ -29,6 +29,7 @@ use std::marker::PhantomData;
 
 pub mod client;
 pub mod lock;
+pub mod log;
 pub mod machine;
 pub mod membership;
 pub mod multipaxos;

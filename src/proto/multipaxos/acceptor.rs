@@ -18,15 +18,14 @@ impl Log {
             Record::Snapshot(machine) => {
                 self.strip.cut(machine.applied());
                 self.commit = machine.applied();
-                self.machine = (**machine).clone();
-                self.snapshot = machine.clone();
+                self.replica.install(machine);
             }
         }
     }
 
     /// All that a restart needs: written as one checkpoint.
     pub(super) fn records(&self) -> Vec<Record> {
-        let mut records = vec![Record::Snapshot(self.snapshot.clone())];
+        let mut records = vec![Record::Snapshot(self.replica.snapshot().clone())];
         if !self.config.mutations.has(Mutation::PaxosForgetPromise) {
             records.push(Record::Promised(self.promised));
         }

@@ -3,6 +3,7 @@
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time};
 use crate::event::{Fact, Phase};
+use crate::proto::log::Agreement;
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -88,7 +89,7 @@ impl Log {
     }
 
     fn be_patient(&mut self, cx: &mut Context<'_, Self>) {
-        (self.heard, self.patience) = (cx.now(), self.draw(cx));
+        (self.heard, self.patience) = (cx.now(), self.config.draw(cx));
         cx.set(Timer::Election, self.patience);
     }
 
@@ -191,7 +192,7 @@ impl Log {
     pub(super) fn propose(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let again = self.config.mutations.has(Mutation::LogNoClientTable);
-        if !again && self.machine.known(entry.call) != Known::No {
+        if !again && self.replica.machine().known(entry.call) != Known::No {
             return;
         }
         if leader.calls.insert(entry.call) || again {
@@ -234,7 +235,7 @@ impl Log {
         }
         let entries: Entries = batch.into_iter().map(|(_, entry)| entry).collect();
         let accept = Message::Accept { ballot, commit, first, entries: entries.clone() };
-        cx.send_all(self.others(cx.me()), &accept);
+        cx.send_all(self.config.others(cx.me()), &accept);
         // Its own vote; that it is durable arrives as a message.
         self.on_accept(cx.me(), ballot, first, &entries, cx);
     }
@@ -275,7 +276,7 @@ impl Log {
         self.advance(cx);
         // Votes that are asked for carry the news too.
         if upto > before && !self.flush(cx) {
-            cx.send_all(self.others(cx.me()), &Message::Commit { ballot, upto });
+            cx.send_all(self.config.others(cx.me()), &Message::Commit { ballot, upto });
         }
     }
 
@@ -303,7 +304,7 @@ impl Log {
             return self.wait_for_leader(cx);
         }
         let (ballot, commit) = (leader.ballot, leader.done);
-        cx.send_all(self.others(cx.me()), &Message::Heartbeat { ballot, commit });
+        cx.send_all(self.config.others(cx.me()), &Message::Heartbeat { ballot, commit });
         self.ask_again(cx);
         cx.set(Timer::Heartbeat, self.config.heartbeat);
     }

@@ -49,36 +49,17 @@ mod message;
 mod replica;
 mod strip;
 
+pub use super::log::Config;
 pub use message::{Entries, Message, Record, Timer, Vote};
 
-use super::machine::Machine;
+use super::log::{Agreement, Replica};
 use super::quorum::quorum;
-use super::ring::Views;
 use super::{Context, Protocol, Ticket};
-use crate::base::{Ballot, CallId, Entry, Mutations, NodeId, Op, ServiceId, Slot, Span, Time};
+use crate::base::{Ballot, CallId, Entry, NodeId, Op, ServiceId, Slot, Span, Time};
 use crate::event::Fact;
 use leader::{Candidate, Leader};
-use replica::Waiting;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use strip::Strip;
-
-/// What it is told.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// All nodes: each is acceptor and replica.
-    pub peers: Arc<[NodeId]>,
-    /// How often a leader tells that it is there.
-    pub heartbeat: Span,
-    /// The shortest and the longest time without a leader before a node seeks to lead.
-    pub election: (Span, Span),
-    /// How many entries are applied between two snapshots.
-    pub snapshot_every: u64,
-    /// The ring that the state machine starts from, if there is to be one.
-    pub views: Option<Views>,
-    /// Which rules are switched off.
-    pub mutations: Mutations,
-}
 
 /// What a node is to the log at the moment.
 #[derive(Clone, Debug)]
@@ -99,16 +80,14 @@ pub struct Log {
     // As acceptor, durable; so are the votes in the strip.
     promised: Ballot,
     strip: Strip,
-    snapshot: Arc<Machine>,
     // As replica.
-    machine: Machine,
+    replica: Replica,
     /// All slots up to here are chosen, and known.
     commit: Slot,
     /// What the leader of a ballot said: all slots up to here are chosen.
     told: (Ballot, Slot),
     /// Who has entries that are missing here.
     source: Option<NodeId>,
-    waiting: BTreeMap<CallId, Waiting>,
     // Leading.
     role: Role,
     /// When a leader was last heard of, by the node's own clock.
@@ -127,17 +106,14 @@ impl Protocol for Log {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], cx: &mut Context<'_, Self>) -> Self {
-        let machine = Machine::new(config.views.clone(), config.mutations);
         let mut log = Log {
             quorum: quorum(config.peers.len(), config.mutations),
             promised: Ballot::NONE,
             strip: Strip::default(),
-            snapshot: Arc::new(machine.clone()),
-            machine,
+            replica: Replica::new(&config),
             commit: 0,
             told: (Ballot::NONE, 0),
             source: None,
-            waiting: BTreeMap::new(),
             role: Role::Follower(Ballot::NONE),
             heard: cx.now(),
             patience: Span::ZERO,
@@ -148,7 +124,7 @@ impl Protocol for Log {
         log.patience = match cx.boot() {
             // Nobody can lead yet, so there is nobody to wait for.
             1 => cx.rng().span(log.config.heartbeat, log.config.election.0),
-            _ => log.draw(cx),
+            _ => log.config.draw(cx),
         };
         cx.set(Timer::Election, log.patience);
         log
@@ -215,23 +191,18 @@ impl Protocol for Log {
     /// First the state, then the votes in the order of ballots (no vote is below a promise, and a
     /// vote is a promise), then what came of them.
     fn restate(&self, cx: &mut Context<'_, Self>) {
-        let snapshot = &self.snapshot;
-        if snapshot.applied() > 0 {
-            cx.emit(Fact::Snapshot { slot: snapshot.applied(), digest: snapshot.digest() });
-        }
+        self.replica.restate_snapshot(cx);
         self.restate_votes(cx);
         for (slot, cell) in self.strip.from(0) {
             if let Some(entry) = &cell.chosen {
                 cx.emit(Fact::Chooses { slot, entry: entry.clone() });
-                if slot <= self.machine.applied() {
+                if slot <= self.replica.applied() {
                     let (entry, digest) = (entry.clone(), cell.digest);
                     cx.emit(Fact::Applies { slot, entry, digest });
                 }
             }
         }
-        let mut facts = Vec::new();
-        self.machine.restate(&mut facts);
-        facts.into_iter().for_each(|fact| cx.emit(fact));
+        self.replica.restate(cx);
         cx.emit(match &self.role {
             Role::Leader(leader) => Fact::Leads { ballot: leader.ballot },
             Role::Candidate(candidate) => Fact::Seeks { ballot: candidate.ballot },
@@ -242,16 +213,6 @@ impl Protocol for Log {
 }
 
 impl Log {
-    /// The state machine as of the last slot that was applied.
-    pub fn machine(&self) -> &Machine {
-        &self.machine
-    }
-
-    fn draw(&self, cx: &mut Context<'_, Self>) -> Span {
-        let (fastest, slowest) = self.config.election;
-        cx.rng().span(fastest, slowest)
-    }
-
     /// The highest ballot that it goes by: promised, or led by somebody that it follows.
     fn current(&self) -> Ballot {
         match self.role {
@@ -259,9 +220,24 @@ impl Log {
             _ => self.promised,
         }
     }
+}
 
-    /// All other nodes.
-    fn others(&self, me: NodeId) -> impl Iterator<Item = &NodeId> {
-        self.config.peers.iter().filter(move |peer| **peer != me)
+impl Agreement for Log {
+    const RETRY: Timer = Timer::Retry;
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn replica(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+
+    fn hand_on(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
+        match self.role {
+            Role::Leader(_) => self.propose(entry, cx),
+            Role::Candidate(_) | Role::Follower(Ballot::NONE) => {}
+            Role::Follower(ballot) => cx.send(ballot.node, Message::Forward { entry }),
+        }
     }
 }

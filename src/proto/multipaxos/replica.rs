@@ -1,21 +1,13 @@
-//! Learning what is chosen, applying it, answering requests, catching up.
+//! Learning what is chosen, applying it, catching up.
 
 use super::{Context, Entries, Log, Message, Role, Timer};
-use crate::base::{Ballot, Entry, Mutation, NodeId, Outcome, Slot};
+use crate::base::{Ballot, Entry, Mutation, NodeId, Slot};
 use crate::event::Fact;
-use crate::proto::Ticket;
-use crate::proto::machine::{Known, Machine};
+use crate::proto::machine::Machine;
 use std::sync::Arc;
 
 /// How many entries one answer to `CatchUp` carries at the most.
 const CATCH_UP: usize = 64;
-
-/// A request that came to this node and is not answered.
-#[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    entry: Arc<Entry>,
-    tickets: Vec<Ticket>,
-}
 
 // -- what is chosen ------------------------------------------------------------------------------
 impl Log {
@@ -57,105 +49,40 @@ impl Log {
     pub(super) fn advance(&mut self, cx: &mut Context<'_, Self>) {
         while self.strip.chosen(self.commit + 1).is_some() {
             self.commit += 1;
-            if self.machine.applied() < self.commit {
+            if self.replica.applied() < self.commit {
                 self.apply(self.commit, cx);
             }
         }
         if self.config.mutations.has(Mutation::LogApplyGaps) {
-            let rest = self.machine.applied().max(self.commit) + 1..=self.strip.last();
+            let rest = self.replica.applied().max(self.commit) + 1..=self.strip.last();
             for slot in rest {
                 if self.strip.chosen(slot).is_some() {
                     self.apply(slot, cx);
                 }
             }
         }
-        if self.machine.applied() >= self.snapshot.applied() + self.config.snapshot_every {
-            self.take_snapshot(Arc::new(self.machine.clone()), cx);
+        if self.replica.is_snapshot_due() {
+            self.replica.take_snapshot();
+            self.cut(cx);
         }
     }
 
     fn apply(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
         let Some(cell) = self.strip.note(slot) else { return };
         let Some(entry) = cell.chosen.clone() else { return };
-        let mut facts = Vec::new();
-        let answers = self.machine.apply(slot, &entry, &mut facts);
-        cell.digest = self.machine.digest();
         if let Role::Leader(leader) = &mut self.role {
             leader.calls.remove(&entry.call);
         }
-        cx.emit(Fact::Applies { slot, entry, digest: self.machine.digest() });
-        facts.into_iter().for_each(|fact| cx.emit(fact));
-        for (call, outcome) in answers {
-            if let Some(waiting) = self.waiting.remove(&call) {
-                waiting.answer(&outcome, cx);
-            }
-        }
+        cell.digest = self.replica.apply(slot, &entry, cx);
     }
 
-    fn take_snapshot(&mut self, machine: Arc<Machine>, cx: &mut Context<'_, Self>) {
-        let (slot, digest) = (machine.applied(), machine.digest());
+    /// Writes the snapshot down, and cuts off what is in it.
+    fn cut(&mut self, cx: &mut Context<'_, Self>) {
+        let slot = self.replica.snapshot().applied();
         self.strip.cut(slot);
         self.commit = self.commit.max(slot);
-        self.snapshot = machine;
         cx.checkpoint(self.records());
-        cx.emit(Fact::Snapshot { slot, digest });
-    }
-}
-
-// -- requests ------------------------------------------------------------------------------------
-impl Waiting {
-    fn answer(&self, outcome: &Outcome, cx: &mut Context<'_, Log>) {
-        for ticket in &self.tickets {
-            cx.reply(*ticket, outcome.clone());
-        }
-    }
-}
-
-impl Log {
-    /// Takes a request in. It is answered when this replica has applied it.
-    pub(super) fn on_request(
-        &mut self,
-        ticket: Ticket,
-        entry: Arc<Entry>,
-        cx: &mut Context<'_, Self>,
-    ) {
-        if let Known::Answered(outcome) = self.machine.known(entry.call) {
-            return cx.reply(ticket, outcome);
-        }
-        if self.waiting.is_empty() {
-            cx.set(Timer::Retry, self.config.election.0);
-        }
-        let waiting = self.waiting.entry(entry.call);
-        let fresh = Waiting { entry: entry.clone(), tickets: Vec::new() };
-        let tickets = &mut waiting.or_insert(fresh).tickets;
-        if !tickets.contains(&ticket) {
-            tickets.push(ticket);
-        }
-        self.hand_on(entry, cx);
-    }
-
-    /// Brings an entry to the leader, if there is one.
-    fn hand_on(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
-        match self.role {
-            Role::Leader(_) => self.propose(entry, cx),
-            Role::Candidate(_) | Role::Follower(Ballot::NONE) => {}
-            Role::Follower(ballot) => cx.send(ballot.node, Message::Forward { entry }),
-        }
-    }
-
-    /// Hands on all requests that are in no log as far as this node knows.
-    pub(super) fn hand_on_all(&mut self, cx: &mut Context<'_, Self>) {
-        let waiting = self.waiting.values().map(|waiting| waiting.entry.clone());
-        let open: Vec<Arc<Entry>> =
-            waiting.filter(|entry| self.machine.known(entry.call) == Known::No).collect();
-        open.into_iter().for_each(|entry| self.hand_on(entry, cx));
-    }
-
-    pub(super) fn on_retry(&mut self, cx: &mut Context<'_, Self>) {
-        if !self.waiting.is_empty() {
-            self.hand_on_all(cx);
-            cx.set(Timer::Retry, self.config.election.0);
-        }
+        self.replica.restate_snapshot(cx);
     }
 }
 
@@ -193,7 +120,7 @@ impl Log {
 
     pub(super) fn on_catch_up(&self, from: NodeId, slot: Slot, cx: &mut Context<'_, Self>) {
         if slot <= self.strip.base() {
-            return cx.send(from, Message::Install { machine: self.snapshot.clone() });
+            return cx.send(from, Message::Install { machine: self.replica.snapshot().clone() });
         }
         let known = (slot..=self.commit).map_while(|slot| self.strip.chosen(slot).cloned());
         let entries: Entries = known.take(CATCH_UP).collect();
@@ -234,21 +161,10 @@ impl Log {
         cx: &mut Context<'_, Self>,
     ) {
         let before = self.commit;
-        if machine.applied() > self.machine.applied() && self.may_learn(machine.applied()) {
-            self.machine = (**machine).clone();
-            self.take_snapshot(machine.clone(), cx);
-            let mut facts = Vec::new();
-            self.machine.restate(&mut facts);
-            facts.into_iter().for_each(|fact| cx.emit(fact));
-            let answered = self.waiting.keys().filter_map(|call| match self.machine.known(*call) {
-                Known::Answered(outcome) => Some((*call, outcome)),
-                _ => None,
-            });
-            for (call, outcome) in answered.collect::<Vec<_>>() {
-                if let Some(waiting) = self.waiting.remove(&call) {
-                    waiting.answer(&outcome, cx);
-                }
-            }
+        if machine.applied() > self.replica.applied() && self.may_learn(machine.applied()) {
+            self.replica.install(machine);
+            self.cut(cx);
+            self.replica.catch_up(cx);
         }
         self.go_on_catching_up(from, before, cx);
     }
