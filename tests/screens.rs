@@ -10,7 +10,8 @@ use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, Kind};
 use netsplit::plan::{self, Plan};
 use netsplit::sim::history::History;
-use netsplit::tui::panes::{Scene, pane};
+use netsplit::tui::mode::Mode;
+use netsplit::tui::panes::{self, Scene, pane};
 use netsplit::tui::select::{Move, Select, Target};
 use netsplit::tui::source::Links;
 use netsplit::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
@@ -27,6 +28,7 @@ struct Stage {
     checks: Checks,
     links: Links,
     select: Select,
+    mode: Mode,
     zoomed: bool,
 }
 
@@ -101,6 +103,7 @@ fn of_events(events: Vec<Event>) -> Stage {
         checks,
         links: Links::default(),
         select: Select::new(n(1), n(2)),
+        mode: Mode::default(),
         zoomed: false,
     }
 }
@@ -163,11 +166,11 @@ fn rules() -> Checks {
 fn screen(kind: PaneKind, stage: &Stage, (width, height): (u16, u16), glyphs: GlyphsArg) -> String {
     let look = look(glyphs);
     let scene = scene(stage, &look);
-    let title = pane(kind).title(&scene);
+    let title = panes::title(kind, &scene);
     let mark = if title.trouble { " !" } else { "" };
     let area = Rect::new(0, 0, width, height);
     let mut buf = Buffer::empty(area);
-    pane(kind).draw(&scene, area, &mut buf);
+    panes::draw(kind, &scene, area, &mut buf);
     if glyphs == GlyphsArg::Ascii {
         glyph::keep_ascii(&mut buf);
     }
@@ -189,6 +192,7 @@ fn scene<'a>(stage: &'a Stage, look: &'a Look) -> Scene<'a> {
         live: false,
         links: &stage.links,
         select: &stage.select,
+        mode: &stage.mode,
         zoomed: stage.zoomed,
         focused: true,
     }
@@ -421,6 +425,7 @@ proptest! {
         (x, y, width, height) in (0..4_u16, 0..4_u16, 0..=200_u16, 0..=60_u16),
         glyphs in prop::sample::select(vec![GlyphsArg::Unicode, GlyphsArg::Block, GlyphsArg::Ascii]),
         zoomed: bool,
+        turns in 0..4_usize,
         moves in prop::collection::vec(prop::sample::select(vec![Move::Up, Move::Down, Move::Left,
             Move::Right, Move::First, Move::Last, Move::PageDown]), 0..4),
         select in (0..60_u16, 0..60_u16, any::<bool>(), 0..9_usize),
@@ -429,6 +434,10 @@ proptest! {
         let events = stage.timeline.events().len();
         stage.timeline.seek(events * part / 100);
         stage.zoomed = zoomed;
+        stage.mode = Mode::default();
+        for _ in 0..turns {
+            stage.mode.turn(pane(kind).views());
+        }
         let (node, peer, client, check) = select;
         stage.select = Select::new(if client { c(node) } else { n(node) }, n(peer));
         stage.select.check = check;
@@ -439,10 +448,11 @@ proptest! {
         }
         let scene = scene(&stage, &look);
         pane(kind).target(&scene);
-        pane(kind).title(&scene);
+        pane(kind).moment(&scene);
+        panes::title(kind, &scene);
         let mut buf = Buffer::filled(Rect::new(0, 0, 206, 66), Cell::new("%"));
         let area = Rect::new(x, y, width, height);
-        pane(kind).draw(&scene, area, &mut buf);
+        panes::draw(kind, &scene, area, &mut buf);
         let outside = buf.area.positions().find(|at| !area.contains(*at) && buf[*at] != Cell::new("%"));
         prop_assert_eq!(outside, None);
     }

@@ -104,6 +104,24 @@ fn default() -> Bench {
 }
 
 #[test]
+fn a_pane_turns_to_its_list_and_back_and_shows_its_options() {
+    let mut bench = Bench::new(&Plan::bare(3));
+    bench.run(1);
+    bench.keys("1");
+    let first = bench.screen(120, 36);
+    bench.keys("s");
+    let list = bench.screen(120, 36);
+    assert!(list.contains("Nodes (list)") && list.contains("n2 up"), "{list}");
+    bench.keys("o");
+    let menu = bench.screen(120, 36);
+    assert!(menu.contains("Nodes options") && menu.contains("[list]"), "{menu}");
+    // In the menu, the key of the next view still means that, and Esc leaves.
+    bench.keys("s");
+    bench.press(KeyCode::Esc);
+    assert_eq!(bench.screen(120, 36), first);
+}
+
+#[test]
 fn space_lets_time_pass_and_stops_it() {
     let mut bench = default();
     bench.run(2);

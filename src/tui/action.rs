@@ -21,6 +21,12 @@ pub enum Action {
     Pane(u8),
     /// Give the focused pane the whole screen, or take it back.
     Zoom,
+    /// Show the focused pane in its next view.
+    NextView,
+    /// Open the options menu of the focused pane.
+    Options,
+    /// Go to the moment that the selected row tells of.
+    Enter,
     /// Move the selection.
     Left,
     /// Move the selection.
@@ -214,6 +220,10 @@ pub static ACTIONS: &[Row] = {
         pane(9, "pane-9", &["9"]),
         Row::new(G::Panes, A::Zoom, "zoom", &["z"], "Give the pane the whole screen, or not.")
             .hint(7, "zoom"),
+        Row::new(G::Panes, A::NextView, "next-view", &["s"], "Show the pane in its next view.")
+            .hint(12, "view"),
+        Row::new(G::Panes, A::Options, "options", &["o"], "What can be chosen in the pane.")
+            .hint(13, "options"),
         Row::new(G::Move, A::Left, "left", &["Left", "h"], SELECT).repeats(),
         Row::new(G::Move, A::Down, "down", &["Down", "j"], SELECT).repeats(),
         Row::new(G::Move, A::Up, "up", &["Up", "k"], SELECT).repeats(),
@@ -222,6 +232,7 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Move, A::Last, "last", &["G", "End"], "Last row, or now."),
         Row::new(G::Move, A::PageUp, "page-up", &["PgUp"], "Move by a page.").repeats(),
         Row::new(G::Move, A::PageDown, "page-down", &["PgDn"], "Move by a page.").repeats(),
+        Row::new(G::Move, A::Enter, "enter", &["Enter"], "Go to the moment of the selected row."),
         Row::new(
             G::Break,
             A::Break,

@@ -25,6 +25,8 @@ mod picture;
 use super::action::Action;
 use super::keys::Keymap;
 use super::layout::{Focus, Layout, PaneKind, Solved};
+use super::menu::Menu;
+use super::mode::Modes;
 use super::overlay::{Answer, Overlay, Paint, Question, Wish};
 use super::panes::{self, Scene, thousands};
 use super::prompt::Prompt;
@@ -77,6 +79,7 @@ pub struct App {
     layout: Layout,
     focus: Focus,
     zoom: bool,
+    modes: Modes,
     select: Select,
     timeline: Timeline,
     checks: Checks,
@@ -139,6 +142,7 @@ impl App {
             undone: Vec::new(),
             over: false,
             zoom: false,
+            modes: Modes::default(),
             quit: false,
             too_small: false,
             title,
@@ -360,6 +364,13 @@ impl App {
 
     fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>) {
         let leaves = [Action::Back, Action::Interrupt, Action::Help, Action::Quit];
+        if let Some(Overlay::Options(menu)) = &mut self.overlay {
+            let mode = self.modes.of_mut(menu.pane());
+            if menu.key(key, action, mode) {
+                self.overlay = None;
+            }
+            return;
+        }
         let Some(overlay) = &mut self.overlay else { return };
         let answer = match action.is_some_and(|action| leaves.contains(&action)) {
             true => Some(Answer::No),
@@ -410,6 +421,12 @@ impl App {
                 }
             }
             Action::Zoom => self.zoom = !self.zoom,
+            Action::NextView => {
+                let pane = self.focus.pane();
+                self.modes.of_mut(pane).turn(panes::pane(pane).views());
+            }
+            Action::Options => self.overlay = Some(Overlay::Options(Menu::new(self.focus.pane()))),
+            Action::Enter => self.enter(),
             Action::Left => self.select(Move::Left),
             Action::Right => self.select(Move::Right),
             Action::Up => self.select(Move::Up),
@@ -529,6 +546,15 @@ impl App {
         }
     }
 
+    /// Goes to the moment that the selected row tells of.
+    fn enter(&mut self) {
+        let pane = self.focus.pane();
+        match panes::pane(pane).moment(&self.scene(pane)) {
+            Some(event) => self.look(|timeline| timeline.seek(event + 1)),
+            None => self.say("the selected row tells of no moment"),
+        }
+    }
+
     fn neighbour(&mut self, forward: bool) {
         // The order of panes does not depend on the size; any that fits everything will do.
         if let Some(solved) = self.layout.solve(Rect::new(0, 0, 200, 60)) {
@@ -564,6 +590,7 @@ impl App {
             live: self.is_live(),
             links: &self.links,
             select: &self.select,
+            mode: self.modes.of(pane),
             zoomed: self.zoom && self.focus.pane() == pane,
             focused: self.focus.pane() == pane,
         }

@@ -197,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn help_fits_a_wide_screen_at_once() {
-        let (rows, most) = drawn(120, 36, 0);
+    fn help_fits_a_large_screen_at_once() {
+        let (rows, most) = drawn(120, 40, 0);
         insta::assert_snapshot!(rows.join("\n"), @r#"
 
         ┏━▌Help    pane 1 Nodes▐━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
@@ -207,20 +207,21 @@ mod tests {
         ┃  :     Type a command.                                   g Home          First row, or the start of the run.     ┃
         ┃                                                          G End           Last row, or now.                       ┃
         ┃ panes                                                    PgUp PgDn       Move by a page.                         ┃
-        ┃  Tab        Go to the next pane.                                                                                 ┃
-        ┃  Shift+Tab  Go to the pane before.                      break and repair                                         ┃
-        ┃  1-9        Go to the pane with this number.             x  Kill or start the node, cut or heal the link.        ┃
-        ┃  z          Give the pane the whole screen, or not.      p  Pause the node, or let it go on.                     ┃
-        ┃                                                          i  Cut the node off, or reconnect it.                   ┃
-        ┃ time                                                     P  Cut the cluster into groups.                         ┃
-        ┃  Space  Run the cluster, or pause it.                    H  Repair every link, start and resume every node.      ┃
-        ┃  , .    One event back, forward.                                                                                 ┃
-        ┃  < >    One second back, forward.                       leave                                                    ┃
-        ┃  v      Go to the next broken property.                  Esc     Leave prompt, help or zoom; never quits.        ┃
-        ┃  V      Go to the broken property before.                Ctrl+C  Cancel what is open; if nothing is, quit.       ┃
-        ┃  u      Go back to before the last command.              Ctrl+Z  Back to the shell; fg returns.                  ┃
-        ┃  U      Do again what was undone.                        Ctrl+L  Draw the whole screen again.                    ┃
-        ┃                                                          q       Quit.                                           ┃
+        ┃  Tab        Go to the next pane.                         Enter           Go to the moment of the selected row.   ┃
+        ┃  Shift+Tab  Go to the pane before.                                                                               ┃
+        ┃  1-9        Go to the pane with this number.            break and repair                                         ┃
+        ┃  z          Give the pane the whole screen, or not.      x  Kill or start the node, cut or heal the link.        ┃
+        ┃  s          Show the pane in its next view.              p  Pause the node, or let it go on.                     ┃
+        ┃  o          What can be chosen in the pane.              i  Cut the node off, or reconnect it.                   ┃
+        ┃                                                          P  Cut the cluster into groups.                         ┃
+        ┃ time                                                     H  Repair every link, start and resume every node.      ┃
+        ┃  Space  Run the cluster, or pause it.                                                                            ┃
+        ┃  , .    One event back, forward.                        leave                                                    ┃
+        ┃  < >    One second back, forward.                        Esc     Leave prompt, help or zoom; never quits.        ┃
+        ┃  v      Go to the next broken property.                  Ctrl+C  Cancel what is open; if nothing is, quit.       ┃
+        ┃  V      Go to the broken property before.                Ctrl+Z  Back to the shell; fg returns.                  ┃
+        ┃  u      Go back to before the last command.              Ctrl+L  Draw the whole screen again.                    ┃
+        ┃  U      Do again what was undone.                        q       Quit.                                           ┃
         ┃                                                                                                                  ┃
         ┃ signs and colours                                                                                                ┃
         ┃  ★  leads                 ●  follows               ◆  wants to lead         ●  up                                ┃
@@ -234,6 +235,9 @@ mod tests {
         ┃                                                                                                                  ┃
         ┃ terminal                                                                                                         ┃
         ┃  Neutral theme (background unknown), colours: 16, glyphs: unicode                                                ┃
+        ┃                                                                                                                  ┃
+        ┃                                                                                                                  ┃
+        ┃                                                                                                                  ┃
         ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛
         "#);
         assert_eq!(most, 0);
@@ -254,17 +258,17 @@ mod tests {
         ┃  Shift+Tab  Go to the pane before.                                       ┃
         ┃  1-9        Go to the pane with this number.                             ┃
         ┃  z          Give the pane the whole screen, or not.                      ┃
+        ┃  s          Show the pane in its next view.                              ┃
+        ┃  o          What can be chosen in the pane.                              ┃
         ┃                                                                          ┃
         ┃ move                                                                     ┃
         ┃  arrows h j k l  Move the selection.                                     ┃
         ┃  g Home          First row, or the start of the run.                     ┃
         ┃  G End           Last row, or now.                                       ┃
         ┃  PgUp PgDn       Move by a page.                                         ┃
+        ┃  Enter           Go to the moment of the selected row.                   ┃
         ┃                                                                          ┃
         ┃ time                                                                     ┃
-        ┃  Space  Run the cluster, or pause it.                                    ┃
-        ┃  , .    One event back, forward.                                         ┃
-        ┃  < >    One second back, forward.                                        ┃
         ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ Down for more ┛
         "#);
         let mut seen = String::new();

@@ -179,6 +179,13 @@ impl Keymap {
         keys
     }
 
+    /// The key of an action to show where there is room for one; empty if it has none.
+    pub fn shown(&self, action: Action) -> String {
+        let row = ACTIONS.iter().find(|row| row.action == action);
+        let key = row.and_then(|row| self.keys(row).first().copied());
+        key.map(|key| key.to_string()).unwrap_or_default()
+    }
+
     /// The hints that have room in `width` cells, in the order of the table, the most useful ones
     /// kept. The way to help is always there.
     pub fn hints(&self, width: usize) -> Vec<KeyHint> {

@@ -10,6 +10,7 @@
 //!   hint bar come from one table.
 //! * [`theme`] and [`glyph`]: what things look like, chosen once at start.
 //! * [`layout`]: which pane is where, a pure function of the terminal's size.
+//! * [`mode`] and [`menu`]: in which of its views a pane is shown, and what can be chosen in it.
 //! * [`frame`] and [`help`]: what every screen has in common.
 //! * [`source`]: whether one looks at a simulation, a live cluster or one elsewhere, and what that
 //!   rules out.
@@ -25,6 +26,8 @@ pub mod glyph;
 pub mod help;
 pub mod keys;
 pub mod layout;
+pub mod menu;
+pub mod mode;
 pub mod overlay;
 pub mod panes;
 pub mod prompt;
@@ -38,6 +41,7 @@ pub use action::Action;
 pub use glyph::Glyphs;
 pub use keys::Keymap;
 pub use layout::{Focus, Layout, PaneKind};
+pub use mode::Modes;
 pub use screen::Screen;
 pub use source::Source;
 pub use theme::{Env, Flags, Look, Role};

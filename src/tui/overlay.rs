@@ -1,10 +1,11 @@
-//! What lies over the panes: help, the brush that paints a partition, and questions.
+//! What lies over the panes: help, options, the brush that paints a partition, and questions.
 //!
 //! A question is answered by `y` or `n`. Nothing else says yes, least of all the key that led to it
 //! or Enter, so that no habit of the fingers does harm.
 
 use super::action::Action;
 use super::frame;
+use super::menu::Menu;
 use super::theme::{Look, Role};
 use crate::base::NodeId;
 use crate::command::{Command, Target};
@@ -21,6 +22,8 @@ pub enum Overlay {
     Help(usize),
     /// Which node goes to which group.
     Paint(Paint),
+    /// What can be chosen in a pane.
+    Options(Menu),
     /// Whether something is really meant.
     Question(Question),
 }
@@ -120,6 +123,8 @@ impl Overlay {
                 };
             }
             Overlay::Help(scroll) => *scroll = scrolled(*scroll, action),
+            // Its keys change how a pane is shown, which is the app's.
+            Overlay::Options(_) => {}
             Overlay::Paint(paint) => match (key.code, action) {
                 (KeyCode::Enter, _) => return paint.command().map(Answer::Order),
                 (KeyCode::Char(c), _) if ('a'..='d').contains(&c.to_ascii_lowercase()) => {
@@ -137,10 +142,10 @@ impl Overlay {
 }
 
 impl Overlay {
-    /// Draws it over `screen`. Help is drawn by who knows what it is about.
+    /// Draws it over `screen`. Help and options are drawn by who knows what they are about.
     pub fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
         match self {
-            Overlay::Help(_) => {}
+            Overlay::Help(_) | Overlay::Options(_) => {}
             Overlay::Paint(paint) => paint.draw(look, screen, buf),
             Overlay::Question(question) => question.draw(look, screen, buf),
         }

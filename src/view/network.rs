@@ -5,6 +5,7 @@ use crate::base::{MsgId, NodeId, ServiceId, Span, Time};
 use crate::command::{Command, Fault};
 use crate::event::{Event, Kind, Label};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 /// The most messages under way that are kept; beyond, the oldest is taken for lost.
 pub const MAX_FLIGHTS: usize = 8_192;
@@ -31,6 +32,20 @@ pub enum State {
     Held,
     /// It is cut.
     Cut,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Up => "up",
+            State::Reordering => "reordering",
+            State::Duplicating => "duplicating",
+            State::Delayed => "delayed",
+            State::Lossy => "lossy",
+            State::Held => "held",
+            State::Cut => "cut",
+        })
+    }
 }
 
 /// One direction of one link.

@@ -25,9 +25,9 @@ impl App {
             return None;
         };
         self.draw_header(solved.header, buf);
-        let title = |kind| panes::pane(kind).title(&self.scene(kind));
+        let title = |kind| panes::title(kind, &self.scene(kind));
         for (kind, inside) in frame::panes(buf, &self.look, &solved, &self.focus, title) {
-            panes::pane(kind).draw(&self.scene(kind), inside, buf);
+            panes::draw(kind, &self.scene(kind), inside, buf);
         }
         let cursor = self.draw_hints(solved.hints, buf);
         self.draw_overlay(buf);
@@ -140,9 +140,13 @@ impl App {
         match &self.overlay {
             Some(Overlay::Help(scroll)) => {
                 let pane = self.focus.pane();
-                let about = panes::pane(pane).about();
-                let help = Help { keymap: &self.keymap, pane, about, scroll: *scroll };
+                let about = panes::about(pane);
+                let help = Help { keymap: &self.keymap, pane, about: &about, scroll: *scroll };
                 help::draw(buf, screen, &self.look, &help);
+            }
+            Some(Overlay::Options(menu)) => {
+                let mode = self.modes.of(menu.pane());
+                menu.draw(&self.look, &self.keymap, mode, screen, buf);
             }
             Some(overlay) => overlay.draw(&self.look, screen, buf),
             None => {}

@@ -4,7 +4,7 @@
 //! broken later than the moment that the other panes show; that is said beside it.
 
 use super::table::{Mark, clock, marked, padded, put, right_of, take, window};
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::check::{Standing, Verdict, Violation};
 use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Select, Target};
@@ -29,6 +29,20 @@ impl Pane for Standings {
         "Properties that must hold in every run, judged by what all processes said. A safety \
          property is broken by one event and stays broken; a property of progress waits until it \
          is fulfilled. Below is the rule that was broken first, and the events that prove it."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["rules"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let item = |(at, standing): &(usize, Standing<'_>)| {
+            let (_, _, mark) = sign(scene, standing);
+            let text =
+                format!("{}: {}, {}", standing.name, standing.verdict, note(scene, standing));
+            Item::new(mark, text).selected(*at == scene.select.check)
+        };
+        ranked(scene).iter().map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -92,6 +106,10 @@ impl Pane for Standings {
         select
     }
 
+    fn moment(&self, scene: &Scene<'_>) -> Option<usize> {
+        shown(scene, &ranked(scene)).map(|violation| violation.at)
+    }
+
     fn target(&self, scene: &Scene<'_>) -> Target {
         let ranked = ranked(scene);
         let culprit =
@@ -144,27 +162,37 @@ fn grid(
     }
 }
 
-fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: &mut Buffer) {
-    let (look, glyphs) = (scene.look, scene.look.glyphs);
-    let (glyph, role, mark) = match s.verdict {
+fn sign(scene: &Scene<'_>, standing: &Standing<'_>) -> (&'static str, Role, Mark) {
+    let glyphs = scene.look.glyphs;
+    match standing.verdict {
         Verdict::Holds => (glyphs.holds, Role::Ok, Mark::None),
         Verdict::Waiting => (glyphs.pending, Role::Warn, Mark::None),
         Verdict::Stalled => (glyphs.pending, Role::Warn, Mark::Doubt),
         Verdict::Broken => (glyphs.broken, Role::Bad, Mark::Trouble),
-    };
+    }
+}
+
+/// When it was first broken and how often, what it waits for, or since when it holds.
+fn note(scene: &Scene<'_>, standing: &Standing<'_>) -> String {
+    match (standing.first, &standing.waits_for) {
+        (Some(first), _) => format!("{} {:>3}x", when(scene, first), standing.count.min(999)),
+        (None, Some(what)) => what.clone(),
+        (None, None) => match standing.since {
+            Some(since) => format!("since {}", clock(since)),
+            None => standing.verdict.to_string(),
+        },
+    }
+}
+
+fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: &mut Buffer) {
+    let (look, glyphs) = (scene.look, scene.look.glyphs);
+    let (glyph, role, mark) = sign(scene, s);
     let selected = at == scene.select.check;
     let glyph_width = [glyphs.holds, glyphs.pending, glyphs.broken].map(UnicodeWidthStr::width);
     let glyph_width = glyph_width.into_iter().max().unwrap_or(1);
     let mut line = Line::from(padded(Span::styled(glyph, look.style(role)), glyph_width, false));
     line.push_span(format!(" {}", s.name));
-    let note = match (s.first, &s.waits_for) {
-        (Some(first), _) => format!("{} {:>3}x", when(scene, first), s.count.min(999)),
-        (None, Some(what)) => what.clone(),
-        (None, None) => match s.since {
-            Some(since) => format!("since {}", clock(since)),
-            None => s.verdict.to_string(),
-        },
-    };
+    let note = note(scene, s);
     let style =
         if s.verdict == Verdict::Holds { look.style(Role::Muted) } else { look.style(role) };
     let line = marked(look, mark.or_selected(selected), line);

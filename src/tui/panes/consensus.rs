@@ -8,7 +8,7 @@ mod log;
 
 use super::row::Row;
 use super::table::Mark;
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::frame::Title;
 use crate::tui::select::{Move, Select, Target};
@@ -33,6 +33,17 @@ impl Pane for Consensus {
          refused. Rows are history; what binds an acceptor is below, in promised now and accepted \
          now. A value with * was adopted from an earlier vote, as the rule demands. It is a duel \
          when proposers keep overtaking each other and nothing is chosen."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["picture"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        match scene.board.log.is_empty() {
+            true => decree::list(scene),
+            false => log::list(scene),
+        }
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {

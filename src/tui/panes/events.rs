@@ -4,7 +4,7 @@
 //! they are thousands a second, and what they lead to is said by other facts. Zoomed, everything is
 //! there, in full.
 
-use super::{Pane, Scene};
+use super::{Item, Mark, Pane, Scene};
 use crate::base::{NodeId, Outcome};
 use crate::event::{Event, Fact, Freed, Kind};
 use crate::tui::frame::{self, Title};
@@ -17,6 +17,9 @@ use ratatui::text::{Line, Span};
 /// How many events are looked at to fill the list. Where nothing else happens for so long, the list
 /// ends.
 const REACH: usize = 20_000;
+
+/// How many events a list has on either side of the selected one.
+const LISTED: usize = 200;
 
 /// The pane.
 #[derive(Debug)]
@@ -147,6 +150,22 @@ impl Pane for Events {
         "What happened, newest first. The overview leaves out messages and timers; zoom (z) shows \
          them too. The first column marks faults, crashes, new leaders and broken checks. Enter a \
          moment of the past with , and < and come back with G."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["newest first"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let from = scene.select.event.unwrap_or(newest(scene));
+        let newer = scene.timeline.events().range(from + 1..newest(scene) + 1).take(LISTED);
+        let start = newer.last().map_or(from, |(index, _)| index);
+        let item = |index: usize| {
+            let event = scene.timeline.events().get(index)?;
+            let item = Item::new(Mark::None, format!("#{index} {event}"));
+            Some(item.selected(scene.select.event == Some(index)))
+        };
+        rows(scene, start).take(2 * LISTED).filter_map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {

@@ -9,7 +9,7 @@ mod details;
 
 use super::row::{self, Row};
 use super::table::{self, Mark};
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::base::{Name, NodeId, Span, Time, Token};
 use crate::event::Freed;
 use crate::tui::frame::Title;
@@ -39,6 +39,24 @@ impl Pane for Locks {
          slow, and nobody can tell it in time. That is why the guarded resource asks for the \
          fencing token and rejects one that is smaller than one it has seen. Only a write that \
          gets past that is a violation."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["leases"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let all = ordered(scene);
+        let picked = picked(scene, &all).map(|(name, _)| name);
+        let lines = all.iter().flat_map(|(name, lock)| lines(scene, name, lock));
+        let mut before = None;
+        let item = |line: Entry<'_>| {
+            let first = before.as_ref() != Some(line.name);
+            before = Some(line.name.clone());
+            Item::new(line.mark, sentence(scene, &line))
+                .selected(first && Some(line.name) == picked)
+        };
+        lines.map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -401,6 +419,24 @@ fn lines<'a>(scene: &Scene<'_>, name: &'a Name, lock: &'a Lock) -> Vec<Entry<'a>
         lines.push(Entry { state, role, ..blank });
     }
     lines
+}
+
+/// A line of the table, in words.
+fn sentence(scene: &Scene<'_>, line: &Entry<'_>) -> String {
+    let mut text = format!("{} {}", line.name, line.state);
+    if let Some(client) = line.client {
+        text.push_str(&format!(" {client}"));
+    }
+    text.push_str(&format!(", token {}", line.token));
+    for (what, until) in [("lease by the log", line.log), ("own belief", line.own)] {
+        if let Some(until) = until {
+            text.push_str(&format!(", {what} {}", left(scene.board.now, until).0));
+        }
+    }
+    if !line.lock.queue.is_empty() {
+        text.push_str(&format!(", queue {}", queue(line.lock)));
+    }
+    text
 }
 
 /// What changed last, and when.

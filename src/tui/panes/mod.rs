@@ -1,11 +1,16 @@
 //! The panes: each draws one side of the board, and says what is selected in it.
 //!
 //! A pane is a value without state. It is shown a [`Scene`], draws it, and that is all it can do:
-//! drawing cannot change anything. What is selected lives in [`Select`], the same for all panes.
+//! drawing cannot change anything. What is selected lives in [`Select`], the same for all panes;
+//! how a pane is shown lives in its [`Mode`].
+//!
+//! Every pane can also be read as a list: one line of plain text for each item, for whoever sees no
+//! pictures, or wants to copy them.
 
 mod checks;
 mod consensus;
 mod events;
+mod list;
 mod locks;
 mod network;
 mod nodes;
@@ -15,10 +20,12 @@ mod table;
 mod timeline;
 mod txn;
 
+pub use list::{Item, Mark};
 pub(super) use table::thousands;
 
 use super::frame::Title;
 use super::layout::PaneKind;
+use super::mode::{Choice, LIST, Mode};
 use super::select::{Move, Select, Target};
 use super::source::Links;
 use super::theme::Look;
@@ -45,6 +52,8 @@ pub struct Scene<'a> {
     pub links: &'a Links,
     /// What is selected.
     pub select: &'a Select,
+    /// In which view the pane is shown, and what was chosen for it.
+    pub mode: &'a Mode,
     /// Whether this pane has the whole screen, and should show more.
     pub zoomed: bool,
     /// Whether keys go to this pane.
@@ -55,6 +64,18 @@ pub struct Scene<'a> {
 pub trait Pane: Sync {
     /// What one sees in it, in a few sentences for help.
     fn about(&self) -> &'static str;
+
+    /// Its views but the list, the first one first. There is one at least.
+    fn views(&self) -> &'static [&'static str];
+
+    /// What can be chosen in its options menu.
+    fn options(&self) -> &'static [Choice] {
+        &[]
+    }
+
+    /// What it shows as plain text, one item after the other, in the order in which the selection
+    /// moves.
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item>;
 
     /// What its top border says: the name, a summary on the right, and whether it shows trouble
     /// that its tab must call for attention to.
@@ -73,6 +94,47 @@ pub trait Pane: Sync {
     fn target(&self, scene: &Scene<'_>) -> Target {
         Target::Node(scene.select.node)
     }
+
+    /// The event that the selected row tells of, as an index of the run.
+    fn moment(&self, scene: &Scene<'_>) -> Option<usize> {
+        let _ = scene;
+        None
+    }
+}
+
+/// What the top border of a pane says: its view, too, if it is not the first.
+pub fn title(kind: PaneKind, scene: &Scene<'_>) -> Title {
+    let pane = pane(kind);
+    let mut title = pane.title(scene);
+    if scene.mode.is_turned() {
+        let name = title.name.unwrap_or_else(|| kind.title().to_owned());
+        title.name = Some(format!("{name} ({})", scene.mode.view(pane.views())));
+    }
+    title
+}
+
+/// Draws a pane in its view inside its borders. The area may be of any size, also empty.
+pub fn draw(kind: PaneKind, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let pane = pane(kind);
+    match scene.mode.view(pane.views()) {
+        LIST => list::draw(scene.look, &pane.list(scene), area, buf),
+        _ => pane.draw(scene, area, buf),
+    }
+}
+
+/// What one sees in a pane, and how else it can be shown, in a few sentences for help.
+pub fn about(kind: PaneKind) -> String {
+    let pane = pane(kind);
+    let views = pane.views().join(", ");
+    let mut text = format!("{}\nViews: {views}, {LIST}.", pane.about());
+    for (at, choice) in pane.options().iter().enumerate() {
+        text.push_str(if at == 0 { " Options: " } else { ", " });
+        text.push_str(choice.doc);
+    }
+    if !pane.options().is_empty() {
+        text.push('.');
+    }
+    text
 }
 
 /// The pane of a kind.
@@ -92,3 +154,22 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
 
 #[cfg(test)]
 mod sample;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pane_has_a_view_and_no_option_takes_a_key_from_the_menu() {
+        for kind in PaneKind::ALL {
+            let pane = pane(kind);
+            assert!(!pane.views().is_empty() && !pane.views().contains(&LIST), "{kind:?}");
+            let mut keys: Vec<char> = "soq?".chars().collect();
+            for choice in pane.options() {
+                assert!(!keys.contains(&choice.key), "{kind:?} {choice:?}");
+                keys.push(choice.key);
+            }
+            assert!(about(kind).contains("list."));
+        }
+    }
+}

@@ -8,7 +8,7 @@ use super::nodes::{index, sign};
 use super::table::{
     Mark, brief, clock, folded, marked, padded, put, right_of, take, thousands, window,
 };
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::tui::frame::{self, Title};
 use crate::tui::glyph::Glyphs;
@@ -37,6 +37,26 @@ impl Pane for Links {
          message was under way, in milliseconds. A link may be cut, held (messages are kept back), \
          lossy (30%), delayed (90d), duplicating or reordering; a process at its end may be down. \
          Below are the sides of a partition, the selected link, and the faults that are active."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["matrix"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let ids = order(scene.board);
+        let picked = link(scene);
+        let pairs = ids.iter().flat_map(|from| ids.iter().map(|to| (*from, *to)));
+        let item = |(from, to): Pair| {
+            let wire = scene.board.network.wire(from, to);
+            let state = wire.map_or(State::Up, Wire::state);
+            let bad = state != State::Up;
+            let latency = wire.and_then(Wire::latency).map(|took| format!(", last took {took}"));
+            let text = format!("{from} to {to} {state}{}", latency.unwrap_or_default());
+            let mark = if bad { Mark::Fault } else { Mark::None };
+            Item::new(mark, text).selected(picked == Some((from, to)))
+        };
+        pairs.filter(|(from, to)| from != to).map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {

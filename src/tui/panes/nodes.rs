@@ -8,7 +8,7 @@ use super::table::{
     self, Column, Mark, Table, brief, clock, folded, marked, put, right_of, signed, take,
     thousands, window,
 };
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Select};
@@ -35,6 +35,22 @@ impl Pane for Nodes {
          letter of its side when the network has parted, how far its clock is off, its place in \
          the log, the ring it goes by, and how many others suspect it. A leader is called deposed \
          if another leads in a higher ballot: it cannot know that itself."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["table"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let sheet = Sheet::new(scene);
+        let item = |node: &&Node| {
+            let text = match node.id.is_client() {
+                false => sheet.sentence(node),
+                true => format!("{} {}", sheet.one_line(node), doing(scene.board, node.id)),
+            };
+            Item::new(sheet.mark(node), text).selected(node.id == scene.select.node)
+        };
+        sheet.servers.iter().chain(&sheet.clients).map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -427,6 +443,26 @@ impl<'a> Sheet<'a> {
         }
         if let Some(replica) = board.log.replica(node.id) {
             text.push_str(&format!(", slot {}", replica.applied));
+        }
+        text
+    }
+
+    /// All that the table says of a node, in words.
+    fn sentence(&self, node: &Node) -> String {
+        let board = self.scene.board;
+        let mut text = self.one_line(node);
+        if let Some(group) = board.group(node.id).filter(|_| board.network.is_parted()) {
+            text.push_str(&format!(", side {group}"));
+        }
+        if !node.life.is_down() {
+            text.push_str(&format!(", clock {}", signed(node.clock.ahead(board.now))));
+        }
+        if node.disk_slow.0 > 0 {
+            text.push_str(&format!(", disk +{} a sync", node.disk_slow));
+        }
+        let by = suspected_by(board, node.id);
+        if !by.is_empty() {
+            text.push_str(&format!(", suspected by {}", by.len()));
         }
         text
     }

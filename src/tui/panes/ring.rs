@@ -5,7 +5,7 @@
 //! what would move if that node left the ring, or joined it: try one after the other.
 
 use super::table::{Column, Mark, Table, brief, clock, marked, put, right_of, take, thousands};
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::base::placement::{Balance, Flow, Member, Preview, Ring, Share};
 use crate::tui::frame::{self, Title};
@@ -40,6 +40,16 @@ impl Pane for Circle {
          from what its weight promises, how many keys it owns, and whether it answers for them. \
          Zoomed, a preview says what would move if the selected node left or joined, and what \
          would move if owners were the hash modulo the number of nodes."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["circle", "strip"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let Some(view) = View::of(scene) else { return Vec::new() };
+        let members = view.ring.members().iter().map(|member| member.node);
+        members.map(|node| view.item(node)).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -171,7 +181,8 @@ impl<'a> View<'a> {
 
     /// What to draw curves with; none in ASCII.
     fn marker(&self) -> Option<Marker> {
-        self.scene.look.glyphs.canvas
+        let circle = self.scene.mode.view(Circle.views()) == "circle";
+        self.scene.look.glyphs.canvas.filter(|_| circle)
     }
 
     fn keeper(&self, node: NodeId) -> Option<&'a Keeper> {
@@ -371,6 +382,20 @@ impl<'a> View<'a> {
             (false, true) => Mark::Doubt,
             (false, false) => Mark::None,
         }
+    }
+
+    /// All that the table says of an owner, in words.
+    fn item(&self, node: NodeId) -> Item {
+        let (share, ideal) = (self.ring.share(node), self.ring.ideal(node));
+        let keeper = self.keeper(node);
+        let keys = keeper.map_or(0, |keeper| keeper.owned);
+        let status = self.status(node, keeper).content.into_owned();
+        let text = format!(
+            "{node} owns {share} of {ideal} promised ({}), {} keys, answers: {status}",
+            deviation(share, ideal),
+            thousands(keys.into()),
+        );
+        Item::new(self.mark(node), text).selected(node == self.scene.select.node)
     }
 
     fn columns(&self) -> Vec<Column<Key>> {

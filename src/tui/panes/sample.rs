@@ -5,6 +5,7 @@ use crate::base::{Ballot, CallId, Entry, Name, NodeId, Op, Rng, ServiceId, Time,
 use crate::check::Checks;
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind};
+use crate::tui::mode::Mode;
 use crate::tui::select::{Move, Select};
 use crate::tui::source::Links;
 use crate::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
@@ -19,6 +20,7 @@ pub(crate) struct Story {
     now: Time,
     pub(crate) links: Links,
     pub(crate) select: Select,
+    pub(crate) mode: Mode,
     pub(crate) zoomed: bool,
     pub(crate) glyphs: GlyphsArg,
 }
@@ -79,6 +81,7 @@ impl Story {
             now,
             links: Links::default(),
             select,
+            mode: Mode::default(),
             zoomed: false,
             glyphs,
         };
@@ -128,6 +131,7 @@ impl Story {
             live: false,
             links: &self.links,
             select: &self.select,
+            mode: &self.mode,
             zoomed: self.zoomed,
             focused: true,
         })

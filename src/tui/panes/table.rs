@@ -2,6 +2,7 @@
 //!
 //! Column 1 of every row is the marker column, so that a look down it finds trouble in any pane.
 
+pub(super) use super::list::Mark;
 use crate::base::{NodeId, Span as Length, Time};
 use crate::tui::frame;
 use crate::tui::theme::{Look, Role};
@@ -11,39 +12,6 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
-
-/// What stands in the marker column. The greater one is shown where there are several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mark {
-    /// Nothing special.
-    None,
-    /// A fault of ours.
-    Fault,
-    /// In doubt, or not done yet.
-    Doubt,
-    /// A rule is broken, or nothing can go on.
-    Trouble,
-    /// The selected row.
-    Selected,
-}
-
-impl Mark {
-    pub(super) fn span(self, look: &Look) -> Span<'static> {
-        let glyphs = look.glyphs;
-        match self {
-            Mark::None => Span::raw(" "),
-            Mark::Selected => Span::styled(">", look.style(Role::Accent)),
-            Mark::Fault => Span::styled(glyphs.fault, look.style(Role::Warn)),
-            Mark::Doubt => Span::styled(glyphs.pending, look.style(Role::Warn)),
-            Mark::Trouble => Span::styled(glyphs.violation, look.style(Role::Violation)),
-        }
-    }
-
-    /// This mark, or that of a selected row.
-    pub(super) fn or_selected(self, selected: bool) -> Mark {
-        if selected { self.max(Mark::Selected) } else { self }
-    }
-}
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 //! One row is enough for the scrubber. With more rows come marks, the stretches without a quorum,
 //! the faults and the branches.
 
-use super::{Pane, Scene};
+use super::{Item, Mark, Pane, Scene};
 use crate::base::Time;
 use crate::tui::frame::{self, Title};
 use crate::tui::theme::Role;
@@ -172,6 +172,25 @@ impl Pane for Scrubber {
          second, v to the next violation, g to the start and G to the end. What is behind the \
          cursor stays: a command in the past begins a branch. A live cluster goes on meanwhile, and \
          takes commands only at its end."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["tracks"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let marks = scene.timeline.viewed().marks();
+        let here = marks.iter().rposition(|mark| mark.at <= scene.board.now);
+        let item = |(at, mark): (usize, &crate::view::timeline::Mark)| {
+            let sign = match mark.kind {
+                MarkKind::Violation | MarkKind::Panic => Mark::Trouble,
+                MarkKind::Gap => Mark::Doubt,
+                MarkKind::Fault => Mark::Fault,
+                MarkKind::Leader | MarkKind::Person => Mark::None,
+            };
+            Item::new(sign, format!("{} {}", mark.at, mark.text)).selected(here == Some(at))
+        };
+        marks.iter().enumerate().map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {

@@ -5,7 +5,7 @@
 
 use super::row::{self, Row};
 use super::table::{self, Mark};
-use super::{Pane, Scene};
+use super::{Item, Pane, Scene};
 use crate::base::{NodeId, Time, TxnId};
 use crate::tui::frame::Title;
 use crate::tui::select::{Move, Select, Target};
@@ -35,6 +35,22 @@ impl Pane for Transactions {
          cannot reach the coordinator, which alone may know the outcome. That lasts until the \
          coordinator is back, however long that takes. A transaction without a commit record \
          aborts (presumed abort)."
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        &["votes"]
+    }
+
+    fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let picked = picked(scene).map(|txn| txn.id);
+        let item = |txn: &Txn| {
+            let votes =
+                txn.parts().into_iter().map(|id| format!("{id} {}", cell(scene, txn, id).0));
+            let votes = votes.collect::<Vec<_>>().join(", ");
+            let text = format!("{} {}: {votes}; {}", txn.id, phase(scene, txn).0, next(scene, txn));
+            Item::new(mark(scene, txn), text).selected(Some(txn.id) == picked)
+        };
+        ordered(scene).into_iter().map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -197,11 +213,7 @@ impl Grid {
 
     fn row<'a>(&self, scene: &Scene<'a>, txn: &Txn) -> Row<'a> {
         let board = scene.board;
-        let mark = match (is_split(txn), in_doubt(scene, txn)) {
-            (true, _) => Mark::Trouble,
-            (_, true) => Mark::Doubt,
-            _ => Mark::None,
-        };
+        let mark = mark(scene, txn);
         let (phase, role) = phase(scene, txn);
         let coordinator = txn.id.coordinator;
         let (glyph, life) = state(scene, coordinator);
@@ -239,6 +251,14 @@ impl Grid {
         }
         let counts = kinds.into_iter().map(|(kind, count)| format!("{kind} {count}"));
         counts.collect::<Vec<_>>().join("  ")
+    }
+}
+
+fn mark(scene: &Scene<'_>, txn: &Txn) -> Mark {
+    match (is_split(txn), in_doubt(scene, txn)) {
+        (true, _) => Mark::Trouble,
+        (_, true) => Mark::Doubt,
+        _ => Mark::None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The single decree: a row per ballot, a column per acceptor.
 
-use super::super::Scene;
 use super::super::row::{self, Row};
 use super::super::table::{self, Mark};
+use super::super::{Item, Scene};
 use super::{quorum_row, servers};
 use crate::base::{Ballot, Entry, NodeId, Op};
 use crate::tui::theme::Role;
@@ -45,6 +45,24 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let shown = table::window(ballots.len(), at, room);
     let rest = row::put(rest, buf, &ballots[shown]);
     row::put(rest, buf, &after);
+}
+
+/// Each ballot in words: who asked, for what, and who answered how.
+pub(super) fn list(scene: &Scene<'_>) -> Vec<Item> {
+    let decree = &scene.board.decree;
+    let grid = Grid::of(scene, WIDE);
+    let newest = decree.rows().next_back().map(|newest| newest.ballot);
+    let item = |round: &Round| {
+        let entry = round.entry.as_ref().map_or_else(|| "nothing yet".to_owned(), |e| value(e));
+        let (_, word, _) = grid.standing(scene, round).words(scene);
+        let (promises, accepts, refusals) = (round.promises(), round.accepts(), round.refusals());
+        let text = format!(
+            "{} proposes {entry}: {promises} promise, {accepts} accept, {refusals} refuse; {word}",
+            round.ballot
+        );
+        Item::new(Mark::None, text).selected(scene.select.ballot.or(newest) == Some(round.ballot))
+    };
+    decree.rows().map(item).collect()
 }
 
 /// How it stands, in a few words.
@@ -138,6 +156,17 @@ enum Standing {
     Open,
 }
 
+impl Standing {
+    fn words(self, scene: &Scene<'_>) -> (&'static str, &'static str, Role) {
+        let glyphs = scene.look.glyphs;
+        match self {
+            Standing::Won => (glyphs.holds, "chosen", Role::Ok),
+            Standing::Lost => (glyphs.cut, "refused", Role::Bad),
+            Standing::Open => (glyphs.computing, "open", Role::Text),
+        }
+    }
+}
+
 /// Which columns there are.
 struct Grid {
     acceptors: Vec<NodeId>,
@@ -215,11 +244,7 @@ impl Grid {
             row = self.cell(scene, row, round, *id);
         }
         let all = self.acceptors.len();
-        let (glyph, word, role) = match standing {
-            Standing::Won => (look.glyphs.holds, "chosen", Role::Ok),
-            Standing::Lost => (look.glyphs.cut, "refused", Role::Bad),
-            Standing::Open => (look.glyphs.computing, "open", Role::Text),
-        };
+        let (glyph, word, role) = standing.words(scene);
         let accepts = format!("{}/{all}", round.accepts());
         let row = match self.wide {
             true => row

@@ -1,9 +1,9 @@
 //! The log: a lane per replica. Where there is no room for all, replicas whose lanes look the same
 //! share one.
 
-use super::super::Scene;
 use super::super::row::{self, Row};
 use super::super::table::{self, Mark};
+use super::super::{Item, Scene};
 use super::{decree, oldest, quorum_row, servers};
 use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::theme::Role;
@@ -239,6 +239,28 @@ impl Grid {
         let replica = scene.board.log.replica(id).unwrap_or(&empty);
         self.slots().map(|slot| Cell::of(scene, id, replica, slot)).collect()
     }
+}
+
+/// Each replica in words: its role, and how far it is.
+pub(super) fn list(scene: &Scene<'_>) -> Vec<Item> {
+    let board = scene.board;
+    let empty = Replica::default();
+    let item = |id: NodeId| {
+        let (_, _, word, _) = standing(scene, id);
+        let replica = board.log.replica(id).unwrap_or(&empty);
+        let ballot = board.node(id).map_or(Ballot::NONE, |node| node.role.ballot());
+        let conflicts = replica.slots().filter(|(slot, _)| board.log.conflicts(id, *slot)).count();
+        let mut text = format!(
+            "{id} {word} {ballot}: voted up to {}, chosen up to {}, applied {}",
+            replica.accepted_upto, replica.chosen_upto, replica.applied
+        );
+        if conflicts > 0 {
+            text.push_str(&format!(", {conflicts} entries must give way"));
+        }
+        let mark = if board.is_stale(id) { Mark::Doubt } else { Mark::None };
+        Item::new(mark, text).selected(id == scene.select.node)
+    };
+    servers(scene).into_iter().map(item).collect()
 }
 
 /// How many cells the numbers behind a lane take.

@@ -1,0 +1,117 @@
+//! How a pane is shown: which of its views, and what was chosen in its options menu.
+//!
+//! A pane declares both as data ([`Pane::views`](super::panes::Pane::views),
+//! [`Pane::options`](super::panes::Pane::options)) and reads them when it draws. It keeps no state
+//! of its own: `s` and `o` change what is here.
+
+use super::layout::PaneKind;
+use std::collections::BTreeMap;
+
+/// The view that every pane has, after its own: one line of plain text for each item.
+pub const LIST: &str = "list";
+
+/// Something about a pane that a person may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The key in the options menu. Unlike other keys it means this only there.
+    pub key: char,
+    /// Its name in text: lower case, with dashes.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub doc: &'static str,
+    /// What it can be, first what it is unless told otherwise. None of them: any text.
+    pub values: &'static [&'static str],
+}
+
+/// How one pane is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    view: usize,
+    chosen: BTreeMap<&'static str, String>,
+}
+
+/// As every pane is at first.
+static FIRST: Mode = Mode { view: 0, chosen: BTreeMap::new() };
+
+impl Mode {
+    /// The view, of those that a pane has.
+    pub fn view(&self, views: &[&'static str]) -> &'static str {
+        views.get(self.view).copied().unwrap_or(LIST)
+    }
+
+    /// Whether it is shown in another view than at first.
+    pub fn is_turned(&self) -> bool {
+        self.view > 0
+    }
+
+    /// Goes to the next view, after the list to the first.
+    pub fn turn(&mut self, views: &[&'static str]) {
+        self.view = if self.view < views.len() { self.view + 1 } else { 0 };
+    }
+
+    /// What is chosen; empty if nothing is and there is no first value.
+    pub fn value(&self, choice: &Choice) -> &str {
+        let first = choice.values.first().copied().unwrap_or_default();
+        self.chosen.get(choice.name).map_or(first, String::as_str)
+    }
+
+    /// Chooses this text.
+    pub fn choose(&mut self, choice: &Choice, value: impl Into<String>) {
+        self.chosen.insert(choice.name, value.into());
+    }
+
+    /// Chooses the next value, after the last the first. Nothing where any text can be chosen.
+    pub fn next(&mut self, choice: &Choice) {
+        let at = choice.values.iter().position(|value| *value == self.value(choice));
+        let next = at.map_or(0, |at| at + 1) % choice.values.len().max(1);
+        if let Some(value) = choice.values.get(next) {
+            self.choose(choice, *value);
+        }
+    }
+}
+
+/// How each pane is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Modes(BTreeMap<PaneKind, Mode>);
+
+impl Modes {
+    /// How this pane is shown.
+    pub fn of(&self, pane: PaneKind) -> &Mode {
+        self.0.get(&pane).unwrap_or(&FIRST)
+    }
+
+    /// How this pane is shown, to change it.
+    pub fn of_mut(&mut self, pane: PaneKind) -> &mut Mode {
+        self.0.entry(pane).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_and_values_go_round() {
+        let views = ["circle", "strip"];
+        let choice = Choice { key: 'o', name: "order", doc: "", values: &["name", "load"] };
+        let mut mode = Mode::default();
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.push(format!("{} {}", mode.view(&views), mode.value(&choice)));
+            mode.turn(&views);
+            mode.next(&choice);
+        }
+        assert_eq!(seen, ["circle name", "strip load", "list name", "circle load"]);
+    }
+
+    #[test]
+    fn any_text_stays_until_another_is_chosen() {
+        let choice = Choice { key: 'k', name: "key", doc: "", values: &[] };
+        let mut modes = Modes::default();
+        assert_eq!(modes.of(PaneKind::Ring).value(&choice), "");
+        modes.of_mut(PaneKind::Ring).choose(&choice, "user:42");
+        modes.of_mut(PaneKind::Ring).next(&choice);
+        assert_eq!(modes.of(PaneKind::Ring).value(&choice), "user:42");
+        assert_eq!(modes.of(PaneKind::Nodes), &FIRST);
+    }
+}
