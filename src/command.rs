@@ -149,6 +149,9 @@ pub enum Command {
     Step(u64),
     /// Begin a branch right after this many events of the current one, and be there.
     Fork { event: u64 },
+
+    /// Keep this message under way for this much longer; a held one arrives after that.
+    Postpone { msg: MsgId, by: Span },
 }
 
 impl Command {
@@ -185,7 +188,8 @@ impl Command {
             | Ring
             | Hold(_)
             | Drop(_)
-            | Twice(_) => true,
+            | Twice(_)
+            | Postpone { .. } => true,
             Run { .. } | Stop | Step(_) | Fork { .. } => false,
         }
     }
@@ -227,6 +231,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("deliver #MSG", "deliver a message in flight now"),
     ("drop #MSG", "lose a message in flight"),
     ("twice #MSG", "deliver a message in flight twice"),
+    ("delay #MSG SPAN", "keep a message in flight under way for longer"),
     ("clock WHO +SPAN|-SPAN", "set a wall clock off: clock n4 +250ms"),
     ("clock WHO drift PPM", "let a clock run fast or slow: clock n4 drift 200"),
     ("clock WHO ok", "set a clock right"),
@@ -337,6 +342,7 @@ impl fmt::Display for Command {
             Deliver(msg) => write!(f, "deliver {msg}"),
             Drop(msg) => write!(f, "drop {msg}"),
             Twice(msg) => write!(f, "twice {msg}"),
+            Postpone { msg, by } => write!(f, "delay {msg} {by}"),
             Clock { who, fault: ClockFault::Ok } => write!(f, "clock {who} ok"),
             Clock { who, fault: ClockFault::Drift(ppm) } => write!(f, "clock {who} drift {ppm}"),
             Clock { who, fault: ClockFault::Offset(us) } => {
@@ -376,6 +382,9 @@ fn percent(text: &str) -> Result<(Link, u8), ParseError> {
 fn delay(text: &str) -> Result<Command, ParseError> {
     let (rest, last) = split_last(text)?;
     let last: Span = last.parse()?;
+    if rest.starts_with('#') {
+        return Ok(Command::Postpone { msg: rest.parse()?, by: last });
+    }
     if let Ok((link, by)) = split_last(rest)
         && let Ok(by) = by.parse::<Span>()
         && !link.ends_with("holder")
@@ -629,6 +638,7 @@ mod tests {
             message_id().prop_map(Command::Drop),
             message_id().prop_map(Command::Deliver),
             message_id().prop_map(Command::Twice),
+            (message_id(), span()).prop_map(|(msg, by)| Command::Postpone { msg, by }),
         ];
         let machine = prop_oneof![
             (target(), -1_000_000_000_000i64..1_000_000_000_000)

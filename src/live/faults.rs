@@ -27,12 +27,13 @@ impl<L: Link> Agent<L> {
             }
             Command::Clock { who, .. } | Command::Disk { who, .. } => self.must(who, "here", true),
             Command::Ask { who, .. } => self.must(&Target::just(*who), "not running", self.is_up()),
-            Command::Deliver(msg) | Command::Drop(msg) | Command::Twice(msg) => {
-                match self.waits(*msg) {
-                    true => Ok(()),
-                    false => Err(format!("message {msg} is not held or delayed any more")),
-                }
-            }
+            Command::Deliver(msg)
+            | Command::Drop(msg)
+            | Command::Twice(msg)
+            | Command::Postpone { msg, .. } => match self.waits(*msg) {
+                true => Ok(()),
+                false => Err(format!("message {msg} is not held or delayed any more")),
+            },
             command if command.steers_time() => {
                 Err(format!("'{command}' steers time; it is no command to the cluster"))
             }
@@ -74,7 +75,10 @@ impl<L: Link> Agent<L> {
             Command::Clock { fault, .. } => self.set_clock(*fault),
             Command::Disk { fault, .. } => self.set_disk(*fault),
             Command::Ask { op, .. } => self.feed(Input::Ask { op: op.clone() }),
-            Command::Deliver(msg) | Command::Twice(msg) | Command::Drop(msg) => {
+            Command::Deliver(msg)
+            | Command::Twice(msg)
+            | Command::Drop(msg)
+            | Command::Postpone { msg, .. } => {
                 self.handle_message(command, *msg);
             }
             _ => self.change_network(command),
@@ -119,17 +123,19 @@ impl<L: Link> Agent<L> {
         self.disk.send(Errand::Slow(by));
     }
 
-    fn take_out(&mut self, msg: MsgId) -> Option<Waiting> {
+    /// Takes a message out of those that wait, and says for how long it would have waited: no
+    /// longer, if it was held.
+    fn take_out(&mut self, msg: MsgId) -> Option<(Span, Waiting)> {
         if let Some(index) = self.held.iter().position(|waiting| waiting.envelope.id == msg) {
-            return Some(self.held.remove(index));
+            return Some((Span::ZERO, self.held.remove(index)));
         }
         let is = |(_, waiting): &(_, &Waiting)| waiting.envelope.id == msg;
         let key = self.delayed.iter().find(is).map(|(key, _)| *key)?;
-        self.delayed.remove(&key)
+        Some((key.0.since(self.now), self.delayed.remove(&key)?))
     }
 
     fn handle_message(&mut self, command: &Command, msg: MsgId) {
-        let Some(waiting) = self.take_out(msg) else { return };
+        let Some((left, waiting)) = self.take_out(msg) else { return };
         match command {
             Command::Drop(_) => {
                 let lost = Kind::Lost { msg, to: waiting.to, why: Loss::Dropped };
@@ -139,6 +145,7 @@ impl<L: Link> Agent<L> {
                 self.deliver(Span::ZERO, waiting.clone());
                 self.deliver(Span::ZERO, waiting);
             }
+            Command::Postpone { by, .. } => self.deliver(left + *by, waiting),
             _ => self.deliver(Span::ZERO, waiting),
         }
     }
@@ -185,7 +192,10 @@ pub(super) fn audience(command: &Command, all: &[NodeId]) -> Refused<Vec<NodeId>
         | Command::Clock { who, .. }
         | Command::Disk { who, .. } => named(who)?,
         Command::Ask { who, .. } => vec![*who],
-        Command::Deliver(msg) | Command::Drop(msg) | Command::Twice(msg) => {
+        Command::Deliver(msg)
+        | Command::Drop(msg)
+        | Command::Twice(msg)
+        | Command::Postpone { msg, .. } => {
             let nobody = || format!("message {msg} is not one of a live node");
             vec![msg.author().ok_or_else(nobody)?]
         }
@@ -236,6 +246,7 @@ mod tests {
             ("partition n1 | n2,c1", "n1 n2 c1"),
             ("heal", "n1 n2 n3 c1"),
             ("drop #n2.17", "n2"),
+            ("delay #n2.17 5ms", "n2"),
             ("c1 get x", "c1"),
             ("kill n9", "there is no n9 in this cluster"),
             ("partition n1 -> n9", "there is no n9 in this cluster"),

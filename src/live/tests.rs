@@ -186,6 +186,30 @@ async fn an_effect_is_stamped_later_than_its_cause_unless_the_cause_s_clock_is_a
     assert!(until(&mut told, event(received)).await.at < absurd);
 }
 
+#[tokio::test]
+async fn a_held_message_that_is_delayed_goes_out_when_it_is_due_or_when_it_is_told_to() {
+    let (inbox, link) = n1(&[N1, N2]);
+    let mut told = watch(&inbox, 1, 64).await;
+    until(&mut told, event(is_there)).await;
+    command(&inbox, 1, 1, "hold n1 -> n2").await;
+    inbox.send(Inbox::Arrived { from: N2, envelope: ball(Time::ZERO) }).await.expect("alive");
+    let held = until(&mut told, event(|kind| matches!(kind, Kind::Held { .. }))).await;
+    let Kind::Held { msg, .. } = held.kind else { panic!("{held}") };
+    let sent = |link: &Kept| {
+        let sent = link.0.lock().expect("nobody panics");
+        sent.iter().any(|(_, envelope)| envelope.id == msg)
+    };
+    for (number, order, out) in [(2, "delay MSG 3600s", false), (3, "deliver MSG", true)] {
+        command(&inbox, 1, number, &order.replace("MSG", &msg.to_string())).await;
+        let result = until(&mut told, |report| match report {
+            Report::Answer { id, result } if id.number == number => Some(result.clone()),
+            _ => None,
+        });
+        assert_eq!(result.await, Ok(()), "{order}");
+        assert_eq!(sent(&link), out, "{order}");
+    }
+}
+
 /// A hub for two agents that the test plays.
 struct Lab {
     news: [Sender<News>; 2],

@@ -1,7 +1,7 @@
 //! What each command does to the world.
 
 use super::world::{Envelope, Item, State, World};
-use crate::base::{MsgId, NodeId, Span};
+use crate::base::{MsgId, NodeId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault, Target, Unsynced};
 use crate::event::{Event, Kind, Loss};
 use crate::host::Input;
@@ -35,7 +35,10 @@ impl World {
                     self.feed(index, Input::Ask { op: op.clone() }, out);
                 }
             }
-            Command::Deliver(msg) | Command::Twice(msg) | Command::Drop(msg) => {
+            Command::Deliver(msg)
+            | Command::Twice(msg)
+            | Command::Drop(msg)
+            | Command::Postpone { msg, .. } => {
                 self.handle_message(command, *msg, out);
             }
             _ => self.change_network(command),
@@ -66,7 +69,10 @@ impl World {
             | Command::Release(link) => {
                 link.targets().into_iter().try_for_each(|who| self.nodes(who).map(|_| ()))
             }
-            Command::Deliver(msg) | Command::Drop(msg) | Command::Twice(msg) => {
+            Command::Deliver(msg)
+            | Command::Drop(msg)
+            | Command::Twice(msg)
+            | Command::Postpone { msg, .. } => {
                 match self.find(*msg).is_some() || self.held.iter().any(|e| e.id == *msg) {
                     true => Ok(()),
                     false => Err(format!("message {msg} is not in flight")),
@@ -149,23 +155,26 @@ impl World {
         }
     }
 
-    fn find(&self, msg: MsgId) -> Option<(crate::base::Time, u64)> {
+    fn find(&self, msg: MsgId) -> Option<(Time, u64)> {
         let is = |item: &Item| matches!(item, Item::Deliver(e) if e.id == msg && e.from != e.to);
         self.queue.iter().find(|(_, item)| is(item)).map(|(key, _)| *key)
     }
 
-    fn take_out(&mut self, msg: MsgId) -> Option<Envelope> {
+    /// Takes a message out of what is under way, and says when it would have arrived: now, if it
+    /// was held.
+    fn take_out(&mut self, msg: MsgId) -> Option<(Time, Envelope)> {
         if let Some(index) = self.held.iter().position(|envelope| envelope.id == msg) {
-            return Some(self.held.remove(index));
+            return Some((self.now, self.held.remove(index)));
         }
-        match self.find(msg).and_then(|key| self.queue.remove(&key)) {
-            Some(Item::Deliver(envelope)) => Some(envelope),
+        let key = self.find(msg)?;
+        match self.queue.remove(&key) {
+            Some(Item::Deliver(envelope)) => Some((key.0, envelope)),
             _ => None,
         }
     }
 
     fn handle_message(&mut self, command: &Command, msg: MsgId, out: &mut Vec<Event>) {
-        let Some(envelope) = self.take_out(msg) else { return };
+        let Some((due, envelope)) = self.take_out(msg) else { return };
         match command {
             Command::Drop(_) => {
                 let lost = Kind::Lost { msg, to: envelope.to, why: Loss::Dropped };
@@ -175,6 +184,7 @@ impl World {
                 self.later(self.now, Item::Deliver(envelope.clone()));
                 self.later(self.now, Item::Deliver(envelope));
             }
+            Command::Postpone { by, .. } => self.later(due + *by, Item::Deliver(envelope)),
             _ => self.later(self.now, Item::Deliver(envelope)),
         }
     }
@@ -288,6 +298,30 @@ mod tests {
             let arrived = |e: &&Event| matches!(e.kind, Kind::Received { msg: m, .. } if m == msg);
             assert_eq!(out.iter().filter(arrived).count(), arrivals, "{verb}");
         }
+    }
+
+    #[test]
+    fn a_message_that_is_delayed_arrives_so_much_later() {
+        let arrival = |orders: &[&str]| {
+            let (mut world, _) = world();
+            let msg = world.queue.values().find_map(|item| match item {
+                Item::Deliver(envelope) => Some(envelope.id),
+                Item::Synced { .. } => None,
+            });
+            let msg = msg.expect("five balls are thrown");
+            for order in orders {
+                apply(&mut world, &order.replace("MSG", &msg.to_string())).expect("it is thrown");
+            }
+            let mut out = Vec::new();
+            while world.next() < Time(1_000_000) && world.step(&mut out) {}
+            let here = |e: &&Event| matches!(e.kind, Kind::Received { msg: m, .. } if m == msg);
+            out.iter().find(here).map(|event| event.at)
+        };
+        let usual = arrival(&[]).expect("nothing is lost");
+        assert_eq!(arrival(&["delay MSG 70ms"]), Some(usual + Span::millis(70)));
+        assert_eq!(arrival(&["delay MSG 70ms", "delay MSG 5ms"]), Some(usual + Span::millis(75)));
+        assert_eq!(arrival(&["delay MSG 70ms", "drop MSG"]), None);
+        assert_eq!(arrival(&["delay MSG 70ms", "deliver MSG"]), Some(Time::ZERO));
     }
 
     #[test]

@@ -243,8 +243,12 @@ impl Network {
                 wire.since = Some(at);
             }
         }
-        if matches!(command, Command::Heal(_) | Command::Release(_)) {
-            self.release(links);
+        match command {
+            Command::Heal(_) | Command::Release(_) => self.release(links),
+            Command::Deliver(msg) | Command::Twice(msg) | Command::Postpone { msg, .. } => {
+                self.let_go(*msg);
+            }
+            _ => {}
         }
         if !links.is_empty() {
             self.regroup(ids);
@@ -290,6 +294,15 @@ impl Network {
         };
         let gone: Vec<MsgId> = self.flights.iter().filter_map(of).collect();
         gone.into_iter().for_each(|msg| drop(self.land(msg)));
+    }
+
+    /// A message is held no longer.
+    fn let_go(&mut self, msg: MsgId) {
+        let Some(flight) = self.flights.get_mut(&msg).filter(|flight| flight.held) else { return };
+        flight.held = false;
+        if let Some(wire) = self.wires.get_mut(&(flight.from, flight.to)) {
+            wire.held = wire.held.saturating_sub(1);
+        }
     }
 
     fn release(&mut self, links: &[Pair]) {

@@ -37,6 +37,7 @@ impl Board {
             | Deliver(_)
             | Drop(_)
             | Twice(_)
+            | Postpone { .. }
             | Ask { .. }
             | Run { .. }
             | Stop

@@ -204,6 +204,9 @@ fn a_message_is_under_way_until_it_arrives_or_is_lost() {
     bench.see(N1, Kind::Lost { msg: MsgId(2), to: N2, why: Loss::Chance });
     assert_eq!(wire(&bench).latency(), Some(Span::millis(5)));
     assert_eq!((wire(&bench).in_flight, wire(&bench).sent, wire(&bench).lost), (1, 3, 1));
+    bench.command("delay #3 5ms");
+    assert_eq!((wire(&bench).in_flight, wire(&bench).held), (1, 0), "delayed, not held any more");
+    bench.see(N1, Kind::Held { msg: MsgId(3), to: N2 });
     bench.command("release all");
     assert_eq!((wire(&bench).in_flight, wire(&bench).held), (1, 0));
     assert_eq!(bench.board.node(N1).map(|node| (node.sent, node.lost)), Some((3, 1)));

@@ -214,6 +214,7 @@ fn consequence(command: &Command, board: &Board) -> Vec<String> {
         Command::Clock { .. } => "The clock is wrong, until somebody sets it right.",
         Command::Drop(_) => "The message is lost.",
         Command::Twice(_) => "The message arrives once more.",
+        Command::Postpone { .. } => "The message arrives later.",
         Command::Ask { op: Op::Release { .. }, .. } => "The lock is free for others.",
         Command::Ask { .. } => "A node leaves the ring, and its keys move.",
         _ => "",
