@@ -32,6 +32,7 @@
 pub mod clients;
 pub mod decree;
 pub mod faults;
+pub mod flow;
 pub mod locks;
 pub mod log;
 pub mod network;
