@@ -14,6 +14,7 @@ use netsplit::tui::mode::Mode;
 use netsplit::tui::panes::{self, Scene, pane};
 use netsplit::tui::select::{Move, Select, Target};
 use netsplit::tui::source::Links;
+use netsplit::tui::spots::Spots;
 use netsplit::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
 use netsplit::tui::{PaneKind, glyph};
 use netsplit::view::timeline::Timeline;
@@ -29,6 +30,7 @@ struct Stage {
     links: Links,
     select: Select,
     mode: Mode,
+    spots: Spots,
     zoomed: bool,
 }
 
@@ -104,6 +106,7 @@ fn of_events(events: Vec<Event>) -> Stage {
         links: Links::default(),
         select: Select::new(n(1), n(2)),
         mode: Mode::default(),
+        spots: Spots::default(),
         zoomed: false,
     }
 }
@@ -193,6 +196,7 @@ fn scene<'a>(stage: &'a Stage, look: &'a Look) -> Scene<'a> {
         links: &stage.links,
         select: &stage.select,
         mode: &stage.mode,
+        spots: &stage.spots,
         zoomed: stage.zoomed,
         focused: true,
     }

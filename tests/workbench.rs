@@ -1,12 +1,13 @@
 //! What keys do to the cluster and to time, with the whole workbench but the terminal.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use netsplit::base::{NodeId, Span, Time};
 use netsplit::event::Watch;
 use netsplit::plan::{self, Plan};
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
+use netsplit::tui::screen::Mouse;
 use netsplit::tui::{Env, Flags, Look, Source};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -87,6 +88,30 @@ impl Bench {
         self.app.draw(&mut buf);
         let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>() + "\n";
         (0..height).map(row).collect()
+    }
+
+    fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16), again: bool) {
+        self.app.mouse(&MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }, again);
+        self.settle();
+    }
+
+    /// Clicks on the first place in the picture where this text stands.
+    fn click(&mut self, text: &str) {
+        self.click_at(self.find(text), false);
+    }
+
+    fn click_at(&mut self, place: (u16, u16), again: bool) {
+        self.screen(120, 36);
+        self.mouse(MouseEventKind::Down(MouseButton::Left), place, again);
+        self.mouse(MouseEventKind::Up(MouseButton::Left), place, again);
+    }
+
+    fn find(&self, text: &str) -> (u16, u16) {
+        let screen = self.screen(120, 36);
+        let found = screen.lines().enumerate().find_map(|(y, line)| Some((line.find(text)?, y)));
+        let (at, y) = found.unwrap_or_else(|| panic!("no {text} in\n{screen}"));
+        let line = screen.lines().nth(y).unwrap();
+        (line[..at].chars().count() as u16, y as u16)
     }
 
     fn down(&self, node: u16) -> bool {
@@ -255,6 +280,87 @@ fn escape_never_quits() {
     assert!(bench.app.quits());
 }
 
+#[test]
+fn a_click_selects_a_row_and_focuses_its_pane() {
+    let mut bench = default();
+    bench.run(2);
+    let (column, row) = bench.find("n4   ● up");
+    bench.click_at((column + 2, row), false);
+    bench.keys("x");
+    assert!(bench.down(4), "the node that was clicked on is the selected one");
+    bench.click("Network");
+    assert!(bench.screen(120, 36).contains("▌6 Network▐"));
+    bench.click_at(bench.find("6 Network"), true);
+    assert!(!bench.screen(120, 36).contains("1 Nodes"), "a double click zooms");
+}
+
+#[test]
+fn hints_and_header_fields_are_keys() {
+    let mut bench = default();
+    bench.run(2);
+    assert!(!bench.app.moves());
+    bench.click("PAUSED");
+    assert!(bench.app.moves());
+    bench.click("Space:run");
+    assert!(!bench.app.moves());
+    bench.click("?:help");
+    assert!(bench.screen(120, 36).contains("signs and colours"));
+    bench.click_at((0, 0), false);
+    assert!(!bench.screen(120, 36).contains("signs and colours"), "beside it, a click closes it");
+    let position = bench.app.timeline().position();
+    bench.click(",/.:step");
+    assert_eq!(bench.app.timeline().position(), position - 1);
+    let (column, row) = bench.find(",/.:step");
+    bench.click_at((column + 2, row), false);
+    assert!(bench.app.timeline().is_live());
+}
+
+#[test]
+fn the_scrubber_is_dragged_and_everything_else_is_not() {
+    let mut bench = default();
+    bench.run(4);
+    let end = bench.now();
+    let (_, row) = bench.find("8 Timeline");
+    bench.screen(120, 36);
+    let hold = MouseEventKind::Down(MouseButton::Left);
+    let drag = MouseEventKind::Drag(MouseButton::Left);
+    bench.mouse(hold, (60, row + 1), false);
+    let middle = bench.now();
+    assert!(middle < end && !bench.app.timeline().is_live());
+    bench.mouse(drag, (30, row + 1), false);
+    assert!(bench.now() < middle);
+    bench.mouse(MouseEventKind::Up(MouseButton::Left), (30, row + 1), false);
+    let now = bench.now();
+    bench.mouse(drag, (90, row + 1), false);
+    assert_eq!(bench.now(), now, "nothing is held any more");
+}
+
+#[test]
+fn the_wheel_scrolls_what_is_under_the_pointer() {
+    let mut bench = default();
+    bench.run(2);
+    bench.keys("6");
+    let place = bench.find("1 Nodes");
+    bench.mouse(MouseEventKind::ScrollDown, place, false);
+    assert!(bench.screen(120, 36).contains("▌6 Network▐"), "the focus stays");
+    bench.keys("1x");
+    assert!(bench.down(4), "three rows down from the first");
+}
+
+#[test]
+fn the_mouse_can_be_let_go() {
+    let mut bench = default();
+    assert_eq!(bench.app.mouse_wanted(), Mouse::Clicks);
+    bench.keys("M");
+    assert_eq!(bench.app.mouse_wanted(), Mouse::Off);
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("mouse off") && screen.contains("the terminal selects text"));
+    bench.click("Space:run");
+    assert!(!bench.app.moves());
+    bench.keys("M");
+    assert_eq!(bench.app.mouse_wanted(), Mouse::Clicks);
+}
+
 fn any_key() -> impl Strategy<Value = KeyCode> {
     let named = [
         KeyCode::Esc,
@@ -274,9 +380,21 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters = "?123456789zhjklgG .,><xpiPHuUvV:abcd".chars().map(KeyCode::Char);
+    let letters = "?123456789zhjklgG .,><xpiPHuUvVM:abcd".chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)
+}
+
+fn any_click() -> impl Strategy<Value = (MouseEventKind, (u16, u16), bool)> {
+    let kinds = [
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Down(MouseButton::Right),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::ScrollUp,
+        MouseEventKind::ScrollDown,
+    ];
+    (prop::sample::select(kinds.to_vec()), (0u16..160, 0u16..60), any::<bool>())
 }
 
 proptest! {
@@ -284,12 +402,13 @@ proptest! {
 
     #[test]
     fn no_keys_at_any_size_do_harm(
-        keys in prop::collection::vec((any_key(), 1u16..160, 1u16..60), 1..60)
+        keys in prop::collection::vec((any_key(), any_click(), 1u16..160, 1u16..60), 1..60)
     ) {
         let mut bench = default();
-        for (code, width, height) in keys {
+        for (code, (kind, place, again), width, height) in keys {
             bench.app.resize(Rect::new(0, 0, width, height));
             bench.press(code);
+            bench.mouse(kind, place, again);
             bench.app.tick(Span::millis(50));
             bench.settle();
             bench.screen(width, height);

@@ -71,6 +71,8 @@ pub enum Action {
     Undo,
     /// Do again what was undone.
     Redo,
+    /// Let the terminal have the mouse, or take it back.
+    Mouse,
     /// Leave what is open: an input, help, zoom. Never the program.
     Back,
     /// Cancel what is open, or leave the program if nothing is.
@@ -280,6 +282,13 @@ pub static ACTIONS: &[Row] = {
             .hint(8, "undo")
             .live(Live::Refused),
         Row::new(G::Time, A::Redo, "redo", &["U"], "Do again what was undone.").live(Live::Refused),
+        Row::new(
+            G::Panes,
+            A::Mouse,
+            "mouse",
+            &["M"],
+            "Mouse on, or off so that the terminal selects text.",
+        ),
         Row::new(G::Leave, A::Back, "back", &["Esc"], "Leave prompt, help or zoom; never quits."),
         Row::new(
             G::Leave,

@@ -17,10 +17,12 @@
 //! happens meanwhile is recorded. What only a simulator can do is refused, and so is a command
 //! given in the past: it would hit a cluster that looks different now.
 //!
-//! `orders` has what keys and lines do to the cluster, `picture` what is drawn.
+//! `orders` has what keys and lines do to the cluster, `pointer` what the mouse does, `picture`
+//! what is drawn.
 
 mod orders;
 mod picture;
+mod pointer;
 
 use super::action::Action;
 use super::keys::Keymap;
@@ -32,6 +34,7 @@ use super::panes::{self, Scene, thousands};
 use super::prompt::Prompt;
 use super::select::{Move, Select};
 use super::source::{Links, NO_STEP, NO_WAY_BACK, Source};
+use super::spots::Spots;
 use super::theme::Look;
 use crate::base::{NodeId, Span, Time};
 use crate::check::{Checks, Expect};
@@ -85,6 +88,12 @@ pub struct App {
     checks: Checks,
     overlay: Option<Overlay>,
     prompt: Prompt,
+    /// What is where in the last picture.
+    spots: Spots,
+    /// Whether the terminal has the mouse, because somebody said so.
+    mouse_off: bool,
+    /// Whether the mouse drags the cursor along the scrubber.
+    dragging: bool,
     /// What the last row but one says, until the next key.
     notice: Option<String>,
     playing: bool,
@@ -133,6 +142,9 @@ impl App {
             },
             overlay: None,
             prompt: Prompt::default(),
+            spots: Spots::default(),
+            mouse_off: false,
+            dragging: false,
             notice: None,
             reached: Time::ZERO,
             running: false,
@@ -435,6 +447,7 @@ impl App {
             Action::PageDown => self.select(Move::PageDown),
             Action::First => self.select(Move::First),
             Action::Last => self.select(Move::Last),
+            Action::Mouse => self.toggle_mouse(),
             Action::Suspend | Action::Redraw => {}
             _ => self.act_on_cluster(action),
         }
@@ -591,6 +604,7 @@ impl App {
             links: &self.links,
             select: &self.select,
             mode: self.modes.of(pane),
+            spots: &self.spots,
             zoomed: self.zoom && self.focus.pane() == pane,
             focused: self.focus.pane() == pane,
         }

@@ -4,8 +4,10 @@
 //! wrapped by accident. Panes share borders, so the order matters: all plain borders, then the
 //! focused one, then the titles, or the focused border would wipe the title of the pane below.
 
+use super::action::Action;
 use super::keys::KeyHint;
 use super::layout::{Focus, PaneKind, Placed, SMALLEST, Solved};
+use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
@@ -13,6 +15,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::merge::MergeStrategy;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Widget};
+use std::ops::Range;
 use tui_input::Input;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -39,6 +42,7 @@ pub fn panes(
     look: &Look,
     solved: &Solved,
     focus: &Focus,
+    spots: &Spots,
     title: impl Fn(PaneKind) -> Title,
 ) -> Vec<(PaneKind, Rect)> {
     let has_focus = |place: &&Placed| place.panes.contains(&focus.pane());
@@ -53,12 +57,18 @@ pub fn panes(
     for place in &solved.places {
         let Some(front) = place.front(focus) else { continue };
         let focused = Some(place) == focused;
+        spots.add(place.rect, Spot::Pane(front));
         if place.rect.height > 1 {
             let left = match place.panes.as_slice() {
                 [only] => pane_title(look, *only, &title(*only), focused),
                 tabs => {
                     let room = place.rect.width.saturating_sub(4).into();
-                    tab_strip(look, tabs, front, focused, room, |pane| title(pane).trouble)
+                    let strip =
+                        tab_strip(look, tabs, front, focused, room, |pane| title(pane).trouble);
+                    for (pane, range) in strip.tabs {
+                        spots.add(cells(place.rect, 2, range), Spot::Pane(pane));
+                    }
+                    strip.line
                 }
             };
             top_border(buf, look, place.rect, left, title(front).summary);
@@ -155,6 +165,19 @@ fn front_title(look: &Look, text: &str, around: [&str; 2], focused: bool) -> Lin
     Line::styled(format!("{open}{text}{close}"), style.add_modifier(Modifier::BOLD))
 }
 
+/// Some cells of the first row of `rect`, counted from its cell `from` on.
+fn cells(rect: Rect, from: u16, range: Range<usize>) -> Rect {
+    let cell = |at: usize| from.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
+    let (start, end) = (cell(range.start).min(rect.width), cell(range.end).min(rect.width));
+    Rect { x: rect.x + start, width: end - start, height: rect.height.min(1), ..rect }
+}
+
+/// The names of the panes of a stack, and which cells are whose.
+struct Strip {
+    line: Line<'static>,
+    tabs: Vec<(PaneKind, Range<usize>)>,
+}
+
 /// The names of all panes of a stack; only their numbers, but for the one in front, if there is no
 /// room for that.
 fn tab_strip(
@@ -164,9 +187,9 @@ fn tab_strip(
     focused: bool,
     room: usize,
     trouble: impl Fn(PaneKind) -> bool,
-) -> Line<'static> {
+) -> Strip {
     let strip = |full: bool| {
-        let mut line = Line::default();
+        let (mut line, mut ranges) = (Line::default(), Vec::new());
         for (at, &pane) in tabs.iter().enumerate() {
             match (full, at) {
                 (true, 0) => {}
@@ -176,22 +199,25 @@ fn tab_strip(
             let mark = if trouble(pane) { look.glyphs.violation } else { "" };
             let number = pane.number();
             let name = pane.short_title();
+            let start = line.width();
             if pane == front {
                 let around = if focused { look.glyphs.focus } else { look.glyphs.front };
                 let gap = if mark.is_empty() { "" } else { " " };
                 let text = format!("{number} {name}{gap}{mark}");
                 line.extend(front_title(look, &text, around, focused));
+                ranges.push((pane, start..line.width()));
                 continue;
             }
             line.push_span(if full { format!(" {number} {name} ") } else { number.to_string() });
             line.push_span(Span::styled(mark, look.style(Role::Bad)));
             line.push_span(if full && !mark.is_empty() { " " } else { "" });
+            ranges.push((pane, start..line.width()));
         }
         line.push_span(if full { "" } else { " " });
-        line
+        Strip { line, tabs: ranges }
     };
     let full = strip(true);
-    if full.width() <= room { full } else { strip(false) }
+    if full.line.width() <= room { full } else { strip(false) }
 }
 
 /// How the cluster's time passes.
@@ -232,6 +258,8 @@ pub struct Header<'a> {
     pub holds: usize,
     /// Checks that are broken.
     pub broken: usize,
+    /// Whether the mouse belongs to the terminal, because somebody said so.
+    pub mouse_off: bool,
 }
 
 /// One field of the header.
@@ -242,11 +270,13 @@ struct Field {
     rank: u8,
     /// Whether a bar stands before it on wide screens.
     bar: bool,
+    /// What a click on it does.
+    act: Option<Action>,
 }
 
 /// Draws the header. Faults and checks are always there; the rest is dropped, the least important
 /// first, when it does not fit.
-pub fn header(buf: &mut Buffer, area: Rect, look: &Look, header: &Header<'_>) {
+pub fn header(buf: &mut Buffer, area: Rect, look: &Look, spots: &Spots, header: &Header<'_>) {
     let right = verdict(look, header);
     let right_width = (right.width() as u16 + 1).min(area.width);
     let wide = area.width >= WIDE;
@@ -266,11 +296,18 @@ pub fn header(buf: &mut Buffer, area: Rect, look: &Look, header: &Header<'_>) {
     for (at, field) in fields.into_iter().enumerate() {
         let before = if at > 0 && wide && field.bar { bar.as_str() } else { " " };
         left.push_span(before.to_owned());
+        let start = left.width();
         left.push_span(Span::styled(field.text, field.style));
+        if let Some(act) = field.act {
+            spots.add(cells(area, 0, start..left.width()), Spot::Act(act));
+        }
     }
     put(buf, Rect { height: 1, ..area }, &left);
     let x = area.right() - right_width;
     put(buf, Rect { x, width: right_width, height: 1, ..area }, &right);
+    let right = Rect { x, width: right_width, height: 1, ..area };
+    let faults = verdict_split(look, header);
+    spots.add(cells(right, 0, faults..right_width.into()), Spot::Act(Action::NextViolation));
 }
 
 fn header_fields(look: &Look, header: &Header<'_>, wide: bool) -> Vec<Field> {
@@ -288,7 +325,9 @@ fn header_fields(look: &Look, header: &Header<'_>, wide: bool) -> Vec<Field> {
     let long = |before: &str, short: &str, text: &str| {
         format!("{}{text}", if wide { before } else { short })
     };
-    let field = |text: String, style, rank, bar| Field { text, style, rank, bar };
+    let field = |text: String, style, rank, bar| Field { text, style, rank, bar, act: None };
+    let run = Some(Action::RunPause);
+    let mouse = if header.mouse_off { "mouse off" } else { "" };
     // That a cluster is somewhere else must not be dropped before anything else is.
     let elsewhere = header.links.is_some();
     let links = header.links.map(|(up, all)| format!("{up}/{all} linked")).unwrap_or_default();
@@ -297,16 +336,22 @@ fn header_fields(look: &Look, header: &Header<'_>, wide: bool) -> Vec<Field> {
         field(cluster, bold, 2, true),
         field(header.source.to_owned(), Style::new(), if elsewhere { 1 } else { 5 }, true),
         field(links, if missing { look.style(Role::Warn) } else { Style::new() }, 2, false),
-        field(pace, look.style(role), 0, true),
+        Field { act: run, ..field(pace, look.style(role), 0, true) },
         field(long("t=", "", header.time), Style::new(), 1, false),
         field(header.speed.to_owned(), Style::new(), 3, false),
         field(long("event ", "#", header.event), Style::new(), 4, true),
+        Field { act: Some(Action::Mouse), ..field(mouse.to_owned(), Style::new(), 3, true) },
     ];
     if wide {
         fields.insert(0, field("netsplit".to_owned(), look.style(Role::Accent), 6, true));
     }
     fields.retain(|field| !field.text.is_empty());
     fields
+}
+
+/// How many cells of the verdict are about faults; the rest is about checks.
+fn verdict_split(look: &Look, header: &Header<'_>) -> usize {
+    verdict(look, header).spans.first().map_or(0, Span::width)
 }
 
 /// `faults n │ inv n✓ n✗`.
@@ -325,13 +370,19 @@ fn verdict(look: &Look, header: &Header<'_>) -> Line<'static> {
 }
 
 /// Draws the hint bar: keys in bold, a word behind each.
-pub fn hints(buf: &mut Buffer, area: Rect, look: &Look, hints: &[KeyHint]) {
+pub fn hints(buf: &mut Buffer, area: Rect, look: &Look, spots: &Spots, hints: &[KeyHint]) {
     let mut line = Line::default();
     for (at, hint) in hints.iter().enumerate() {
         let bold = look.style(Role::Accent).add_modifier(Modifier::BOLD);
         line.push_span(if at > 0 { "  " } else { " " });
+        let start = line.width();
         line.push_span(Span::styled(hint.keys.clone(), bold));
         line.push_span(format!(":{}", hint.word));
+        // Of two keys, such as `,/.`, each has its half.
+        let half = if hint.actions.len() == 2 { start + 1 } else { line.width() };
+        for (range, act) in [start..half, half..line.width()].into_iter().zip(&hint.actions) {
+            spots.add(cells(area, 0, range), Spot::Act(*act));
+        }
     }
     put(buf, area, &cut(line, area.width.into(), look.glyphs.ellipsis));
 }
@@ -373,11 +424,19 @@ pub fn note(buf: &mut Buffer, below: Rect, look: &Look, role: Role, text: &str) 
 
 /// Clears a box of at most `size` in the middle of `screen` and draws its border and title.
 /// Returns the area inside.
-pub fn overlay(buf: &mut Buffer, screen: Rect, look: &Look, title: &str, size: Size) -> Rect {
+pub fn overlay(
+    buf: &mut Buffer,
+    screen: Rect,
+    look: &Look,
+    spots: &Spots,
+    title: &str,
+    size: Size,
+) -> Rect {
     let (width, height) = (size.width.min(screen.width), size.height.min(screen.height));
     let x = screen.x + (screen.width - width) / 2;
     let y = screen.y + (screen.height - height) / 2;
     let rect = Rect::new(x, y, width, height);
+    spots.add(rect, Spot::Overlay);
     clear(buf, rect);
     border(buf, look, rect, true);
     if height < 2 {
@@ -552,6 +611,7 @@ mod tests {
             faults: 3,
             holds: 11,
             broken: 1,
+            mouse_off: false,
         }
     }
 
@@ -563,9 +623,10 @@ mod tests {
             too_small(&mut buf);
             return buf;
         };
-        header(&mut buf, solved.header, &look, &sample());
-        panes(&mut buf, &look, &solved, &Focus::new(focused), titled);
-        hints(&mut buf, solved.hints, &look, &Keymap::default().hints(size.0.into()));
+        let spots = Spots::default();
+        header(&mut buf, solved.header, &look, &spots, &sample());
+        panes(&mut buf, &look, &solved, &Focus::new(focused), &spots, titled);
+        hints(&mut buf, solved.hints, &look, &spots, &Keymap::default().hints(size.0.into()));
         buf
     }
 
@@ -715,11 +776,11 @@ mod tests {
                 let mut buf = frame((width, height), GlyphsArg::Unicode, PaneKind::Timeline);
                 let area = buf.area;
                 let row = Rect::new(0, height.saturating_sub(1), width, 1);
-                header(&mut buf, row, &look, &sample());
+                header(&mut buf, row, &look, &Spots::default(), &sample());
                 let at = prompt(&mut buf, row, &look, &"kill n3 and more".into());
                 assert!(at.x <= width, "{at}");
                 note(&mut buf, row, &look, Role::Bad, "no such node: n33; there are n1 to n5");
-                overlay(&mut buf, area, &look, "Help", Size::new(60, 20));
+                overlay(&mut buf, area, &look, &Spots::default(), "Help", Size::new(60, 20));
                 assert_eq!(buf.area, area);
             }
         }
@@ -729,7 +790,8 @@ mod tests {
     fn the_header_drops_what_matters_least() {
         let draw = |width, header_: &Header<'_>| {
             let mut buf = Buffer::empty(Rect::new(0, 0, width, 1));
-            header(&mut buf, Rect::new(0, 0, width, 1), &look(GlyphsArg::Unicode), header_);
+            let (area, spots) = (buf.area, Spots::default());
+            header(&mut buf, area, &look(GlyphsArg::Unicode), &spots, header_);
             text(&buf)
         };
         insta::assert_snapshot!(
@@ -797,7 +859,8 @@ mod tests {
     fn an_overlay_covers_half_of_a_wide_character_cleanly() {
         let mut buf = Buffer::empty(Rect::new(0, 0, 9, 3));
         put(&mut buf, Rect::new(0, 1, 9, 1), &Line::raw("a日本語b"));
-        overlay(&mut buf, Rect::new(2, 0, 4, 3), &look(GlyphsArg::Unicode), "", Size::new(4, 3));
+        let (place, look) = (Rect::new(2, 0, 4, 3), look(GlyphsArg::Unicode));
+        overlay(&mut buf, place, &look, &Spots::default(), "", Size::new(4, 3));
         assert_eq!(buf[(1, 1)].symbol(), " ");
         assert_eq!(buf[(2, 1)].symbol(), "┃");
     }

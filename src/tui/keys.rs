@@ -124,14 +124,11 @@ pub struct KeyHint {
     pub keys: String,
     /// What they do, in a word.
     pub word: &'static str,
+    /// What they ask for, in their order.
+    pub actions: Vec<Action>,
 }
 
 impl KeyHint {
-    /// For places that have keys of their own, such as the prompt.
-    pub fn new(keys: &str, word: &'static str) -> KeyHint {
-        KeyHint { keys: keys.to_owned(), word }
-    }
-
     /// Cells it takes; two more stand between it and the next one.
     fn width(&self) -> usize {
         self.keys.width() + 1 + self.word.width()
@@ -200,8 +197,15 @@ impl Keymap {
                 None => hint.word,
             };
             match hints.iter_mut().find(|(_, known, _)| known.word == word) {
-                Some((_, _, keys)) => keys.push(key),
-                None => hints.push((hint.rank, KeyHint::new("", word), vec![key])),
+                Some((_, hint, keys)) => {
+                    hint.actions.push(row.action);
+                    keys.push(key);
+                }
+                None => {
+                    let actions = vec![row.action];
+                    let known = KeyHint { keys: String::new(), word, actions };
+                    hints.push((hint.rank, known, vec![key]));
+                }
             }
         }
         for (_, hint, keys) in &mut hints {

@@ -9,6 +9,7 @@ use super::keys::Keymap;
 use super::layout::PaneKind;
 use super::mode::{Choice, LIST, Mode};
 use super::panes;
+use super::spots::Spots;
 use super::theme::{Look, Role};
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
@@ -68,7 +69,15 @@ impl Menu {
     }
 
     /// Draws it over the lower rows of `screen`.
-    pub fn draw(&self, look: &Look, keymap: &Keymap, mode: &Mode, screen: Rect, buf: &mut Buffer) {
+    pub fn draw(
+        &self,
+        look: &Look,
+        keymap: &Keymap,
+        mode: &Mode,
+        screen: Rect,
+        spots: &Spots,
+        buf: &mut Buffer,
+    ) {
         let pane = panes::pane(self.pane);
         let views = pane.views();
         let all: Vec<&str> = views.iter().copied().chain([LIST]).collect();
@@ -92,7 +101,7 @@ impl Menu {
         let rows = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(screen.height);
         let place = Rect { y: screen.bottom() - rows, height: rows, ..screen };
         let title = format!("{} options", self.pane.title());
-        let inside = frame::overlay(buf, place, look, &title, Size::new(72, rows));
+        let inside = frame::overlay(buf, place, look, spots, &title, Size::new(72, rows));
         frame::put_all(buf, inside, lines);
     }
 }

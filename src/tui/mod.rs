@@ -14,6 +14,7 @@
 //! * [`frame`] and [`help`]: what every screen has in common.
 //! * [`source`]: whether one looks at a simulation, a live cluster or one elsewhere, and what that
 //!   rules out.
+//! * [`spots`]: where on the screen what is, so that it can be pointed at.
 //! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
 //!
 //! Everything but `screen` is a pure function from what is shown to a buffer of cells, so it is
@@ -35,6 +36,7 @@ pub mod run;
 pub mod screen;
 pub mod select;
 pub mod source;
+pub mod spots;
 pub mod theme;
 
 pub use action::Action;

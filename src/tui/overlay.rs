@@ -6,6 +6,7 @@
 use super::action::Action;
 use super::frame;
 use super::menu::Menu;
+use super::spots::Spots;
 use super::theme::{Look, Role};
 use crate::base::NodeId;
 use crate::command::{Command, Target};
@@ -61,7 +62,7 @@ pub struct Question {
 
 impl Question {
     /// Draws it in the middle of `screen`, over the panes.
-    fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
+    fn draw(&self, look: &Look, screen: Rect, spots: &Spots, buf: &mut Buffer) {
         let width = screen.width.min(62);
         let room = usize::from(width.saturating_sub(4));
         let mut lines: Vec<Line<'_>> = Vec::new();
@@ -71,7 +72,7 @@ impl Question {
             lines.extend(parts.map(|part| Line::styled(format!(" {part}"), style)));
         }
         let rows = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX);
-        let inside = frame::overlay(buf, screen, look, &self.title, Size::new(width, rows));
+        let inside = frame::overlay(buf, screen, look, spots, &self.title, Size::new(width, rows));
         // The way out is there even where not all of the text is.
         let (text, keys) = (inside.height.saturating_sub(2), inside.height.saturating_sub(1));
         frame::put_all(buf, Rect { height: text, ..inside }, lines);
@@ -143,11 +144,20 @@ impl Overlay {
 
 impl Overlay {
     /// Draws it over `screen`. Help and options are drawn by who knows what they are about.
-    pub fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
+    pub fn draw(&self, look: &Look, screen: Rect, spots: &Spots, buf: &mut Buffer) {
         match self {
             Overlay::Help(_) | Overlay::Options(_) => {}
-            Overlay::Paint(paint) => paint.draw(look, screen, buf),
-            Overlay::Question(question) => question.draw(look, screen, buf),
+            Overlay::Paint(paint) => paint.draw(look, screen, spots, buf),
+            Overlay::Question(question) => question.draw(look, screen, spots, buf),
+        }
+    }
+}
+
+impl Overlay {
+    /// The wheel turns over it.
+    pub fn wheel(&mut self, to: Action) {
+        if let Overlay::Help(scroll) = self {
+            *scroll = scrolled(*scroll, Some(to));
         }
     }
 }
@@ -166,9 +176,9 @@ fn scrolled(scroll: usize, action: Option<Action>) -> usize {
 
 impl Paint {
     /// Draws it in the middle of `screen`.
-    fn draw(&self, look: &Look, screen: Rect, buf: &mut Buffer) {
+    fn draw(&self, look: &Look, screen: Rect, spots: &Spots, buf: &mut Buffer) {
         let rows = u16::try_from(self.nodes.len() + 4).unwrap_or(u16::MAX);
-        let inside = frame::overlay(buf, screen, look, "Partition", Size::new(46, rows));
+        let inside = frame::overlay(buf, screen, look, spots, "Partition", Size::new(46, rows));
         let hint = " a b c d: group   Enter: cut   Esc: leave";
         frame::put(buf, inside, &Line::styled(hint, look.style(Role::Muted)));
         let room = usize::from(inside.height.saturating_sub(2));

@@ -9,7 +9,9 @@ use super::app::App;
 use super::screen::{Screen, watch_hangup};
 use crate::base::Span;
 use crate::cluster::{Cluster, Update};
-use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{
+    Event, EventStream, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind,
+};
 use futures_util::StreamExt;
 use std::collections::VecDeque;
 use std::io;
@@ -25,6 +27,9 @@ const SLOW_FRAME: Duration = Duration::from_millis(100);
 const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// How long updates are taken in between two looks at the keyboard.
 const PATIENCE: Duration = Duration::from_millis(4);
+
+/// Two clicks within this time are a double click.
+const DOUBLE: Duration = Duration::from_millis(400);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,7 @@ async fn turn(
     // Whether there is something new to show, and whether a key waits for it.
     let (mut dirty, mut answer) = (true, true);
     let mut outbox = VecDeque::new();
+    let mut clicks = Clicks::default();
     let mut over = false;
     loop {
         let stays = stays(app);
@@ -72,6 +78,7 @@ async fn turn(
             screen.draw(|buf| app.draw(buf))?;
             (dirty, answer, drawn) = (false, false, Instant::now());
         }
+        screen.set_mouse(app.mouse_wanted())?;
         outbox.extend(app.commands());
         // Never waits: the cluster may itself be waiting for its updates to be taken in.
         while let Some(command) = outbox.pop_front() {
@@ -100,7 +107,7 @@ async fn turn(
                     dirty = true;
                 }
                 Some(Ok(event)) => {
-                    take_in(app, screen, &event)?;
+                    take_in(app, screen, &event, &mut clicks)?;
                     (dirty, answer) = (true, true);
                     last_tick = if ticking { last_tick } else { Instant::now() };
                 }
@@ -154,7 +161,28 @@ fn is_suspend(event: &Event) -> bool {
     matches!(event, Event::Key(pressed) if *pressed == key)
 }
 
-fn take_in(app: &mut App, screen: &mut Screen, event: &Event) -> io::Result<()> {
+/// The last click, to tell a double click by.
+#[derive(Debug, Default)]
+struct Clicks(Option<(Instant, (u16, u16))>);
+
+impl Clicks {
+    /// Whether this is the second click of a double click.
+    fn again(&mut self, event: &MouseEvent) -> bool {
+        let MouseEventKind::Down(_) = event.kind else { return false };
+        let (now, place) = (Instant::now(), (event.column, event.row));
+        let again = self.0.is_some_and(|(at, last)| last == place && now - at < DOUBLE);
+        // A third click is a first one again.
+        self.0 = Some((now, place)).filter(|_| !again);
+        again
+    }
+}
+
+fn take_in(
+    app: &mut App,
+    screen: &mut Screen,
+    event: &Event,
+    clicks: &mut Clicks,
+) -> io::Result<()> {
     match event {
         Event::Key(key) if *key == KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL) => {
             screen.redraw();
@@ -165,7 +193,8 @@ fn take_in(app: &mut App, screen: &mut Screen, event: &Event) -> io::Result<()> 
             screen.resize()?;
             app.resize(screen.area());
         }
-        Event::Mouse(_) | Event::FocusGained | Event::FocusLost => {}
+        Event::Mouse(mouse) => app.mouse(mouse, clicks.again(mouse)),
+        Event::FocusGained | Event::FocusLost => {}
     }
     Ok(())
 }

@@ -12,7 +12,7 @@
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::queue;
-use crossterm::style::{Attribute, SetAttribute};
+use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
     LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size,
@@ -37,6 +37,30 @@ static OURS: AtomicBool = AtomicBool::new(false);
 static DRAWER: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// What other threads said when they panicked.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What the terminal tells of the mouse, rather than use it itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mouse {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Buttons and the wheel.
+    Clicks,
+    /// Movements with a button held, too.
+    Drags,
+}
+
+impl Mouse {
+    /// What asks the terminal for it: buttons 1000, movements 1002, any column 1006. Of the first
+    /// two only one can be on, and either one's end is the end of both.
+    fn ask(self) -> &'static str {
+        match self {
+            Mouse::Off => "\x1b[?1002l\x1b[?1000l\x1b[?1006l",
+            Mouse::Clicks => "\x1b[?1002l\x1b[?1000h\x1b[?1006h",
+            Mouse::Drags => "\x1b[?1002h\x1b[?1006h",
+        }
+    }
+}
 
 /// Draws buffers on a terminal of which it knows what it shows.
 #[derive(Debug)]
@@ -145,6 +169,7 @@ const STOPPING: std::time::Duration = std::time::Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Screen {
     painter: Painter<Stdout>,
+    mouse: Mouse,
 }
 
 impl Screen {
@@ -162,7 +187,7 @@ impl Screen {
         static HOOK: Once = Once::new();
         HOOK.call_once(install_hook);
         take_over()?;
-        Ok(Screen { painter: Painter::new(io::stdout(), size) })
+        Ok(Screen { painter: Painter::new(io::stdout(), size), mouse: Mouse::Off })
     }
 
     /// What `draw` will be given.
@@ -182,6 +207,19 @@ impl Screen {
     /// Clear the terminal and paint all of it with the next frame.
     pub fn redraw(&mut self) {
         self.painter.redraw();
+    }
+
+    /// Has the terminal tell this of the mouse from now on.
+    ///
+    /// # Errors
+    /// Fails if the terminal is gone.
+    pub fn set_mouse(&mut self, mouse: Mouse) -> io::Result<()> {
+        if std::mem::replace(&mut self.mouse, mouse) != mouse {
+            let mut out = io::stdout();
+            out.write_all(mouse.ask().as_bytes())?;
+            out.flush()?;
+        }
+        Ok(())
     }
 
     /// Bytes written so far.
@@ -207,6 +245,7 @@ impl Screen {
     /// Fails if the terminal is gone.
     pub fn suspend(&mut self) -> io::Result<()> {
         restore();
+        self.mouse = Mouse::Off;
         // The whole group, as the terminal itself would: whatever started us stops with us.
         #[cfg(unix)]
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
@@ -248,11 +287,12 @@ pub fn restore() {
     }
 }
 
-/// Undoes what `take_over` and a frame that was cut short may have left.
+/// Undoes what `take_over`, `set_mouse` and a frame that was cut short may have left.
 fn leave(out: &mut impl Write) -> io::Result<()> {
     queue!(
         out,
         EndSynchronizedUpdate,
+        Print(Mouse::Off.ask()),
         SetAttribute(Attribute::Reset),
         DisableBracketedPaste,
         Show,
@@ -323,7 +363,7 @@ mod tests {
     use super::*;
     use ratatui::style::{Color, Style};
 
-    const MODES: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l";
+    const MODES: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[?1002h\x1b[?1006h";
 
     fn emulator(rows: u16, columns: u16) -> vt100::Parser {
         vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0)
@@ -426,6 +466,8 @@ mod tests {
         terminal.process(&bytes);
         let screen = terminal.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        assert_eq!(screen.mouse_protocol_encoding(), vt100::MouseProtocolEncoding::Default);
         assert_eq!((screen.contents(), screen.inverse()), (before, false));
     }
 }

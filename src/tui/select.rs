@@ -1,7 +1,7 @@
 //! What is selected. There is one selection for the whole screen: a node that is selected in one
 //! pane is selected in all.
 
-use crate::base::{Ballot, MsgId, Name, NodeId, Slot, TxnId};
+use crate::base::{Ballot, MsgId, Name, NodeId, Slot, Time, TxnId};
 
 /// The selection. Each family of things keeps its own, so that going to another pane and back
 /// finds everything as it was.
@@ -31,6 +31,59 @@ impl Select {
         let (slot, ballot, lock, txn, event) = (None, None, None, None, None);
         Select { node, peer, slot, ballot, lock, txn, event, check: 0 }
     }
+
+    /// Selects what was pointed at. A moment is not selected but gone to, by who knows how.
+    pub fn pick(&mut self, pick: &Pick) {
+        match pick {
+            Pick::Node(node) => self.node = *node,
+            Pick::Link(from, to) => (self.node, self.peer) = (*from, *to),
+            Pick::Slot(slot) => self.slot = Some(*slot),
+            Pick::Ballot(ballot) => self.ballot = Some(*ballot),
+            Pick::Lock(lock) => self.lock = Some(lock.clone()),
+            Pick::Txn(txn) => self.txn = Some(*txn),
+            Pick::Event(index) => self.event = Some(*index),
+            Pick::Check(number) => self.check = *number,
+            Pick::Moment(_) => {}
+        }
+    }
+
+    /// Whether this is what is selected.
+    pub fn has(&self, pick: &Pick) -> bool {
+        match pick {
+            Pick::Node(node) => self.node == *node,
+            Pick::Link(from, to) => (self.node, self.peer) == (*from, *to),
+            Pick::Slot(slot) => self.slot == Some(*slot),
+            Pick::Ballot(ballot) => self.ballot == Some(*ballot),
+            Pick::Lock(lock) => self.lock.as_ref() == Some(lock),
+            Pick::Txn(txn) => self.txn == Some(*txn),
+            Pick::Event(index) => self.event == Some(*index),
+            Pick::Check(number) => self.check == *number,
+            Pick::Moment(_) => false,
+        }
+    }
+}
+
+/// One thing that can be selected by pointing at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// A process.
+    Node(NodeId),
+    /// One direction of a link.
+    Link(NodeId, NodeId),
+    /// A slot of the log.
+    Slot(Slot),
+    /// A ballot of the single decree.
+    Ballot(Ballot),
+    /// A lock.
+    Lock(Name),
+    /// A transaction.
+    Txn(TxnId),
+    /// An event, as an index of the run.
+    Event(usize),
+    /// A check, counted from 0.
+    Check(usize),
+    /// A moment of the run.
+    Moment(Time),
 }
 
 /// How to move a selection.

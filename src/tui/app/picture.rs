@@ -18,18 +18,23 @@ use ratatui::text::Line;
 const MOST_FORMS: usize = 8;
 
 impl App {
-    /// Draws the whole screen. Returns where the terminal's cursor belongs, if anywhere.
+    /// Draws the whole screen. Returns where the terminal's cursor belongs, if anywhere: in the
+    /// line that is typed, else at what is selected, where screen readers look for it.
     pub fn draw(&self, buf: &mut Buffer) -> Option<Position> {
+        self.spots.clear();
         let Some(solved) = self.solve(buf.area) else {
             frame::too_small(buf);
             return None;
         };
         self.draw_header(solved.header, buf);
         let title = |kind| panes::title(kind, &self.scene(kind));
-        for (kind, inside) in frame::panes(buf, &self.look, &solved, &self.focus, title) {
+        let shown = frame::panes(buf, &self.look, &solved, &self.focus, &self.spots, title);
+        for (kind, inside) in shown {
             panes::draw(kind, &self.scene(kind), inside, buf);
         }
-        let cursor = self.draw_hints(solved.hints, buf);
+        let selected = self.spots.selected(self.focus.pane(), &self.select);
+        let cursor = self.draw_hints(solved.hints, buf).or(selected.map(Rect::as_position));
+        let cursor = cursor.filter(|_| self.overlay.is_none());
         self.draw_overlay(buf);
         if self.look.glyphs.is_ascii() {
             keep_ascii(buf);
@@ -73,8 +78,9 @@ impl App {
             faults: board.faults.count(),
             holds: all.saturating_sub(broken),
             broken,
+            mouse_off: self.mouse_off,
         };
-        frame::header(buf, area, &self.look, &header);
+        frame::header(buf, area, &self.look, &self.spots, &header);
     }
 
     /// Of how many processes elsewhere how many can be seen.
@@ -99,7 +105,10 @@ impl App {
                 cursor = Some(frame::prompt(buf, area, &self.look, input));
                 self.draw_forms(input.value(), area, buf);
             }
-            None => frame::hints(buf, area, &self.look, &self.keymap.hints(area.width.into())),
+            None => {
+                let hints = self.keymap.hints(area.width.into());
+                frame::hints(buf, area, &self.look, &self.spots, &hints);
+            }
         }
         if let Some(notice) = &self.notice {
             frame::note(buf, area, &self.look, Role::Candidate, notice);
@@ -142,13 +151,13 @@ impl App {
                 let pane = self.focus.pane();
                 let about = panes::about(pane);
                 let help = Help { keymap: &self.keymap, pane, about: &about, scroll: *scroll };
-                help::draw(buf, screen, &self.look, &help);
+                help::draw(buf, screen, &self.look, &self.spots, &help);
             }
             Some(Overlay::Options(menu)) => {
                 let mode = self.modes.of(menu.pane());
-                menu.draw(&self.look, &self.keymap, mode, screen, buf);
+                menu.draw(&self.look, &self.keymap, mode, screen, &self.spots, buf);
             }
-            Some(overlay) => overlay.draw(&self.look, screen, buf),
+            Some(overlay) => overlay.draw(&self.look, screen, &self.spots, buf),
             None => {}
         }
     }

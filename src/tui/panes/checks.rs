@@ -7,7 +7,7 @@ use super::table::{Mark, clock, marked, padded, put, right_of, take, window};
 use super::{Item, Pane, Scene};
 use crate::check::{Standing, Verdict, Violation};
 use crate::tui::frame::{self, Title};
-use crate::tui::select::{Move, Select, Target};
+use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -185,6 +185,7 @@ fn note(scene: &Scene<'_>, standing: &Standing<'_>) -> String {
 }
 
 fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: &mut Buffer) {
+    scene.spot(row, Pick::Check(at));
     let (look, glyphs) = (scene.look, scene.look.glyphs);
     let (glyph, role, mark) = sign(scene, s);
     let selected = at == scene.select.check;

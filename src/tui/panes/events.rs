@@ -8,7 +8,7 @@ use super::{Item, Mark, Pane, Scene};
 use crate::base::{NodeId, Outcome};
 use crate::event::{Event, Fact, Freed, Kind};
 use crate::tui::frame::{self, Title};
-use crate::tui::select::{Move, Select, Target};
+use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -196,6 +196,7 @@ impl Pane for Events {
         for (row, index) in area.rows().zip(list) {
             let line = frame::cut(line(scene, index), row.width.into(), scene.look.glyphs.ellipsis);
             frame::put(buf, row, &line);
+            scene.spot(row, Pick::Event(index));
             if selected == Some(index) && scene.focused {
                 frame::select(buf, row, scene.look);
             }

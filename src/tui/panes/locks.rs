@@ -13,7 +13,7 @@ use super::{Item, Pane, Scene};
 use crate::base::{Name, NodeId, Span, Time, Token};
 use crate::event::Freed;
 use crate::tui::frame::Title;
-use crate::tui::select::{Move, Select, Target};
+use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
 use crate::view::locks::{Change, Lock, Write};
 use ratatui::buffer::Buffer;
@@ -99,7 +99,7 @@ impl Pane for Locks {
         };
         let rows = grid.rows(scene, &all, name, most);
         let (place, rest) = row::split(rest, rows.len().min(most.max(1)));
-        row::list(scene.look, place, buf, &rows);
+        row::choices(scene, place, buf, &rows);
         let rest = row::put(rest, buf, &notes);
         match scene.zoomed {
             true => details::draw(scene, row::below(rest, 1), buf, name, lock),
@@ -334,7 +334,7 @@ impl Grid {
             true => self.both_leases(scene, row, line),
             false => self.leases(scene, row, line),
         };
-        row.selected(picked)
+        row.selected(picked).picks(Pick::Lock(line.name.clone()))
     }
 
     /// Narrow: one bar, by the log if it has a say, and both numbers.

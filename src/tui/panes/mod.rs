@@ -26,8 +26,9 @@ pub(super) use table::thousands;
 use super::frame::Title;
 use super::layout::PaneKind;
 use super::mode::{Choice, LIST, Mode};
-use super::select::{Move, Select, Target};
+use super::select::{Move, Pick, Select, Target};
 use super::source::Links;
+use super::spots::{Spot, Spots};
 use super::theme::Look;
 use crate::check::Checks;
 use crate::view::Board;
@@ -54,10 +55,19 @@ pub struct Scene<'a> {
     pub select: &'a Select,
     /// In which view the pane is shown, and what was chosen for it.
     pub mode: &'a Mode,
+    /// Takes down what is drawn where, so that it can be pointed at.
+    pub spots: &'a Spots,
     /// Whether this pane has the whole screen, and should show more.
     pub zoomed: bool,
     /// Whether keys go to this pane.
     pub focused: bool,
+}
+
+impl Scene<'_> {
+    /// What has just been drawn here can be selected by pointing at it.
+    pub fn spot(&self, rect: Rect, pick: Pick) {
+        self.spots.add(rect, Spot::Pick(pick));
+    }
 }
 
 /// One side of the board.

@@ -12,7 +12,7 @@ use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::tui::frame::{self, Title};
 use crate::tui::glyph::Glyphs;
-use crate::tui::select::{Move, Select, Target};
+use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
 use crate::view::Board;
 use crate::view::network::{Pair, State, Wire};
@@ -232,6 +232,12 @@ impl<'a> Matrix<'a> {
             }
             let row = take(&mut area, 1);
             put(buf, look, row, self.row(at, chosen));
+            for to in self.columns.clone().filter(|to| *to != at) {
+                let pair = (self.ids[at], self.ids[to]);
+                if let Some(cell) = self.cell_of(Some(pair), row) {
+                    self.scene.spot(cell, Pick::Link(pair.0, pair.1));
+                }
+            }
             if chosen.is_some_and(|(from, _)| from == self.ids[at])
                 && let Some(cell) = self.cell_of(chosen, row)
             {
@@ -240,7 +246,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Where the selected link stands in its row.
+    /// Where a link stands in its row.
     fn cell_of(&self, chosen: Option<Pair>, row: Rect) -> Option<Rect> {
         let column = self.ids.iter().position(|id| chosen.is_some_and(|(_, to)| to == *id))?;
         if !self.columns.contains(&column) {

@@ -11,7 +11,7 @@ use super::table::{
 use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::tui::frame::{self, Title};
-use crate::tui::select::{Move, Select};
+use crate::tui::select::{Move, Pick, Select};
 use crate::tui::source::Unseen;
 use crate::tui::theme;
 use crate::view::Board;
@@ -235,6 +235,7 @@ impl<'a> Sheet<'a> {
         let mark = self.mark(node).or_selected(selected);
         let line = table.row(self.scene.look, mark, |key| self.cell(node, key));
         put(buf, self.scene.look, row, line);
+        self.scene.spot(row, Pick::Node(node.id));
         if selected {
             frame::select(buf, row, self.scene.look);
         }
@@ -393,6 +394,7 @@ impl<'a> Sheet<'a> {
         let line =
             Line::from(vec![Span::raw(name.to_owned()), Span::styled(glyph, look.style(role))]);
         frame::put(buf, cell, &line);
+        self.scene.spot(cell, Pick::Node(node.id));
         if let Some(group) = self.scene.board.group(node.id) {
             buf.set_style(cell, look.style(theme::Role::Group(index(group))));
         }
@@ -507,6 +509,7 @@ impl<'a> Sheet<'a> {
                 Span::raw(doing(self.scene.board, client.id)),
             ]);
             put(buf, look, row, marked(look, mark, line));
+            self.scene.spot(row, Pick::Node(client.id));
             if selected {
                 frame::select(buf, row, self.scene.look);
             }

@@ -9,7 +9,7 @@ use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::base::placement::{Balance, Flow, Member, Preview, Ring, Share};
 use crate::tui::frame::{self, Title};
-use crate::tui::select::{Move, Select};
+use crate::tui::select::{Move, Pick, Select};
 use crate::tui::theme::Role;
 use crate::view::ring::{Epoch, Keeper};
 use ratatui::buffer::Buffer;
@@ -321,6 +321,7 @@ impl<'a> View<'a> {
             };
             let cell = Rect { x: row.x + column, width: 1, height: row.height.min(1), ..row };
             frame::put(buf, cell, &Line::styled(text, self.style(owner)));
+            self.scene.spot(cell, Pick::Node(owner));
             if selected && !many {
                 frame::select(buf, cell, look);
             }
@@ -350,6 +351,7 @@ impl<'a> View<'a> {
             let mark = self.mark(node).or_selected(selected);
             let line = table.row(look, mark, |key| self.cell(node, key, preview.as_ref()));
             put(buf, look, row, line);
+            self.scene.spot(row, Pick::Node(node));
             if selected {
                 frame::select(buf, row, look);
             }

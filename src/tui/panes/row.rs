@@ -1,8 +1,10 @@
 //! Rows that are built from left to right, where columns differ from row to row.
 
+use super::Scene;
 use super::table::{Mark, window};
 use crate::base::NodeId;
 use crate::tui::frame;
+use crate::tui::select::Pick;
 use crate::tui::theme::{Look, Role};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,13 +18,14 @@ pub(super) struct Row<'a> {
     look: &'a Look,
     line: Line<'static>,
     selected: bool,
+    pick: Option<Pick>,
 }
 
 impl<'a> Row<'a> {
     /// A row with nothing but its marker.
     pub(super) fn new(look: &'a Look, mark: Mark) -> Row<'a> {
         let line = Line::from(mark.span(look));
-        Row { look, line, selected: false }
+        Row { look, line, selected: false, pick: None }
     }
 
     /// A row without a marker.
@@ -46,6 +49,12 @@ impl<'a> Row<'a> {
         if let Some(mark) = self.line.spans.first_mut().filter(|_| is) {
             *mark = Mark::Selected.span(self.look);
         }
+        self
+    }
+
+    /// What a click on it selects.
+    pub(super) fn picks(mut self, pick: Pick) -> Row<'a> {
+        self.pick = Some(pick);
         self
     }
 
@@ -132,19 +141,35 @@ pub(super) fn split(area: Rect, rows: usize) -> (Rect, Rect) {
     (Rect { height: area.height - rest.height, ..area }, rest)
 }
 
-/// Draws a list so that the selected row can be seen, and says how many rows cannot.
-pub(super) fn list(look: &Look, area: Rect, buf: &mut Buffer, rows: &[Row<'_>]) {
+/// Draws a list as [`list`] does, and takes down which row selects what.
+pub(super) fn choices(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, rows: &[Row<'_>]) {
+    for (rect, at) in list(scene.look, area, buf, rows) {
+        if let Some(pick) = &rows[at].pick {
+            scene.spot(rect, pick.clone());
+        }
+    }
+}
+
+/// Draws a list so that the selected row can be seen, and says how many rows cannot. Returns where
+/// which row stands.
+pub(super) fn list(
+    look: &Look,
+    area: Rect,
+    buf: &mut Buffer,
+    rows: &[Row<'_>],
+) -> Vec<(Rect, usize)> {
     let height = usize::from(area.height);
     let selected = rows.iter().position(Row::is_selected).unwrap_or(0);
     if rows.len() <= height || height < 3 {
         let shown = window(rows.len(), selected, height);
-        put(area, buf, &rows[shown]);
-        return;
+        put(area, buf, &rows[shown.clone()]);
+        return area.rows().zip(shown).collect();
     }
     let shown = window(rows.len(), selected, height - 1);
     let hidden = rows.len() - shown.len();
-    let rest = put(area, buf, &rows[shown]);
+    let rest = put(area, buf, &rows[shown.clone()]);
     put(rest, buf, &[Row::muted(look, format!("{} {hidden} more", look.glyphs.ellipsis))]);
+    area.rows().zip(shown).collect()
 }
 
 /// Names, a space between.

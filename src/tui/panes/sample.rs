@@ -8,6 +8,7 @@ use crate::event::{Event, Fact, Kind};
 use crate::tui::mode::Mode;
 use crate::tui::select::{Move, Select};
 use crate::tui::source::Links;
+use crate::tui::spots::Spots;
 use crate::tui::theme::{ColorArg, Env, Flags, GlyphsArg, Look};
 use crate::view::timeline::Timeline;
 use ratatui::buffer::{Buffer, Cell};
@@ -132,6 +133,7 @@ impl Story {
             links: &self.links,
             select: &self.select,
             mode: &self.mode,
+            spots: &Spots::default(),
             zoomed: self.zoomed,
             focused: true,
         })

@@ -6,6 +6,7 @@
 use super::{Item, Mark, Pane, Scene};
 use crate::base::Time;
 use crate::tui::frame::{self, Title};
+use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::timeline::MarkKind;
 use ratatui::buffer::Buffer;
@@ -211,6 +212,10 @@ impl Pane for Scrubber {
         }
         let cursor = scene.timeline.column_of(scene.board.now, width);
         let rows = tracks(scene, width, area.height.into());
+        for (at, column) in (0..width).zip(area.x + LEFT..) {
+            let moment = Pick::Moment(scene.timeline.time_of(at, width));
+            scene.spot(Rect { x: column, width: 1, ..area }, moment);
+        }
         for (row, track) in area.rows().zip(rows) {
             let mut line = Line::from(Span::styled(
                 format!("{:>8} ", track.name.chars().take(8).collect::<String>()),

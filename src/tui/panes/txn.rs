@@ -8,7 +8,7 @@ use super::table::{self, Mark};
 use super::{Item, Pane, Scene};
 use crate::base::{NodeId, Time, TxnId};
 use crate::tui::frame::Title;
-use crate::tui::select::{Move, Select, Target};
+use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
 use crate::view::nodes::Life;
 use crate::view::txns::{Part, Phase, Txn};
@@ -102,7 +102,7 @@ impl Pane for Transactions {
         let (place, rest) = row::split(rest, room);
         let rows: Vec<Row<'_>> =
             all.iter().map(|txn| grid.row(scene, txn).selected(txn.id == picked.id)).collect();
-        row::list(scene.look, place, buf, &rows);
+        row::choices(scene, place, buf, &rows);
         let gap = usize::from(scene.zoomed && usize::from(rest.height) > after.len());
         row::put(row::below(rest, gap), buf, &after);
     }
@@ -230,6 +230,7 @@ impl Grid {
             }
         }
         let row = row.right(self.age, Role::Text, table::brief(txn.age(board.now)));
+        let row = row.picks(Pick::Txn(txn.id));
         if self.next { row.text(Role::Text, next(scene, txn)) } else { row }
     }
 

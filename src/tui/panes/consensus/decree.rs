@@ -5,6 +5,7 @@ use super::super::table::{self, Mark};
 use super::super::{Item, Scene};
 use super::{quorum_row, servers};
 use crate::base::{Ballot, Entry, NodeId, Op};
+use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::decree::{Answer, Row as Round};
 use ratatui::buffer::Buffer;
@@ -43,7 +44,8 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     // The newest ballots, or those around the selected one.
     let at = ballots.iter().position(Row::is_selected).unwrap_or_default();
     let shown = table::window(ballots.len(), at, room);
-    let rest = row::put(rest, buf, &ballots[shown]);
+    let (place, rest) = row::split(rest, room);
+    row::choices(scene, place, buf, &ballots[shown]);
     row::put(rest, buf, &after);
 }
 
@@ -254,7 +256,8 @@ impl Grid {
             false => row.text(Role::Text, accepts).text(role, glyph),
         };
         let newest = scene.board.decree.rows().next_back().map(|newest| newest.ballot);
-        row.selected(scene.select.ballot.or(newest) == Some(round.ballot))
+        let row = row.selected(scene.select.ballot.or(newest) == Some(round.ballot));
+        row.picks(Pick::Ballot(round.ballot))
     }
 
     /// One acceptor's answers to one ballot.

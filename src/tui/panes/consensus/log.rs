@@ -6,6 +6,7 @@ use super::super::table::{self, Mark};
 use super::super::{Item, Scene};
 use super::{decree, oldest, quorum_row, servers};
 use crate::base::{Ballot, NodeId, Slot};
+use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::log::{Progress, Replica, WINDOW};
 use crate::view::nodes::{Life, Role as Part};
@@ -38,7 +39,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     let room = most.saturating_sub(head).min(lanes.len());
     let (place, rest) = row::split(rest, room);
-    row::list(scene.look, place, buf, &lanes);
+    row::choices(scene, place, buf, &lanes);
     below(scene, &grid, rest, buf, folds.then_some(&nodes));
 }
 
@@ -200,7 +201,8 @@ impl Grid {
         let empty = Replica::default();
         let replica = board.log.replica(id).unwrap_or(&empty);
         let row = self.cells(scene, row, id, replica);
-        self.numbers(row, replica).selected(scene.select.node == id)
+        let row = self.numbers(row, replica).selected(scene.select.node == id);
+        row.picks(Pick::Node(id))
     }
 
     fn numbers<'a>(&self, row: Row<'a>, replica: &Replica) -> Row<'a> {

@@ -1,0 +1,134 @@
+//! What the mouse does. Everything it can do, keys can do as well.
+//!
+//! A click hits what was drawn: it asks the [`crate::tui::spots::Spots`] of the last picture.
+
+use super::App;
+use crate::base::Time;
+use crate::tui::action::Action;
+use crate::tui::layout::PaneKind;
+use crate::tui::panes;
+use crate::tui::screen::Mouse;
+use crate::tui::select::{Move, Pick};
+use crate::tui::spots::Spot;
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+/// How many rows a notch of the wheel moves.
+const NOTCH: usize = 3;
+
+impl App {
+    /// What the terminal should tell of the mouse. Movements are told only while they drag
+    /// something: over a slow line they are noise.
+    pub fn mouse_wanted(&self) -> Mouse {
+        match (self.mouse_off, self.dragging) {
+            (true, _) => Mouse::Off,
+            (false, false) => Mouse::Clicks,
+            (false, true) => Mouse::Drags,
+        }
+    }
+
+    /// What the mouse does. `again` says that it is the second click of a double click.
+    pub fn mouse(&mut self, event: &MouseEvent, again: bool) {
+        let place = Position::new(event.column, event.row);
+        match event.kind {
+            _ if self.too_small || self.mouse_off => {}
+            MouseEventKind::Down(MouseButton::Left) => self.click(place, again),
+            MouseEventKind::Up(MouseButton::Left) => self.dragging = false,
+            MouseEventKind::Drag(MouseButton::Left) if self.dragging => self.scrub(place),
+            MouseEventKind::ScrollUp => self.wheel(place, Move::Up),
+            MouseEventKind::ScrollDown => self.wheel(place, Move::Down),
+            _ => {}
+        }
+    }
+
+    /// Lets the terminal have the mouse, or takes it back.
+    pub(super) fn toggle_mouse(&mut self) {
+        self.mouse_off = !self.mouse_off;
+        self.dragging = false;
+        self.say(match self.mouse_off {
+            true => "mouse off: the terminal selects text; M takes the mouse back",
+            false => "mouse on; with Shift held, most terminals still select text",
+        });
+    }
+
+    fn click(&mut self, place: Position, again: bool) {
+        self.notice = None;
+        let spot = self.spots.at(place);
+        if self.spots.is_covered() {
+            return self.click_over(spot);
+        }
+        match spot {
+            Some(Spot::Act(action)) => return self.act(action),
+            Some(Spot::Pick(Pick::Moment(time))) => {
+                self.point(place);
+                self.dragging = true;
+                return self.go_to(time);
+            }
+            _ => self.point(place),
+        }
+        match spot {
+            Some(Spot::Pick(_)) if again => self.enter(),
+            Some(Spot::Pane(_)) if again => self.zoom = !self.zoom,
+            _ => {}
+        }
+    }
+
+    /// A click while something lies over the panes; beside it, it closes that.
+    fn click_over(&mut self, spot: Option<Spot>) {
+        if !matches!(spot, Some(Spot::Overlay | Spot::Row(_))) {
+            self.overlay = None;
+        }
+    }
+
+    /// The wheel turns while something lies over the panes.
+    fn wheel_over(&mut self, to: Move) {
+        let action = if to == Move::Up { Action::Up } else { Action::Down };
+        for _ in 0..NOTCH {
+            self.overlay.iter_mut().for_each(|overlay| overlay.wheel(action));
+        }
+    }
+
+    /// Focuses the pane at a place, and selects what is there.
+    pub(super) fn point(&mut self, place: Position) {
+        if let Some(pane) = self.spots.pane(place) {
+            self.focus.go(pane);
+        }
+        if let Some(Spot::Pick(pick)) = self.spots.at(place) {
+            self.select.pick(&pick);
+        }
+    }
+
+    /// Follows the mouse along the scrubber; beside it, nothing happens.
+    fn scrub(&mut self, place: Position) {
+        if let Some(Spot::Pick(Pick::Moment(time))) = self.spots.at(place) {
+            self.go_to(time);
+        }
+    }
+
+    /// Looks at a moment; from the end of the run on, at what happens now.
+    fn go_to(&mut self, time: Time) {
+        match time < self.timeline.viewed().end().now {
+            true => self.look(|timeline| timeline.seek_time(time)),
+            false => self.timeline.live(),
+        }
+    }
+
+    /// Scrolls what is under the pointer, without moving the focus.
+    fn wheel(&mut self, place: Position, to: Move) {
+        if self.spots.is_covered() {
+            return self.wheel_over(to);
+        }
+        match self.spots.pane(place) {
+            Some(PaneKind::Timeline) => match to {
+                Move::Up => self.look(|timeline| timeline.step(-1)),
+                _ => self.step_forward(),
+            },
+            Some(pane) => {
+                for _ in 0..NOTCH {
+                    self.select = panes::pane(pane).select(&self.scene(pane), to);
+                }
+            }
+            None => {}
+        }
+    }
+}
