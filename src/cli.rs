@@ -3,6 +3,7 @@
 //! This module decides and writes; `main` only hands it the arguments and the streams. Standard
 //! output is for data, standard error for talk.
 
+mod demo;
 mod nodes;
 mod remote;
 
@@ -13,11 +14,13 @@ use crate::error::{Error, Source};
 use crate::event::Watch;
 use crate::live::{self, Way};
 use crate::plan::{self, Plan, SAMPLES};
-use crate::script::{self, Format, Step, Stop};
+use crate::script::{self, Format, Step, Stop, library, scenario};
 use crate::sim::player::{Player, seam};
 use crate::tui::theme::{ColorArg, Flags, GlyphsArg, ThemeArg};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use demo::DemoArgs;
+pub use demo::words;
 pub use nodes::NodeArgs;
 use nodes::{InviteArgs, UpArgs};
 use remote::{AttachArgs, DownArgs};
@@ -67,6 +70,8 @@ enum Verb {
     /// Run a cluster (this is also what happens without a verb)
     #[command(after_long_help = lessons())]
     Run(Run),
+    /// Play a lesson or an incident, step by step
+    Demo(DemoArgs),
     /// Start all processes of a cluster on this machine
     Up(UpArgs),
     /// Look at a cluster of processes, here or elsewhere
@@ -77,9 +82,9 @@ enum Verb {
     Invite(InviteArgs),
     /// Run one node of a cluster as this process
     Node(NodeArgs),
-    /// Say whether cluster files are right
+    /// Say whether cluster files and scenarios are right
     Check {
-        /// Cluster files, or names of built-in clusters
+        /// Cluster files, scenarios, or names of built-in ones
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
@@ -112,9 +117,9 @@ pub struct Run {
     /// No screen: event lines on standard output, then the verdict
     #[arg(long)]
     headless: bool,
-    /// How long to run, in the cluster's own time
-    #[arg(long, value_name = "TIME", default_value = "30s", requires = "headless")]
-    until: String,
+    /// How long to run, in the cluster's own time; a scenario ends by itself [default: 30s]
+    #[arg(long, value_name = "TIME", requires = "headless")]
+    until: Option<String>,
     #[command(flatten)]
     output: Output,
 
@@ -192,6 +197,14 @@ impl RuntimeArg {
     pub fn is_live(self) -> bool {
         self != RuntimeArg::Sim
     }
+
+    /// As it stands on a command line, with a space before it; nothing for the simulator.
+    fn flag(self) -> String {
+        match self.to_possible_value().filter(|_| self.is_live()) {
+            Some(value) => format!(" --runtime {}", value.get_name()),
+            None => String::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -213,6 +226,15 @@ enum EventsArg {
 }
 
 impl EventsArg {
+    /// As it stands on a command line, with a space before it; nothing for all.
+    fn flag(self) -> &'static str {
+        match self {
+            EventsArg::Facts => " --events facts",
+            EventsArg::Messages => " --events messages",
+            EventsArg::All => "",
+        }
+    }
+
     fn watch(self) -> Watch {
         match self {
             EventsArg::Facts => Watch::Facts,
@@ -261,7 +283,8 @@ Exit codes:
   1  the program failed
   2  wrong usage or bad input
   3  a safety property was broken
-  4  nothing wrong happened, but nothing right either, for too long",
+  4  nothing wrong happened, but nothing right either, for too long
+  5  something that a scenario expects was not so",
     );
     text
 }
@@ -327,7 +350,8 @@ impl Cli {
             Some(Verb::Up(up)) => up.execute(out).map(|()| Outcome::Done(OK)),
             Some(Verb::Down(down)) => down.execute(out).map(|()| Outcome::Done(OK)),
             Some(Verb::Invite(invite)) => invite.execute(out, talk).map(|()| Outcome::Done(OK)),
-            Some(Verb::Check { files }) => check(&files, out, talk).map(Outcome::Done),
+            Some(Verb::Demo(demo)) => demo.execute(out),
+            Some(Verb::Check { files }) => demo::check(&files, out, talk).map(Outcome::Done),
             Some(Verb::Samples { name }) => samples(name.as_deref(), out),
             Some(Verb::Info) => info(out),
         }
@@ -358,7 +382,12 @@ pub fn start(plan: &Plan, seed: u64, watch: Watch, runtime: RuntimeArg) -> Resul
 
 impl Run {
     fn execute(self, out: &mut dyn Write) -> Result<Outcome, Stop> {
-        let plan = plan::load(&self.cluster).map_err(Stop::Refused)?;
+        let source = library::source(&self.cluster).map_err(Stop::Refused)?;
+        if scenario::is_scenario(&source) {
+            return self.play(&source, out);
+        }
+        let plan = plan::file::parse(&library::name(&self.cluster), &source);
+        let plan = plan.map_err(Stop::Refused)?;
         let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
         if !self.headless {
@@ -368,7 +397,7 @@ impl Run {
             let show = Show { plan, start, steps, paused, speed, flags };
             return Ok(Outcome::Screen(Box::new(show)));
         }
-        let until = until("--until", &self.until)?;
+        let until = until("--until", self.until())?;
         if let Some(late) = steps.iter().find(|step| step.at > until) {
             let error = Error::new(format!("'{late}' comes after the end of the run, {until}s"));
             return Err(Stop::Refused(error.help("let it run longer with --until")));
@@ -386,9 +415,13 @@ impl Run {
             late: false,
             repeatable,
         };
-        let mut cluster = start(&plan, seed, self.output.events.watch(), self.runtime)?;
-        let summary = script::run(&mut cluster, &plan, &options, out)?;
+        let cluster = start(&plan, seed, self.output.events.watch(), self.runtime)?;
+        let summary = script::run(cluster, &plan, &options, out)?;
         Ok(Outcome::Done(summary.verdict.exit_code()))
+    }
+
+    fn until(&self) -> &str {
+        self.until.as_deref().unwrap_or("30s")
     }
 
     /// Refuses what only a simulator can do.
@@ -409,15 +442,9 @@ impl Run {
     fn replay(&self, seed: u64) -> String {
         let cluster = shell_word(&self.cluster);
         let mut line = format!("netsplit run {cluster} --headless --seed {seed}");
-        if let Some(runtime) = self.runtime.to_possible_value().filter(|_| self.runtime.is_live()) {
-            let _ = write!(line, " --runtime {}", runtime.get_name());
-        }
-        let _ = write!(line, " --until {}", shell_word(&self.until));
-        match self.output.events {
-            EventsArg::Facts => line.push_str(" --events facts"),
-            EventsArg::Messages => line.push_str(" --events messages"),
-            EventsArg::All => {}
-        }
+        line.push_str(&self.runtime.flag());
+        let _ = write!(line, " --until {}", shell_word(self.until()));
+        line.push_str(self.output.events.flag());
         for step in &self.steps {
             let _ = write!(line, " -c {}", shell_word(step));
         }
@@ -452,21 +479,6 @@ fn argument(name: &str, text: &str, why: &str) -> Stop {
     let source = Source::new(name, text);
     let error = Error::new(format!("{name} is not understood"));
     Stop::Refused(error.at(&source, 0..text.len(), why))
-}
-
-fn check(files: &[String], out: &mut dyn Write, talk: &mut dyn Write) -> Result<u8, Stop> {
-    let mut code = OK;
-    for file in files {
-        match plan::load(file) {
-            Ok(plan) => writeln!(out, "{file}: right. {}", size(&plan))?,
-            Err(error) => {
-                writeln!(talk, "{error}")?;
-                code = USAGE;
-            }
-        }
-    }
-    out.flush()?;
-    Ok(code)
 }
 
 /// `5 nodes, 3 clients; membership, paxos, log`.

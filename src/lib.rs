@@ -39,7 +39,7 @@
 //! | 3 | [`plan`] | cluster files |
 //! | 4 | [`sim`] | the world as one value, its history, the player, storms of faults |
 //! | 4 | [`live`] | the same hosts in real time: agents, disks, links, consoles |
-//! | 5 | [`script`] | runs without a terminal |
+//! | 5 | [`script`] | runs without a terminal; scenarios: lessons, tests, incidents |
 //! | 5 | [`tui`] | the terminal: panes, keys, layout |
 //! | 6 | [`cli`] | arguments; puts the others together |
 //!
@@ -58,6 +58,7 @@
 //!   is caught (`tests/mutations.rs`).
 //! * Every check catches a planted bug, and is silent without it (`tests/mutations.rs`).
 //! * The samples survive any storm, and make progress after it (`tests/seeds.rs`).
+//! * Every lesson and incident comes out as it announces (`tests/scenarios.rs`).
 //! * Drawing changes nothing and fits any size (`tests/screens.rs`).
 //! * A scenario ends alike in the simulator, in memory and over QUIC (`tests/parity.rs`).
 //! * Who comes late or misses events is shown and judged rightly (`tests/late.rs`).

@@ -36,8 +36,9 @@ fn every_sample_loads_and_explains_itself() {
 #[test]
 fn every_sample_file_is_built_in() {
     let files = std::fs::read_dir("sample-clusters").unwrap();
+    let files = files.map(|file| file.unwrap()).filter(|file| file.file_type().unwrap().is_file());
     let mut names: Vec<String> =
-        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.map(|file| file.file_name().into_string().unwrap()).collect();
     let mut built_in: Vec<String> =
         SAMPLES.iter().map(|(name, _)| format!("{name}.toml")).collect();
     names.sort();
@@ -73,9 +74,8 @@ fn run(name: &str) -> Summary {
         late: false,
         repeatable: true,
     };
-    let mut cluster =
-        cli::start(&plan, plan.seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
-    script::run(&mut cluster, &plan, &options, &mut std::io::sink()).expect("samples run")
+    let cluster = cli::start(&plan, plan.seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
+    script::run(cluster, &plan, &options, &mut std::io::sink()).expect("samples run")
 }
 
 /// The digests stand in `tests/digests.txt`, so that a change of behaviour is seen as such. Run with
@@ -113,9 +113,8 @@ fn another_seed_is_another_run() {
             late: false,
             repeatable: true,
         };
-        let mut cluster =
-            cli::start(&plan, seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
-        script::run(&mut cluster, &plan, &options, &mut std::io::sink()).unwrap().digest
+        let cluster = cli::start(&plan, seed, Watch::Labels, RuntimeArg::Sim).expect("a thread");
+        script::run(cluster, &plan, &options, &mut std::io::sink()).unwrap().digest
     };
     assert_ne!(run(1), run(2));
 }

@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("proto", &["base", "event"]),
     ("net", &["base", "command", "event"]),
     ("check", &["base", "command", "event"]),
-    ("view", &["base", "command", "event"]),
+    ("view", &["base", "error", "command", "event"]),
     ("cluster", &["base", "command", "event"]),
     ("host", &["base", "event", "proto"]),
     ("plan", &["base", "error", "check", "proto", "host"]),

@@ -16,7 +16,7 @@ mod time;
 pub use clock::Clock;
 pub use id::{Ballot, CallId, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use mutation::{Mutation, Mutations};
-pub use op::{Entry, Name, Op, Outcome, Refusal, Transfer};
+pub use op::{Entry, Name, OWN, Op, Outcome, Refusal, Transfer};
 pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
 pub use time::{Span, Time};

@@ -111,9 +111,11 @@ impl fmt::Display for Op {
             Op::Put { key, value } => write!(f, "put {key}={value}"),
             Op::Add { key, by } => write!(f, "add {key} {by}"),
             Op::Acquire { lock, ttl } => write!(f, "acquire {lock} {ttl}"),
-            Op::Renew { lock, token } => write!(f, "renew {lock} {token}"),
-            Op::Release { lock, token } => write!(f, "release {lock} {token}"),
-            Op::Write { resource, token, value } => write!(f, "write {resource} {token} {value}"),
+            Op::Renew { lock, token } => write!(f, "renew {lock} {}", Shown(*token)),
+            Op::Release { lock, token } => write!(f, "release {lock} {}", Shown(*token)),
+            Op::Write { resource, token, value } => {
+                write!(f, "write {resource} {} {value}", Shown(*token))
+            }
             Op::Transfer(t) => write!(f, "transfer {} {} {}", t.from, t.to, t.amount),
             Op::Propose { value } => write!(f, "propose {value}"),
             Op::Join { node, weight } => write!(f, "join {node} {weight}"),
@@ -130,6 +132,22 @@ impl fmt::Display for Op {
     }
 }
 
+/// A token that stands for the one that the caller was granted last. No grant has it; whoever
+/// watches the cluster puts the real one in its place.
+pub const OWN: Token = 0;
+
+/// A token as a person writes it.
+struct Shown(Token);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            OWN => f.write_str("own"),
+            token => write!(f, "{token}"),
+        }
+    }
+}
+
 /// Reads what a client may ask for; the log's own operations are refused.
 impl FromStr for Op {
     type Err = ParseError;
@@ -140,8 +158,11 @@ impl FromStr for Op {
             Err(_) => parse_error(format!("'{word}' is not a whole number")),
         };
         let token = |word: &str| match word.parse::<Token>() {
-            Ok(n) => Ok(n),
-            Err(_) => parse_error(format!("'{word}' is not a fencing token, a number from 1")),
+            _ if word == "own" => Ok(OWN),
+            Ok(n @ 1..) => Ok(n),
+            _ => parse_error(format!(
+                "'{word}' is not a fencing token; write a number from 1, or own for the caller's"
+            )),
         };
         Ok(match words[..] {
             ["get", key] => Op::Get { key: key.parse()? },
@@ -302,6 +323,8 @@ mod tests {
             "renew billing 17",
             "release billing 17",
             "write billing 17 5",
+            "release billing own",
+            "write billing own 5",
             "transfer a b 10",
             "propose red",
             "join n6 1",
@@ -321,6 +344,7 @@ mod tests {
             "transfer a b 0",
             "noop",
             "get é",
+            "release billing 0",
             "join n1 0",
         ] {
             assert!(text.parse::<Op>().is_err(), "{text}");

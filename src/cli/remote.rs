@@ -57,7 +57,7 @@ impl AttachArgs {
         let mut steps = super::steps(&self.steps)?;
         let span = super::until("--for", &self.span)?;
         let level = if self.headless { self.output.events } else { EventsArg::All };
-        let Remote { mut cluster, plan, role, now } = find(&home, &self.whom, level.watch())?;
+        let Remote { cluster, plan, role, now } = find(&home, &self.whom, level.watch())?;
         for step in &mut steps {
             step.at = now + step.at.since(Time::ZERO);
         }
@@ -77,7 +77,7 @@ impl AttachArgs {
             late: true,
             repeatable: false,
         };
-        let summary = script::run(&mut cluster, &plan, &options, out)?;
+        let summary = script::run(cluster, &plan, &options, out)?;
         Ok(Outcome::Done(summary.verdict.exit_code()))
     }
 }

@@ -22,6 +22,7 @@ use super::{
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span};
 use crate::error::{Error, Source, nearest};
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// How many nodes a cluster file may ask for.
@@ -63,22 +64,40 @@ const NEEDS: &[(&str, &[&str])] = &[
 ];
 
 /// Reads a cluster file. `name` is what to call the cluster.
+///
+/// # Errors
+/// Says what is wrong with the file, where, and what to do about it.
 pub fn parse(name: &str, source: &Source) -> Result<Plan, Error> {
-    let document = DeTable::parse(&source.text).map_err(|error| syntax(source, &error))?;
+    let document = document(source)?;
     let top = Table::new(source, document.get_ref(), "a cluster file", TOP)?;
-    let nodes = nodes(&top)?;
-    let services = services(&top, &nodes)?;
+    read(name, &top)
+}
+
+/// The keys of a cluster file. A file of another kind may have them besides its own.
+pub(crate) fn keys() -> &'static [&'static str] {
+    TOP
+}
+
+/// A file as TOML, whatever is in it.
+pub(crate) fn document(source: &Source) -> Result<Spanned<DeTable<'_>>, Error> {
+    DeTable::parse(&source.text).map_err(|error| syntax(source, &error))
+}
+
+/// Reads the cluster that stands in a table, whose other keys are somebody else's.
+pub(crate) fn read(name: &str, top: &Table<'_>) -> Result<Plan, Error> {
+    let nodes = nodes(top)?;
+    let services = services(top, &nodes)?;
     let empty = Plan::bare(0);
     Ok(Plan {
         name: name.to_owned(),
         title: top.get_or("title", name.to_owned(), |value| value.line(80))?,
         about: top.get_or("about", String::new(), |value| value.line(400))?,
         seed: top.get_or("seed", empty.seed, |value| value.number(0..=u64::MAX))?,
-        clients: clients(&top)?,
-        net: one_range(&top, "network", "latency", empty.net)?,
-        disk: one_range(&top, "disk", "sync", empty.disk)?,
+        clients: clients(top)?,
+        net: one_range(top, "network", "latency", empty.net)?,
+        disk: one_range(top, "disk", "sync", empty.disk)?,
         mutations: top.get_or("mutations", Mutations::NONE, mutations)?,
-        progress_within: time(&top, "progress_within", empty.progress_within, Span::secs(1))?,
+        progress_within: time(top, "progress_within", empty.progress_within, Span::secs(1))?,
         nodes,
         services,
     })
@@ -226,6 +245,9 @@ fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
     Ok(clients)
 }
 
+/// The word for a client that asks only when it is told.
+const NOTHING: &str = "nothing";
+
 /// The words for loads, the service that each needs, and its keys.
 const LOADS: &[(&str, &str, &[&str])] = &[
     ("read-write", "store", &["load", "keys", "writes"]),
@@ -241,7 +263,11 @@ fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
         false => list.list()?,
     };
     if items.is_empty() {
-        return Err(list.wrong("this client has nothing to do", "an empty list"));
+        let error = list.wrong("this client has nothing to do", "an empty list");
+        return Err(error.help("write do = \"nothing\" if it is to ask only when told"));
+    }
+    if list.is_text() && list.text()? == NOTHING {
+        return Ok(Vec::new());
     }
     items.iter().map(|item| load(top, item)).collect()
 }
@@ -257,7 +283,7 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
     let text = word.text()?;
     let Some((name, service, keys)) = LOADS.iter().find(|(name, ..)| *name == text) else {
         let error = word.wrong("unknown load", "no client does this");
-        let names: Vec<&str> = LOADS.iter().map(|(name, ..)| *name).collect();
+        let names: Vec<&str> = LOADS.iter().map(|(name, ..)| *name).chain([NOTHING]).collect();
         return Err(match nearest(text, names.iter().copied()) {
             Some(near) => error.help(format!("did you mean '{near}'?")),
             None => error.help(format!("clients know: {}", names.join(", "))),

@@ -16,7 +16,7 @@ use crate::proto::{
 use std::sync::Arc;
 
 pub mod file;
-mod read;
+pub(crate) mod read;
 mod samples;
 
 pub use samples::{SAMPLES, builtin, load, source};

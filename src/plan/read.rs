@@ -8,21 +8,21 @@ use std::str::FromStr;
 use toml::de::{DeTable, DeValue};
 
 /// A value, or what is wrong with it.
-pub(super) type Read<T> = Result<T, Error>;
+pub(crate) type Read<T> = Result<T, Error>;
 
 /// Longer than any experiment; keeps sums of times from running over.
-pub(super) const LONGEST: Span = Span::secs(3_600);
+pub(crate) const LONGEST: Span = Span::secs(3_600);
 
 /// A table whose keys are all known.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     source: &'a Source,
     table: &'a DeTable<'a>,
 }
 
 /// A value under its key.
 #[derive(Clone)]
-pub(super) struct Value<'a> {
+pub(crate) struct Value<'a> {
     source: &'a Source,
     key: &'a str,
     key_at: Range<usize>,
@@ -32,7 +32,7 @@ pub(super) struct Value<'a> {
 
 impl<'a> Table<'a> {
     /// Reads the table, or says which key is none of `known`. `what` names the table.
-    pub(super) fn new(
+    pub(crate) fn new(
         source: &'a Source,
         table: &'a DeTable<'a>,
         what: &str,
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, if it is there.
-    pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Value<'a>> {
         let (name, value) = self.table.get_key_value(key)?;
         Some(Value {
             source: self.source,
@@ -66,7 +66,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, read in a way of its own, or what holds without it.
-    pub(super) fn get_or<T>(
+    pub(crate) fn get_or<T>(
         &self,
         key: &str,
         default: T,
@@ -76,7 +76,7 @@ impl<'a> Table<'a> {
     }
 
     /// All values, in the order of the file.
-    pub(super) fn entries(&self) -> Vec<Value<'a>> {
+    pub(crate) fn entries(&self) -> Vec<Value<'a>> {
         let keys = self.table.keys();
         let mut all: Vec<_> = keys.filter_map(|key| self.get(key.get_ref())).collect();
         all.sort_by_key(|value| value.key_at.start);
@@ -85,23 +85,43 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// An error that points at a part of a text, given in bytes of that text. Where the file
+    /// writes the text otherwise (with escapes), it points at all of it.
+    pub(crate) fn wrong_part(
+        &self,
+        part: Range<usize>,
+        what: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Error {
+        let DeValue::String(text) = self.value else { return self.wrong(what, label) };
+        let written = self.source.text.get(self.at.clone()).unwrap_or_default();
+        match written.find(text.as_ref()) {
+            Some(offset) if !text.is_empty() => {
+                let start = self.at.start + offset;
+                let part = start + part.start..start + part.end;
+                Error::new(what).at(self.source, part, label)
+            }
+            _ => self.wrong(what, label),
+        }
+    }
+
     /// Its key.
-    pub(super) fn key(&self) -> &'a str {
+    pub(crate) fn key(&self) -> &'a str {
         self.key
     }
 
     /// An error that points at the value.
-    pub(super) fn wrong(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
+    pub(crate) fn wrong(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
         Error::new(what).at(self.source, self.at.clone(), label)
     }
 
     /// An error that points at the key.
-    pub(super) fn wrong_key(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
+    pub(crate) fn wrong_key(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
         Error::new(what).at(self.source, self.key_at.clone(), label)
     }
 
     /// Adds this value to an error as a witness.
-    pub(super) fn witness(&self, error: Error, label: impl Into<String>) -> Error {
+    pub(crate) fn witness(&self, error: Error, label: impl Into<String>) -> Error {
         error.at(self.source, self.at.clone(), label)
     }
 
@@ -119,7 +139,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text.
-    pub(super) fn text(&self) -> Read<&'a str> {
+    pub(crate) fn text(&self) -> Read<&'a str> {
         match self.value {
             DeValue::String(text) => Ok(text),
             _ => Err(self.must_be("a text").help(format!("write {} = \"…\"", self.key))),
@@ -127,7 +147,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text of one line that is fit to be shown.
-    pub(super) fn line(&self, longest: usize) -> Read<String> {
+    pub(crate) fn line(&self, longest: usize) -> Read<String> {
         let text = self.text()?;
         if text.chars().any(char::is_control) {
             return Err(self.wrong(format!("'{}' must be one plain line", self.key), "it is not"));
@@ -142,12 +162,12 @@ impl<'a> Value<'a> {
     }
 
     /// Anything that is written as a text and has its own form.
-    pub(super) fn parse<T: FromStr<Err = ParseError>>(&self) -> Read<T> {
+    pub(crate) fn parse<T: FromStr<Err = ParseError>>(&self) -> Read<T> {
         self.text()?.parse().map_err(|ParseError(why)| self.wrong(why, "not understood"))
     }
 
     /// True or false.
-    pub(super) fn flag(&self) -> Read<bool> {
+    pub(crate) fn flag(&self) -> Read<bool> {
         match self.value {
             DeValue::Boolean(flag) => Ok(*flag),
             _ => Err(self.must_be("true or false")),
@@ -155,17 +175,17 @@ impl<'a> Value<'a> {
     }
 
     /// Whether it is a table.
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
     }
 
     /// Whether it is a text.
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         matches!(self.value, DeValue::String(_))
     }
 
     /// A whole number of a range.
-    pub(super) fn number<T>(&self, range: RangeInclusive<T>) -> Read<T>
+    pub(crate) fn number<T>(&self, range: RangeInclusive<T>) -> Read<T>
     where
         T: TryFrom<i128> + Into<i128> + Copy,
     {
@@ -185,7 +205,7 @@ impl<'a> Value<'a> {
     }
 
     /// A length of time, at least `least`.
-    pub(super) fn time(&self, least: Span) -> Read<Span> {
+    pub(crate) fn time(&self, least: Span) -> Read<Span> {
         let DeValue::String(text) = self.value else {
             let error = self.must_be("a length of time, in quotes and with a unit");
             return Err(match self.value {
@@ -212,7 +232,7 @@ impl<'a> Value<'a> {
     }
 
     /// A range of times, `1ms..4ms`, or one time.
-    pub(super) fn times(&self, least: Span) -> Read<Ways> {
+    pub(crate) fn times(&self, least: Span) -> Read<Ways> {
         let text = match self.value {
             DeValue::String(text) => text,
             _ => return Err(self.must_be("times from..to").help("write \"1ms..4ms\" or \"2ms\"")),
@@ -231,7 +251,7 @@ impl<'a> Value<'a> {
     }
 
     /// A list; each item goes by the key of the list.
-    pub(super) fn list(&self) -> Read<Vec<Value<'a>>> {
+    pub(crate) fn list(&self) -> Read<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.value else {
             return Err(self.must_be("a list").help(format!("write {} = [ … ]", self.key)));
         };
@@ -244,15 +264,23 @@ impl<'a> Value<'a> {
     }
 
     /// A table with these keys. `what` names it.
-    pub(super) fn table(&self, what: &str, known: &[&str]) -> Read<Table<'a>> {
+    pub(crate) fn table(&self, what: &str, known: &[&str]) -> Read<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Table::new(self.source, table, what, known),
             _ => Err(self.must_be("a table")),
         }
     }
 
+    /// The table as it was read, whatever its keys.
+    pub(crate) fn raw_table(&self) -> Read<&'a DeTable<'a>> {
+        match self.value {
+            DeValue::Table(table) => Ok(table),
+            _ => Err(self.must_be("a table")),
+        }
+    }
+
     /// A table whose keys are the writer's own.
-    pub(super) fn open_table(&self) -> Read<Table<'a>> {
+    pub(crate) fn open_table(&self) -> Read<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Ok(Table { source: self.source, table }),
             _ => Err(self.must_be("a table")),

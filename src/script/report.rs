@@ -19,16 +19,33 @@ pub enum Judgement {
     Violation,
     /// Nothing wrong happened, but nothing right either, for longer than allowed.
     Stalled,
+    /// A property was broken, as a scenario announced.
+    Expected,
+    /// Something that a scenario expects was not so.
+    Failed,
 }
 
 impl Judgement {
     /// The verdict on a run with these failures.
-    pub(super) fn of(failures: &[Failure]) -> Judgement {
-        match failures {
-            [] => Judgement::Ok,
-            all if all.iter().all(|failure| failure.stall) => Judgement::Stalled,
-            _ => Judgement::Violation,
-        }
+    pub(super) fn of<'a>(failures: impl IntoIterator<Item = &'a Failure>) -> Judgement {
+        let verdict = |failure: &Failure| match failure.stall {
+            true => Judgement::Stalled,
+            false => Judgement::Violation,
+        };
+        Judgement::worst(failures.into_iter().map(verdict))
+    }
+
+    /// The worst of several: a violation that nobody announced outweighs an expectation that was
+    /// not met, and that a stall.
+    pub fn worst(all: impl IntoIterator<Item = Judgement>) -> Judgement {
+        let rank = |judgement: &Judgement| match judgement {
+            Judgement::Ok => 0,
+            Judgement::Expected => 1,
+            Judgement::Stalled => 2,
+            Judgement::Failed => 3,
+            Judgement::Violation => 4,
+        };
+        all.into_iter().max_by_key(rank).unwrap_or(Judgement::Ok)
     }
 
     /// In a word.
@@ -37,15 +54,18 @@ impl Judgement {
             Judgement::Ok => "ok",
             Judgement::Violation => "violation",
             Judgement::Stalled => "stalled",
+            Judgement::Expected => "expected",
+            Judgement::Failed => "failed",
         }
     }
 
     /// The exit code of the program.
     pub fn exit_code(self) -> u8 {
         match self {
-            Judgement::Ok => 0,
+            Judgement::Ok | Judgement::Expected => 0,
             Judgement::Violation => 3,
             Judgement::Stalled => 4,
+            Judgement::Failed => 5,
         }
     }
 }
@@ -237,30 +257,46 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A summary without its last line, for a run that is judged by what a scenario announces.
+pub(super) struct Unjudged<'a>(&'a Summary);
+
+impl Summary {
+    pub(super) fn without_verdict(&self) -> Unjudged<'_> {
+        Unjudged(self)
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { cluster, seed, until, events, digest, .. } = self;
+        write!(f, "{}", Unjudged(self))?;
+        writeln!(f, "replay: {}", self.replay)?;
+        if !self.repeatable {
+            writeln!(f, "live: not repeatable exactly")?;
+        }
+        writeln!(f, "verdict: {}", self.verdict.name())
+    }
+}
+
+impl fmt::Display for Unjudged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { cluster, seed, until, events, digest, .. } = self.0;
         writeln!(f, "--")?;
         let seed = seed.map_or(String::new(), |seed| format!(", seed {seed}"));
         writeln!(f, "{cluster}{seed}: {events} events in {until} s, digest {digest:016x}")?;
-        for check in &self.checks {
+        for check in &self.0.checks {
             write!(f, "{:<12} {:<8} {}", check.name, check.verdict, check.about)?;
             match &check.waits_for {
                 Some(what) => writeln!(f, " Waits for {what}.")?,
                 None => writeln!(f)?,
             }
         }
-        for failure in &self.failures {
+        for failure in &self.0.failures {
             write!(f, "{failure}")?;
         }
-        if self.missed > 0 {
-            writeln!(f, "{} events missed: the checks speak for the rest", self.missed)?;
+        match self.0.missed {
+            0 => Ok(()),
+            missed => writeln!(f, "{missed} events missed: the checks speak for the rest"),
         }
-        writeln!(f, "replay: {}", self.replay)?;
-        if !self.repeatable {
-            writeln!(f, "live: not repeatable exactly")?;
-        }
-        writeln!(f, "verdict: {}", self.verdict.name())
     }
 }
 
@@ -278,7 +314,7 @@ mod tests {
 
     #[test]
     fn what_stalls_is_not_a_violation_unless_something_else_broke() {
-        assert_eq!(Judgement::of(&[]), Judgement::Ok);
+        assert_eq!(Judgement::of([]), Judgement::Ok);
         assert_eq!(Judgement::of(&[failure(true)]), Judgement::Stalled);
         assert_eq!(Judgement::of(&[failure(true), failure(false)]), Judgement::Violation);
     }

@@ -30,6 +30,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod clients;
+pub mod condition;
 pub mod decree;
 pub mod faults;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! Words for targets, turned into processes by what the board shows.
 
 use super::Board;
-use crate::base::{NodeId, TxnId};
+use crate::base::{Name, NodeId, OWN, Op, TxnId};
 use crate::command::{Command, Link, Target};
 
 impl Board {
@@ -33,12 +33,12 @@ impl Board {
             Release(l) => Release(link(l)?),
             Clock { who: w, fault } => Clock { who: who(w)?, fault: *fault },
             Disk { who: w, fault } => Disk { who: who(w)?, fault: *fault },
+            Ask { who, op } => Ask { who: *who, op: self.resolve_token(*who, op)? },
             Ring
             | Deliver(_)
             | Drop(_)
             | Twice(_)
             | Postpone { .. }
-            | Ask { .. }
             | Run { .. }
             | Stop
             | Step(_)
@@ -72,6 +72,25 @@ impl Board {
             Target::Coordinator(txn) => vec![self.coordinator(*txn)?],
         };
         Ok(Target::Nodes(nodes))
+    }
+
+    /// The same operation with the caller's last token for the word `own`.
+    fn resolve_token(&self, who: NodeId, op: &Op) -> Result<Op, String> {
+        let own = |lock: &Name| {
+            let lock_is = self.locks.get(lock);
+            let last = lock_is.and_then(|lock| lock.grants().rfind(|g| g.call.client == who));
+            last.map(|grant| grant.token)
+                .ok_or_else(|| format!("{who} was never granted lock {lock}, so it has no token"))
+        };
+        let mut op = op.clone();
+        if let Op::Renew { lock, token }
+        | Op::Release { lock, token }
+        | Op::Write { resource: lock, token, .. } = &mut op
+            && *token == OWN
+        {
+            *token = own(lock)?;
+        }
+        Ok(op)
     }
 
     fn leading(&self) -> Result<NodeId, String> {

@@ -1,0 +1,72 @@
+//! The lessons and incidents that the binary brings along, and scenarios from elsewhere.
+
+use super::scenario::{self, Scenario, Words};
+use crate::error::{Error, Source, nearest};
+use crate::plan;
+use std::path::Path;
+
+macro_rules! library {
+    ($($shelf:literal: $($name:literal)*;)*) => {
+        /// The built-in scenarios: shelf, name and text, in the order of reading.
+        pub const LIBRARY: &[(&str, &str, &str)] = &[$($((
+            $shelf,
+            $name,
+            include_str!(concat!("../../sample-clusters/", $shelf, "/", $name, ".toml")),
+        )),*),*];
+    };
+}
+
+library! {
+    "lessons":
+        "lock-fencing";
+    "incidents":
+        "lock-blind-release";
+}
+
+/// The text that `word` means: a built-in scenario, a built-in cluster, or the path of a file. A
+/// word with a slash or a dot is always a path.
+///
+/// # Errors
+/// Says that there is nothing of that name, and what was probably meant.
+pub fn source(word: &str) -> Result<Source, Error> {
+    let is_path = word.contains(['/', '\\', '.']);
+    match LIBRARY.iter().find(|(_, name, _)| *name == word) {
+        Some((shelf, name, text)) if !is_path => {
+            Ok(Source::new(format!("sample-clusters/{shelf}/{name}.toml"), *text))
+        }
+        _ => plan::source(word).map_err(|error| match closest(word) {
+            Some(near) if !is_path => {
+                Error::new(error.what()).help(format!("did you mean the scenario '{near}'?"))
+            }
+            _ => error,
+        }),
+    }
+}
+
+fn closest(word: &str) -> Option<&'static str> {
+    nearest(word, LIBRARY.iter().map(|(_, name, _)| *name))
+}
+
+/// What to call what `word` means.
+pub fn name(word: &str) -> String {
+    let stem = Path::new(word).file_stem().map_or(word.into(), |stem| stem.to_string_lossy());
+    stem.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+/// The scenario that `word` means.
+///
+/// # Errors
+/// Says what is wrong with the file, or that there is none, or that it has no steps.
+pub fn load(word: &str, words: &Words) -> Result<Scenario, Error> {
+    let source = source(word)?;
+    scenario::parse(&name(word), &source, words)
+}
+
+/// All built-in scenarios, with their shelves.
+///
+/// # Errors
+/// Never, as long as the tests pass.
+pub fn all(words: &Words) -> Result<Vec<(&'static str, Scenario)>, Error> {
+    let load = |(shelf, name, _): &(&'static str, &str, &str)| Ok((*shelf, load(name, words)?));
+    LIBRARY.iter().map(load).collect()
+}

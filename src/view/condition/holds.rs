@@ -1,0 +1,308 @@
+//! What each statement means on a board.
+
+use super::forms::{Arg, Cmp, Term, What, Which};
+use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time};
+use crate::view::Board;
+use crate::view::clients::{Done, Open};
+use crate::view::nodes::{Life, Node, Role};
+use crate::view::txns::{Phase, Txn};
+
+impl Term {
+    /// Whether it is so.
+    pub(super) fn holds(&self, board: &Board) -> bool {
+        match *self.args.as_slice() {
+            [] => whole(self.what, board),
+            [Arg::Who(who)] => process(self.what, who, board),
+            [Arg::Who(who), Arg::Who(other)] => match self.what {
+                What::Suspects => {
+                    board.node(who).is_some_and(|node| node.suspects.contains_key(&other))
+                }
+                _ => board.network.talk(who, other),
+            },
+            [Arg::Who(who), Arg::Name(ref name)] => process_and_name(self.what, who, name, board),
+            [Arg::Who(who), Arg::Word(result)] => {
+                last(board, who).is_some_and(|done| ended(result, &done.outcome))
+            }
+            [Arg::Who(who), Arg::Value(value)] => {
+                last(board, who).is_some_and(|done| says(&done.outcome) == Some(value))
+            }
+            [Arg::Who(who), Arg::Cmp(cmp), ref than] => measured(self.what, who, cmp, than, board),
+            [Arg::Word(op), Arg::Who(who)] => pending(op, who, board),
+            [Arg::Name(ref name)] => named(self.what, name, board),
+            [Arg::Name(ref name), Arg::Who(who)] => {
+                lock(board, name).and_then(|l| l.holder).is_some_and(|h| h.call.client == who)
+            }
+            [Arg::Name(ref name), ref rest @ ..] => lock_number(self.what, name, rest, board),
+            [Arg::Txn(which), ref rest @ ..] => txns(board, which).any(|txn| {
+                let n = rest.first().map_or(0, number);
+                transaction(self.what, txn, n, board)
+            }),
+            [Arg::N(slot)] => numbered(self.what, slot, board),
+            [Arg::N(slot), Arg::N(n)] => accepts(slot, board) >= n,
+            [Arg::Cmp(cmp), ref than] => counted(self.what, cmp, than, board),
+            _ => false,
+        }
+    }
+}
+
+fn number(arg: &Arg) -> u64 {
+    match arg {
+        Arg::N(n) => *n,
+        _ => 0,
+    }
+}
+
+fn leads(node: &Node) -> bool {
+    matches!(node.role, Role::Leads(_)) && node.life.is_there()
+}
+
+fn leaders(board: &Board) -> u64 {
+    board.nodes.servers().filter(|node| leads(node)).count() as u64
+}
+
+/// Statements without an argument.
+fn whole(what: What, board: &Board) -> bool {
+    match what {
+        What::SomebodyLeads => leaders(board) > 0,
+        What::NobodyLeads => leaders(board) == 0,
+        What::EverybodyFollows => board.leader().is_some_and(|(leader, ballot)| {
+            let mut up = board.nodes.servers().filter(|node| node.life.is_up());
+            board.node(leader).is_some_and(|node| node.life.is_up())
+                && up.all(|node| node.role.ballot() == ballot)
+        }),
+        What::Agree => {
+            let up = |id: NodeId| board.node(id).is_some_and(|node| node.life.is_up());
+            let mut replicas = board.log.replicas().filter(|(id, _)| up(*id));
+            let first = replicas.next().map(|(_, r)| (r.applied, r.digest));
+            replicas.all(|(_, r)| Some((r.applied, r.digest)) == first)
+        }
+        What::DecreeChosen => board.decree.chosen().is_some(),
+        What::DecreeDuel => board.decree.duel().is_some(),
+        What::RingSettled => {
+            board.ring.latest().is_some_and(|latest| board.ring.settled >= latest.epoch)
+        }
+        _ => false,
+    }
+}
+
+/// Statements on one process.
+fn process(what: What, who: NodeId, board: &Board) -> bool {
+    let node = board.node(who);
+    let is = |so: fn(&Node) -> bool| node.is_some_and(so);
+    match what {
+        What::Leads => is(leads),
+        What::Follows => is(|node| matches!(node.role, Role::Follows(_))),
+        What::Seeks => is(|node| matches!(node.role, Role::Seeks(_))),
+        What::Deposed => board.is_stale(who),
+        What::Up => is(|node| node.life == Life::Up),
+        What::Down => is(|node| node.life.is_down()),
+        What::Paused => is(|node| node.life == Life::Paused),
+        What::RingHas => board.ring.latest().is_some_and(|latest| latest.has(who)),
+        _ => false,
+    }
+}
+
+/// Statements on a process and something that has a name.
+fn process_and_name(what: What, who: NodeId, name: &Name, board: &Board) -> bool {
+    match what {
+        What::Voted => {
+            let vote = board.decree.acceptors().get(&who).and_then(|a| a.entry.as_deref());
+            vote.is_some_and(|entry| proposes(&entry.op, name))
+        }
+        What::Learned => {
+            board.decree.learners().get(&who).is_some_and(|entry| proposes(&entry.op, name))
+        }
+        What::Believes => lock(board, name).is_some_and(|lock| lock.beliefs.contains_key(&who)),
+        _ => {
+            let taken = lock(board, name).and_then(|lock| lock.writes().rfind(|w| w.accepted));
+            taken.is_some_and(|write| write.call.client == who)
+        }
+    }
+}
+
+fn proposes(op: &Op, name: &Name) -> bool {
+    matches!(op, Op::Propose { value } if value == name)
+}
+
+/// Statements that compare something of one process.
+fn measured(what: What, who: NodeId, cmp: Cmp, than: &Arg, board: &Board) -> bool {
+    match (what, than) {
+        (What::Owns, Arg::Share(percent)) => {
+            let share = board.ring.latest().map(|latest| latest.ring.share(who));
+            share.is_some_and(|share| cmp.holds(share, percents(*percent)))
+        }
+        (What::Holds, Arg::N(n)) => {
+            let keys = board.ring.keeper(who).map_or(0, |keeper| u64::from(keeper.keys));
+            cmp.holds(keys, *n)
+        }
+        (_, Arg::N(n)) => {
+            cmp.holds(board.log.replica(who).map_or(0, |replica| replica.applied), *n)
+        }
+        _ => false,
+    }
+}
+
+fn percents(percent: u8) -> Share {
+    Share::fraction(percent.into(), 100)
+}
+
+/// Statements on the decree's value or a lock.
+fn named(what: What, name: &Name, board: &Board) -> bool {
+    match what {
+        What::DecreeIs => board.decree.chosen().is_some_and(|(entry, _)| proposes(&entry.op, name)),
+        What::LockFree => lock(board, name).is_some_and(|lock| lock.holder.is_none()),
+        _ => lock(board, name).is_some_and(|lock| lock.holder.is_some()),
+    }
+}
+
+fn lock<'a>(board: &'a Board, name: &Name) -> Option<&'a crate::view::locks::Lock> {
+    board.locks.get(name)
+}
+
+/// Statements that count or compare something of a lock.
+fn lock_number(what: What, name: &Name, args: &[Arg], board: &Board) -> bool {
+    let Some(lock) = lock(board, name) else { return false };
+    match *args {
+        [Arg::Cmp(cmp), Arg::Span(span)] => {
+            let left = lock.holder.map(|holder| holder.deadline().since(board.now));
+            left.is_some_and(|left| cmp.holds(left, span))
+        }
+        [Arg::Cmp(cmp), Arg::N(n)] => cmp.holds(lock.token, n),
+        [Arg::N(n)] if what == What::LockWaiting => lock.queue.len() as u64 >= n,
+        [Arg::N(n)] => lock.beliefs.len() as u64 >= n,
+        _ => false,
+    }
+}
+
+/// The transactions that are meant.
+fn txns(board: &Board, which: Which) -> impl Iterator<Item = &Txn> {
+    let most = if which == Which::Any { usize::MAX } else { 1 };
+    let meant = move |txn: &&Txn| match which {
+        Which::Id(id) => txn.id == id,
+        Which::Number(number) => txn.id.number == number,
+        Which::Last | Which::Any => true,
+    };
+    board.txns.all().rev().filter(meant).take(most)
+}
+
+fn transaction(what: What, txn: &Txn, n: u64, board: &Board) -> bool {
+    let votes = |yes| txn.votes.values().filter(|vote| vote.yes == yes).count() as u64;
+    match what {
+        What::TxnYes => votes(true) >= n,
+        What::TxnNo => votes(false) >= n,
+        What::TxnDoubt => !txn.in_doubt(board).is_empty(),
+        What::TxnVoting => txn.phase() == Phase::Voting,
+        What::TxnPrepared => txn.phase() == Phase::Prepared,
+        What::TxnCommitting => txn.phase() == Phase::Committing,
+        What::TxnAborting => txn.phase() == Phase::Aborting,
+        What::TxnCommitted => txn.phase() == Phase::Committed,
+        What::TxnAborted => txn.phase() == Phase::Aborted,
+        _ => txn.is_over(),
+    }
+}
+
+/// Statements on a slot, or on how many ballots or votes the decree has.
+fn numbered(what: What, n: u64, board: &Board) -> bool {
+    match what {
+        What::SlotChosen if n == 0 => board.decree.chosen().is_some(),
+        What::SlotChosen => board.log.chosen(n).is_some() || (1..=board.log.commit).contains(&n),
+        What::DecreeAccepts => accepts(0, board) >= n,
+        _ => board.decree.rows().count() as u64 >= n,
+    }
+}
+
+/// How many nodes voted in a slot; in slot 0, the decree, in its best ballot.
+fn accepts(slot: Slot, board: &Board) -> u64 {
+    let votes = match slot {
+        0 => board.decree.rows().map(|row| row.accepts()).max().unwrap_or_default(),
+        _ => board.log.replicas().filter(|(_, replica)| replica.place(slot).is_some()).count(),
+    };
+    votes as u64
+}
+
+/// Statements on numbers of the whole cluster.
+fn counted(what: What, cmp: Cmp, than: &Arg, board: &Board) -> bool {
+    let (ok, refused, unknown) = board.clients.totals();
+    let number = match (what, than) {
+        (What::Time, Arg::Span(Span(micros))) => return cmp.holds(board.now, Time(*micros)),
+        (What::RingMoved, Arg::Share(percent)) => {
+            let moved = board.ring.latest().map(|latest| latest.moved);
+            return moved.is_some_and(|moved| cmp.holds(moved, percents(*percent)));
+        }
+        (What::RingEpoch, _) => board.ring.latest().map_or(0, |latest| latest.epoch),
+        (What::Commit, _) => board.log.commit,
+        (What::Leaders, _) => leaders(board),
+        (What::Ok, _) => ok,
+        (What::Refused, _) => refused,
+        (What::Unknown, _) => unknown,
+        (What::Faults, _) => board.faults.count() as u64,
+        _ => board.network.in_flight() as u64,
+    };
+    matches!(than, Arg::N(n) if cmp.holds(number, *n))
+}
+
+/// The last call of a process that is over.
+fn last(board: &Board, who: NodeId) -> Option<&Done> {
+    board.clients.get(who).and_then(|client| client.last())
+}
+
+/// The number in an outcome.
+fn says(outcome: &Outcome) -> Option<i64> {
+    match outcome {
+        Outcome::Value { value, .. } => *value,
+        Outcome::Written { value, .. } => Some(*value),
+        _ => None,
+    }
+}
+
+/// Whether a call ended so.
+fn ended(word: &str, outcome: &Outcome) -> bool {
+    let refusal = match outcome {
+        Outcome::Refused(why) => Some(why),
+        _ => None,
+    };
+    match word {
+        "ok" => !matches!(outcome, Outcome::Unknown | Outcome::Aborted { .. }) && refusal.is_none(),
+        "refused" => refusal.is_some(),
+        "unknown" => *outcome == Outcome::Unknown,
+        "granted" => matches!(outcome, Outcome::Granted { .. }),
+        "committed" => matches!(outcome, Outcome::Committed { .. }),
+        "aborted" => matches!(outcome, Outcome::Aborted { .. }),
+        "absent" => matches!(outcome, Outcome::Value { value: None, .. }),
+        "chosen" => matches!(outcome, Outcome::Chosen { .. }),
+        "stale" => matches!(refusal, Some(Refusal::StaleToken { .. })),
+        "unheld" => matches!(refusal, Some(Refusal::NotHeld)),
+        "locked" => matches!(refusal, Some(Refusal::Locked)),
+        _ => matches!(refusal, Some(Refusal::Funds)),
+    }
+}
+
+/// Whether a call of this kind waits at a process: at a node for its answer, at a client for the
+/// cluster.
+fn pending(word: &str, who: NodeId, board: &Board) -> bool {
+    let waits = |open: &Open| is_op(word, &open.op);
+    match who.is_client() {
+        true => board.clients.get(who).is_some_and(|c| c.open().any(|(_, open)| waits(open))),
+        false => board
+            .clients
+            .all()
+            .any(|(_, client)| client.open().any(|(_, open)| open.at == who && waits(open))),
+    }
+}
+
+fn is_op(word: &str, op: &Op) -> bool {
+    match word {
+        "call" => true,
+        "get" => matches!(op, Op::Get { .. }),
+        "put" => matches!(op, Op::Put { .. }),
+        "add" => matches!(op, Op::Add { .. }),
+        "write" => matches!(op, Op::Put { .. } | Op::Add { .. } | Op::Write { .. }),
+        "acquire" => matches!(op, Op::Acquire { .. }),
+        "renew" => matches!(op, Op::Renew { .. }),
+        "release" => matches!(op, Op::Release { .. }),
+        "transfer" => matches!(op, Op::Transfer(_)),
+        "propose" => matches!(op, Op::Propose { .. }),
+        "join" => matches!(op, Op::Join { .. }),
+        _ => matches!(op, Op::Leave { .. }),
+    }
+}

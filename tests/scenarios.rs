@@ -1,0 +1,322 @@
+//! Scenarios: every one that is built in comes out as it announces, twice in the same way; wrong ones
+//! are refused with their place and a remedy; what a scenario expects and does not get is said.
+
+use netsplit::cli::{self, RuntimeArg, words};
+use netsplit::error::Source;
+use netsplit::event::Watch;
+use netsplit::plan::Plan;
+use netsplit::script::library::{self, LIBRARY};
+use netsplit::script::play::{self, Outcome, Output, Playing};
+use netsplit::script::scenario::{self, Scenario};
+use netsplit::script::{Judgement, Stop};
+use std::collections::BTreeSet;
+
+fn playing(output: Output) -> Playing {
+    Playing {
+        seed: None,
+        output,
+        events: false,
+        narrate: true,
+        live: false,
+        replay: "netsplit demo x --headless".to_owned(),
+    }
+}
+
+fn play(scenario: &Scenario, output: Output) -> (Outcome, String) {
+    let mut start = |plan: &Plan, seed: u64| cli::start(plan, seed, Watch::Labels, RuntimeArg::Sim);
+    let mut out = Vec::new();
+    let played = play::play(scenario, &playing(output), &mut start, &mut out);
+    let outcome = match played {
+        Ok(outcome) => outcome,
+        Err(Stop::Refused(error)) => panic!("{}: {error}", scenario.name),
+        Err(stop) => panic!("{}: {stop:?}", scenario.name),
+    };
+    (outcome, String::from_utf8(out).expect("it writes text"))
+}
+
+fn parse(text: &str) -> Result<Scenario, String> {
+    let source = Source::new("mine.toml", text);
+    scenario::parse("mine", &source, &words()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_lesson_and_incident_comes_out_as_announced_and_always_the_same() {
+    for (_, scenario) in library::all(&words()).unwrap_or_else(|error| panic!("{error}")) {
+        let ((first, text), (second, _)) =
+            (play(&scenario, Output::Text), play(&scenario, Output::Text));
+        let good = matches!(first.verdict, Judgement::Ok | Judgement::Expected);
+        assert!(good, "{text}");
+        assert_eq!(first.digest(), second.digest(), "{} is not deterministic", scenario.name);
+    }
+}
+
+#[test]
+fn every_lesson_and_incident_teaches() {
+    for (shelf, scenario) in library::all(&words()).unwrap_or_else(|error| panic!("{error}")) {
+        let Scenario { name, title, about, topic, learn, sources, steps, acts } = &scenario;
+        let has = |what: &str, there: bool| assert!(there, "{shelf}/{name} has no {what}");
+        has("title of its own", title != name);
+        has("about", about.len() > 40);
+        has("topic", topic != "other");
+        has("learn", !learn.is_empty());
+        has("sources", !sources.is_empty());
+        has("question", steps.iter().any(|step| step.ask.is_some()));
+        has("narration in each step", steps.iter().all(|step| !step.say.is_empty()));
+        has("title in each step", steps.iter().all(|step| !step.title.is_empty()));
+        let expects = |act: usize| scenario.steps_of(act).any(|(_, step)| !step.expect.is_empty());
+        has("expectation in each act", (1..=acts.len()).all(expects));
+        has("look", steps.iter().any(|step| !step.look.is_empty()));
+        has("few steps", steps.len() <= 14);
+    }
+}
+
+#[test]
+fn every_file_on_the_shelves_is_built_in() {
+    for shelf in ["lessons", "incidents"] {
+        let files = std::fs::read_dir(format!("sample-clusters/{shelf}")).expect("there is one");
+        let files: BTreeSet<String> =
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let built_in = LIBRARY.iter().filter(|(of, ..)| *of == shelf);
+        let built_in: BTreeSet<String> =
+            built_in.map(|(_, name, _)| format!("{name}.toml")).collect();
+        assert_eq!(files, built_in);
+    }
+}
+
+/// The least that is a scenario, with other steps.
+fn small(steps: &str) -> String {
+    format!("nodes = 3\n[log]\n[lock]\n[[client]]\ndo = \"nothing\"\n{steps}")
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &str) {
+    let message = parse(text).expect_err("this must be refused");
+    let expected = expected.trim_start_matches('\n');
+    assert_eq!(message, expected, "the message is\n{message}");
+}
+
+#[test]
+fn a_word_that_was_mistyped_is_shown_and_mended() {
+    refused(
+        &small("[[step]]\nwhen = \"n2 ledas and commit >= 4\"\nsay = \"x\"\n"),
+        "
+error: this is no condition
+ --> mine.toml:7:12
+  |
+7 | when = \"n2 ledas and commit >= 4\"
+  |            ^^^^^ 'ledas' is not understood here
+  |
+  = help: did you mean 'leads'?",
+    );
+    refused(
+        &small("[[step]]\nsay = \"x\"\nexpext = \"n1 leads\"\n"),
+        "
+error: unknown key
+ --> mine.toml:8:1
+  |
+8 | expext = \"n1 leads\"
+  | ^^^^^^ not a key of [[step]]
+  |
+  = help: did you mean 'expect'?",
+    );
+    refused(
+        &small("[[step]]\ndo = [\"kil leader\"]\n"),
+        "
+error: 'kil leader' is no command
+ --> mine.toml:7:7
+  |
+7 | do = [\"kil leader\"]
+  |       ^^^^^^^^^^^^ 'kil' is not a command; did you mean 'kill'?",
+    );
+    refused(
+        &small("[[step]]\nsay = \"x\"\nexpect = [\"within 3s: lokc is violated\"]\n"),
+        "
+error: this is no expectation
+ --> mine.toml:8:23
+  |
+8 | expect = [\"within 3s: lokc is violated\"]
+  |                       ^^^^ there is no check 'lokc'
+  |
+  = help: did you mean 'lock'?",
+    );
+    refused(
+        &small("[[step]]\nshow = { pane = \"lock\" }\n"),
+        "
+error: there is no such pane
+ --> mine.toml:7:17
+  |
+7 | show = { pane = \"lock\" }
+  |                 ^^^^^^ not known
+  |
+  = help: did you mean 'locks'?",
+    );
+}
+
+#[test]
+fn what_cannot_be_played_is_refused() {
+    refused(
+        &small("[[step]]\nsay = \"x\"\ndo = \"kill n7\"\n"),
+        "
+error: there is no n7 in this cluster
+ --> mine.toml:8:12
+  |
+8 | do = \"kill n7\"
+  |            ^^ not there
+  |
+  = help: processes are n1, n2, n3, c1",
+    );
+    refused(
+        &small("[[step]]\nat = \"5s\"\nsay = \"x\"\n[[step]]\nat = \"3s\"\nsay = \"y\"\n"),
+        "
+error: this step comes before the one above it
+  --> mine.toml:10:6
+   |
+10 | at = \"3s\"
+   |      ^^^^ earlier
+   |
+   = help: put steps in the order of their times",
+    );
+    refused(
+        &small(
+            "[[step]]\nask = { question = \"Who?\", choices = [\"a\", \"b\"], answer = 3, why = \"w\" }\n",
+        ),
+        "
+error: 'answer' must be from 1 to 2
+ --> mine.toml:7:59
+  |
+7 | ask = { question = \"Who?\", choices = [\"a\", \"b\"], answer = 3, why = \"w\" }
+  |                                                           ^ out of range
+  |
+  = help: the answer is the number of a choice, from 1 to 2",
+    );
+    refused(
+        "cluster = \"bank\"\nnodes = 3\n[[step]]\nsay = \"x\"\n",
+        "
+error: the cluster is given twice
+ --> mine.toml:2:1
+  |
+1 | cluster = \"bank\"
+  |           ------ and all of it here
+2 | nodes = 3
+  | ^^^^^ a part of it here
+  |
+  = help: keep one; [act.set] changes a cluster that is named",
+    );
+    refused(
+        "cluster = \"bank\"\n[[act]]\nset = { nodes = 2 }\n[[step]]\nsay = \"x\"\nacts = [1]\n[[act]]\nset = { lock = { ttl = 1 } }\n",
+        "
+error: unknown key
+ --> mine.toml:8:1
+  |
+8 | set = { lock = { ttl = 1 } }
+  | ^^^ this does not fit the cluster",
+    );
+    refused(
+        &small("[[act]]\ntitle = \"a\"\nbreaks = \"locks\"\n[[step]]\nsay = \"x\"\n"),
+        "
+error: there is no such check
+ --> mine.toml:8:10
+  |
+8 | breaks = \"locks\"
+  |          ^^^^^^^ not known
+  |
+  = help: did you mean 'lock'?",
+    );
+    refused(
+        &small("[[step]]\ntitle = \"nothing\"\nwithin = \"3s\"\n"),
+        "
+error: this bounds nothing
+ --> mine.toml:8:1
+  |
+8 | within = \"3s\"
+  | ^^^^^^ there is no 'when' in this step
+  |
+  = help: an expectation has its own: expect = [\"within 3s: …\"]",
+    );
+}
+
+/// Plays a small scenario and returns its verdict and all that was written.
+fn verdict(text: &str) -> (&'static str, String) {
+    let scenario = parse(text).unwrap_or_else(|message| panic!("{message}"));
+    let (outcome, text) = play(&scenario, Output::Text);
+    (outcome.verdict.name(), text)
+}
+
+#[test]
+fn what_is_expected_and_not_so_fails_and_says_how_things_stand() {
+    let steps = "[[step]]\nwhen = \"everybody follows\"\nexpect = \"leaders = 2 and commit < 9\"\n";
+    let (verdict, text) = verdict(&small(steps));
+    assert_eq!(verdict, "failed");
+    assert!(text.contains("leaders = 2 and commit < 9: it is not so that 'leaders = 2'"), "{text}");
+}
+
+#[test]
+fn what_never_happens_ends_the_wait_and_fails() {
+    let steps = "[[step]]\nwhen = \"n1 is down\"\nwithin = \"2s\"\nsay = \"x\"\n\
+                 [[step]]\ndo = \"kill n1\"\n";
+    let (verdict, text) = verdict(&small(steps));
+    assert_eq!(verdict, "failed");
+    assert!(text.contains("'n1 is down': waited 2s in vain"), "{text}");
+    assert!(!text.contains("step 2"), "it does not go on: {text}");
+}
+
+#[test]
+fn what_must_be_so_throughout_is_watched_to_its_end() {
+    let steps = "[[step]]\nwhen = \"everybody follows\"\nexpect = \"throughout: n1 is up\"\n\
+                 [[step]]\nafter = \"1s\"\ndo = \"kill n1\"\n[[step]]\ndo = \"restart n1\"\n";
+    let (broken, text) = verdict(&small(steps));
+    assert_eq!(broken, "failed");
+    assert!(text.contains("step 1: 'throughout: n1 is up': at 1."), "{text}");
+    let bounded = steps.replace("throughout:", "throughout 500ms:");
+    assert_eq!(verdict(&small(&bounded)).0, "ok");
+}
+
+const LATE_WRITE: &str = "[[step]]\nwhen = \"everybody follows\"\ndo = \"c1 acquire a 1s\"\n\
+    [[step]]\nwhen = \"c1 heard granted\"\ndo = [\"c1 release a own\", \"c1 acquire a 9s\"]\n\
+    [[step]]\nwhen = \"lock a token > 2\"\ndo = \"c1 write a own 1\"\nexpect = \"within 1s: c1 heard ok\"\n\
+    [[step]]\ndo = \"c1 write a 1 2\"\nexpect = \"within 1s: not call pending on c1\"\n";
+
+#[test]
+fn a_violation_counts_as_held_only_where_it_is_announced() {
+    let act = |mutations: &str, breaks: &str| {
+        small(&format!("[[act]]\nmutations = [{mutations}]\nbreaks = [{breaks}]\n{LATE_WRITE}"))
+    };
+    let bug = "\"lock.no_fence\"";
+    assert_eq!(verdict(&act(bug, "\"lock\"")).0, "expected");
+    assert_eq!(verdict(&act(bug, "")).0, "violation");
+    assert_eq!(verdict(&act("", "")).0, "ok");
+    let (unbroken, text) = verdict(&act("", "\"FENCE-2\""));
+    assert_eq!(unbroken, "failed");
+    assert!(text.contains("'FENCE-2 is violated': nothing was broken"), "{text}");
+    let (other, text) = verdict(&act(bug, "\"paxos\""));
+    assert_eq!(other, "violation", "{text}");
+}
+
+#[test]
+fn a_command_that_makes_no_sense_fails_with_the_reason() {
+    let (verdict, text) = verdict(&small("[[step]]\ndo = \"restart n1\"\n"));
+    assert_eq!(verdict, "failed");
+    assert!(text.contains("step 1: 'restart n1': it was refused: n1 is up"), "{text}");
+}
+
+#[test]
+fn json_has_a_line_for_each_thing_and_junit_a_case_for_each_expectation() {
+    let scenario = parse(&small("[[step]]\nexpect = [\"n1 is up\", \"leaders > 3\"]\n")).unwrap();
+    let (_, json) = play(&scenario, Output::Json);
+    let kinds: Vec<String> = json
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("each line is JSON"))
+        .map(|line| line["type"].as_str().expect("each has a type").to_owned())
+        .collect();
+    assert_eq!(kinds, ["step", "expect", "expect", "summary", "act", "end"]);
+    let (_, xml) = play(&scenario, Output::Junit);
+    let expected = "\
+<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<testsuite name=\"mine\" tests=\"3\" failures=\"2\">
+  <testcase classname=\"mine\" name=\"step 1: n1 is up\"/>
+  <testcase classname=\"mine\" name=\"step 1: leaders &gt; 3\"><failure message=\"it is not so that 'leaders &gt; 3'\"/></testcase>
+  <testcase classname=\"mine\" name=\"verdict\"><failure message=\"failed: step 1: 'leaders &gt; 3': it is not so that 'leaders &gt; 3'\"/></testcase>
+</testsuite>
+";
+    assert_eq!(xml, expected);
+}
