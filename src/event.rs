@@ -49,7 +49,11 @@ impl Watch {
     pub fn wants(self, kind: &Kind) -> bool {
         let detail = matches!(
             kind,
-            Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } | Kind::Lost { .. }
+            Kind::Sent { .. }
+                | Kind::Received { .. }
+                | Kind::Fired { .. }
+                | Kind::Armed { .. }
+                | Kind::Lost { .. }
         );
         !detail || self != Watch::Facts
     }
@@ -142,6 +146,9 @@ pub enum Kind {
     Missed { count: u64 },
     /// The process died because its disk failed: nobody's fault but the machine's.
     Failed { why: Arc<str> },
+    /// A timer that people watch was set to run out so long `after` this, by the process's own
+    /// clock, or is not set any more.
+    Armed { service: ServiceId, timer: Cow<'static, str>, after: Option<Span> },
 }
 
 /// How a process is that was there before anybody looked.
@@ -350,6 +357,10 @@ impl fmt::Display for Kind {
             Kind::Lost { msg, to, why } => write!(f, "× {to} lost {msg}: {why}"),
             Kind::Held { msg, to } => write!(f, "‖ {to} held {msg}"),
             Kind::Fired { service, timer } => write!(f, "timer {service} {timer}"),
+            Kind::Armed { service, timer, after: Some(after) } => {
+                write!(f, "timer {service} {timer} in {after}")
+            }
+            Kind::Armed { service, timer, after: None } => write!(f, "timer {service} {timer} off"),
             Kind::Started { boot, records, torn: false } => {
                 write!(f, "starts, boot {boot}, {records} records")
             }

@@ -16,7 +16,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::{Mutation, Mutations, NodeId, Op, Rng, ServiceId, Time};
+use crate::base::{Mutation, Mutations, NodeId, Op, Rng, ServiceId, Span, Time};
 use crate::event::Fact;
 use crate::proto::{Config, Effect, Frame, Message, Record, Service, Ticket, Timer};
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,9 @@ pub enum Output {
     Fact(Fact),
     /// A timer ran out (for observers).
     Fired(Timer),
+    /// A timer that people watch was set to run out so long after now, by the node's own clock, or
+    /// cancelled (for observers).
+    Armed(Timer, Option<Span>),
 }
 
 /// One node.
@@ -266,8 +269,18 @@ impl Host {
                     self.tell_siblings(from, &fact, &mut effects);
                     self.say(Output::Fact(fact), &batch, out);
                 }
-                Effect::Set { timer, at } => self.set(timer, at),
-                Effect::Cancel(timer) => self.timers.retain(|(_, set)| *set != timer),
+                Effect::Set { timer, at } => {
+                    if timer.is_watched() {
+                        out.push(Output::Armed(timer, Some(at.since(self.frame.now))));
+                    }
+                    self.set(timer, at);
+                }
+                Effect::Cancel(timer) => {
+                    if timer.is_watched() {
+                        out.push(Output::Armed(timer, None));
+                    }
+                    self.timers.retain(|(_, set)| *set != timer);
+                }
                 Effect::Write(record) => batch.push(Write::Append(record)),
                 Effect::Checkpoint { service, records } => {
                     batch.push(Write::Checkpoint { service, records });

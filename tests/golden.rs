@@ -145,6 +145,8 @@ impl Network {
                 Output::Send { to, message } => self.send(id, to, message)?,
                 Output::Fact(fact) => writeln!(self.text, "{id} {fact}")?,
                 Output::Fired(timer) => writeln!(self.text, "{id} timer {}", timer.name())?,
+                // When one runs out is for the script to say.
+                Output::Armed(..) => {}
                 Output::Write { upto, batch } => {
                     let disk = &mut self.node(id)?.disk;
                     for write in batch {

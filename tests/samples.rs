@@ -1,12 +1,14 @@
 //! Cluster files: the built-in ones load and run the same every time; wrong ones are refused with
 //! their place and a remedy; no file panics.
 
-use netsplit::base::Time;
+use netsplit::base::{ServiceId, Time};
 use netsplit::cli::{self, RuntimeArg};
 use netsplit::error::Source;
-use netsplit::event::Watch;
+use netsplit::event::{Kind, Watch};
 use netsplit::plan::{self, Load, Plan, SAMPLES, file};
 use netsplit::script::{self, Format, Options, Summary};
+use netsplit::sim::World;
+use netsplit::view::Board;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 
@@ -96,6 +98,32 @@ fn every_sample_runs_the_same_every_time() {
     if let Ok(committed) = std::fs::read_to_string(path) {
         assert_eq!(digests, committed, "UPDATE_DIGESTS=1 writes them anew");
     }
+}
+
+/// What a pane shows as a bar that runs down is the moment at which the timer really runs out.
+#[test]
+fn a_timer_runs_out_when_it_was_said_to() {
+    let plan = plan::builtin("default").unwrap();
+    let mut events = Vec::new();
+    let mut world = World::new(&plan, plan.seed, Watch::Messages, &mut events);
+    world.apply(&"clock n3 drift 100000".parse().unwrap(), &mut events).unwrap();
+    while world.now() < Time(5_000_000) {
+        world.step(&mut events);
+    }
+    let mut board = Board::new();
+    let mut fired = 0;
+    for (index, event) in events.iter().enumerate() {
+        if let Kind::Fired { service: ServiceId::Log, timer } = &event.kind {
+            let node = board.node(event.node).unwrap();
+            if let Some(timer) = node.timers.get(&(ServiceId::Log, timer.clone())) {
+                // Where clocks drift, a microsecond may be lost to rounding.
+                assert!(timer.until.0.abs_diff(event.at.0) <= 1, "{event}, not at {}", timer.until);
+                fired += 1;
+            }
+        }
+        board.see(index, event);
+    }
+    assert!(fired > 0, "nobody stood for election");
 }
 
 #[test]

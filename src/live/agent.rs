@@ -404,6 +404,10 @@ impl<L: Link> Agent<L> {
                     let (service, timer) = (timer.service(), timer.name().into());
                     self.tell(self.me, Kind::Fired { service, timer });
                 }
+                Output::Armed(timer, after) => {
+                    let (service, timer) = (timer.service(), timer.name().into());
+                    self.tell(self.me, Kind::Armed { service, timer, after });
+                }
                 Output::Send { to, message } if to == self.me => self.local.push_back(message),
                 Output::Send { to, message } => self.send(to, message),
                 Output::Write { upto, batch } => {

@@ -72,6 +72,13 @@ pub trait Protocol: Sized + Clone + Debug {
     /// What to call a timer on screen.
     fn timer_name(timer: Self::Timer) -> &'static str;
 
+    /// Whether people should see a timer run down: those that make a node act on its own, such as
+    /// an election timer. Every setting of one is an event.
+    fn timer_is_watched(timer: Self::Timer) -> bool {
+        let _ = timer;
+        false
+    }
+
     /// A sibling (or the workbench) asks for an operation on behalf of `call`. Must be answered
     /// once with [`Context::reply`], unless the node crashes first.
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {

@@ -232,6 +232,10 @@ impl Protocol for Paxos {
         "retry"
     }
 
+    fn timer_is_watched(_: Timer) -> bool {
+        true
+    }
+
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
         if !matches!(op, Op::Propose { .. }) {
             return cx.reply(ticket, Outcome::Refused(Refusal::NoService));

@@ -70,6 +70,11 @@ macro_rules! services {
             pub fn name(self) -> &'static str {
                 match self { $(Timer::$id(timer) => <super::$module::$machine as Protocol>::timer_name(timer),)* }
             }
+
+            /// Whether people should see it run down.
+            pub fn is_watched(self) -> bool {
+                match self { $(Timer::$id(timer) => <super::$module::$machine as Protocol>::timer_is_watched(timer),)* }
+            }
         }
 
         impl Record {

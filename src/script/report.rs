@@ -84,7 +84,11 @@ impl Evidence {
     pub(super) fn keep(&mut self, index: usize, event: Event) {
         let passing = matches!(
             event.kind,
-            Kind::Sent { .. } | Kind::Received { .. } | Kind::Lost { .. } | Kind::Fired { .. }
+            Kind::Sent { .. }
+                | Kind::Received { .. }
+                | Kind::Lost { .. }
+                | Kind::Fired { .. }
+                | Kind::Armed { .. }
         );
         if !passing {
             if self.kept.len() == MAX_EVIDENCE {

@@ -302,6 +302,10 @@ impl World {
                     let (service, timer) = (timer.service(), timer.name().into());
                     self.tell(node, Kind::Fired { service, timer }, out);
                 }
+                Output::Armed(timer, after) => {
+                    let (service, timer) = (timer.service(), timer.name().into());
+                    self.tell(node, Kind::Armed { service, timer, after }, out);
+                }
                 Output::Send { to, message } => self.send(node, to, message, out),
                 Output::Write { upto, batch } => self.write(index, upto, batch),
             }

@@ -106,7 +106,7 @@ impl Board {
                 self.nodes.count(node, &event.kind);
                 self.network.see(event);
             }
-            Kind::Fired { .. } => {}
+            Kind::Fired { .. } | Kind::Armed { .. } => self.nodes.time(at, node, &event.kind),
             Kind::Started { .. } | Kind::Killed { .. } => self.turn(index, event),
             Kind::Paused | Kind::Resumed | Kind::Panicked { .. } | Kind::Failed { .. } => {
                 self.nodes.live(at, node, &event.kind);

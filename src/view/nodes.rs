@@ -1,8 +1,9 @@
 //! Processes: whether they run, what they are to the cluster, and what their clocks show.
 
-use crate::base::{Ballot, NodeId, Span, Time};
+use crate::base::{Ballot, NodeId, ServiceId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault};
 use crate::event::{Fact, Kind, Presence};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,6 +107,15 @@ pub struct Suspicion {
     pub since: Time,
 }
 
+/// A timer that runs down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// When it was set.
+    pub set: Time,
+    /// When it runs out, if it is not set anew before.
+    pub until: Time,
+}
+
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -133,6 +143,10 @@ pub struct Node {
     pub disk_slow: Span,
     /// Whom it suspects.
     pub suspects: BTreeMap<NodeId, Suspicion>,
+    /// Its timers that make it act on its own, by service and name.
+    pub timers: BTreeMap<(ServiceId, Cow<'static, str>), Timer>,
+    /// A bit for each service that it was seen to run.
+    services: u16,
     /// How many messages it sent.
     pub sent: u64,
     /// How many it received.
@@ -156,16 +170,44 @@ impl Node {
             clock: Clock::default(),
             disk_slow: Span::ZERO,
             suspects: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            services: 0,
             sent: 0,
             received: 0,
             lost: 0,
         }
     }
 
+    /// The services that were seen to send, receive or wait: all that it runs, before long.
+    pub fn services(&self) -> impl Iterator<Item = ServiceId> {
+        ServiceId::ALL.into_iter().filter(|service| self.services & bit(*service) > 0)
+    }
+
     /// Whether its clock is off or its disk slow.
     pub fn is_impaired(&self) -> bool {
         self.clock.is_off() || self.disk_slow != Span::ZERO
     }
+}
+
+impl Node {
+    /// From now on its clock runs at another rate, and its timers run out at other times.
+    fn set_drift(&mut self, now: Time, ppm: i32) {
+        let (before, after) = (rate(self.clock.drift), rate(ppm));
+        for timer in self.timers.values_mut() {
+            let left = u128::from(timer.until.since(now).0) * before / after;
+            timer.until = now + Span(u64::try_from(left).unwrap_or(u64::MAX));
+        }
+        self.clock.set_drift(now, ppm);
+    }
+}
+
+/// How far such a clock comes in a second, in microseconds.
+fn rate(ppm: i32) -> u128 {
+    u128::from(1_000_000u32.saturating_add_signed(ppm).max(1))
+}
+
+fn bit(service: ServiceId) -> u16 {
+    1 << service as u16
 }
 
 /// All processes, nodes before clients.
@@ -204,8 +246,7 @@ impl Nodes {
     /// The world's time at which `span` has passed on the clock of `id` from `at` on.
     pub(super) fn due(&self, id: NodeId, at: Time, span: Span) -> Time {
         let ppm = self.get(id).map_or(0, |node| node.clock.drift);
-        let rate = u128::from(1_000_000u32.saturating_add_signed(ppm).max(1));
-        let way = (u128::from(span.0) * 1_000_000).div_ceil(rate);
+        let way = (u128::from(span.0) * 1_000_000).div_ceil(rate(ppm));
         at + Span(u64::try_from(way).unwrap_or(u64::MAX))
     }
 
@@ -216,11 +257,37 @@ impl Nodes {
 
     pub(super) fn count(&mut self, id: NodeId, kind: &Kind) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        if let Kind::Sent { service, .. } | Kind::Received { service, .. } = kind {
+            node.services |= bit(*service);
+        }
         match kind {
             Kind::Sent { .. } => node.sent += 1,
             Kind::Received { .. } => node.received += 1,
             Kind::Lost { .. } => node.lost += 1,
             _ => {}
+        }
+    }
+
+    /// A timer was set, cancelled, or ran out.
+    pub(super) fn time(&mut self, at: Time, id: NodeId, kind: &Kind) {
+        let (service, timer, until) = match kind {
+            Kind::Armed { service, timer, after: Some(after) } => {
+                (*service, timer, Some(self.due(id, at, *after)))
+            }
+            Kind::Armed { service, timer, after: None } | Kind::Fired { service, timer } => {
+                (*service, timer, None)
+            }
+            _ => return,
+        };
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.services |= bit(service);
+        match until {
+            Some(until) => {
+                node.timers.insert((service, timer.clone()), Timer { set: at, until });
+            }
+            // Most timers that run out are not watched, and none of those is here.
+            None if node.timers.is_empty() => {}
+            None => drop(node.timers.remove(&(service, timer.clone()))),
         }
     }
 
@@ -235,6 +302,7 @@ impl Nodes {
                 node.unsynced_lost = *lost;
                 (node.role, node.role_since) = (Role::None, at);
                 node.suspects.clear();
+                node.timers.clear();
                 match &node.life {
                     Life::Failed(why) => Life::Failed(why.clone()),
                     _ => Life::Down,
@@ -288,7 +356,7 @@ impl Nodes {
         node.disk_slow = slow;
         node.clock.offset = offset;
         if node.clock.drift != drift {
-            node.clock.set_drift(at, drift);
+            node.set_drift(at, drift);
         }
     }
 
@@ -308,11 +376,11 @@ impl Nodes {
                     node.clock.offset = *micros;
                 }
                 Command::Clock { fault: ClockFault::Drift(ppm), .. } => {
-                    node.clock.set_drift(at, *ppm);
+                    node.set_drift(at, *ppm);
                 }
                 Command::Clock { fault: ClockFault::Ok, .. } => {
                     node.clock.offset = 0;
-                    node.clock.set_drift(at, 0);
+                    node.set_drift(at, 0);
                 }
                 Command::Disk { fault: DiskFault::Slow(by), .. } => node.disk_slow = *by,
                 Command::Disk { fault: DiskFault::Ok, .. } => node.disk_slow = Span::ZERO,

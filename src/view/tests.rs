@@ -597,3 +597,29 @@ fn words_that_stand_for_nobody_say_why() {
     assert_eq!(bench.resolve("kill one"), "refused: no node is up now");
     assert_eq!(Bench::new(2).resolve("kill minority"), "refused: a cluster of 2 has no minority");
 }
+
+#[test]
+fn a_timer_is_there_until_it_runs_out_is_cancelled_or_dies() {
+    let mut bench = Bench::new(3);
+    let set = |after| Kind::Armed { service: ServiceId::Log, timer: "election".into(), after };
+    let shown = |bench: &Bench| {
+        let timers = bench.board.node(N1).unwrap().timers.values();
+        timers.map(|timer| (timer.set.0, timer.until.0)).collect::<Vec<_>>()
+    };
+    bench.at(100).see(N1, set(Some(Span::millis(300))));
+    assert_eq!(shown(&bench), [(100_000, 400_000)]);
+    // A clock that runs half as fast again is there in two thirds of the time.
+    bench.command("clock n1 drift 500000");
+    bench.at(200).see(N1, set(Some(Span::millis(300))));
+    assert_eq!(shown(&bench), [(200_000, 400_000)]);
+    bench.at(400).see(N1, Kind::Fired { service: ServiceId::Log, timer: "election".into() });
+    assert_eq!(shown(&bench), []);
+    bench.see(N1, set(Some(Span::millis(300))));
+    bench.see(N1, set(None));
+    assert_eq!(shown(&bench), []);
+    bench.see(N1, set(Some(Span::millis(300))));
+    bench.see(N1, Kind::Killed { lost: 0 });
+    assert_eq!(shown(&bench), []);
+    let services: Vec<ServiceId> = bench.board.node(N1).unwrap().services().collect();
+    assert_eq!(services, [ServiceId::Log]);
+}

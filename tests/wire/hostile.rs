@@ -91,7 +91,7 @@ impl Net {
                 }
                 Output::Fact(fact) => assert!(!fact.to_string().is_empty()),
                 Output::Write { upto, .. } => self.feed(id, Input::Synced { upto }),
-                Output::Fired(_) => {}
+                Output::Fired(_) | Output::Armed(..) => {}
             }
         }
     }

@@ -55,13 +55,8 @@ pub(super) struct Leader {
 // -- seeking to lead -----------------------------------------------------------------------------
 impl Log {
     pub(super) fn on_election(&mut self, cx: &mut Context<'_, Self>) {
-        let silence = cx.now().since(self.heard);
-        if matches!(self.role, Role::Leader(_)) {
-            return;
-        }
-        match silence < self.patience {
-            true => cx.set(Timer::Election, self.patience - silence),
-            false => self.seek(cx),
+        if !matches!(self.role, Role::Leader(_)) {
+            self.seek(cx);
         }
     }
 
@@ -363,6 +358,7 @@ impl Log {
         if from == cx.me() {
             return;
         }
+        cx.set(Timer::Election, self.patience);
         match self.role {
             Role::Follower(known) if known == ballot => return,
             Role::Follower(_) => {}

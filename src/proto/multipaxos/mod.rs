@@ -184,6 +184,10 @@ impl Protocol for Log {
         }
     }
 
+    fn timer_is_watched(timer: Timer) -> bool {
+        timer == Timer::Election
+    }
+
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
         self.on_request(ticket, Arc::new(Entry { call, op }), cx);
     }

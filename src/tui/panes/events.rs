@@ -33,7 +33,8 @@ fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool {
     }
     let leader = leader.is_none_or(|leader| leader == event.node);
     match &event.kind {
-        Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => false,
+        Kind::Sent { .. } | Kind::Received { .. } => false,
+        Kind::Fired { .. } | Kind::Armed { .. } => false,
         Kind::Lost { .. } | Kind::Held { .. } => false,
         Kind::Fact(fact) => match fact {
             Acceptor { .. } | Promises { .. } | Accepts { .. } => false,
@@ -117,7 +118,8 @@ fn mark(scene: &Scene<'_>, index: usize, event: &Event) -> (&'static str, Role) 
         Kind::Fact(Fact::Guards { accepted: false, .. } | Fact::Votes { yes: false, .. }) => {
             (" ", Role::Bad)
         }
-        Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => (" ", Role::Muted),
+        Kind::Sent { .. } | Kind::Received { .. } => (" ", Role::Muted),
+        Kind::Fired { .. } | Kind::Armed { .. } => (" ", Role::Muted),
         _ => (" ", Role::Text),
     }
 }

@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
                 }
                 Output::Send { message, .. } => drop(message.to_string()),
                 Output::Fact(fact) => drop(fact.to_string()),
-                Output::Fired(_) => {}
+                Output::Fired(_) | Output::Armed(..) => {}
             }
         }
         now = host.deadline().min(now + Span::secs(1));
