@@ -272,7 +272,7 @@ Commands, for -c and for the ':' prompt:
     }
     text.push_str(
         "
-  The last four steer time; they are for the prompt only, and for the simulator.
+  The last six steer time; they are for the prompt only, and for the simulator.
 
   WHO   n1 · n1,n2 · c1 · leader · minority · majority · one · holder LOCK · coordinator TXN
   LINK  all · WHO · n1 ~ n2 (both ways) · n1 -> n2 (one way)

@@ -23,6 +23,14 @@ pub enum Update {
     /// A new branch begins: of the events so far, the first `keep` belong to it, and its clock
     /// shows `now`.
     Forked { keep: u64, now: Time },
+    /// A new branch begins that has nothing in common with the others: its cluster has its chance
+    /// from this seed.
+    Begun { seed: u64 },
+    /// What comes next belongs to the branch with this number, counted in the order of `Forked` and
+    /// `Begun` from 1; 0 is the first one. Its clock shows `now`.
+    Switched { branch: u32, now: Time },
+    /// The command that came last as an event was this step of a simulated run.
+    Obeyed { step: u64 },
     /// A command was not carried out, or not by everybody whom it concerns.
     Refused { command: Command, why: String },
     /// The connection to a live process came or went. Processes elsewhere are not connected before

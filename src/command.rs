@@ -152,13 +152,17 @@ pub enum Command {
 
     /// Keep this message under way for this much longer; a held one arrives after that.
     Postpone { msg: MsgId, by: Span },
+    /// Go on along the branch with this number.
+    Branch(u32),
+    /// Begin a branch that starts anew, with its chance from this seed.
+    Seed(u64),
 }
 
 impl Command {
     /// Whether it steers time rather than the cluster. Such commands are no part of a run's story.
     pub fn steers_time(&self) -> bool {
-        use Command::{Fork, Run, Step, Stop};
-        matches!(self, Run { .. } | Stop | Step(_) | Fork { .. })
+        use Command::{Branch, Fork, Run, Seed, Step, Stop};
+        matches!(self, Run { .. } | Stop | Step(_) | Fork { .. } | Branch(_) | Seed(_))
     }
 
     /// Whether it breaks something: what a bound on progress must wait for the end of.
@@ -190,7 +194,7 @@ impl Command {
             | Drop(_)
             | Twice(_)
             | Postpone { .. } => true,
-            Run { .. } | Stop | Step(_) | Fork { .. } => false,
+            Run { .. } | Stop | Step(_) | Fork { .. } | Branch(_) | Seed(_) => false,
         }
     }
 
@@ -243,6 +247,8 @@ pub const FORMS: &[(&str, &str)] = &[
     ("stop", "stop time"),
     ("step [N]", "take single steps"),
     ("fork EVENT", "begin a branch after an event"),
+    ("branch N", "go on along a branch; 0 is main"),
+    ("seed N", "begin a branch that starts anew with another seed"),
 ];
 
 fn join<T: fmt::Display>(items: &[T], separator: &str) -> String {
@@ -359,6 +365,8 @@ impl fmt::Display for Command {
             Stop => f.write_str("stop"),
             Step(n) => write!(f, "step {n}"),
             Fork { event } => write!(f, "fork {event}"),
+            Branch(id) => write!(f, "branch {id}"),
+            Seed(seed) => write!(f, "seed {seed}"),
         }
     }
 }
@@ -472,10 +480,14 @@ fn run(text: &str) -> Result<Command, ParseError> {
 fn count(text: &str) -> Result<u64, ParseError> {
     match text.trim() {
         "" => Ok(1),
-        word => match word.parse() {
-            Ok(n) => Ok(n),
-            Err(_) => parse_error(format!("'{word}' is not a number")),
-        },
+        word => number(word),
+    }
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, ParseError> {
+    match text.trim().parse() {
+        Ok(n) => Ok(n),
+        Err(_) => parse_error(format!("'{}' is not a number", text.trim())),
     }
 }
 
@@ -513,6 +525,8 @@ impl FromStr for Command {
             "stop" if rest.is_empty() => Command::Stop,
             "step" => Command::Step(count(rest)?),
             "fork" => Command::Fork { event: count(rest)? },
+            "branch" => Command::Branch(number(rest)?),
+            "seed" => Command::Seed(number(rest)?),
             _ => match verb.parse::<NodeId>() {
                 Ok(who) => Command::Ask { who, op: rest.parse()? },
                 Err(_) => return parse_error(unknown(verb)),
@@ -658,6 +672,8 @@ mod tests {
             Just(Command::Stop),
             any::<u64>().prop_map(Command::Step),
             any::<u64>().prop_map(|event| Command::Fork { event }),
+            any::<u32>().prop_map(Command::Branch),
+            any::<u64>().prop_map(Command::Seed),
         ];
         let ask = (node(), op()).prop_map(|(who, op)| Command::Ask { who, op });
         prop_oneof![nodes, network, machine, time, ask]

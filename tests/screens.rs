@@ -26,7 +26,6 @@ use std::sync::Arc;
 /// A run, what is found in it, and what is selected.
 struct Stage {
     timeline: Timeline,
-    checks: Checks,
     links: Links,
     select: Select,
     mode: Mode,
@@ -94,15 +93,10 @@ fn said(millis: u64, node: NodeId, fact: Fact) -> Event {
 }
 
 fn of_events(events: Vec<Event>) -> Stage {
-    let mut checks = rules();
-    for event in &events {
-        checks.see(event);
-    }
-    let mut timeline = Timeline::new(1_000_000);
+    let mut timeline = Timeline::new(1_000_000).checked(rules());
     timeline.extend(events);
     Stage {
         timeline,
-        checks,
         links: Links::default(),
         select: Select::new(n(1), n(2)),
         mode: Mode::default(),
@@ -112,7 +106,7 @@ fn of_events(events: Vec<Event>) -> Stage {
 }
 
 /// A check of our own, so that these pages do not depend on what is checked elsewhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
     name: &'static str,
     about: &'static str,
@@ -190,7 +184,7 @@ fn scene<'a>(stage: &'a Stage, look: &'a Look) -> Scene<'a> {
     Scene {
         board: stage.timeline.board(),
         timeline: &stage.timeline,
-        checks: &stage.checks,
+        checks: stage.timeline.checks(),
         look,
         live: false,
         links: &stage.links,
@@ -402,7 +396,8 @@ fn checks_that_are_broken_come_first_and_say_why() {
     // Before it happened, that is said.
     stage.timeline.seek(100);
     let page = screen(PaneKind::Checks, &stage, (60, 24), GlyphsArg::Unicode);
-    assert!(page.contains("+9.001") && page.contains("later than the moment shown"), "{page}");
+    assert!(page.starts_with("Checks: 7✓ 1? 0✗"), "{page}");
+    assert!(page.contains("later, at 9.001: PAX-1") && page.contains("(v goes there)"), "{page}");
 }
 
 fn every_kind() -> impl Strategy<Value = PaneKind> {

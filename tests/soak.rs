@@ -279,7 +279,7 @@ impl Soak {
                 self.linked.insert(process, state == LinkState::Up);
             }
             Update::Refused { .. } => self.refused += 1,
-            Update::Reached { .. } | Update::Forked { .. } | Update::Missed { .. } => {}
+            _ => {}
         }
     }
 

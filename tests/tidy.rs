@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("proto", &["base", "event"]),
     ("net", &["base", "command", "event"]),
     ("check", &["base", "command", "event"]),
-    ("view", &["base", "error", "command", "event"]),
+    ("view", &["base", "error", "command", "event", "check"]),
     ("cluster", &["base", "command", "event"]),
     ("host", &["base", "event", "proto"]),
     ("plan", &["base", "error", "check", "proto", "host"]),

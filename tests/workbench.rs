@@ -1,6 +1,9 @@
 //! What keys do to the cluster and to time, with the whole workbench but the terminal.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "workbench/time.rs"]
+mod time;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use netsplit::base::{NodeId, Span, Time};
 use netsplit::event::Watch;
@@ -380,7 +383,7 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters = "?123456789zhjklgG .,><xpiPHuUvVM:abcd".chars().map(KeyCode::Char);
+    let letters = "?123456789zhjklgG .,><xpiPHuUvVM:abcd()=m'[]BRr".chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)
 }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 const REMEMBERED: usize = 4_096;
 
 /// What is known of one transaction. Numbers are indices of events.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Txn {
     participants: Option<(Arc<[NodeId]>, usize)>,
     /// Where it was seen to begin.
@@ -53,7 +53,7 @@ struct Vote {
 }
 
 /// The check.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Atomic {
     txns: BTreeMap<TxnId, Txn>,
     over: VecDeque<TxnId>,

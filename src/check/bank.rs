@@ -33,7 +33,7 @@ const LAST: usize = 16;
 const ACCOUNT: &str = "acct/";
 
 /// What one transaction did, key by key, with the event that said so.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Txn {
     changes: BTreeMap<Name, (i64, i64, usize)>,
     /// Where it was seen to begin.
@@ -42,7 +42,7 @@ struct Txn {
 }
 
 /// What is known of an account that ever changed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Account {
     balance: i64,
     /// The event that said so.
@@ -51,7 +51,7 @@ struct Account {
 }
 
 /// The check.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bank {
     opening: i64,
     accounts: BTreeMap<Name, Account>,

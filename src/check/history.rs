@@ -61,7 +61,7 @@ struct Key {
 }
 
 /// The check.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct History {
     keys: BTreeMap<Name, Key>,
     calls: BTreeMap<CallId, Call>,

@@ -70,7 +70,7 @@ struct Ghost {
 }
 
 /// The check.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Lock {
     ghosts: BTreeMap<Name, Ghost>,
     /// Who is just telling how locks stand.

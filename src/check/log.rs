@@ -33,7 +33,7 @@ struct Applied {
 }
 
 /// The check.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Log {
     slots: BTreeMap<Slot, Applied>,
     /// Up to where each node has applied, if that is known.

@@ -4,6 +4,9 @@
 //! broken: which rule, in which event, and which earlier events it contradicts. Checks never look
 //! into a node, so the same ones guard a million simulated steps and a cluster somewhere else.
 //!
+//! A check is a value: a timeline keeps copies of all checks along a run, so that a branch begins
+//! with what they knew there, and a look back shows how they stood.
+//!
 //! What a check must remember (who voted for what, which write was acknowledged) is *ghost state*:
 //! it lives here and never in a protocol. It is bounded where a run may last for hours.
 //!
@@ -45,8 +48,26 @@ use crate::event::Kind;
 use std::fmt;
 pub use witness::Witness;
 
+/// A check whose copies can be kept without knowing which it is.
+pub trait Copies {
+    /// A copy.
+    fn copy(&self) -> Box<dyn Check>;
+}
+
+impl<T: Check + Clone + 'static> Copies for T {
+    fn copy(&self) -> Box<dyn Check> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Check> {
+    fn clone(&self) -> Box<dyn Check> {
+        (**self).copy()
+    }
+}
+
 /// One property family.
-pub trait Check: fmt::Debug + Send {
+pub trait Check: Copies + fmt::Debug + Send + Sync {
     /// Its name: one word.
     fn name(&self) -> &'static str;
 
@@ -149,7 +170,7 @@ impl Expect {
 }
 
 /// One check, and what it has found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Watched {
     check: Box<dyn Check>,
     first: Option<Violation>,
@@ -157,7 +178,7 @@ struct Watched {
 }
 
 /// A set of checks that see the same events.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checks {
     all: Vec<Watched>,
     witness: Witness,
@@ -300,7 +321,7 @@ mod tests {
     use crate::event::Kind;
 
     /// Nobody may freeze; the end must come.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct NoPause;
 
     impl Check for NoPause {

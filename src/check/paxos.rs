@@ -84,7 +84,7 @@ struct Use {
 }
 
 /// One instance: the decree, or the log.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Instance {
     acceptors: Vec<Acceptor>,
     ballots: BTreeMap<Ballot, Use>,
@@ -95,7 +95,7 @@ struct Instance {
 }
 
 /// The check.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Paxos {
     nodes: Vec<NodeId>,
     quorum: usize,

@@ -32,7 +32,7 @@ struct Faults {
 }
 
 /// A client that owes a success.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Debt {
     since: Time,
     /// It was reported, and had no success since.
@@ -40,7 +40,7 @@ struct Debt {
 }
 
 /// The check.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// All processes, in order.
     all: Vec<NodeId>,

@@ -30,7 +30,7 @@ const REMEMBERED: u64 = 16;
 type Since<T> = (T, usize);
 
 /// The check.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rings {
     views: BTreeMap<u64, Since<Ring>>,
     /// The epochs that were told to a newcomer, and not seen to begin.

@@ -216,7 +216,7 @@ impl Hub {
                 self.halting = true;
                 self.halt().await;
             }
-            Command::Step(_) | Command::Fork { .. } => {
+            Command::Step(_) | Command::Fork { .. } | Command::Branch(_) | Command::Seed(_) => {
                 let why = "the cluster is live: its time cannot be stopped or turned back";
                 self.refuse(command, why).await;
             }

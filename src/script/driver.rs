@@ -113,7 +113,11 @@ impl<'a> Driver<'a> {
                     self.now = now;
                     return Ok(refusal);
                 }
-                Update::Reached { .. } | Update::Forked { .. } => {}
+                Update::Reached { .. }
+                | Update::Forked { .. }
+                | Update::Begun { .. }
+                | Update::Switched { .. }
+                | Update::Obeyed { .. } => {}
                 Update::Refused { command, why } => refusal = Some((command, why)),
                 Update::Link { .. } => {}
                 Update::Missed { count } => self.missed += count,

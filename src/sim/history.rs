@@ -68,12 +68,12 @@ impl History {
         self.world.wait(time);
     }
 
-    /// Carries out a command now, or says why not.
-    pub fn apply(&mut self, command: &Command, out: &mut Vec<Event>) -> Result<(), String> {
+    /// Carries out a command now, and returns which step of the run that was; or says why not.
+    pub fn apply(&mut self, command: &Command, out: &mut Vec<Event>) -> Result<u64, String> {
         let (step, at) = (self.world.steps(), self.world.now());
         self.world.apply(command, out)?;
         self.journal.push(Entry { step, at, command: command.clone() });
-        Ok(())
+        Ok(step)
     }
 
     /// A branch that begins where this one had `events` events: after the step that made the last
@@ -98,6 +98,9 @@ impl History {
                 _ => drop(world.step(&mut out)),
             }
         }
+        if let Some(ahead) = journal.get(next).and_then(|entry| up_to(&world, entry)) {
+            world = ahead;
+        }
         journal.truncate(next);
         History { world, frames, spacing: self.spacing, journal }
     }
@@ -113,6 +116,20 @@ impl History {
         }
         self.frames.push(Arc::new(self.world.clone()));
     }
+}
+
+/// The world right before a command, if nothing is to be seen until then: who takes the command
+/// back finds everything, and the time, as it was.
+fn up_to(world: &World, entry: &Entry) -> Option<World> {
+    let (mut world, mut out) = (world.clone(), Vec::new());
+    while world.steps() < entry.step {
+        world.step(&mut out);
+        if !out.is_empty() {
+            return None;
+        }
+    }
+    world.wait(entry.at);
+    Some(world)
 }
 
 #[cfg(test)]
@@ -137,7 +154,7 @@ mod tests {
                 history.step(out);
             }
             let applied = history.apply(&command(text), out);
-            assert_eq!(applied, Ok(()), "{text}");
+            assert!(applied.is_ok(), "{text}: {applied:?}");
         }
         history.apply(&command("restart n4"), out).expect("n4 is down");
         for _ in 0..3_000 {

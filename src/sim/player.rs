@@ -1,6 +1,6 @@
 //! The simulator behind the seam: commands in, updates out.
 //!
-//! A player holds the branches of a run and goes on along the last one. It works in slices, so that
+//! A player holds the branches of a run and goes on along one of them. It works in slices, so that
 //! a command is never kept waiting, and it sends events in batches through a bounded channel, so
 //! that it never runs away from a slow reader. It reads no clock: whoever wants a cluster to keep
 //! pace with a person sends `run until` a little at a time.
@@ -11,15 +11,26 @@ use crate::cluster::{Cluster, Update};
 use crate::command::Command;
 use crate::event::{Event, Watch};
 use crate::plan::Plan;
+use std::collections::BTreeMap;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TryRecvError};
 
 /// How many steps are taken between two looks at the commands.
 const SLICE: u32 = 256;
+/// How many branches are kept at the most, the one that goes on included.
+const MAX_BRANCHES: usize = 32;
 
 /// A run that is steered by commands.
 #[derive(Debug)]
 pub struct Player {
+    plan: Plan,
+    watch: Watch,
+    /// The branch that goes on, and its number.
     history: History,
+    current: u32,
+    /// All others, by their numbers.
+    others: BTreeMap<u32, History>,
+    /// How many branches were begun.
+    forks: u32,
     goal: Option<Time>,
     events: Vec<Event>,
 }
@@ -29,7 +40,8 @@ impl Player {
     pub fn new(plan: &Plan, seed: u64, watch: Watch) -> Player {
         let mut events = Vec::new();
         let history = History::new(plan, seed, watch, &mut events);
-        Player { history, goal: None, events }
+        let (others, plan) = (BTreeMap::new(), plan.clone());
+        Player { plan, watch, history, current: 0, others, forks: 0, goal: None, events }
     }
 
     /// The current branch.
@@ -50,16 +62,57 @@ impl Player {
             }
             Command::Fork { event } => {
                 self.flush(send);
-                self.history = self.history.fork(event);
-                let world = self.history.world();
-                send(Update::Forked { keep: world.events(), now: world.now() });
+                let branch = self.history.fork(event);
+                let (keep, now) = (branch.world().events(), branch.world().now());
+                self.begin(branch);
+                send(Update::Forked { keep, now });
                 self.halt(send);
             }
+            Command::Seed(seed) => {
+                self.flush(send);
+                let branch = History::new(&self.plan, seed, self.watch, &mut self.events);
+                self.begin(branch);
+                send(Update::Begun { seed });
+                self.halt(send);
+            }
+            Command::Branch(id) => self.switch(id, send),
             _ => match self.history.apply(&command, &mut self.events) {
-                Ok(()) => self.flush(send),
+                Ok(step) => {
+                    self.flush(send);
+                    send(Update::Obeyed { step });
+                }
                 Err(why) => send(Update::Refused { command, why }),
             },
         }
+    }
+
+    /// Goes on along a new branch.
+    fn begin(&mut self, branch: History) {
+        if self.others.len() + 1 >= MAX_BRANCHES {
+            // The oldest that is neither the first one nor the one that goes on.
+            let oldest = self.others.keys().find(|id| **id != 0).copied();
+            self.others.remove(&oldest.unwrap_or_default());
+        }
+        let left = std::mem::replace(&mut self.history, branch);
+        self.others.insert(self.current, left);
+        self.forks += 1;
+        self.current = self.forks;
+    }
+
+    /// Goes on along a branch that was left.
+    fn switch(&mut self, id: u32, send: &mut impl FnMut(Update)) {
+        if id != self.current {
+            let Some(branch) = self.others.remove(&id) else {
+                let why = format!("there is no branch {id}, or it is no longer kept");
+                return send(Update::Refused { command: Command::Branch(id), why });
+            };
+            self.flush(send);
+            let left = std::mem::replace(&mut self.history, branch);
+            self.others.insert(self.current, left);
+            self.current = id;
+        }
+        send(Update::Switched { branch: id, now: self.history.world().now() });
+        self.halt(send);
     }
 
     /// Whether it has anything to do.

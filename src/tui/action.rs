@@ -63,6 +63,24 @@ pub enum Action {
     SecondBack,
     /// One second forward.
     SecondForward,
+    /// Slower.
+    Slower,
+    /// Faster.
+    Faster,
+    /// As fast as real time.
+    RealTime,
+    /// Set a mark here.
+    Mark,
+    /// Show all marks.
+    Marks,
+    /// Go to the next mark or fault.
+    NextMark,
+    /// Go to the mark or fault before.
+    PreviousMark,
+    /// Show all branches.
+    Branches,
+    /// Begin again.
+    StartAgain,
     /// Go to the next broken property.
     NextViolation,
     /// Go to the broken property before.
@@ -190,6 +208,11 @@ const SELECT: &str = "Move the selection.";
 const PANE: &str = "Go to the pane with this number.";
 const EVENT: &str = "One event back, forward.";
 const SECOND: &str = "One second back, forward.";
+const SPEED: &str = "Slower, faster, as fast as real time.";
+const MARK: &str = "The mark or fault before, the next one.";
+const MARKS: &str = "Set a mark here; list the marks and go to one.";
+const VIOLATION: &str = "The next broken property, the one before.";
+const UNDO: &str = "Undo the last command; do it again.";
 
 const fn pane(number: u8, name: &'static str, keys: &'static [&'static str]) -> Row {
     Row::new(Group::Panes, Action::Pane(number), name, keys, PANE).hint(2, "pane")
@@ -263,25 +286,29 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Time, A::StepForward, "step-forward", &["."], EVENT).hint(5, "step").repeats(),
         Row::new(G::Time, A::SecondBack, "second-back", &["<"], SECOND).repeats(),
         Row::new(G::Time, A::SecondForward, "second-forward", &[">"], SECOND).repeats(),
-        Row::new(
-            G::Time,
-            A::NextViolation,
-            "next-violation",
-            &["v"],
-            "Go to the next broken property.",
-        )
-        .hint(10, "violation"),
-        Row::new(
-            G::Time,
-            A::PreviousViolation,
-            "previous-violation",
-            &["V"],
-            "Go to the broken property before.",
-        ),
-        Row::new(G::Time, A::Undo, "undo", &["u"], "Go back to before the last command.")
-            .hint(8, "undo")
+        Row::new(G::Time, A::Slower, "slower", &["("], SPEED).live(Live::Refused),
+        Row::new(G::Time, A::Faster, "faster", &[")"], SPEED).live(Live::Refused),
+        Row::new(G::Time, A::RealTime, "real-time", &["="], SPEED).live(Live::Refused),
+        Row::new(G::Time, A::PreviousMark, "previous-mark", &["["], MARK).hint(12, "mark"),
+        Row::new(G::Time, A::NextMark, "next-mark", &["]"], MARK).hint(12, "mark"),
+        Row::new(G::Time, A::Mark, "mark", &["m"], MARKS),
+        Row::new(G::Time, A::Marks, "marks", &["'"], MARKS),
+        Row::new(G::Time, A::Branches, "branches", &["B"], "List the branches and go to one.")
+            .hint(13, "branches")
             .live(Live::Refused),
-        Row::new(G::Time, A::Redo, "redo", &["U"], "Do again what was undone.").live(Live::Refused),
+        Row::new(
+            G::Time,
+            A::StartAgain,
+            "start-again",
+            &["R"],
+            "Begin again, with the same chance or another.",
+        )
+        .live(Live::Refused),
+        Row::new(G::Time, A::NextViolation, "next-violation", &["v"], VIOLATION)
+            .hint(10, "violation"),
+        Row::new(G::Time, A::PreviousViolation, "previous-violation", &["V"], VIOLATION),
+        Row::new(G::Time, A::Undo, "undo", &["u"], UNDO).hint(8, "undo").live(Live::Refused),
+        Row::new(G::Time, A::Redo, "redo", &["U"], UNDO).live(Live::Refused),
         Row::new(
             G::Panes,
             A::Mouse,

@@ -17,12 +17,13 @@
 //! happens meanwhile is recorded. What only a simulator can do is refused, and so is a command
 //! given in the past: it would hit a cluster that looks different now.
 //!
-//! `orders` has what keys and lines do to the cluster, `pointer` what the mouse does, `picture`
-//! what is drawn.
+//! `orders` has what keys and lines do to the cluster, `time` what they do to time, `pointer` what
+//! the mouse does, `picture` what is drawn.
 
 mod orders;
 mod picture;
 mod pointer;
+mod time;
 
 use super::action::Action;
 use super::keys::Keymap;
@@ -31,16 +32,15 @@ use super::menu::Menu;
 use super::mode::Modes;
 use super::overlay::{Answer, Overlay, Paint, Question, Wish};
 use super::panes::{self, Scene, thousands};
-use super::prompt::Prompt;
+use super::prompt::{Ask, Prompt};
 use super::select::{Move, Select};
-use super::source::{Links, NO_STEP, NO_WAY_BACK, Source};
+use super::source::{Links, NO_WAY_BACK, Source};
 use super::spots::Spots;
 use super::theme::Look;
-use crate::base::{NodeId, Span, Time};
+use crate::base::{NodeId, ParseError, Span, Time, parse_error};
 use crate::check::{Checks, Expect};
 use crate::cluster::{LinkState, Update};
 use crate::command::Command;
-use crate::event::Event;
 use crate::view::timeline::Timeline;
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -85,7 +85,6 @@ pub struct App {
     modes: Modes,
     select: Select,
     timeline: Timeline,
-    checks: Checks,
     overlay: Option<Overlay>,
     prompt: Prompt,
     /// What is where in the last picture.
@@ -107,7 +106,10 @@ pub struct App {
     schedule: VecDeque<(Time, Command)>,
     /// Commands for the cluster, oldest first.
     outbox: Vec<Command>,
-    undone: Vec<Command>,
+    /// What was undone, the latest last: commands that were given in one breath stay together.
+    undone: Vec<Vec<Command>>,
+    /// Commands on their way that belong together with the one before each.
+    joined: VecDeque<Command>,
     /// Which processes of a live cluster can be seen.
     links: Links,
     /// Whether nothing will come from the cluster any more.
@@ -124,16 +126,16 @@ impl App {
         let layout = Layout::overview();
         let first = title.processes.first().copied().unwrap_or(NodeId::BENCH);
         let second = title.processes.get(1).copied().unwrap_or(first);
+        let checks = match title.source.is_remote() {
+            true => Checks::partial(&title.expect),
+            false => Checks::all(&title.expect),
+        };
         App {
             focus: Focus::new(title.focus.unwrap_or(layout.focus)),
-            checks: match title.source.is_remote() {
-                true => Checks::partial(&title.expect),
-                false => Checks::all(&title.expect),
-            },
             select: Select::new(first, second),
             timeline: match live {
-                true => Timeline::default().steady(),
-                false => Timeline::default(),
+                true => Timeline::default().checked(checks).steady(),
+                false => Timeline::default().checked(checks),
             },
             keymap: Keymap::new(live),
             links: match title.source.is_remote() {
@@ -152,6 +154,7 @@ impl App {
             schedule: VecDeque::new(),
             outbox: if live { vec![Command::Run { until: None }] } else { Vec::new() },
             undone: Vec::new(),
+            joined: VecDeque::new(),
             over: false,
             zoom: false,
             modes: Modes::default(),
@@ -223,7 +226,7 @@ impl App {
     /// Takes in what came out of the cluster. Says whether there is something new to show.
     pub fn update(&mut self, update: Update) -> bool {
         match update {
-            Update::Events(events) => self.take_events(events),
+            Update::Events(events) => self.timeline.extend(events),
             Update::Reached { now, busy } => {
                 let before = std::mem::replace(&mut self.reached, now);
                 self.running = busy && !self.is_live();
@@ -236,8 +239,31 @@ impl App {
                     || self.outbox.len() != sent
                     || self.notice.is_some();
             }
-            Update::Forked { keep, now } => self.forked(keep, now),
-            Update::Refused { why, .. } => self.say(why),
+            Update::Forked { keep, now } => {
+                self.timeline.fork(usize::try_from(keep).unwrap_or(usize::MAX));
+                self.arrive(now);
+            }
+            Update::Begun { seed } => {
+                self.timeline.begin(seed);
+                self.arrive(Time::ZERO);
+            }
+            Update::Switched { branch, now } => {
+                self.timeline.switch(branch);
+                self.arrive(now);
+            }
+            Update::Obeyed { step } => {
+                let last = self.timeline.running().commands().last();
+                let last = last.and_then(|given| self.timeline.running().command(given));
+                let joined = last.is_some() && last == self.joined.front();
+                if joined {
+                    self.joined.pop_front();
+                }
+                self.timeline.explain(step, joined);
+            }
+            Update::Refused { command, why } => {
+                self.joined.retain(|joined| *joined != command);
+                self.say(why);
+            }
             Update::Link { process, state } => self.link(process, state),
             Update::Missed { count } => {
                 let count = thousands(count);
@@ -269,73 +295,6 @@ impl App {
         self.say(orders::OVER);
     }
 
-    fn take_events(&mut self, events: Vec<Event>) {
-        let mut found = Vec::new();
-        for event in &events {
-            if self.checks.see(event) {
-                let index = self.checks.seen() - 1;
-                let new = self.checks.violations().filter(|violation| violation.at == index);
-                found.extend(new.map(|violation| (index, violation.what.clone())));
-            }
-        }
-        self.timeline.extend(events);
-        for (index, what) in found {
-            self.timeline.note_violation(index, &what);
-        }
-    }
-
-    /// A branch begins: checks have to forget what comes after it.
-    fn forked(&mut self, keep: u64, now: Time) {
-        self.timeline.fork(usize::try_from(keep).unwrap_or(usize::MAX));
-        self.reached = now;
-        self.checks = Checks::all(&self.title.expect);
-        let events = self.timeline.events();
-        for (_, event) in events.range(0..events.len()) {
-            self.checks.see(event);
-        }
-    }
-
-    /// Lets `wall` pass on the person's clock.
-    pub fn tick(&mut self, wall: Span) {
-        if !self.playing {
-            return;
-        }
-        let passed = match self.speed {
-            Speed::Percent(percent) => Span(wall.0.saturating_mul(u64::from(percent)) / 100),
-            Speed::Full => Span::secs(3_600),
-        };
-        if !self.timeline.is_live() {
-            return self.replay(passed);
-        }
-        if self.over {
-            self.playing = false;
-        } else if !self.running {
-            self.running = true;
-            self.outbox.push(Command::Run { until: Some(self.goal(passed)) });
-        }
-    }
-
-    /// Plays what is recorded; at its end the run goes on.
-    fn replay(&mut self, passed: Span) {
-        let passed = if self.speed == Speed::Full { Span::millis(100) } else { passed };
-        self.replayed += passed;
-        let goal = self.replayed;
-        self.forward(|timeline| timeline.seek_time(goal));
-    }
-
-    /// Lets a simulated cluster's time stand still; a live one cannot.
-    fn stop(&mut self) {
-        if self.is_live() {
-            return;
-        }
-        if self.playing || self.running {
-            // The answer, which ends `running`, comes after all that has happened until then.
-            self.running = true;
-            self.outbox.push(Command::Stop);
-        }
-        self.playing = false;
-    }
-
     fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(text.into());
     }
@@ -363,15 +322,27 @@ impl App {
     }
 
     fn prompt_key(&mut self, key: &KeyEvent) {
-        if let Some(line) = self.prompt.key(key) {
-            match line.parse::<Command>() {
-                Ok(command) => self.order(&command),
-                Err(error) => {
-                    self.prompt.reopen(&line);
-                    self.say(error.to_string());
-                }
-            }
+        let Some(line) = self.prompt.key(key) else { return };
+        if let Err(error) = self.answered(&line) {
+            self.prompt.reopen(&line);
+            self.say(error.to_string());
         }
+    }
+
+    /// Does what a line is for.
+    fn answered(&mut self, line: &str) -> Result<(), ParseError> {
+        match self.prompt.asked() {
+            Ask::Command => self.order(&line.parse()?),
+            Ask::Seed => match line.parse() {
+                Ok(seed) => self.begin_with(seed),
+                Err(_) => {
+                    return parse_error("a seed is a number from 0 to 18446744073709551615");
+                }
+            },
+            Ask::BranchName(id) => self.timeline.rename(id, line),
+            Ask::MarkText(index) => self.timeline.rename_mark(index, line),
+        }
+        Ok(())
     }
 
     fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>) {
@@ -389,12 +360,18 @@ impl App {
             false => overlay.key(key, action),
         };
         let Some(answer) = answer else { return };
-        let wish = match self.overlay.take() {
-            Some(Overlay::Question(question)) => Some(question.wish),
-            _ => None,
+        let (wish, list) = match self.overlay.take() {
+            Some(Overlay::Question(question)) => (Some(question.wish), None),
+            Some(Overlay::List(list)) => (None, Some(list.of)),
+            _ => (None, None),
         };
         match (answer, wish) {
             (Answer::Order(command), _) => self.order(&command),
+            (Answer::Take(row, key), _) => {
+                if let Some(of) = list {
+                    self.take(of, row, key);
+                }
+            }
             (Answer::Yes, Some(Wish::Give(command))) => self.give(command),
             (Answer::Yes, Some(Wish::Quit)) => self.quit = true,
             (Answer::No, Some(Wish::Give(command))) => self.say(format!("not given: {command}")),
@@ -460,6 +437,23 @@ impl App {
             Action::StepBack => self.look(|timeline| timeline.step(-1)),
             Action::SecondForward => self.second_forward(),
             Action::SecondBack => self.look(|timeline| timeline.skip_back(Span::secs(1))),
+            Action::Slower => self.change_speed(Some(false)),
+            Action::Faster => self.change_speed(Some(true)),
+            Action::RealTime => self.change_speed(None),
+            Action::Mark => self.set_mark(),
+            Action::Marks => self.list_marks(),
+            Action::NextMark => self.mark(true),
+            Action::PreviousMark => self.mark(false),
+            Action::Branches | Action::StartAgain | Action::Undo | Action::Redo
+                if self.is_live() =>
+            {
+                self.say(NO_WAY_BACK);
+            }
+            Action::Branches => self.list_branches(),
+            Action::StartAgain | Action::Undo | Action::Redo if self.over => {
+                self.say(orders::OVER);
+            }
+            Action::StartAgain => self.list_starts(),
             Action::NextViolation => self.violation(true),
             Action::PreviousViolation => self.violation(false),
             Action::Break => self.break_or_restore(),
@@ -470,92 +464,9 @@ impl App {
                 self.overlay = Some(Overlay::Paint(Paint::new(servers)));
             }
             Action::Heal => self.heal(),
-            Action::Undo | Action::Redo if self.is_live() => self.say(NO_WAY_BACK),
-            Action::Undo | Action::Redo if self.over => self.say(orders::OVER),
             Action::Undo => self.undo(),
-            Action::Redo => match self.undone.pop() {
-                Some(command) => self.order_again(&command),
-                None => self.say("nothing to redo"),
-            },
+            Action::Redo => self.redo(),
             _ => {}
-        }
-    }
-
-    fn run_pause(&mut self) {
-        if self.is_live() {
-            return self.hold_or_follow();
-        }
-        if self.playing {
-            return self.stop();
-        }
-        self.playing = true;
-        self.replayed = self.timeline.board().now;
-    }
-
-    /// Holds what a live cluster shows now, or returns to now.
-    fn hold_or_follow(&mut self) {
-        match self.timeline.is_live() {
-            true => self.timeline.seek(self.timeline.events().len()),
-            false => self.timeline.live(),
-        }
-    }
-
-    /// Moves the cursor. The cluster's time stands still meanwhile.
-    fn look(&mut self, go: impl FnOnce(&mut Timeline)) {
-        self.stop();
-        go(&mut self.timeline);
-    }
-
-    fn step_forward(&mut self) {
-        self.stop();
-        match self.timeline.is_live() {
-            true if self.is_live() => self.say(NO_STEP),
-            true if self.over => self.say(orders::OVER),
-            true => self.outbox.push(Command::Step(1)),
-            false => self.forward(|timeline| timeline.step(1)),
-        }
-    }
-
-    fn second_forward(&mut self) {
-        self.stop();
-        match self.timeline.is_live() {
-            true if self.is_live() => self.say(NO_STEP),
-            true if self.over => self.say(orders::OVER),
-            true => {
-                self.running = true;
-                self.outbox.push(Command::Run { until: Some(self.goal(Span::secs(1))) });
-            }
-            false => self.forward(|timeline| timeline.skip(Span::secs(1))),
-        }
-    }
-
-    /// Moves the cursor on; at the end of the run it follows the run again.
-    fn forward(&mut self, go: impl FnOnce(&mut Timeline)) {
-        go(&mut self.timeline);
-        let branch = self.timeline.viewed_index() + 1 == self.timeline.branches().len();
-        if branch && self.timeline.position() == self.timeline.events().len() {
-            self.timeline.live();
-        }
-    }
-
-    fn violation(&mut self, forward: bool) {
-        self.stop();
-        let found = match forward {
-            true => self.timeline.next_violation(),
-            false => self.timeline.previous_violation(),
-        };
-        match self.timeline.event().map(|_| self.timeline.position() - 1) {
-            Some(index) if found => {
-                let here = self.checks.violations().find(|violation| violation.at == index);
-                if let Some(violation) = here {
-                    self.notice = Some(violation.to_string());
-                }
-            }
-            _ => self.say(if forward {
-                "no later violation; V goes back"
-            } else {
-                "no earlier violation"
-            }),
         }
     }
 
@@ -598,7 +509,7 @@ impl App {
         Scene {
             board: self.timeline.board(),
             timeline: &self.timeline,
-            checks: &self.checks,
+            checks: self.timeline.checks(),
             look: &self.look,
             live: self.is_live(),
             links: &self.links,

@@ -387,14 +387,21 @@ pub fn hints(buf: &mut Buffer, area: Rect, look: &Look, spots: &Spots, hints: &[
     put(buf, area, &cut(line, area.width.into(), look.glyphs.ellipsis));
 }
 
-/// Draws the line in which a command is typed, over the hint bar; the text scrolls sideways when it
-/// is long. Returns where the cursor is.
-pub fn prompt(buf: &mut Buffer, area: Rect, look: &Look, input: &Input) -> Position {
+/// Draws the line in which one types, over the hint bar, behind a label that says what; the text
+/// scrolls sideways when it is long. Returns where the cursor is.
+pub fn prompt(
+    buf: &mut Buffer,
+    area: Rect,
+    look: &Look,
+    label: &'static str,
+    input: &Input,
+) -> Position {
     let area = Rect { height: area.height.min(1), ..area };
     clear(buf, area);
-    let sign = Span::styled(":", look.style(Role::Accent).add_modifier(Modifier::BOLD));
+    let sign = Span::styled(label, look.style(Role::Accent).add_modifier(Modifier::BOLD));
     put(buf, area, &sign.into());
-    let room = usize::from(area.width.saturating_sub(2));
+    let label = (label.width() as u16).min(area.width);
+    let room = usize::from(area.width.saturating_sub(label + 1));
     let scroll = input.visual_scroll(room);
     let mut skipped = 0;
     let rest = input.value().chars().skip_while(|c| {
@@ -402,7 +409,7 @@ pub fn prompt(buf: &mut Buffer, area: Rect, look: &Look, input: &Input) -> Posit
         skipped <= scroll
     });
     let rest: String = rest.collect();
-    let text = Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(1), ..area };
+    let text = Rect { x: area.x + label, width: area.width - label, ..area };
     put(buf, text, &Line::raw(rest));
     let column = input.visual_cursor().saturating_sub(scroll).min(room) as u16;
     let last = area.right().saturating_sub(1);
@@ -777,7 +784,7 @@ mod tests {
                 let area = buf.area;
                 let row = Rect::new(0, height.saturating_sub(1), width, 1);
                 header(&mut buf, row, &look, &Spots::default(), &sample());
-                let at = prompt(&mut buf, row, &look, &"kill n3 and more".into());
+                let at = prompt(&mut buf, row, &look, ":", &"kill n3 and more".into());
                 assert!(at.x <= width, "{at}");
                 note(&mut buf, row, &look, Role::Bad, "no such node: n33; there are n1 to n5");
                 overlay(&mut buf, area, &look, &Spots::default(), "Help", Size::new(60, 20));
@@ -822,11 +829,11 @@ mod tests {
         let look = look(GlyphsArg::Unicode);
         let mut buf = Buffer::empty(Rect::new(0, 0, 12, 2));
         let row = Rect::new(0, 1, 12, 1);
-        let at = prompt(&mut buf, row, &look, &"heal".into());
+        let at = prompt(&mut buf, row, &look, ":", &"heal".into());
         assert_eq!((text(&buf).as_str(), at), ("\n:heal", Position::new(5, 1)));
-        let at = prompt(&mut buf, row, &look, &"partition n1,n2 | n3".into());
+        let at = prompt(&mut buf, row, &look, ":", &"partition n1,n2 | n3".into());
         assert_eq!((text(&buf).as_str(), at), ("\n:n1,n2 | n3", Position::new(11, 1)));
-        let at = prompt(&mut buf, row, &look, &"partition 日本".into());
+        let at = prompt(&mut buf, row, &look, ":", &"partition 日本".into());
         assert_eq!((text(&buf).as_str(), at), ("\n:ition 日 本", Position::new(11, 1)));
     }
 

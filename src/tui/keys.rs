@@ -387,7 +387,7 @@ mod tests {
         let help = keymap.help(Group::Time);
         let line = |keys: &str| help.iter().find(|line| line.0 == keys).map(|line| line.1);
         assert_eq!(line("Space"), Some("Hold what you see, or return to now."));
-        assert_eq!(line("u U"), Some("Only a simulated cluster can go back in time."));
+        assert_eq!(line("( ) = B R u U"), Some("Only a simulated cluster can go back in time."));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod glyph;
 pub mod help;
 pub mod keys;
 pub mod layout;
+pub mod list;
 pub mod menu;
 pub mod mode;
 pub mod overlay;

@@ -5,6 +5,7 @@
 
 use super::action::Action;
 use super::frame;
+use super::list::List;
 use super::menu::Menu;
 use super::spots::Spots;
 use super::theme::{Look, Role};
@@ -27,6 +28,8 @@ pub enum Overlay {
     Options(Menu),
     /// Whether something is really meant.
     Question(Question),
+    /// Something to choose from.
+    List(List),
 }
 
 /// What a key says to an overlay, beyond what the overlay does by itself.
@@ -34,6 +37,8 @@ pub enum Overlay {
 pub enum Answer {
     /// Give this command.
     Order(Command),
+    /// This row of the list was taken, with this letter or with `Enter`.
+    Take(usize, Option<char>),
     /// Yes, do what the question is about.
     Yes,
     /// No.
@@ -123,6 +128,7 @@ impl Overlay {
                     _ => None,
                 };
             }
+            Overlay::List(list) => return list.key(key, action),
             Overlay::Help(scroll) => *scroll = scrolled(*scroll, action),
             // Its keys change how a pane is shown, which is the app's.
             Overlay::Options(_) => {}
@@ -149,6 +155,7 @@ impl Overlay {
             Overlay::Help(_) | Overlay::Options(_) => {}
             Overlay::Paint(paint) => paint.draw(look, screen, spots, buf),
             Overlay::Question(question) => question.draw(look, screen, spots, buf),
+            Overlay::List(list) => list.draw(look, screen, spots, buf),
         }
     }
 }
@@ -156,8 +163,10 @@ impl Overlay {
 impl Overlay {
     /// The wheel turns over it.
     pub fn wheel(&mut self, to: Action) {
-        if let Overlay::Help(scroll) = self {
-            *scroll = scrolled(*scroll, Some(to));
+        match self {
+            Overlay::Help(scroll) => *scroll = scrolled(*scroll, Some(to)),
+            Overlay::List(list) => list.go(Some(to)),
+            _ => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The `:` line: any command, in its text form, with what was typed before.
+//! The line in which one types: a command in its text form, or what else is asked for.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::Input;
@@ -7,9 +7,36 @@ use tui_input::backend::crossterm::EventHandler;
 /// How many lines are remembered.
 const MEMORY: usize = 100;
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ask {
+    /// A command, with what was typed before at hand.
+    #[default]
+    Command,
+    /// The seed of a run that begins anew.
+    Seed,
+    /// A name for the branch with this number.
+    BranchName(u32),
+    /// A text for this mark of the branch that is looked at.
+    MarkText(usize),
+}
+
+impl Ask {
+    /// What stands before the line.
+    pub fn label(self) -> &'static str {
+        match self {
+            Ask::Command => ":",
+            Ask::Seed => "seed: ",
+            Ask::BranchName(_) => "name of the branch: ",
+            Ask::MarkText(_) => "text of the mark: ",
+        }
+    }
+}
+
 /// The prompt: open or not, and its memory.
 #[derive(Debug, Default)]
 pub struct Prompt {
+    ask: Ask,
     input: Option<Input>,
     lines: Vec<String>,
     /// Which remembered line is shown, counted back from the newest; 0 is what is being typed.
@@ -22,15 +49,26 @@ impl Prompt {
         self.input.is_some()
     }
 
-    /// Opens it, empty.
+    /// Opens it for a command, empty.
     pub fn open(&mut self) {
-        self.reopen("");
+        self.ask(Ask::Command, "");
     }
 
-    /// Opens it with a text to mend.
+    /// Opens it for something, with a text to change.
+    pub fn ask(&mut self, ask: Ask, text: &str) {
+        self.ask = ask;
+        self.reopen(text);
+    }
+
+    /// Opens it once more for the same, with a text to mend.
     pub fn reopen(&mut self, text: &str) {
         self.input = Some(Input::new(text.to_owned()));
         self.back = 0;
+    }
+
+    /// What is asked for.
+    pub fn asked(&self) -> Ask {
+        self.ask
     }
 
     /// The line, while it is open.
@@ -79,15 +117,20 @@ impl Prompt {
         if line.is_empty() {
             return None;
         }
-        self.lines.retain(|known| *known != line);
-        self.lines.push(line.clone());
-        if self.lines.len() > MEMORY {
-            self.lines.remove(0);
+        if self.ask == Ask::Command {
+            self.lines.retain(|known| *known != line);
+            self.lines.push(line.clone());
+            if self.lines.len() > MEMORY {
+                self.lines.remove(0);
+            }
         }
         Some(line)
     }
 
     fn remember(&mut self, back: usize) {
+        if self.ask != Ask::Command {
+            return;
+        }
         let back = back.min(self.lines.len());
         let line = match back {
             0 => "",

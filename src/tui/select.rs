@@ -1,6 +1,7 @@
 //! What is selected. There is one selection for the whole screen: a node that is selected in one
 //! pane is selected in all.
 
+use super::action::Action;
 use crate::base::{Ballot, MsgId, Name, NodeId, Slot, Time, TxnId};
 
 /// The selection. Each family of things keeps its own, so that going to another pane and back
@@ -108,6 +109,21 @@ pub enum Move {
 }
 
 impl Move {
+    /// The move that a key asks for, if it asks for one.
+    pub(super) fn of(action: Action) -> Option<Move> {
+        Some(match action {
+            Action::Left => Move::Left,
+            Action::Right => Move::Right,
+            Action::Up => Move::Up,
+            Action::Down => Move::Down,
+            Action::PageUp => Move::PageUp,
+            Action::PageDown => Move::PageDown,
+            Action::First => Move::First,
+            Action::Last => Move::Last,
+            _ => return None,
+        })
+    }
+
     /// Where `at` goes to in a list of `len` rows.
     pub fn within(self, at: usize, len: usize) -> usize {
         const PAGE: usize = 10;

@@ -36,6 +36,14 @@ impl Source {
         !matches!(self, Source::Simulated { .. })
     }
 
+    /// The seed of all its chance, if it is a simulation.
+    pub fn seed(&self) -> Option<u64> {
+        match self {
+            Source::Simulated { seed } => Some(*seed),
+            _ => None,
+        }
+    }
+
     /// Whether it belongs to more people than the one at this screen.
     pub fn is_remote(&self) -> bool {
         matches!(self, Source::Remote { .. })
@@ -70,7 +78,7 @@ impl Source {
             Command::Run { .. } => Some("a live cluster runs by itself; Space returns to now"),
             Command::Stop => Some("a live cluster cannot be stopped; Space holds what you see"),
             Command::Step(_) => Some(NO_STEP),
-            Command::Fork { .. } => Some(NO_WAY_BACK),
+            Command::Fork { .. } | Command::Branch(_) | Command::Seed(_) => Some(NO_WAY_BACK),
             _ => None,
         }
     }
@@ -78,6 +86,9 @@ impl Source {
 
 /// Why nothing that happened to a live cluster can be undone.
 pub(super) const NO_WAY_BACK: &str = "a live cluster cannot go back in time; you can look back: , and < go back, Space returns to now";
+
+/// Why a live cluster gets no faster.
+pub(super) const REAL_TIME: &str = "a live cluster's time is real time: it has no speed";
 
 /// Why a live cluster takes no steps.
 pub(super) const NO_STEP: &str =

@@ -1,8 +1,8 @@
 //! The board: what a run looks like after so many events, without a colour or a terminal.
 //!
 //! [`Board::see`] folds one event in. Everything that a pane shows follows from the events, so a
-//! board can be had for every point of the past ([`timeline`]), and it is the same for the
-//! simulator, for nodes elsewhere and for a recording.
+//! board can be had for every point of the past ([`timeline`], which keeps the checks beside it),
+//! and it is the same for the simulator, for nodes elsewhere and for a recording.
 //!
 //! ```text
 //!  Event ──> Board ─┬─ nodes     who runs, in which role, by which clock

@@ -42,7 +42,9 @@ impl Board {
             | Run { .. }
             | Stop
             | Step(_)
-            | Fork { .. } => command.clone(),
+            | Fork { .. }
+            | Branch(_)
+            | Seed(_) => command.clone(),
         })
     }
 

@@ -294,7 +294,7 @@ impl Desk {
                     }
                     Update::Missed { count } => self.missed += count,
                     Update::Refused { why, .. } => self.refused.push(why),
-                    Update::Reached { .. } | Update::Forked { .. } => {}
+                    _ => {}
                 }
             }
         };

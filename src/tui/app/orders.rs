@@ -23,10 +23,6 @@ impl App {
     /// Resolves a command and sends it, in a branch of its own if the screen shows the past.
     pub(super) fn order(&mut self, command: &Command) {
         self.undone.clear();
-        self.order_again(command);
-    }
-
-    pub(super) fn order_again(&mut self, command: &Command) {
         if let Some(why) = self.refuses(command) {
             return self.say(why);
         }
@@ -55,7 +51,7 @@ impl App {
         if let Some(why) = self.refuses(&command) {
             return self.say(why);
         }
-        self.branch_here();
+        self.be_here();
         self.say(format!("{command}"));
         self.outbox.push(command);
     }
@@ -79,21 +75,30 @@ impl App {
         })
     }
 
-    fn branch_here(&mut self) {
-        if !self.timeline.is_live() {
-            self.outbox.push(Command::Fork { event: self.timeline.position() as u64 });
-        }
-    }
-
     pub(super) fn undo(&mut self) {
-        let Some((index, command)) = self.timeline.last_command() else {
+        let Some((index, commands)) = self.timeline.last_commands() else {
             return self.say("nothing to undo");
         };
-        let command = command.clone();
-        self.stop();
-        self.say(format!("undone: {command}"));
-        self.undone.push(command);
-        self.outbox.push(Command::Fork { event: index as u64 });
+        let commands: Vec<Command> = commands.into_iter().cloned().collect();
+        self.say(format!("undone: {}", told(&commands)));
+        self.undone.push(commands);
+        self.fork_at(index);
+    }
+
+    pub(super) fn redo(&mut self) {
+        let Some(commands) = self.undone.pop() else { return self.say("nothing to redo") };
+        self.give_together(commands);
+    }
+
+    /// Gives commands that name whom they hit, in one breath: they are undone together.
+    fn give_together(&mut self, commands: Vec<Command>) {
+        if let Some(why) = commands.first().and_then(|first| self.refuses(first)) {
+            return self.say(why);
+        }
+        self.be_here();
+        self.say(told(&commands));
+        self.joined = commands.iter().skip(1).cloned().collect();
+        self.outbox.extend(commands);
     }
 
     fn target(&self) -> Target {
@@ -185,14 +190,20 @@ impl App {
         let mut cures: Vec<Command> = faults.iter().flat_map(|fault| fault.cures()).collect();
         cures.sort();
         cures.dedup();
-        let Some(first) = cures.first() else { return self.say("nothing to heal") };
-        if let Some(why) = self.refuses(first) {
-            return self.say(why);
+        if cures.is_empty() {
+            return self.say("nothing to heal");
         }
         self.undone.clear();
-        self.branch_here();
-        self.say(format!("heals {} faults", cures.len()));
-        self.outbox.append(&mut cures);
+        self.give_together(cures);
+    }
+}
+
+/// Commands in one line.
+fn told(commands: &[Command]) -> String {
+    match commands {
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
+        [] => String::new(),
     }
 }
 

@@ -9,6 +9,8 @@ use crate::tui::glyph::keep_ascii;
 use crate::tui::help::{self, Help};
 use crate::tui::overlay::Overlay;
 use crate::tui::panes;
+use crate::tui::prompt::Ask;
+use crate::tui::source::Source;
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -16,6 +18,8 @@ use ratatui::text::Line;
 
 /// How many commands are offered over the prompt at the most.
 const MOST_FORMS: usize = 8;
+/// The first words of commands that only a simulator takes.
+const STEERS: [&str; 6] = ["run", "stop", "step", "fork", "branch", "seed"];
 
 impl App {
     /// Draws the whole screen. Returns where the terminal's cursor belongs, if anywhere: in the
@@ -60,13 +64,14 @@ impl App {
             Speed::Percent(percent) if percent % 100 == 0 => format!("x{}", percent / 100),
             Speed::Percent(percent) => format!("x{}.{:02}", percent / 100, percent % 100),
         };
-        let broken = self.checks.violations().filter(|v| v.at < board.events).count();
+        let checks = self.timeline.checks();
+        let broken = checks.violations().count();
         let waits = |standing: &Standing<'_>| standing.verdict == Verdict::Waiting;
-        let waiting = self.checks.standings().filter(waits).count();
-        let all = self.checks.standings().count() - waiting;
+        let waiting = checks.standings().filter(waits).count();
+        let all = checks.standings().count() - waiting;
         let header = Header {
             cluster: &self.title.name,
-            source: &self.title.source.label(if self.look.glyphs.is_ascii() { "-" } else { "·" }),
+            source: &self.source().label(if self.look.glyphs.is_ascii() { "-" } else { "·" }),
             links: self.linked(),
             pace,
             time: &match live && self.is_live() {
@@ -81,6 +86,14 @@ impl App {
             mouse_off: self.mouse_off,
         };
         frame::header(buf, area, &self.look, &self.spots, &header);
+    }
+
+    /// What one looks at, with the seed of the branch that is looked at.
+    fn source(&self) -> Source {
+        match &self.title.source {
+            Source::Simulated { .. } => Source::Simulated { seed: self.seed() },
+            source => source.clone(),
+        }
     }
 
     /// Of how many processes elsewhere how many can be seen.
@@ -102,8 +115,11 @@ impl App {
         let mut cursor = None;
         match self.prompt.input() {
             Some(input) => {
-                cursor = Some(frame::prompt(buf, area, &self.look, input));
-                self.draw_forms(input.value(), area, buf);
+                let ask = self.prompt.asked();
+                cursor = Some(frame::prompt(buf, area, &self.look, ask.label(), input));
+                if ask == Ask::Command {
+                    self.draw_forms(input.value(), area, buf);
+                }
             }
             None => {
                 let hints = self.keymap.hints(area.width.into());
@@ -130,7 +146,7 @@ impl App {
         };
         // Forms that would be refused are not offered.
         let live = self.is_live();
-        let steers = |form: &'static str| ["run", "stop", "step", "fork"].contains(&first(form));
+        let steers = |form: &'static str| STEERS.contains(&first(form));
         let fits = |form: &'static str| fits(form) && !(live && steers(form));
         let known: Vec<_> = FORMS.iter().filter(|(form, _)| fits(form)).take(MOST_FORMS).collect();
         let height = u16::try_from(known.len()).unwrap_or(0).min(prompt.y.saturating_sub(1));

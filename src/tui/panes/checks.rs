@@ -1,7 +1,7 @@
 //! Checks: which properties hold, and the evidence against those that do not.
 //!
-//! Broken ones come first. What is shown is found in the whole recorded run, so a property may be
-//! broken later than the moment that the other panes show; that is said beside it.
+//! Broken ones come first. All is as of the moment that the other panes show; what is broken later
+//! in the recorded run is said below.
 
 use super::table::{Mark, clock, marked, padded, put, right_of, take, window};
 use super::{Item, Pane, Scene};
@@ -9,6 +9,7 @@ use crate::check::{Standing, Verdict, Violation};
 use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
+use crate::view::timeline::{Mark as Point, MarkKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -213,13 +214,23 @@ fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: 
     }
 }
 
-/// When a violation was; `+` before it if that is later than the moment shown.
+/// When a violation was.
 fn when(scene: &Scene<'_>, violation: &Violation) -> String {
-    let later = if violation.at >= scene.board.events { "+" } else { "" };
     match scene.timeline.events().get(violation.at) {
-        Some(event) => format!("{later}{}", clock(event.at)),
-        None => format!("{later}end"),
+        Some(event) => clock(event.at),
+        None => "end".to_owned(),
     }
+}
+
+/// The first violation after the moment shown, as lines.
+fn later(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+    let ahead =
+        |mark: &&Point| mark.kind == MarkKind::Violation && mark.event >= scene.board.events;
+    let Some(mark) = scene.timeline.viewed().marks().iter().find(ahead) else { return Vec::new() };
+    let text = format!("later, at {}: {} (v goes there)", clock(mark.at), mark.text);
+    let style = scene.look.style(Role::Warn);
+    let lines = frame::wrap(&text, width).into_iter();
+    lines.map(|text| marked(scene.look, Mark::None, Span::styled(text, style))).collect()
 }
 
 /// Rule, sentence and events of the shown violation; what the selected check means if there is
@@ -243,10 +254,6 @@ fn evidence(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], width: u16) -> 
         lines.push(marked(look, mark, Span::styled(head, look.style(role))));
         let text = frame::wrap(&violation.what, width);
         lines.extend(text.into_iter().map(|text| marked(look, Mark::None, text)));
-        if violation.at >= scene.board.events {
-            let text = "later than the moment shown (v goes there)";
-            lines.push(marked(look, Mark::None, Span::styled(text, look.style(Role::Warn))));
-        }
         lines.extend(events(scene, violation));
     }
     if let Some((_, standing)) = about {
@@ -254,6 +261,7 @@ fn evidence(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], width: u16) -> 
         let text = text.into_iter().map(|text| Span::styled(text, look.style(Role::Muted)));
         lines.extend(text.map(|text| marked(look, Mark::None, text)));
     }
+    lines.extend(later(scene, width));
     lines
 }
 

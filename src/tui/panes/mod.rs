@@ -22,6 +22,7 @@ mod txn;
 
 pub use list::{Item, Mark};
 pub(super) use table::thousands;
+pub(super) use timeline::mark_look;
 
 use super::frame::Title;
 use super::layout::PaneKind;
@@ -43,7 +44,7 @@ pub struct Scene<'a> {
     pub board: &'a Board,
     /// The run as recorded: events, marks, branches, the cursor.
     pub timeline: &'a Timeline,
-    /// What the checks found in the whole run.
+    /// How the checks stand at the cursor.
     pub checks: &'a Checks,
     /// Colours and glyphs.
     pub look: &'a Look,

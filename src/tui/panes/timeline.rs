@@ -6,6 +6,7 @@
 use super::{Item, Mark, Pane, Scene};
 use crate::base::Time;
 use crate::tui::frame::{self, Title};
+use crate::tui::glyph::Glyphs;
 use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::timeline::MarkKind;
@@ -65,6 +66,18 @@ fn density(scene: &Scene<'_>, width: usize) -> Track {
     track
 }
 
+/// The sign of a mark, and its colour.
+pub(in crate::tui) fn mark_look(glyphs: &Glyphs, kind: MarkKind) -> (&'static str, Role) {
+    match kind {
+        MarkKind::Leader => (glyphs.leader, Role::Leader),
+        MarkKind::Person => (glyphs.mark, Role::Accent),
+        MarkKind::Gap => (glyphs.pending, Role::Warn),
+        MarkKind::Fault => (glyphs.fault, Role::Warn),
+        MarkKind::Panic => (glyphs.down, Role::Bad),
+        MarkKind::Violation => (glyphs.violation, Role::Violation),
+    }
+}
+
 fn marks(scene: &Scene<'_>, width: usize) -> Track {
     let glyphs = scene.look.glyphs;
     let mut track = Track::new("marks", width);
@@ -72,14 +85,7 @@ fn marks(scene: &Scene<'_>, width: usize) -> Track {
     // Where several share a column, the gravest is drawn last and stays.
     marks.sort_by_key(|mark| mark.kind);
     for mark in marks {
-        let (glyph, role) = match mark.kind {
-            MarkKind::Leader => (glyphs.leader, Role::Leader),
-            MarkKind::Person => (glyphs.mark, Role::Accent),
-            MarkKind::Gap => (glyphs.pending, Role::Warn),
-            MarkKind::Fault => (glyphs.fault, Role::Warn),
-            MarkKind::Panic => (glyphs.down, Role::Bad),
-            MarkKind::Violation => (glyphs.violation, Role::Violation),
-        };
+        let (glyph, role) = mark_look(glyphs, mark.kind);
         track.set(scene.timeline.column_of(mark.at, width), glyph, role);
     }
     track
