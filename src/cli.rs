@@ -4,6 +4,7 @@
 //! output is for data, standard error for talk.
 
 mod demo;
+mod layouts;
 mod nodes;
 mod remote;
 
@@ -17,6 +18,7 @@ use crate::plan::{self, Plan, SAMPLES};
 use crate::script::{self, Format, Step, Stop, library, scenario};
 use crate::sim::player::{Player, seam};
 use crate::tui::theme::{ColorArg, Flags, GlyphsArg, ThemeArg};
+use crate::tui::{Config, Layout, Library};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use demo::DemoArgs;
@@ -82,14 +84,19 @@ enum Verb {
     Invite(InviteArgs),
     /// Run one node of a cluster as this process
     Node(NodeArgs),
-    /// Say whether cluster files and scenarios are right
+    /// Say whether cluster files, scenarios and layouts are right
     Check {
-        /// Cluster files, scenarios, or names of built-in ones
+        /// Cluster files, scenarios, layout files, or names of built-in ones
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
     /// List the built-in clusters, or print one to begin a file of your own
     Samples {
+        /// Which one to print
+        name: Option<String>,
+    },
+    /// List the layouts of the screen, or print one to begin a file of your own
+    Layouts {
         /// Which one to print
         name: Option<String>,
     },
@@ -167,17 +174,30 @@ struct Looks {
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     color: ColorArg,
     /// The same as --color never
-    #[arg(long, conflicts_with = "color")]
+    #[arg(long, conflicts_with = "color", hide_short_help = true)]
     no_color: bool,
     /// Which characters to draw with
     #[arg(long, value_enum, value_name = "WHICH")]
     glyphs: Option<GlyphsArg>,
+    /// How to arrange the panes: a layout file, or a name ('netsplit layouts' lists them)
+    #[arg(long, default_value = "overview", value_name = "FILE|NAME")]
+    layout: String,
+    /// Look at no files of your own in the configuration directory
+    #[arg(long, hide_short_help = true)]
+    no_config: bool,
 }
 
 impl Looks {
     fn flags(&self) -> Flags {
         let color = if self.no_color { ColorArg::Never } else { self.color };
         Flags { theme: self.theme, color, glyphs: self.glyphs }
+    }
+
+    /// The layout to begin with, and where others are.
+    fn layout(&self) -> Result<(Layout, Library), Stop> {
+        let config = if self.no_config { Config::default() } else { Config::find() };
+        let library = config.layouts();
+        Ok((library.load(&self.layout).map_err(Stop::Refused)?, library))
     }
 }
 
@@ -324,6 +344,8 @@ pub struct Show {
     pub speed: f64,
     /// What the command line says about looks.
     pub flags: Flags,
+    /// How the panes are arranged at first, and where other layouts are.
+    pub layout: (Layout, Library),
 }
 
 impl Cli {
@@ -353,6 +375,9 @@ impl Cli {
             Some(Verb::Demo(demo)) => demo.execute(out),
             Some(Verb::Check { files }) => demo::check(&files, out, talk).map(Outcome::Done),
             Some(Verb::Samples { name }) => samples(name.as_deref(), out),
+            Some(Verb::Layouts { name }) => {
+                layouts::layouts(&Config::find().layouts(), name.as_deref(), out)
+            }
             Some(Verb::Info) => info(out),
         }
     }
@@ -394,7 +419,8 @@ impl Run {
             self.fits_runtime()?;
             let (start, flags) = (Start::Run(seed, self.runtime), self.looks.flags());
             let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
-            let show = Show { plan, start, steps, paused, speed, flags };
+            let layout = self.looks.layout()?;
+            let show = Show { plan, start, steps, paused, speed, flags, layout };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until("--until", self.until())?;
@@ -479,6 +505,13 @@ fn argument(name: &str, text: &str, why: &str) -> Stop {
     let source = Source::new(name, text);
     let error = Error::new(format!("{name} is not understood"));
     Stop::Refused(error.at(&source, 0..text.len(), why))
+}
+
+/// What a file that is right holds, if it means to be a layout.
+fn layout_file(file: &str) -> Option<Result<String, Error>> {
+    let source = Source::read(file).ok().filter(Layout::is_meant)?;
+    let layout = Layout::parse(file, &source);
+    Some(layout.map(|layout| format!("A layout: {}", layout.about)))
 }
 
 /// `5 nodes, 3 clients; membership, paxos, log`.

@@ -6,6 +6,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 use std::fmt;
+use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,6 +23,36 @@ impl Source {
     /// A text and its name.
     pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Source {
         Source { name: name.into(), text: text.into() }
+    }
+}
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Source {
+    /// Reads a file that must be text, and not so large that it can only be the wrong one.
+    ///
+    /// # Errors
+    /// Says why it cannot be read.
+    pub fn read(path: &str) -> Result<Source, Error> {
+        let refuse = |why: &str| Error::new(format!("cannot read '{path}': {why}"));
+        let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => refuse("there is no such file"),
+            _ => refuse(&error.to_string()),
+        })?;
+        let mut bytes = Vec::new();
+        if let Err(error) = file.take(MAX_BYTES + 1).read_to_end(&mut bytes) {
+            return Err(refuse(&error.to_string()));
+        }
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(refuse("it is larger than 1 MiB")
+                .help("such files have a few lines; is this the right one?"));
+        }
+        String::from_utf8(bytes).map(|text| Source::new(path, text)).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|byte| **byte == b'\n').count();
+            refuse(&format!("line {} is not UTF-8 text", line + 1))
+        })
     }
 }
 
@@ -75,6 +106,14 @@ impl Error {
         let before = &source.text[..mark.span.start];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+    }
+
+    /// Place, reason and first remedy in one line, for where there is no room for more.
+    pub fn line(&self) -> String {
+        let place = self.source.as_ref().zip(self.place());
+        let place = place.map(|(source, (line, _))| format!("{}:{line}: ", source.name));
+        let help = self.helps.first().map(|help| format!(" ({help})"));
+        [place.unwrap_or_default(), self.what.clone(), help.unwrap_or_default()].concat()
     }
 
     /// The whole message, for standard error, without a newline at the end.
@@ -146,6 +185,7 @@ mod tests {
             .at(&source, 12..16, "not known here")
             .help("did you mean 'nodes'?");
         assert_eq!(error.place(), Some((2, 1)));
+        assert_eq!(error.line(), "x.toml:2: unknown key 'nods' (did you mean 'nodes'?)");
         let expected = "\
 error: unknown key 'nods'
  --> x.toml:2:1

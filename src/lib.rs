@@ -30,6 +30,7 @@
 //! |---|---|---|
 //! | 0 | [`base`], [`error`] | words: ids, time, chance, placement; what a user did wrong |
 //! | 1 | [`command`], [`event`] | what goes in, what comes out, one text form each |
+//! | 1 | [`read`] | values of TOML files, and what is wrong with them |
 //! | 2 | [`proto`] | protocols as pure state machines, one directory or file each |
 //! | 2 | [`net`] | what the network does to one message |
 //! | 2 | [`check`] | properties, read from events |
@@ -96,6 +97,7 @@ pub mod live;
 pub mod net;
 pub mod plan;
 pub mod proto;
+pub mod read;
 pub mod script;
 pub mod sim;
 pub mod tui;

@@ -68,7 +68,8 @@ fn screen(show: Show) -> Result<u8, Stop> {
         speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
         _ => Speed::Full,
     };
-    let mut app = App::new(title, look, speed, !show.paused);
+    let (layout, library) = show.layout;
+    let mut app = App::new(title, look, speed, !show.paused).arranged(layout, library);
     app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
     Ok(match tui::run::run(&mut app, cluster, slow_line).map_err(Stop::Output)? {

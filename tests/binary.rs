@@ -171,6 +171,26 @@ fn files_are_checked_with_place_and_remedy() {
 }
 
 #[test]
+fn layouts_are_listed_printed_and_checked() {
+    let list = netsplit(&["layouts"]).out;
+    for name in ["overview", "paxos", "ring", "locks", "transactions", "partition-lab", "lecture"] {
+        assert!(list.lines().any(|line| line.starts_with(name)), "{name} is missing in:\n{list}");
+    }
+    let text = netsplit(&["layouts", "overview"]).out;
+    let dir = tempfile::tempdir().expect("there is a directory for it");
+    let file = dir.path().join("mine.toml");
+    let path = file.to_str().expect("the path is text");
+    std::fs::write(&file, &text).expect("it can be written");
+    let ran = netsplit(&["check", path]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    std::fs::write(&file, text.replace("1fr", "50%")).expect("it can be written");
+    refused(&["check", path], &["size '50%'", "mine.toml:", "write a number of cells"]);
+    refused(&["layouts", "overveiw"], &["did you mean 'overview'?"]);
+    refused(&["--layout", path], &["size '50%'"]);
+    refused(&["--layout", "nowhere"], &["there is no layout 'nowhere'", "overview, partition-lab"]);
+}
+
+#[test]
 fn a_planted_bug_ends_with_proof_and_code_3() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("bug.toml");

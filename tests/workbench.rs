@@ -11,7 +11,7 @@ use netsplit::plan::{self, Plan};
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::screen::Mouse;
-use netsplit::tui::{Env, Flags, Look, Source};
+use netsplit::tui::{Env, Flags, Layout, Library, Look, Source};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -364,6 +364,66 @@ fn the_mouse_can_be_let_go() {
     assert_eq!(bench.app.mouse_wanted(), Mouse::Clicks);
 }
 
+#[test]
+fn another_layout_is_picked_from_the_list() {
+    let mut bench = default();
+    bench.keys("w");
+    let list = bench.screen(120, 36);
+    assert!(list.contains("Layouts") && list.contains("partition-lab"), "{list}");
+    bench.keys("jjjjj");
+    bench.press(KeyCode::Enter);
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("1 Network") && screen.contains("2 Sides"), "{screen}");
+    let matrix = |bench: &Bench| bench.screen(120, 36).contains(" to     n1    n2");
+    assert!(matrix(&bench), "{screen}");
+    bench.keys("s");
+    assert!(!matrix(&bench), "the first shows sides now");
+    bench.keys("2ss");
+    assert!(matrix(&bench), "each has a view of its own");
+}
+
+#[test]
+fn a_pane_that_the_layout_does_not_place_can_be_gone_to_and_left() {
+    let mut bench = default();
+    let layout = Library::default().load("paxos").unwrap();
+    bench.app = bench.app.arranged(layout, Library::default());
+    bench.run(1);
+    assert!(!bench.screen(120, 36).contains("Ring"));
+    bench.keys("0");
+    assert!(bench.screen(120, 36).contains("7 Ring"));
+    bench.keys("7");
+    let alone = bench.screen(120, 36);
+    assert!(alone.contains("7 Ring") && !alone.contains("1 Cons"), "{alone}");
+    bench.press(KeyCode::Esc);
+    let screen = bench.screen(120, 36);
+    assert!(!screen.contains("Ring") && screen.contains("▌1 "), "{screen}");
+}
+
+#[test]
+fn a_saved_layout_applies_at_once_and_a_wrong_one_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.toml");
+    let text = |pane: &str| {
+        format!(
+            "[pane.{pane}]\n[[variant]]\ncolumns = [\"1fr\"]\nrows = [\"1fr\"]\nareas = [\"{pane}\"]"
+        )
+    };
+    std::fs::write(&file, text("nodes")).unwrap();
+    let layout = Library::default().load(&file.to_string_lossy()).unwrap();
+    let mut bench = default();
+    bench.app = bench.app.arranged(layout, Library::default());
+    assert!(bench.screen(80, 24).contains("1 Nodes"));
+    std::fs::write(&file, text("checks")).unwrap();
+    bench.app.reload();
+    let screen = bench.screen(80, 24);
+    assert!(screen.contains("1 Checks"), "{screen}");
+    std::fs::write(&file, text("chekcs")).unwrap();
+    bench.app.reload();
+    let screen = bench.screen(80, 24);
+    assert!(screen.contains("1 Checks") && screen.contains("did you mean"), "{screen}");
+    assert_eq!(Layout::overview().file(), None, "what is built in never changes");
+}
+
 fn any_key() -> impl Strategy<Value = KeyCode> {
     let named = [
         KeyCode::Esc,
@@ -383,7 +443,7 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters = "?123456789zhjklgG .,><xpiPHuUvVM:abcd()=m'[]BRr".chars().map(KeyCode::Char);
+    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVM:abcd()=m'[]BRr".chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)
 }

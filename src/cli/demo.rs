@@ -194,6 +194,9 @@ pub(super) fn check(
 }
 
 fn check_one(file: &str) -> Result<String, Error> {
+    if let Some(layout) = super::layout_file(file) {
+        return layout;
+    }
     let source = library::source(file)?;
     if !scenario::is_scenario(&source) {
         return plan::file::parse(&library::name(file), &source).map(|plan| super::size(&plan));

@@ -64,7 +64,8 @@ impl AttachArgs {
         if !self.headless {
             let start = Start::Attached(cluster, role == Role::Operator);
             let flags = self.looks.flags();
-            let show = Show { plan, start, steps, paused: false, speed: 1.0, flags };
+            let layout = self.looks.layout()?;
+            let show = Show { plan, start, steps, paused: false, speed: 1.0, flags, layout };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

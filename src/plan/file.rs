@@ -15,15 +15,13 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::read::{LONGEST, Read, Table, Value};
 use super::{
     Client, Load, Lock, Log, Membership, Node, Paxos, Plan, Ring, Services, Store, Txn, Ways,
 };
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span};
 use crate::error::{Error, Source, nearest};
-use toml::Spanned;
-use toml::de::DeTable;
+use crate::read::{self, LONGEST, Read, Table, Value};
 
 /// How many nodes a cluster file may ask for.
 pub const MAX_NODES: u16 = 200;
@@ -68,7 +66,7 @@ const NEEDS: &[(&str, &[&str])] = &[
 /// # Errors
 /// Says what is wrong with the file, where, and what to do about it.
 pub fn parse(name: &str, source: &Source) -> Result<Plan, Error> {
-    let document = document(source)?;
+    let document = read::document(source)?;
     let top = Table::new(source, document.get_ref(), "a cluster file", TOP)?;
     read(name, &top)
 }
@@ -76,11 +74,6 @@ pub fn parse(name: &str, source: &Source) -> Result<Plan, Error> {
 /// The keys of a cluster file. A file of another kind may have them besides its own.
 pub(crate) fn keys() -> &'static [&'static str] {
     TOP
-}
-
-/// A file as TOML, whatever is in it.
-pub(crate) fn document(source: &Source) -> Result<Spanned<DeTable<'_>>, Error> {
-    DeTable::parse(&source.text).map_err(|error| syntax(source, &error))
 }
 
 /// Reads the cluster that stands in a table, whose other keys are somebody else's.
@@ -103,14 +96,6 @@ pub(crate) fn read(name: &str, top: &Table<'_>) -> Result<Plan, Error> {
     })
 }
 
-fn syntax(source: &Source, error: &toml::de::Error) -> Error {
-    let whole = Error::new("this is not TOML");
-    match error.span() {
-        Some(span) => whole.at(source, span, error.message()),
-        None => whole.help(error.message()),
-    }
-}
-
 fn time(table: &Table<'_>, key: &str, default: Span, least: Span) -> Read<Span> {
     table.get_or(key, default, |value| value.time(least))
 }
@@ -119,8 +104,12 @@ fn time(table: &Table<'_>, key: &str, default: Span, least: Span) -> Read<Span> 
 fn one_range(top: &Table<'_>, name: &str, key: &str, default: Ways) -> Read<Ways> {
     top.get_or(name, default, |section| {
         let table = section.table(&format!("[{name}]"), &[key])?;
-        table.get_or(key, default, |value| value.times(Span::micros(1)))
+        table.get_or(key, default, |value| ways(value, Span::micros(1)))
     })
+}
+
+fn ways(value: &Value<'_>, least: Span) -> Read<Ways> {
+    value.times(least).map(|(fastest, slowest)| Ways { fastest, slowest })
 }
 
 fn mutations(value: &Value<'_>) -> Read<Mutations> {
@@ -440,7 +429,7 @@ fn log(table: &Table<'_>) -> Read<Log> {
     let election = Ways { fastest: heartbeat.times(4), slowest: heartbeat.times(8) };
     let election =
         Ways { fastest: election.fastest.min(LONGEST), slowest: election.slowest.min(LONGEST) };
-    let election = table.get_or("election", election, |value| value.times(TICK))?;
+    let election = table.get_or("election", election, |value| ways(value, TICK))?;
     if election.fastest <= heartbeat {
         let what = "an 'election' must take longer than a 'heartbeat'";
         let (least, most) = (heartbeat.times(4), heartbeat.times(8));

@@ -16,7 +16,6 @@ use crate::proto::{
 use std::sync::Arc;
 
 pub mod file;
-pub(crate) mod read;
 mod samples;
 
 pub use samples::{SAMPLES, builtin, load, source};

@@ -2,11 +2,7 @@
 
 use super::{Plan, file};
 use crate::error::{Error, Source, nearest};
-use std::io::Read as _;
 use std::path::Path;
-
-/// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
 
 macro_rules! samples {
     ($($name:literal)*) => {
@@ -25,7 +21,8 @@ pub fn source(word: &str) -> Result<Source, Error> {
         Some((name, text)) if !is_path => {
             Ok(Source::new(format!("sample-clusters/{name}.toml"), *text))
         }
-        _ => read(word),
+        _ if !Path::new(word).exists() => Err(missing(word, "there is no such file")),
+        _ => Source::read(word),
     }
 }
 
@@ -46,36 +43,6 @@ pub fn load(word: &str) -> Result<Plan, Error> {
     let name = Path::new(word).file_stem().map_or(word.into(), |stem| stem.to_string_lossy());
     let plain = name.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
     file::parse(&plain, &source)
-}
-
-/// Reads a file that must be text and not too large.
-fn read(path: &str) -> Result<Source, Error> {
-    let refuse = |why: &str| Error::new(format!("cannot read '{path}': {why}"));
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(missing(path, "there is no such file"));
-        }
-        Err(error) => return Err(refuse(&error.to_string())),
-    };
-    let mut bytes = Vec::new();
-    if let Err(error) = file.take(MAX_BYTES + 1).read_to_end(&mut bytes) {
-        return Err(refuse(&error.to_string()));
-    }
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(refuse("it is larger than 1 MiB")
-            .help("cluster files have a few lines; is this the right file?"));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(path, text)),
-        Err(error) => {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            Err(refuse(&format!("line {} is not UTF-8 text", line + 1)))
-        }
-    }
 }
 
 fn missing(word: &str, why: &str) -> Error {

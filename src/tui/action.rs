@@ -19,6 +19,10 @@ pub enum Action {
     PreviousPane,
     /// Focus the pane with this number.
     Pane(u8),
+    /// List all panes.
+    Panes,
+    /// List all layouts.
+    Layouts,
     /// Give the focused pane the whole screen, or take it back.
     Zoom,
     /// Show the focused pane in its next view.
@@ -243,12 +247,14 @@ pub static ACTIONS: &[Row] = {
         pane(7, "pane-7", &["7"]),
         pane(8, "pane-8", &["8"]),
         pane(9, "pane-9", &["9"]),
+        Row::new(G::Panes, A::Panes, "panes", &["0"], "List all panes, and go to one."),
         Row::new(G::Panes, A::Zoom, "zoom", &["z"], "Give the pane the whole screen, or not.")
             .hint(7, "zoom"),
         Row::new(G::Panes, A::NextView, "next-view", &["s"], "Show the pane in its next view.")
             .hint(12, "view"),
         Row::new(G::Panes, A::Options, "options", &["o"], "What can be chosen in the pane.")
             .hint(13, "options"),
+        Row::new(G::Panes, A::Layouts, "layouts", &["w"], "List all layouts, and take one."),
         Row::new(G::Move, A::Left, "left", &["Left", "h"], SELECT).repeats(),
         Row::new(G::Move, A::Down, "down", &["Down", "j"], SELECT).repeats(),
         Row::new(G::Move, A::Up, "up", &["Up", "k"], SELECT).repeats(),

@@ -17,17 +17,19 @@
 //! happens meanwhile is recorded. What only a simulator can do is refused, and so is a command
 //! given in the past: it would hit a cluster that looks different now.
 //!
-//! `orders` has what keys and lines do to the cluster, `time` what they do to time, `pointer` what
-//! the mouse does, `picture` what is drawn.
+//! `orders` has what keys and lines do to the cluster, `time` what they do to time, `places` which
+//! layout is shown and which pane has focus, `pointer` what the mouse does, `picture` what is
+//! drawn.
 
 mod orders;
 mod picture;
+mod places;
 mod pointer;
 mod time;
 
 use super::action::Action;
 use super::keys::Keymap;
-use super::layout::{Focus, Layout, PaneKind, Solved};
+use super::layout::{Focus, Layout, Library, PaneId, PaneKind};
 use super::menu::Menu;
 use super::mode::Modes;
 use super::overlay::{Answer, Overlay, Paint, Question, Wish};
@@ -79,6 +81,7 @@ pub struct App {
     title: Title,
     look: Look,
     keymap: Keymap,
+    library: Library,
     layout: Layout,
     focus: Focus,
     zoom: bool,
@@ -115,7 +118,8 @@ pub struct App {
     /// Whether nothing will come from the cluster any more.
     over: bool,
     quit: bool,
-    too_small: bool,
+    /// The size of the terminal.
+    screen: Rect,
 }
 
 impl App {
@@ -123,15 +127,16 @@ impl App {
     /// for a simulated one.
     pub fn new(title: Title, look: Look, speed: Speed, playing: bool) -> App {
         let live = title.source.is_live();
-        let layout = Layout::overview();
         let first = title.processes.first().copied().unwrap_or(NodeId::BENCH);
         let second = title.processes.get(1).copied().unwrap_or(first);
         let checks = match title.source.is_remote() {
             true => Checks::partial(&title.expect),
             false => Checks::all(&title.expect),
         };
-        App {
-            focus: Focus::new(title.focus.unwrap_or(layout.focus)),
+        let layout = Layout::overview();
+        let app = App {
+            focus: Focus::new(layout.focus),
+            library: Library::default(),
             select: Select::new(first, second),
             timeline: match live {
                 true => Timeline::default().checked(checks).steady(),
@@ -159,13 +164,14 @@ impl App {
             zoom: false,
             modes: Modes::default(),
             quit: false,
-            too_small: false,
+            screen: Rect::new(0, 0, 200, 60),
             title,
             look,
-            layout,
+            layout: layout.clone(),
             speed,
             playing: playing && !live,
-        }
+        };
+        app.arranged(layout, Library::default())
     }
 
     /// Has commands given when the run reaches their times.
@@ -200,7 +206,7 @@ impl App {
 
     /// The terminal has this size now.
     pub fn resize(&mut self, screen: Rect) {
-        self.too_small = self.layout.solve(screen).is_none();
+        self.screen = screen;
     }
 
     /// Whether time passes on the screen, so that ticks are needed. A live cluster ticks by itself.
@@ -302,7 +308,7 @@ impl App {
     /// What a key does.
     pub fn key(&mut self, key: &KeyEvent) {
         self.notice = None;
-        if self.too_small {
+        if self.layout.solve(self.screen).is_none() {
             // Nothing is drawn, so nothing may be hit.
             if let Some(action @ (Action::Quit | Action::Interrupt)) = self.keymap.action(key) {
                 self.act(action);
@@ -397,24 +403,25 @@ impl App {
     fn act(&mut self, action: Action) {
         match action {
             Action::Quit => self.leave(),
-            Action::Interrupt if self.zoom => self.zoom = false,
+            Action::Interrupt if self.is_deep() => self.back(),
             Action::Interrupt => self.quit = true,
-            Action::Back => self.zoom = false,
+            Action::Back => self.back(),
             Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Prompt => self.prompt.open(),
             Action::NextPane => self.neighbour(true),
             Action::PreviousPane => self.neighbour(false),
-            Action::Pane(number) => {
-                if let Some(pane) = PaneKind::with_number(number) {
-                    self.focus.go(pane);
-                }
-            }
+            Action::Pane(number) => self.go_to_number(number),
+            Action::Panes => self.list_panes(),
+            Action::Layouts => self.list_layouts(),
             Action::Zoom => self.zoom = !self.zoom,
             Action::NextView => {
-                let pane = self.focus.pane();
-                self.modes.of_mut(pane).turn(panes::pane(pane).views());
+                let views = panes::pane(self.focused()).views();
+                self.modes.of_mut(self.focus.pane()).turn(views);
             }
-            Action::Options => self.overlay = Some(Overlay::Options(Menu::new(self.focus.pane()))),
+            Action::Options => {
+                let menu = Menu::new(self.focus.pane(), self.focused());
+                self.overlay = Some(Overlay::Options(menu));
+            }
             Action::Enter => self.enter(),
             Action::Left => self.select(Move::Left),
             Action::Right => self.select(Move::Right),
@@ -472,30 +479,23 @@ impl App {
 
     /// Goes to the moment that the selected row tells of.
     fn enter(&mut self) {
-        let pane = self.focus.pane();
-        match panes::pane(pane).moment(&self.scene(pane)) {
+        let scene = self.scene(self.focus.pane());
+        match panes::pane(self.focused()).moment(&scene) {
             Some(event) => self.look(|timeline| timeline.seek(event + 1)),
             None => self.say("the selected row tells of no moment"),
         }
     }
 
-    fn neighbour(&mut self, forward: bool) {
-        // The order of panes does not depend on the size; any that fits everything will do.
-        if let Some(solved) = self.layout.solve(Rect::new(0, 0, 200, 60)) {
-            self.focus.go(solved.neighbour(self.focus.pane(), forward));
-        }
-    }
-
     fn select(&mut self, to: Move) {
-        let pane = self.focus.pane();
-        match (pane, to) {
+        let kind = self.focused();
+        match (kind, to) {
             (PaneKind::Timeline | PaneKind::Events, Move::Last) => self.timeline.live(),
             (PaneKind::Timeline, Move::First) => self.look(Timeline::start),
             (PaneKind::Timeline, Move::Left | Move::Up) => self.look(|timeline| timeline.step(-1)),
             (PaneKind::Timeline, Move::Right | Move::Down) => self.step_forward(),
             _ => {}
         }
-        self.select = panes::pane(pane).select(&self.scene(pane), to);
+        self.select = panes::pane(kind).select(&self.scene(self.focus.pane()), to);
     }
 
     /// A line was pasted: into the prompt if it is open, else nowhere.
@@ -505,7 +505,7 @@ impl App {
         }
     }
 
-    fn scene(&self, pane: PaneKind) -> Scene<'_> {
+    fn scene(&self, pane: PaneId) -> Scene<'_> {
         Scene {
             board: self.timeline.board(),
             timeline: &self.timeline,
@@ -516,16 +516,8 @@ impl App {
             select: &self.select,
             mode: self.modes.of(pane),
             spots: &self.spots,
-            zoomed: self.zoom && self.focus.pane() == pane,
+            zoomed: self.is_deep() && self.focus.pane() == pane,
             focused: self.focus.pane() == pane,
         }
-    }
-
-    fn solve(&self, area: Rect) -> Option<Solved> {
-        let mut solved = self.layout.solve(area)?;
-        if self.zoom {
-            solved.zoom(self.focus.pane());
-        }
-        Some(solved)
     }
 }

@@ -6,7 +6,7 @@
 
 use super::action::Action;
 use super::keys::KeyHint;
-use super::layout::{Focus, PaneKind, Placed, SMALLEST, Solved};
+use super::layout::{Focus, Layout, PaneId, Placed, SMALLEST, Solved};
 use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
 use ratatui::buffer::Buffer;
@@ -27,7 +27,7 @@ const CLUSTER_MAX: usize = 16;
 /// What a pane says on its top border.
 #[derive(Clone, Debug, Default)]
 pub struct Title {
-    /// Its name, if it is another than [`PaneKind::title`].
+    /// Its name, if it is another than that of its kind.
     pub name: Option<String>,
     /// At the right, if there is room.
     pub summary: Line<'static>,
@@ -40,11 +40,12 @@ pub struct Title {
 pub fn panes(
     buf: &mut Buffer,
     look: &Look,
+    layout: &Layout,
     solved: &Solved,
     focus: &Focus,
     spots: &Spots,
-    title: impl Fn(PaneKind) -> Title,
-) -> Vec<(PaneKind, Rect)> {
+    title: impl Fn(PaneId) -> Title,
+) -> Vec<(PaneId, Rect)> {
     let has_focus = |place: &&Placed| place.panes.contains(&focus.pane());
     let focused = solved.places.iter().find(has_focus);
     for place in solved.places.iter().filter(|place| Some(*place) != focused) {
@@ -60,11 +61,11 @@ pub fn panes(
         spots.add(place.rect, Spot::Pane(front));
         if place.rect.height > 1 {
             let left = match place.panes.as_slice() {
-                [only] => pane_title(look, *only, &title(*only), focused),
+                [only] => pane_title(look, layout, *only, title(*only), focused),
                 tabs => {
                     let room = place.rect.width.saturating_sub(4).into();
-                    let strip =
-                        tab_strip(look, tabs, front, focused, room, |pane| title(pane).trouble);
+                    let trouble = |pane| title(pane).trouble;
+                    let strip = tab_strip(look, layout, tabs, front, focused, room, trouble);
                     for (pane, range) in strip.tabs {
                         spots.add(cells(place.rect, 2, range), Spot::Pane(pane));
                     }
@@ -149,9 +150,17 @@ fn top_border(buf: &mut Buffer, look: &Look, rect: Rect, left: Line<'_>, right: 
     put(buf, Rect { x: x + 1, width: width - 2, ..place }, &right);
 }
 
-fn pane_title(look: &Look, pane: PaneKind, title: &Title, focused: bool) -> Line<'static> {
-    let name = title.name.as_deref().unwrap_or(pane.title());
-    let text = format!("{} {name}", pane.number());
+fn pane_title(
+    look: &Look,
+    layout: &Layout,
+    pane: PaneId,
+    title: Title,
+    focused: bool,
+) -> Line<'static> {
+    let spec = layout.pane(pane);
+    // What the layout calls it beats what the pane calls itself.
+    let own = title.name.filter(|_| spec.title.is_none());
+    let text = numbered(pane, own.as_deref().unwrap_or(spec.title(false)));
     if focused {
         front_title(look, &text, look.glyphs.focus, true)
     } else {
@@ -172,21 +181,27 @@ fn cells(rect: Rect, from: u16, range: Range<usize>) -> Rect {
     Rect { x: rect.x + start, width: end - start, height: rect.height.min(1), ..rect }
 }
 
+/// A name with the number that goes to it before it.
+fn numbered(pane: PaneId, name: &str) -> String {
+    pane.number().map_or(name.to_owned(), |number| format!("{number} {name}"))
+}
+
 /// The names of the panes of a stack, and which cells are whose.
 struct Strip {
     line: Line<'static>,
-    tabs: Vec<(PaneKind, Range<usize>)>,
+    tabs: Vec<(PaneId, Range<usize>)>,
 }
 
 /// The names of all panes of a stack; only their numbers, but for the one in front, if there is no
 /// room for that.
 fn tab_strip(
     look: &Look,
-    tabs: &[PaneKind],
-    front: PaneKind,
+    layout: &Layout,
+    tabs: &[PaneId],
+    front: PaneId,
     focused: bool,
     room: usize,
-    trouble: impl Fn(PaneKind) -> bool,
+    trouble: impl Fn(PaneId) -> bool,
 ) -> Strip {
     let strip = |full: bool| {
         let (mut line, mut ranges) = (Line::default(), Vec::new());
@@ -197,18 +212,21 @@ fn tab_strip(
                 (false, _) => line.push_span(" "),
             }
             let mark = if trouble(pane) { look.glyphs.violation } else { "" };
-            let number = pane.number();
-            let name = pane.short_title();
+            let name = layout.pane(pane).title(true);
             let start = line.width();
             if pane == front {
                 let around = if focused { look.glyphs.focus } else { look.glyphs.front };
                 let gap = if mark.is_empty() { "" } else { " " };
-                let text = format!("{number} {name}{gap}{mark}");
+                let text = format!("{}{gap}{mark}", numbered(pane, name));
                 line.extend(front_title(look, &text, around, focused));
                 ranges.push((pane, start..line.width()));
                 continue;
             }
-            line.push_span(if full { format!(" {number} {name} ") } else { number.to_string() });
+            line.push_span(match (full, pane.number()) {
+                (true, _) => format!(" {} ", numbered(pane, name)),
+                (false, Some(number)) => number.to_string(),
+                (false, None) => look.glyphs.ellipsis.to_owned(),
+            });
             line.push_span(Span::styled(mark, look.style(Role::Bad)));
             line.push_span(if full && !mark.is_empty() { " " } else { "" });
             ranges.push((pane, start..line.width()));
@@ -577,7 +595,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::tui::keys::Keymap;
-    use crate::tui::layout::Layout;
+    use crate::tui::layout::PaneKind;
     use crate::tui::theme::{ColorArg, Env, Flags, GlyphsArg};
 
     fn look(glyphs: GlyphsArg) -> Look {
@@ -632,7 +650,10 @@ mod tests {
         };
         let spots = Spots::default();
         header(&mut buf, solved.header, &look, &spots, &sample());
-        panes(&mut buf, &look, &solved, &Focus::new(focused), &spots, titled);
+        let layout = Layout::overview();
+        let focus = Focus::new(layout.first(focused));
+        let title = |id| titled(layout.pane(id).kind);
+        panes(&mut buf, &look, &layout, &solved, &focus, &spots, title);
         hints(&mut buf, solved.hints, &look, &spots, &Keymap::default().hints(size.0.into()));
         buf
     }

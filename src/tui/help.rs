@@ -4,7 +4,6 @@
 use super::action::Group;
 use super::frame::{overlay, put_all, wrap};
 use super::keys::Keymap;
-use super::layout::PaneKind;
 use super::spots::Spots;
 use super::theme::{Look, Role};
 use ratatui::buffer::Buffer;
@@ -23,8 +22,8 @@ const KEYS: usize = 15;
 pub struct Help<'a> {
     /// The keys.
     pub keymap: &'a Keymap,
-    /// The focused pane.
-    pub pane: PaneKind,
+    /// The title of the focused pane.
+    pub pane: &'a str,
     /// What one sees there, in a few sentences.
     pub about: &'a str,
     /// The first line to show.
@@ -33,7 +32,7 @@ pub struct Help<'a> {
 
 /// Draws the overlay over `screen`. Returns the largest scroll that still shows something new.
 pub fn draw(buf: &mut Buffer, screen: Rect, look: &Look, spots: &Spots, help: &Help<'_>) -> usize {
-    let title = format!("Help    pane {} {}", help.pane.number(), help.pane.title());
+    let title = format!("Help    pane {}", help.pane);
     let size = Size::new(screen.width.saturating_sub(4).min(130), screen.height.saturating_sub(2));
     let inside = overlay(buf, screen, look, spots, &title, size);
     let width = usize::from(inside.width.saturating_sub(2));
@@ -188,7 +187,7 @@ mod tests {
         let area = buf.area;
         clear(&mut buf, area);
         let keymap = Keymap::default();
-        let help = Help { keymap: &keymap, pane: PaneKind::Nodes, about: ABOUT, scroll };
+        let help = Help { keymap: &keymap, pane: "1 Nodes", about: ABOUT, scroll };
         let most = draw(&mut buf, area, &look, &Spots::default(), &help);
         let row = |row: Rect| -> String {
             let row: String = row.positions().map(|at| buf[at].symbol().to_owned()).collect();

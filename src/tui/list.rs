@@ -1,11 +1,11 @@
-//! A list over the panes: marks, branches, ways to begin again. One row is chosen; `Enter` takes
-//! it, and letters do more with it.
+//! A list over the panes: marks, branches, ways to begin again, panes, layouts. One row is chosen;
+//! `Enter` takes it, and letters do more with it.
 
 use super::action::Action;
 use super::frame;
 use super::overlay::Answer;
 use super::select::Move;
-use super::spots::Spots;
+use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
@@ -22,6 +22,10 @@ pub enum Listed {
     Branches,
     /// Ways to begin again.
     Restart,
+    /// The panes, by number.
+    Panes,
+    /// The layouts.
+    Layouts,
 }
 
 /// A list to choose from.
@@ -53,6 +57,9 @@ impl List {
                 return Some(Answer::Take(self.at, Some(c)));
             }
             _ => {}
+        }
+        if let (Listed::Panes, Some(Action::Pane(number))) = (self.of, action) {
+            return Some(Answer::Take(usize::from(number.saturating_sub(1)), None));
         }
         self.go(action);
         None
@@ -89,6 +96,7 @@ impl List {
         let first = self.at.saturating_sub(room / 2).min(last);
         let shown = self.rows.iter().enumerate().skip(first);
         for (row, (at, (text, role))) in rows.zip(shown) {
+            spots.add(row, Spot::Row(at));
             frame::put(buf, row, &cut(text).style(look.style(*role)));
             if at == self.at {
                 frame::select(buf, row, look);

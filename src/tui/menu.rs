@@ -6,7 +6,7 @@
 use super::action::Action;
 use super::frame;
 use super::keys::Keymap;
-use super::layout::PaneKind;
+use super::layout::{PaneId, PaneKind};
 use super::mode::{Choice, LIST, Mode};
 use super::panes;
 use super::spots::Spots;
@@ -21,19 +21,20 @@ use tui_input::backend::crossterm::EventHandler;
 /// The menu of one pane.
 #[derive(Clone, Debug)]
 pub struct Menu {
-    pane: PaneKind,
+    pane: PaneId,
+    kind: PaneKind,
     /// What is being typed, and for what.
     typing: Option<(&'static Choice, Input)>,
 }
 
 impl Menu {
     /// The menu of this pane.
-    pub fn new(pane: PaneKind) -> Menu {
-        Menu { pane, typing: None }
+    pub fn new(pane: PaneId, kind: PaneKind) -> Menu {
+        Menu { pane, kind, typing: None }
     }
 
     /// Whose menu it is.
-    pub fn pane(&self) -> PaneKind {
+    pub fn pane(&self) -> PaneId {
         self.pane
     }
 
@@ -51,7 +52,7 @@ impl Menu {
             self.typing = None;
             return false;
         }
-        let pane = panes::pane(self.pane);
+        let pane = panes::pane(self.kind);
         match (action, key.code) {
             (Some(Action::NextView), _) => mode.turn(pane.views()),
             (_, KeyCode::Char(letter)) => {
@@ -78,7 +79,7 @@ impl Menu {
         spots: &Spots,
         buf: &mut Buffer,
     ) {
-        let pane = panes::pane(self.pane);
+        let pane = panes::pane(self.kind);
         let views = pane.views();
         let all: Vec<&str> = views.iter().copied().chain([LIST]).collect();
         let here = mode.view(views);
@@ -100,7 +101,7 @@ impl Menu {
         lines.push(Line::styled(format!(" {hint}"), look.style(Role::Muted)));
         let rows = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(screen.height);
         let place = Rect { y: screen.bottom() - rows, height: rows, ..screen };
-        let title = format!("{} options", self.pane.title());
+        let title = format!("{} options", self.kind.title());
         let inside = frame::overlay(buf, place, look, spots, &title, Size::new(72, rows));
         frame::put_all(buf, inside, lines);
     }

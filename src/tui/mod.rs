@@ -22,6 +22,7 @@
 
 pub mod action;
 pub mod app;
+pub mod config;
 pub mod frame;
 pub mod glyph;
 pub mod help;
@@ -41,9 +42,10 @@ pub mod spots;
 pub mod theme;
 
 pub use action::Action;
+pub use config::Config;
 pub use glyph::Glyphs;
 pub use keys::Keymap;
-pub use layout::{Focus, Layout, PaneKind};
+pub use layout::{Focus, Layout, Library, PaneId, PaneKind};
 pub use mode::Modes;
 pub use screen::Screen;
 pub use source::Source;

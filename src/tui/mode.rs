@@ -4,7 +4,7 @@
 //! [`Pane::options`](super::panes::Pane::options)) and reads them when it draws. It keeps no state
 //! of its own: `s` and `o` change what is here.
 
-use super::layout::PaneKind;
+use super::layout::{Layout, PaneId};
 use std::collections::BTreeMap;
 
 /// The view that every pane has, after its own: one line of plain text for each item.
@@ -30,13 +30,16 @@ pub struct Mode {
     chosen: BTreeMap<&'static str, String>,
 }
 
-/// As every pane is at first.
-static FIRST: Mode = Mode { view: 0, chosen: BTreeMap::new() };
-
 impl Mode {
     /// The view, of those that a pane has.
     pub fn view(&self, views: &[&'static str]) -> &'static str {
         views.get(self.view).copied().unwrap_or(LIST)
+    }
+
+    /// In the view of this name; none if neither the pane nor every pane has it.
+    pub fn in_view(mut self, views: &[&'static str], name: &str) -> Option<Mode> {
+        self.view = views.iter().copied().chain([LIST]).position(|view| view == name)?;
+        Some(self)
     }
 
     /// Whether it is shown in another view than at first.
@@ -70,25 +73,31 @@ impl Mode {
     }
 }
 
-/// How each pane is shown.
+/// How each pane of a layout is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Modes(BTreeMap<PaneKind, Mode>);
+pub struct Modes(Vec<Mode>);
 
 impl Modes {
+    /// As a layout wants its panes at first.
+    pub fn first(layout: &Layout) -> Modes {
+        Modes(layout.panes().map(|(_, spec)| spec.mode.clone()).collect())
+    }
+
     /// How this pane is shown.
-    pub fn of(&self, pane: PaneKind) -> &Mode {
-        self.0.get(&pane).unwrap_or(&FIRST)
+    pub fn of(&self, pane: PaneId) -> &Mode {
+        &self.0[pane.index()]
     }
 
     /// How this pane is shown, to change it.
-    pub fn of_mut(&mut self, pane: PaneKind) -> &mut Mode {
-        self.0.entry(pane).or_default()
+    pub fn of_mut(&mut self, pane: PaneId) -> &mut Mode {
+        &mut self.0[pane.index()]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::layout::PaneKind;
 
     #[test]
     fn views_and_values_go_round() {
@@ -107,11 +116,13 @@ mod tests {
     #[test]
     fn any_text_stays_until_another_is_chosen() {
         let choice = Choice { key: 'k', name: "key", doc: "", values: &[] };
-        let mut modes = Modes::default();
-        assert_eq!(modes.of(PaneKind::Ring).value(&choice), "");
-        modes.of_mut(PaneKind::Ring).choose(&choice, "user:42");
-        modes.of_mut(PaneKind::Ring).next(&choice);
-        assert_eq!(modes.of(PaneKind::Ring).value(&choice), "user:42");
-        assert_eq!(modes.of(PaneKind::Nodes), &FIRST);
+        let layout = Layout::overview();
+        let (ring, nodes) = (layout.first(PaneKind::Ring), layout.first(PaneKind::Nodes));
+        let mut modes = Modes::first(&layout);
+        assert_eq!(modes.of(ring).value(&choice), "");
+        modes.of_mut(ring).choose(&choice, "user:42");
+        modes.of_mut(ring).next(&choice);
+        assert_eq!(modes.of(ring).value(&choice), "user:42");
+        assert_eq!(modes.of(nodes), &Mode::default());
     }
 }

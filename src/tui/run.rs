@@ -15,7 +15,8 @@ use crossterm::event::{
 use futures_util::StreamExt;
 use std::collections::VecDeque;
 use std::io;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -25,6 +26,10 @@ const FRAME: Duration = Duration::from_millis(33);
 const SLOW_FRAME: Duration = Duration::from_millis(100);
 /// How long a picture of a live cluster stays, unless a key waits for the next one.
 const LIVE_FRAME: Duration = Duration::from_millis(100);
+/// How often the file of the layout is looked at, if there is one. With a built-in layout a paused
+/// workbench sleeps for good; with a file it wakes to ask when that was written, which costs some
+/// microseconds a second and needs no watcher of another kind on every system.
+const WATCH: Duration = Duration::from_secs(1);
 /// How long updates are taken in between two looks at the keyboard.
 const PATIENCE: Duration = Duration::from_millis(4);
 
@@ -72,6 +77,8 @@ async fn turn(
     let mut outbox = VecDeque::new();
     let mut clicks = Clicks::default();
     let mut over = false;
+    let mut watch = interval(WATCH);
+    let mut written = last_written(app);
     loop {
         let stays = stays(app);
         if dirty && (answer || drawn.elapsed() >= stays) {
@@ -123,6 +130,14 @@ async fn turn(
                 dirty |= app.moves();
             }
             () = sleep_until((drawn + stays).into()), if dirty => {}
+            _ = watch.tick(), if app.layout_file().is_some() => {
+                let now = last_written(app);
+                if now != written {
+                    written = now;
+                    app.reload();
+                    (dirty, answer) = (true, true);
+                }
+            }
             update = cluster.updates.recv(), if !over => match update {
                 Some(update) => dirty |= take_updates(app, &mut cluster, update),
                 None => {
@@ -132,6 +147,13 @@ async fn turn(
             },
         }
     }
+}
+
+/// Which file the layout is in, and when that was written.
+fn last_written(app: &App) -> Option<(PathBuf, SystemTime)> {
+    let file = app.layout_file()?;
+    let written = std::fs::metadata(file).and_then(|meta| meta.modified()).ok()?;
+    Some((file.to_owned(), written))
 }
 
 /// How long a picture stays at the least.

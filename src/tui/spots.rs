@@ -5,7 +5,7 @@
 //! What was drawn last lies on top.
 
 use super::action::Action;
-use super::layout::PaneKind;
+use super::layout::PaneId;
 use super::select::{Pick, Select};
 use ratatui::layout::{Position, Rect};
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ use std::cell::RefCell;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spot {
     /// A pane, borders included, or its tab.
-    Pane(PaneKind),
+    Pane(PaneId),
     /// Something in a pane that can be selected.
     Pick(Pick),
     /// What does the same as a key.
@@ -48,7 +48,7 @@ impl Spots {
     }
 
     /// The pane at a place.
-    pub fn pane(&self, place: Position) -> Option<PaneKind> {
+    pub fn pane(&self, place: Position) -> Option<PaneId> {
         self.0.borrow().iter().rev().find_map(|(rect, spot)| match spot {
             Spot::Pane(pane) if rect.contains(place) => Some(*pane),
             _ => None,
@@ -61,7 +61,7 @@ impl Spots {
     }
 
     /// Where the selected thing of a pane stands, as far as it can be seen.
-    pub fn selected(&self, pane: PaneKind, select: &Select) -> Option<Rect> {
+    pub fn selected(&self, pane: PaneId, select: &Select) -> Option<Rect> {
         let spots = self.0.borrow();
         let within: Vec<Rect> =
             spots.iter().filter(|(_, s)| *s == Spot::Pane(pane)).map(|(rect, _)| *rect).collect();
@@ -77,21 +77,24 @@ impl Spots {
 mod tests {
     use super::*;
     use crate::base::NodeId;
+    use crate::tui::layout::{Layout, PaneKind};
 
     #[test]
     fn what_was_drawn_last_lies_on_top() {
+        let layout = Layout::overview();
+        let (nodes, ring) = (layout.first(PaneKind::Nodes), layout.first(PaneKind::Ring));
         let spots = Spots::default();
         let node = Pick::Node(NodeId::node(2));
-        spots.add(Rect::new(0, 0, 10, 5), Spot::Pane(PaneKind::Nodes));
+        spots.add(Rect::new(0, 0, 10, 5), Spot::Pane(nodes));
         spots.add(Rect::new(1, 2, 8, 1), Spot::Pick(node.clone()));
         assert_eq!(spots.at(Position::new(3, 2)), Some(Spot::Pick(node)));
-        assert_eq!(spots.at(Position::new(3, 3)), Some(Spot::Pane(PaneKind::Nodes)));
+        assert_eq!(spots.at(Position::new(3, 3)), Some(Spot::Pane(nodes)));
         assert_eq!(spots.at(Position::new(10, 3)), None);
-        assert_eq!(spots.pane(Position::new(3, 2)), Some(PaneKind::Nodes));
+        assert_eq!(spots.pane(Position::new(3, 2)), Some(nodes));
         let select = Select::new(NodeId::node(2), NodeId::node(1));
         let row = Some(Rect::new(1, 2, 8, 1));
-        assert_eq!(spots.selected(PaneKind::Nodes, &select), row);
-        assert_eq!(spots.selected(PaneKind::Ring, &select), None);
+        assert_eq!(spots.selected(nodes, &select), row);
+        assert_eq!(spots.selected(ring, &select), None);
         spots.add(Rect::new(2, 1, 4, 3), Spot::Overlay);
         assert!(spots.is_covered());
         assert_eq!(spots.at(Position::new(3, 2)), Some(Spot::Overlay));

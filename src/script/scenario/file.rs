@@ -4,8 +4,8 @@ use super::{Act, Pointer, Question, Scenario, Show, Step, Wait, Words};
 use crate::base::{NodeId, ParseError, Span, Time};
 use crate::command::Command;
 use crate::error::{Error, Source, nearest};
-use crate::plan::read::{Read, Table, Value};
 use crate::plan::{self, Plan, file};
+use crate::read::{self, Read, Table, Value};
 use crate::script::expect::{self, Expect};
 use crate::view::condition::{Condition, Misread};
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ fn keys(of: &str) -> &'static [&'static str] {
 
 /// Whether a file is a scenario rather than a cluster: whether it has steps.
 pub fn is_scenario(source: &Source) -> bool {
-    file::document(source).is_ok_and(|document| document.get_ref().contains_key("step"))
+    read::document(source).is_ok_and(|document| document.get_ref().contains_key("step"))
 }
 
 /// Reads a scenario. `name` is what to call it; a cluster that it names is looked up by `plan`, or
@@ -51,7 +51,7 @@ pub fn is_scenario(source: &Source) -> bool {
 /// # Errors
 /// Says what is wrong with the file, where, and what to do about it.
 pub fn parse(name: &str, source: &Source, words: &Words) -> Result<Scenario, Error> {
-    let document = file::document(source)?;
+    let document = read::document(source)?;
     let known = [file::keys(), keys("")].concat();
     let top = Table::new(source, document.get_ref(), "a scenario", &known)?;
     let base = Base::find(source, &top, document.get_ref())?;
@@ -155,7 +155,7 @@ impl<'a> Base<'a> {
             changes.iter().for_each(|change| merge(&mut table, change));
             return file::read(name, &Table::new(source, &table, "a cluster file", all)?);
         };
-        let document = file::document(other)?;
+        let document = read::document(other)?;
         let mut table = document.get_ref().clone();
         file::read(name, &Table::new(other, &table, "a cluster file", all)?)?;
         merge(&mut table, &self.own);

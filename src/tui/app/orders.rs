@@ -103,7 +103,7 @@ impl App {
 
     fn target(&self) -> Target {
         let pane = self.focus.pane();
-        panes::pane(pane).target(&self.scene(pane))
+        panes::pane(self.focused()).target(&self.scene(pane))
     }
 
     fn target_node(&self) -> NodeId {

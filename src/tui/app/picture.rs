@@ -31,10 +31,11 @@ impl App {
             return None;
         };
         self.draw_header(solved.header, buf);
-        let title = |kind| panes::title(kind, &self.scene(kind));
-        let shown = frame::panes(buf, &self.look, &solved, &self.focus, &self.spots, title);
-        for (kind, inside) in shown {
-            panes::draw(kind, &self.scene(kind), inside, buf);
+        let kind = |id| self.layout.pane(id).kind;
+        let title = |id| panes::title(kind(id), &self.scene(id));
+        let (look, layout, focus) = (&self.look, &self.layout, &self.focus);
+        for (id, inside) in frame::panes(buf, look, layout, &solved, focus, &self.spots, title) {
+            panes::draw(kind(id), &self.scene(id), inside, buf);
         }
         let selected = self.spots.selected(self.focus.pane(), &self.select);
         let cursor = self.draw_hints(solved.hints, buf).or(selected.map(Rect::as_position));
@@ -164,9 +165,9 @@ impl App {
         let screen = buf.area;
         match &self.overlay {
             Some(Overlay::Help(scroll)) => {
-                let pane = self.focus.pane();
-                let about = panes::about(pane);
-                let help = Help { keymap: &self.keymap, pane, about: &about, scroll: *scroll };
+                let pane = &self.name_of(self.focus.pane());
+                let about = &panes::about(self.focused());
+                let help = Help { keymap: &self.keymap, pane, about, scroll: *scroll };
                 help::draw(buf, screen, &self.look, &self.spots, &help);
             }
             Some(Overlay::Options(menu)) => {

@@ -6,6 +6,7 @@ use super::App;
 use crate::base::Time;
 use crate::tui::action::Action;
 use crate::tui::layout::PaneKind;
+use crate::tui::overlay::Overlay;
 use crate::tui::panes;
 use crate::tui::screen::Mouse;
 use crate::tui::select::{Move, Pick};
@@ -31,7 +32,7 @@ impl App {
     pub fn mouse(&mut self, event: &MouseEvent, again: bool) {
         let place = Position::new(event.column, event.row);
         match event.kind {
-            _ if self.too_small || self.mouse_off => {}
+            _ if self.mouse_off || self.layout.solve(self.screen).is_none() => {}
             MouseEventKind::Down(MouseButton::Left) => self.click(place, again),
             MouseEventKind::Up(MouseButton::Left) => self.dragging = false,
             MouseEventKind::Drag(MouseButton::Left) if self.dragging => self.scrub(place),
@@ -75,8 +76,14 @@ impl App {
 
     /// A click while something lies over the panes; beside it, it closes that.
     fn click_over(&mut self, spot: Option<Spot>) {
-        if !matches!(spot, Some(Spot::Overlay | Spot::Row(_))) {
-            self.overlay = None;
+        match (&self.overlay, spot) {
+            (Some(Overlay::List(list)), Some(Spot::Row(row))) => {
+                let of = list.of;
+                self.overlay = None;
+                self.take(of, row, None);
+            }
+            (_, Some(Spot::Overlay | Spot::Row(_))) => {}
+            _ => self.overlay = None,
         }
     }
 
@@ -118,14 +125,15 @@ impl App {
         if self.spots.is_covered() {
             return self.wheel_over(to);
         }
-        match self.spots.pane(place) {
-            Some(PaneKind::Timeline) => match to {
+        let pane = self.spots.pane(place);
+        match pane.map(|pane| (pane, self.layout.pane(pane).kind)) {
+            Some((_, PaneKind::Timeline)) => match to {
                 Move::Up => self.look(|timeline| timeline.step(-1)),
                 _ => self.step_forward(),
             },
-            Some(pane) => {
+            Some((pane, kind)) => {
                 for _ in 0..NOTCH {
-                    self.select = panes::pane(pane).select(&self.scene(pane), to);
+                    self.select = panes::pane(kind).select(&self.scene(pane), to);
                 }
             }
             None => {}

@@ -406,6 +406,8 @@ impl App {
             Listed::Marks => self.take_mark(row, key),
             Listed::Branches => self.take_branch(row, key),
             Listed::Restart => self.begin_again(row),
+            Listed::Panes => self.take_pane(row),
+            Listed::Layouts => self.take_layout(row),
         }
     }
 

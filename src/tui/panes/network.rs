@@ -40,7 +40,7 @@ impl Pane for Links {
     }
 
     fn views(&self) -> &'static [&'static str] {
-        &["matrix"]
+        &["matrix", "groups"]
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
@@ -84,7 +84,9 @@ impl Pane for Links {
             return put(buf, scene.look, area, marked(scene.look, Mark::None, "no process yet"));
         }
         let mut rest = area;
-        if let Some(matrix) = Matrix::fit(scene, &ids, area) {
+        let matrix =
+            (scene.mode.view(self.views()) == "matrix").then(|| Matrix::fit(scene, &ids, area));
+        if let Some(matrix) = matrix.flatten() {
             let aside = matrix.width() + 2;
             if area.width >= aside + ASIDE && matrix.height() >= 6 {
                 let beside = Rect { height: matrix.height(), ..right_of(area, aside) };

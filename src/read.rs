@@ -1,28 +1,34 @@
-//! Reading one value of a cluster file, with an error that points at it when it is wrong.
+//! Reading one value of a TOML file, with an error that points at it when it is wrong.
+//!
+//! Cluster files, scenarios and layouts are read through this. A key that nobody knows, a value out
+//! of range and one of another kind are refused with their place and a remedy.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::{ParseError, Span};
 use crate::error::{Error, Source, nearest};
-use crate::plan::Ways;
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A value, or what is wrong with it.
-pub(crate) type Read<T> = Result<T, Error>;
+pub type Read<T> = Result<T, Error>;
 
-/// Longer than any experiment; keeps sums of times from running over.
-pub(crate) const LONGEST: Span = Span::secs(3_600);
+/// The longest time that a file may ask for: longer than any experiment, and sums of a few do not
+/// run over.
+pub const LONGEST: Span = Span::secs(3_600);
 
 /// A table whose keys are all known.
-#[derive(Clone, Copy)]
-pub(crate) struct Table<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
     source: &'a Source,
     table: &'a DeTable<'a>,
 }
 
 /// A value under its key.
-#[derive(Clone)]
-pub(crate) struct Value<'a> {
+#[derive(Clone, Debug)]
+pub struct Value<'a> {
     source: &'a Source,
     key: &'a str,
     key_at: Range<usize>,
@@ -30,9 +36,26 @@ pub(crate) struct Value<'a> {
     value: &'a DeValue<'a>,
 }
 
+/// Reads a text as TOML.
+///
+/// # Errors
+/// Says where it is none.
+pub fn document(source: &Source) -> Read<Spanned<DeTable<'_>>> {
+    DeTable::parse(&source.text).map_err(|error| {
+        let whole = Error::new("this is not TOML");
+        match error.span() {
+            Some(span) => whole.at(source, span, error.message()),
+            None => whole.help(error.message()),
+        }
+    })
+}
+
 impl<'a> Table<'a> {
     /// Reads the table, or says which key is none of `known`. `what` names the table.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// There is a key that is none of those.
+    pub fn new(
         source: &'a Source,
         table: &'a DeTable<'a>,
         what: &str,
@@ -54,7 +77,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, if it is there.
-    pub(crate) fn get(&self, key: &str) -> Option<Value<'a>> {
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
         let (name, value) = self.table.get_key_value(key)?;
         Some(Value {
             source: self.source,
@@ -66,7 +89,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, read in a way of its own, or what holds without it.
-    pub(crate) fn get_or<T>(
+    pub fn get_or<T>(
         &self,
         key: &str,
         default: T,
@@ -76,7 +99,7 @@ impl<'a> Table<'a> {
     }
 
     /// All values, in the order of the file.
-    pub(crate) fn entries(&self) -> Vec<Value<'a>> {
+    pub fn entries(&self) -> Vec<Value<'a>> {
         let keys = self.table.keys();
         let mut all: Vec<_> = keys.filter_map(|key| self.get(key.get_ref())).collect();
         all.sort_by_key(|value| value.key_at.start);
@@ -87,7 +110,7 @@ impl<'a> Table<'a> {
 impl<'a> Value<'a> {
     /// An error that points at a part of a text, given in bytes of that text. Where the file
     /// writes the text otherwise (with escapes), it points at all of it.
-    pub(crate) fn wrong_part(
+    pub fn wrong_part(
         &self,
         part: Range<usize>,
         what: impl Into<String>,
@@ -106,22 +129,22 @@ impl<'a> Value<'a> {
     }
 
     /// Its key.
-    pub(crate) fn key(&self) -> &'a str {
+    pub fn key(&self) -> &'a str {
         self.key
     }
 
     /// An error that points at the value.
-    pub(crate) fn wrong(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
+    pub fn wrong(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
         Error::new(what).at(self.source, self.at.clone(), label)
     }
 
     /// An error that points at the key.
-    pub(crate) fn wrong_key(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
+    pub fn wrong_key(&self, what: impl Into<String>, label: impl Into<String>) -> Error {
         Error::new(what).at(self.source, self.key_at.clone(), label)
     }
 
     /// Adds this value to an error as a witness.
-    pub(crate) fn witness(&self, error: Error, label: impl Into<String>) -> Error {
+    pub fn witness(&self, error: Error, label: impl Into<String>) -> Error {
         error.at(self.source, self.at.clone(), label)
     }
 
@@ -139,7 +162,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text.
-    pub(crate) fn text(&self) -> Read<&'a str> {
+    pub fn text(&self) -> Read<&'a str> {
         match self.value {
             DeValue::String(text) => Ok(text),
             _ => Err(self.must_be("a text").help(format!("write {} = \"…\"", self.key))),
@@ -147,7 +170,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text of one line that is fit to be shown.
-    pub(crate) fn line(&self, longest: usize) -> Read<String> {
+    pub fn line(&self, longest: usize) -> Read<String> {
         let text = self.text()?;
         if text.chars().any(char::is_control) {
             return Err(self.wrong(format!("'{}' must be one plain line", self.key), "it is not"));
@@ -162,12 +185,12 @@ impl<'a> Value<'a> {
     }
 
     /// Anything that is written as a text and has its own form.
-    pub(crate) fn parse<T: FromStr<Err = ParseError>>(&self) -> Read<T> {
+    pub fn parse<T: FromStr<Err = ParseError>>(&self) -> Read<T> {
         self.text()?.parse().map_err(|ParseError(why)| self.wrong(why, "not understood"))
     }
 
     /// True or false.
-    pub(crate) fn flag(&self) -> Read<bool> {
+    pub fn flag(&self) -> Read<bool> {
         match self.value {
             DeValue::Boolean(flag) => Ok(*flag),
             _ => Err(self.must_be("true or false")),
@@ -175,17 +198,17 @@ impl<'a> Value<'a> {
     }
 
     /// Whether it is a table.
-    pub(crate) fn is_table(&self) -> bool {
+    pub fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
     }
 
     /// Whether it is a text.
-    pub(crate) fn is_text(&self) -> bool {
+    pub fn is_text(&self) -> bool {
         matches!(self.value, DeValue::String(_))
     }
 
     /// A whole number of a range.
-    pub(crate) fn number<T>(&self, range: RangeInclusive<T>) -> Read<T>
+    pub fn number<T>(&self, range: RangeInclusive<T>) -> Read<T>
     where
         T: TryFrom<i128> + Into<i128> + Copy,
     {
@@ -205,7 +228,7 @@ impl<'a> Value<'a> {
     }
 
     /// A length of time, at least `least`.
-    pub(crate) fn time(&self, least: Span) -> Read<Span> {
+    pub fn time(&self, least: Span) -> Read<Span> {
         let DeValue::String(text) = self.value else {
             let error = self.must_be("a length of time, in quotes and with a unit");
             return Err(match self.value {
@@ -232,7 +255,7 @@ impl<'a> Value<'a> {
     }
 
     /// A range of times, `1ms..4ms`, or one time.
-    pub(crate) fn times(&self, least: Span) -> Read<Ways> {
+    pub fn times(&self, least: Span) -> Read<(Span, Span)> {
         let text = match self.value {
             DeValue::String(text) => text,
             _ => return Err(self.must_be("times from..to").help("write \"1ms..4ms\" or \"2ms\"")),
@@ -241,7 +264,7 @@ impl<'a> Value<'a> {
         let fastest = self.checked_time(fastest, least)?;
         let slowest = self.checked_time(slowest, least)?;
         match fastest <= slowest {
-            true => Ok(Ways { fastest, slowest }),
+            true => Ok((fastest, slowest)),
             false => {
                 let what = format!("'{}' runs backwards", self.key);
                 let help = format!("write \"{slowest}..{fastest}\"");
@@ -251,11 +274,11 @@ impl<'a> Value<'a> {
     }
 
     /// A list; each item goes by the key of the list.
-    pub(crate) fn list(&self) -> Read<Vec<Value<'a>>> {
+    pub fn list(&self) -> Read<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.value else {
             return Err(self.must_be("a list").help(format!("write {} = [ … ]", self.key)));
         };
-        let item = |item: &'a toml::Spanned<DeValue<'a>>| Value {
+        let item = |item: &'a Spanned<DeValue<'a>>| Value {
             at: item.span(),
             value: item.get_ref(),
             ..self.clone()
@@ -264,7 +287,7 @@ impl<'a> Value<'a> {
     }
 
     /// A table with these keys. `what` names it.
-    pub(crate) fn table(&self, what: &str, known: &[&str]) -> Read<Table<'a>> {
+    pub fn table(&self, what: &str, known: &[&str]) -> Read<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Table::new(self.source, table, what, known),
             _ => Err(self.must_be("a table")),
@@ -272,7 +295,7 @@ impl<'a> Value<'a> {
     }
 
     /// The table as it was read, whatever its keys.
-    pub(crate) fn raw_table(&self) -> Read<&'a DeTable<'a>> {
+    pub fn raw_table(&self) -> Read<&'a DeTable<'a>> {
         match self.value {
             DeValue::Table(table) => Ok(table),
             _ => Err(self.must_be("a table")),
@@ -280,7 +303,7 @@ impl<'a> Value<'a> {
     }
 
     /// A table whose keys are the writer's own.
-    pub(crate) fn open_table(&self) -> Read<Table<'a>> {
+    pub fn open_table(&self) -> Read<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Ok(Table { source: self.source, table }),
             _ => Err(self.must_be("a table")),

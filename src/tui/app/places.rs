@@ -1,0 +1,183 @@
+//! Which layout is shown, which pane has focus, and what is each pane's own.
+
+use super::App;
+use crate::error::Error;
+use crate::tui::layout::{Focus, Found, Layout, Library, PaneId, PaneKind, Solved, Spec};
+use crate::tui::list::{List, Listed};
+use crate::tui::mode::{Mode, Modes};
+use crate::tui::overlay::Overlay;
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+use std::path::Path;
+
+impl App {
+    /// Takes a layout, and looks for others in `library`. Where the cluster is about one kind of
+    /// pane, that one gets focus.
+    #[must_use]
+    pub fn arranged(mut self, layout: Layout, library: Library) -> App {
+        self.library = library;
+        self.arrange(layout);
+        if let Some(kind) = self.title.focus {
+            self.focus = Focus::new(self.layout.first(kind));
+        }
+        self
+    }
+
+    /// The file of the layout that is shown, which may change under way.
+    pub fn layout_file(&self) -> Option<&Path> {
+        self.layout.file()
+    }
+
+    /// The file of the layout has changed. If it is wrong now, the layout stays as it is.
+    pub fn reload(&mut self) {
+        let Some(file) = self.layout.file() else { return };
+        match self.library.load(&file.to_string_lossy()) {
+            Ok(layout) if layout == self.layout => {}
+            Ok(layout) => {
+                let focus = self.layout.pane(self.focus.pane()).id.clone();
+                let panes = self.layout.panes();
+                let before =
+                    panes.map(|(id, spec)| (spec.clone(), self.modes.of(id).clone())).collect();
+                self.say(format!("layout {} as saved just now", layout.name));
+                self.arrange(layout);
+                let pane = self.layout.with_id(&focus);
+                if let Some(pane) = pane.filter(|pane| self.layout.declares(*pane)) {
+                    self.focus.go(pane);
+                }
+                self.restore(before);
+            }
+            Err(error) => self.say(error.line()),
+        }
+    }
+
+    /// Shows panes as they were, if they are still there and the file says the same of them.
+    fn restore(&mut self, before: Vec<(Spec, Mode)>) {
+        for (id, spec) in self.layout.panes() {
+            if let Some((_, mode)) = before.iter().find(|(old, _)| old == spec) {
+                self.modes.of_mut(id).clone_from(mode);
+            }
+        }
+    }
+
+    fn arrange(&mut self, layout: Layout) {
+        self.modes = Modes::first(&layout);
+        self.focus = Focus::new(layout.focus);
+        self.zoom = false;
+        self.layout = layout;
+    }
+
+    /// The kind of the pane that has focus.
+    pub(super) fn focused(&self) -> PaneKind {
+        self.layout.pane(self.focus.pane()).kind
+    }
+
+    /// What the title of a pane says of it: its number and name.
+    pub(super) fn name_of(&self, pane: PaneId) -> String {
+        let name = self.layout.pane(pane).title(false);
+        pane.number().map_or(name.to_owned(), |number| format!("{number} {name}"))
+    }
+
+    /// Where everything is now. A pane that has focus but no place is shown alone, as one is that
+    /// was given the whole screen.
+    pub(super) fn solve(&self, area: Rect) -> Option<Solved> {
+        let mut solved = self.layout.solve(area)?;
+        let pane = self.focus.pane();
+        if self.zoom || !solved.has(pane) {
+            solved.zoom(pane);
+        }
+        Some(solved)
+    }
+
+    pub(super) fn neighbour(&mut self, forward: bool) {
+        if let Some(solved) = self.layout.solve(self.screen) {
+            self.focus.go(solved.neighbour(self.focus.pane(), forward));
+        }
+    }
+
+    pub(super) fn go_to_number(&mut self, number: u8) {
+        match self.layout.with_number(number) {
+            Some(pane) => self.focus.go(pane),
+            None => self.say(format!("this layout has no pane {number}; 0 lists all panes")),
+        }
+    }
+
+    /// Leaves zoom, or a pane that has no place in the layout.
+    pub(super) fn back(&mut self) {
+        if std::mem::take(&mut self.zoom) {
+            return;
+        }
+        let Some(solved) = self.layout.solve(self.screen) else { return };
+        if !solved.has(self.focus.pane()) {
+            let before = self.focus.recent().iter().find(|pane| solved.has(**pane));
+            let first = solved.places.first().and_then(|place| place.panes.first());
+            if let Some(pane) = before.or(first).copied() {
+                self.focus.go(pane);
+            }
+        }
+    }
+
+    /// Whether there is a step back for [`App::back`] to take.
+    pub(super) fn is_deep(&self) -> bool {
+        let placed = |solved: Solved| solved.has(self.focus.pane());
+        self.zoom || !self.layout.solve(self.screen).is_none_or(placed)
+    }
+
+    pub(super) fn list_panes(&mut self) {
+        let row = |(id, spec): (PaneId, &Spec)| {
+            (format!(" {:<16} {}", self.name_of(id), spec.kind.about()), Role::Text)
+        };
+        let list = List {
+            of: Listed::Panes,
+            title: "Panes".to_owned(),
+            head: " Also those that the layout does not place.".to_owned(),
+            rows: self.layout.panes().map(row).collect(),
+            at: self.focus.pane().index(),
+            keys: &[],
+            enter: "go there",
+        };
+        self.overlay = Some(Overlay::List(list));
+    }
+
+    pub(super) fn list_layouts(&mut self) {
+        let all = self.library.list();
+        let row = |found: &Found| match &found.layout {
+            Ok(layout) => (format!(" {:<15} {}", found.name, layout.about), Role::Text),
+            Err(error) => (format!(" {:<15} {}", found.name, error.line()), Role::Bad),
+        };
+        let list = List {
+            of: Listed::Layouts,
+            title: "Layouts".to_owned(),
+            head: " 'netsplit layouts NAME' prints one, to begin one of your own.".to_owned(),
+            rows: all.iter().map(row).collect(),
+            at: all.iter().position(|found| found.name == self.layout.name).unwrap_or(0),
+            keys: &[],
+            enter: "take it",
+        };
+        self.overlay = Some(Overlay::List(list));
+    }
+
+    /// Goes to the pane in this row of the list.
+    pub(super) fn take_pane(&mut self, row: usize) {
+        let pane = self.layout.panes().nth(row).map(|(id, _)| id);
+        if let Some(pane) = pane {
+            self.focus.go(pane);
+        }
+    }
+
+    /// Shows the layout in this row of the list.
+    pub(super) fn take_layout(&mut self, row: usize) {
+        if let Some(found) = self.library.list().into_iter().nth(row) {
+            self.switch(found.layout);
+        }
+    }
+
+    fn switch(&mut self, layout: Result<Layout, Error>) {
+        match layout {
+            Ok(layout) => {
+                self.say(format!("layout {}: {}", layout.name, layout.about));
+                self.arrange(layout);
+            }
+            Err(error) => self.say(error.line()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use super::*;
+use crate::error::Source;
+use proptest::prelude::*;
+
+const OVERVIEW: &str = include_str!("../../../layouts/overview.toml");
+
+fn parse(text: &str) -> Result<Layout, crate::error::Error> {
+    Layout::parse("mine", &Source::new("mine.toml", text))
+}
+
+fn boxes(layout: &Layout, width: u16, height: u16) -> String {
+    let Some(solved) = layout.solve(Rect::new(0, 0, width, height)) else {
+        return "too small".to_owned();
+    };
+    let place = |place: &Placed| {
+        let Rect { x, y, width, height } = place.rect;
+        let names = place.panes.iter().map(|pane| layout.pane(*pane).id.as_str());
+        format!(" {}={width}x{height}@{x},{y}", names.collect::<Vec<_>>().join("+"))
+    };
+    format!("{}:{}", solved.variant, solved.places.iter().map(place).collect::<String>())
+}
+
+#[test]
+fn the_built_in_layouts_are_solved_at_the_usual_sizes() {
+    let mut text = String::new();
+    for found in Library::default().list() {
+        let layout = found.layout.unwrap();
+        for (width, height) in
+            [(200, 60), (120, 36), (120, 30), (100, 30), (80, 24), (60, 20), (45, 14), (38, 9)]
+        {
+            let boxes = boxes(&layout, width, height);
+            text.push_str(&format!("{} {width}x{height} {boxes}\n", found.name));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Every area lies inside the screen, between header and hint bar; areas share borders only.
+fn sound(layout: &Layout, screen: Rect) -> Result<(), String> {
+    let Some(solved) = layout.solve(screen) else { return Ok(()) };
+    let body = Rect { y: screen.y + 1, height: screen.height - 2, ..screen };
+    for (at, place) in solved.places.iter().enumerate() {
+        let rect = place.rect;
+        if rect.is_empty() || body.intersection(rect) != rect {
+            return Err(format!("{screen} {place:?} leaves the screen"));
+        }
+        for other in &solved.places[..at] {
+            let common = rect.intersection(other.rect);
+            if common.width > 1 && common.height > 1 {
+                return Err(format!("{screen} {place:?} covers {other:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_layout_is_sound_at_every_size() {
+    for layout in Library::default().list().into_iter().map(|found| found.layout.unwrap()) {
+        for width in 1..=300 {
+            for height in 1..=100 {
+                assert_eq!(sound(&layout, Rect::new(0, 0, width, height)), Ok(()));
+            }
+        }
+        assert_eq!(sound(&layout, Rect::new(0, 0, u16::MAX, u16::MAX)), Ok(()));
+        assert_eq!(sound(&layout, Rect::new(3, 7, 120, 36)), Ok(()));
+        for (width, height) in [(120, 36), (80, 24)] {
+            let solved = layout.solve(Rect::new(0, 0, width, height)).unwrap();
+            assert_ne!(solved.variant, "stack", "{} at {width}x{height}", layout.name);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_file_is_told_what_to_write() {
+    let mut text = String::new();
+    for (from, to) in [
+        (r#""8..1fr""#, r#""50%""#),
+        ("ring     txn       checks", "txn      txn       checks"),
+        ("[pane.locks]", "[pane.lokcs]"),
+        ("[pane.locks]", "[pane.locks]\nkind = \"lokcs\""),
+        ("[pane.locks]", "[pane.locks]\nview = \"tall\""),
+        ("[pane.network]", "[pane.network]\nview = \"matrx\""),
+        ("[pane.timeline]", "[pane.timeline]\noptions.order = \"load\""),
+        ("nodes    consensus network", "nodes    consensus"),
+        ("nodes    consensus network", "noodes   consensus network"),
+        (r#"["9", "1fr", "1"]"#, r#"["9", "1fr"]"#),
+        ("[pane.txn]\n", ""),
+        (r#"["locks", "txn"]"#, r#"["locks", "ring"]"#),
+        (r#"["locks", "txn"]"#, r#"["locks", "locks"]"#),
+        (r#"["locks", "txn"]"#, "[]"),
+        ("tabs.middle", "tabs.muddle"),
+        ("tabs.lower", "tabs.nodes"),
+        ("schema = 1", "schema = 2"),
+        ("columns", "colums"),
+        (r#"focus  = "nodes""#, r#"focus  = "node""#),
+        ("[[variant]]", "[variant]"),
+        ("areas   = [", "areas   = "),
+    ] {
+        assert!(OVERVIEW.contains(from), "{from}");
+        let error = parse(&OVERVIEW.replacen(from, to, 1)).unwrap_err();
+        text.push_str(&format!("{error}\n\n"));
+    }
+    for file in ["", "[pane]", "[pane.\"a b\"]", "[pane.nodes]"] {
+        text.push_str(&format!("{}\n\n", parse(file).unwrap_err()));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn tabs_come_to_the_front_when_focused_and_stay() {
+    let layout = Layout::overview();
+    let id = |name: &str| layout.with_id(name).unwrap();
+    let solved = layout.solve(Rect::new(0, 0, 80, 24)).unwrap();
+    let lower = &solved.places[2];
+    let mut focus = Focus::new(id("nodes"));
+    assert_eq!(lower.front(&focus), Some(id("ring")));
+    focus.go(id("txn"));
+    focus.go(id("nodes"));
+    assert_eq!((focus.pane(), lower.front(&focus)), (id("nodes"), Some(id("txn"))));
+    assert_eq!(solved.neighbour(id("checks"), true), id("nodes"));
+    assert_eq!(solved.neighbour(id("nodes"), false), id("checks"));
+    assert_eq!(solved.neighbour(id("txn"), true), id("network"));
+}
+
+#[test]
+fn zoom_gives_one_pane_the_whole_body() {
+    let layout = Layout::overview();
+    let mut solved = layout.solve(Rect::new(0, 0, 120, 36)).unwrap();
+    let pane = layout.first(PaneKind::Timeline);
+    solved.zoom(pane);
+    let rect = Rect::new(0, 1, 120, 34);
+    assert_eq!(solved.places, [Placed { rect, panes: vec![pane] }]);
+}
+
+const TWO: &str = r#"
+[pane.network]
+[pane.sides]
+kind  = "network"
+view  = "groups"
+title = "Sides"
+[[variant]]
+columns = ["1fr", "1fr"]
+rows    = ["1fr", "1"]
+areas   = ["network sides", ". ."]
+"#;
+
+#[test]
+fn two_panes_of_one_kind_have_names_and_views_of_their_own() {
+    let layout = parse(TWO).unwrap();
+    let view = |spec: &Spec| spec.mode.view(crate::tui::panes::pane(spec.kind).views());
+    let told: Vec<String> = layout
+        .panes()
+        .take(3)
+        .map(|(id, spec)| {
+            format!("{} {} {} {}", id.number().unwrap(), spec.id, spec.title(false), view(spec))
+        })
+        .collect();
+    assert_eq!(told, ["1 network Network matrix", "2 sides Sides groups", "3 nodes Nodes table"]);
+    assert_eq!(boxes(&layout, 80, 24), "1: network=40x21@0,1 sides=41x21@39,1");
+    let kinds: Vec<PaneKind> = layout.panes().map(|(_, spec)| spec.kind).collect();
+    assert!(PaneKind::ALL.iter().all(|kind| kinds.contains(kind)), "every kind can be reached");
+}
+
+#[test]
+fn names_are_looked_for_in_directories_and_then_in_the_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("mine.toml"), TWO).unwrap();
+    std::fs::write(path("overview.toml"), "schema = 2").unwrap();
+    std::fs::write(path("notes.txt"), "no layout").unwrap();
+    let library = Library::of([path("missing"), dir.path().to_owned()]);
+    let names: Vec<String> = library.list().into_iter().map(|found| found.name).collect();
+    assert_eq!(names[..2], ["mine", "overview"]);
+    assert_eq!(library.load("mine").unwrap().file(), Some(path("mine.toml").as_path()));
+    assert!(library.load("overview").unwrap_err().line().contains("schema 2"));
+    assert!(Library::default().load("overview").unwrap().file().is_none());
+    let missing = library.load("mime").unwrap_err();
+    assert!(missing.to_string().contains("did you mean 'mine'?"), "{missing}");
+    let file = path("mine.toml").to_string_lossy().into_owned();
+    assert_eq!(library.load(&file).unwrap(), library.load("mine").unwrap());
+    assert!(library.load("./none.toml").unwrap_err().line().contains("no such file"));
+}
+
+proptest! {
+    /// A file with a few characters changed is refused or solved, never a panic.
+    #[test]
+    fn hostile_files_do_no_harm(
+        changes in prop::collection::vec((0_usize..2000, "[ -~]{0,3}"), 1..4),
+        (width, height) in (0_u16..300, 0_u16..100),
+    ) {
+        let mut text = OVERVIEW.to_owned();
+        for (at, with) in changes {
+            let at = at % text.len();
+            text.replace_range(at..=at, &with);
+        }
+        if let Ok(layout) = parse(&text) {
+            prop_assert_eq!(sound(&layout, Rect::new(0, 0, width, height)), Ok(()));
+        }
+    }
+}
