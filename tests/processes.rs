@@ -136,7 +136,7 @@ fn a_cluster_goes_up_is_broken_from_elsewhere_goes_down_and_remembers() {
     for part in ["▼ kill n2", "n2 crashes", "n2 starts, boot 2", "verdict: ok"] {
         assert!(ran.out.contains(part), "'{part}' is missing in:\n{}", ran.out);
     }
-    let down = person.netsplit(&["down", "trio"]);
+    let down = person.netsplit(&["down", "trio.toml"]);
     assert_eq!((down.code, down.out.as_str()), (0, "trio is down\n"), "{}", down.err);
     fails(&person.netsplit(&["down", "trio"]), 1, &["nobody answers"]);
 

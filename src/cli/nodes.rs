@@ -492,9 +492,14 @@ impl InviteArgs {
     }
 }
 
-/// The directory of a cluster that `up` has started at some time.
-pub(super) fn started(home: &Home, name: &str) -> Result<PathBuf, Stop> {
-    let base = home.cluster(name);
+/// The directory of a cluster that `up` has started at some time, by its name or by what `up` was
+/// told.
+pub(super) fn started(home: &Home, word: &str) -> Result<PathBuf, Stop> {
+    if home::text_of(&home.cluster(word)).exists() {
+        return Ok(home.cluster(word));
+    }
+    let name = plan::name_of(word);
+    let base = home.cluster(&name);
     if home::text_of(&base).exists() {
         return Ok(base);
     }

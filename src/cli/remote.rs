@@ -115,7 +115,8 @@ fn ways(home: &Home, whom: &[String]) -> Result<Vec<Way>, Stop> {
             return by_ticket(home, &ticket).map(|way| vec![way]).map_err(Stop::Failed);
         }
         if !word.contains(':') {
-            return by_name(home, word).map(|way| vec![way]);
+            let base = started(home, word)?;
+            return by_base(home, &base).map(|way| vec![way]).map_err(Stop::Failed);
         }
     }
     let addresses = whom.iter().map(|word| {
@@ -149,12 +150,11 @@ fn by_ticket(home: &Home, ticket: &Ticket) -> Result<Way, Error> {
     Ok(Way { identity, addresses })
 }
 
-fn by_name(home: &Home, name: &str) -> Result<Way, Stop> {
-    let base = started(home, name)?;
-    let cluster = Authority::open(&base.join(AUTHORITY)).map_err(Stop::Failed)?.cluster();
-    let identity = identity(home, cluster).map_err(Stop::Failed)?;
-    let addresses = Book::load(&base.join(MEMBERS)).map_err(Stop::Failed)?.addresses();
-    Ok(Way { identity, addresses })
+/// As the operator of a cluster that was started here.
+fn by_base(home: &Home, base: &Path) -> Result<Way, Error> {
+    let cluster = Authority::open(&base.join(AUTHORITY))?.cluster();
+    let identity = identity(home, cluster)?;
+    Ok(Way { identity, addresses: Book::load(&base.join(MEMBERS))?.addresses() })
 }
 
 fn identity(home: &Home, cluster: ClusterId) -> Result<Identity, Error> {
@@ -183,10 +183,12 @@ impl DownArgs {
     /// Asks every process to end, and waits until they have.
     pub(super) fn execute(self, out: &mut dyn Write) -> Result<(), Stop> {
         let home = Home::find().map_err(Stop::Failed)?;
-        let Way { identity, addresses } = by_name(&home, &self.cluster)?;
+        let base = started(&home, &self.cluster)?;
+        let name = base.file_name().unwrap_or_default().to_string_lossy();
+        let Way { identity, addresses } = by_base(&home, &base).map_err(Stop::Failed)?;
         let silent = live::shutdown(identity, &addresses).map_err(Stop::Failed)?;
         if silent.is_empty() {
-            writeln!(out, "{} is down", self.cluster)?;
+            writeln!(out, "{name} is down")?;
             return Ok(());
         }
         let names: Vec<String> = silent.iter().map(ToString::to_string).collect();

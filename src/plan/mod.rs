@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub mod file;
 mod samples;
 
-pub use samples::{SAMPLES, builtin, load, source};
+pub use samples::{SAMPLES, builtin, load, name_of, source};
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
 const KEEP: Span = Span::secs(10);

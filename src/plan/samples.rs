@@ -39,10 +39,13 @@ pub fn builtin(name: &str) -> Result<Plan, Error> {
 /// The cluster that `word` means: the name of a built-in one, or else the path of a file. A word
 /// with a slash or a dot is always a path.
 pub fn load(word: &str) -> Result<Plan, Error> {
-    let source = source(word)?;
+    file::parse(&name_of(word), &source(word)?)
+}
+
+/// What the cluster is called that `word` means.
+pub fn name_of(word: &str) -> String {
     let name = Path::new(word).file_stem().map_or(word.into(), |stem| stem.to_string_lossy());
-    let plain = name.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
-    file::parse(&plain, &source)
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 fn missing(word: &str, why: &str) -> Error {
