@@ -1,7 +1,7 @@
 //! How fast live nodes are, beside what they are made of: raw QUIC and raw TCP.
 //!
 //! ```text
-//! cargo bench --profile quick --bench live              everything, about two minutes
+//! cargo bench --profile quick --bench live              everything, about three minutes
 //! cargo bench --profile quick --bench live -- links     only that part: links, cluster or idle
 //! ```
 //!
@@ -13,6 +13,7 @@
 
 mod cluster;
 mod driver;
+mod idle;
 mod links;
 mod node;
 mod raw;
@@ -48,5 +49,8 @@ fn main() {
     }
     if wanted("cluster") {
         cluster::run();
+    }
+    if wanted("idle") {
+        idle::run();
     }
 }

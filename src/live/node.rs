@@ -195,11 +195,13 @@ fn found(options: &Options, role: Role) -> Result<Identity, Error> {
 struct Figures {
     counters: Arc<Counters>,
     then: [u64; 5],
+    /// Bytes sent to consoles.
+    shown: u64,
 }
 
 impl Figures {
     fn new(counters: Arc<Counters>) -> Figures {
-        Figures { counters, then: [0; 5] }
+        Figures { counters, then: [0; 5], shown: 0 }
     }
 
     /// Rates since the last line, and what there is now.
@@ -214,10 +216,14 @@ impl Figures {
         self.then = now;
         let [sent, received, lost, written, synced] = rates;
         let (peers, consoles) = endpoint.connections();
+        // A console that has left takes its bytes with it.
+        let shown = endpoint.console_traffic().bytes;
+        let showing = shown.saturating_sub(self.shown).div_ceil(seconds);
+        self.shown = shown;
         let memory = memory().map_or(String::new(), |mib| format!(", {mib:.1} MiB"));
         format!(
             "a second: {sent} messages out, {received} in, {lost} lost; {written} writes in \
-             {synced} syncs; {peers} peers, {consoles} consoles{memory}"
+             {synced} syncs; {peers} peers, {consoles} consoles, {showing} bytes to them{memory}"
         )
     }
 }

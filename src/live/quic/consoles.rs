@@ -1,6 +1,6 @@
 //! A console that watches: its requests go to the agent, and reports come back.
 
-use super::{Site, close};
+use super::{Site, close, lock};
 use crate::live::control::{CommandId, Inbox, Report, Request};
 use crate::live::wire::{self, Reader, WireError};
 use bytes::BytesMut;
@@ -40,6 +40,7 @@ pub(super) async fn serve(
     if site.inbox.send(attached).await.is_err() {
         return close::STOPPING.on(connection, "the process is ending");
     }
+    lock(&site.consoles).insert(connection.stable_id(), connection.clone());
     tokio::join!(write(connection, send, queue), async {
         if let Err(why) = read(site, requests, &visitor, console, &reports).await {
             let ip = connection.remote_address().ip();
@@ -47,6 +48,7 @@ pub(super) async fn serve(
             close::FORBIDDEN.on(connection, &why);
         }
     });
+    lock(&site.consoles).remove(&connection.stable_id());
 }
 
 /// Passes requests on.

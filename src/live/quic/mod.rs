@@ -165,6 +165,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
         complaints: Mutex::new(Complaints::default()),
         arrivals: Mutex::new(BTreeMap::new()),
         dialled: Mutex::new(BTreeMap::new()),
+        consoles: Mutex::new(BTreeMap::new()),
         seats: Arc::new(Semaphore::new(consoles::MOST)),
         turns: Semaphore::new(HANDSHAKES),
         doubtful_turns: Semaphore::new(DOUBTFUL_HANDSHAKES),
@@ -215,6 +216,15 @@ pub struct Traffic {
     pub bytes: u64,
     /// Calls of the system. Fewer than packets where one call takes several.
     pub writes: u64,
+}
+
+impl Traffic {
+    fn add(&mut self, connection: &Connection) {
+        let sent = connection.stats().udp_tx;
+        self.packets += sent.datagrams;
+        self.bytes += sent.bytes;
+        self.writes += sent.ios;
+    }
 }
 
 /// The network of one process. It closes when this is dropped, without waiting for anything.
@@ -273,16 +283,17 @@ impl Endpoint {
 
     /// What it has sent on the connections with peers that stand.
     pub fn traffic(&self) -> Traffic {
-        let site = &self.site;
         let mut all = Traffic::default();
-        for connections in [&site.arrivals, &site.dialled] {
-            for connection in lock(connections).values() {
-                let sent = connection.stats().udp_tx;
-                all.packets += sent.datagrams;
-                all.bytes += sent.bytes;
-                all.writes += sent.ios;
-            }
+        for connections in [&self.site.arrivals, &self.site.dialled] {
+            lock(connections).values().for_each(|connection| all.add(connection));
         }
+        all
+    }
+
+    /// What it has sent to the consoles that are connected.
+    pub fn console_traffic(&self) -> Traffic {
+        let mut all = Traffic::default();
+        lock(&self.site.consoles).values().for_each(|connection| all.add(connection));
         all
     }
 
@@ -323,6 +334,8 @@ struct Site {
     arrivals: Mutex<BTreeMap<NodeId, Connection>>,
     /// The connection on which each peer is sent to.
     dialled: Mutex<BTreeMap<NodeId, Connection>>,
+    /// The connections of consoles, by their own numbers.
+    consoles: Mutex<BTreeMap<usize, Connection>>,
     /// Of consoles.
     seats: Arc<Semaphore>,
     /// To begin a handshake.
