@@ -370,7 +370,7 @@ fn section<'a, T>(
 
 fn membership(table: &Table<'_>) -> Read<Membership> {
     let heartbeat = time(table, "heartbeat", Membership::default().heartbeat, TICK)?;
-    let default = heartbeat.times(5).min(LONGEST);
+    let default = heartbeat.times(4).min(LONGEST);
     let suspect_after = time(table, "suspect_after", default, TICK)?;
     if suspect_after > heartbeat {
         return Ok(Membership { heartbeat, suspect_after });

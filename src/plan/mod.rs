@@ -223,7 +223,7 @@ pub struct Plan {
 
 impl Default for Membership {
     fn default() -> Self {
-        Membership { heartbeat: Span::millis(100), suspect_after: Span::millis(500) }
+        Membership { heartbeat: Span::secs(1), suspect_after: Span::secs(4) }
     }
 }
 
@@ -235,7 +235,7 @@ impl Default for Paxos {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { heartbeat: Span::millis(100), election: Ways::millis(400, 800), snapshot_every: 64 }
+        Log { heartbeat: Span::millis(150), election: Ways::millis(400, 800), snapshot_every: 64 }
     }
 }
 

@@ -22,7 +22,10 @@
 //! ```
 //!
 //! **Sources.** Chandra and Toueg, *Unreliable failure detectors for reliable distributed systems*
-//! (1996): the class "eventually perfect", when there are bounds that hold from some time on. The
+//! (1996): the class "eventually perfect", when there are bounds that hold from some time on. One
+//! heartbeat a second, and patience for four, are what such detectors do where a wrong suspicion
+//! moves data (SWIM's memberlist, Akka, Cassandra): it need not be fast, since a log has election
+//! times of its own, and an idle cluster should cost nothing worth mentioning. The
 //! incarnation is that of Das, Gupta and Motivala, *SWIM* (2002), section 4.2, but counted by the
 //! host, so nobody has to refute anything.
 //!

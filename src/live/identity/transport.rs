@@ -1,7 +1,7 @@
 //! How much a connection may hold: little before its peer is known, enough afterwards.
 
 use crate::base::ServiceId;
-use quinn::{TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, TransportConfig, VarInt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,11 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Three of these fit into an idle time, so one lost packet kills no connection.
 const KEEP_ALIVE: Duration = Duration::from_millis(1_500);
+
+/// How many packets may come before an acknowledgement is sent without waiting any longer. Whoever
+/// has read a packet is awake; to wait for another one is to wake up for the acknowledgement alone.
+/// Packets that come together are acknowledged together in any case.
+const AT_ONCE: VarInt = VarInt::from_u32(0);
 
 /// How many bytes a stranger may have us keep.
 const STRANGERS_WINDOW: u32 = 64 << 10;
@@ -26,6 +31,8 @@ const WINDOW: u32 = 4 << 20;
 /// 5 s, keep-alive 1.5 s, and for the peer one bidirectional stream, no unidirectional one, and
 /// 64 KiB that we have not read yet. Call [`admit`] once the peer is known.
 pub fn transport() -> Arc<TransportConfig> {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(AT_ONCE);
     let mut config = TransportConfig::default();
     let idle = IDLE.try_into().expect("5 s is a possible idle timeout");
     config
@@ -36,7 +43,8 @@ pub fn transport() -> Arc<TransportConfig> {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(STRANGERS_WINDOW))
         .send_window(WINDOW.into())
-        .datagram_receive_buffer_size(None);
+        .datagram_receive_buffer_size(None)
+        .ack_frequency_config(Some(acks));
     Arc::new(config)
 }
 

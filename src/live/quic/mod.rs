@@ -56,6 +56,7 @@ mod consoles;
 mod gossip;
 mod node;
 mod peer;
+mod runtime;
 
 pub use book::{Book, keep};
 pub use peer::Quic;
@@ -71,7 +72,7 @@ use crate::base::NodeId;
 use crate::error::Error;
 use complaints::Complaints;
 use peer::Peer;
-use quinn::{ClientConfig, Connection, EndpointConfig, TokioRuntime};
+use quinn::{ClientConfig, Connection, EndpointConfig};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -140,7 +141,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
     widen(&socket);
     let server = identity::server_config(&options.identity)?;
     let dialling = identity::client_config(&options.identity)?;
-    let runtime = Arc::new(TokioRuntime);
+    let runtime = Arc::new(runtime::Tokio);
     let endpoint = quinn::Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime);
     let endpoint = endpoint.map_err(cannot)?;
 

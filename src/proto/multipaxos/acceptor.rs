@@ -145,6 +145,7 @@ impl Log {
                 self.learn(slot, entry, cx);
             }
         }
+        self.answered = (ballot, cx.now());
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         cx.send(from, Message::Accepted { ballot, first, count });
     }

@@ -352,6 +352,15 @@ impl Log {
         true
     }
 
+    /// Tells the leader that this node hears it, unless it has done so lately.
+    pub(super) fn answer(&mut self, leader: NodeId, ballot: Ballot, cx: &mut Context<'_, Self>) {
+        let (known, at) = self.answered;
+        if known != ballot || cx.now().since(at).0 >= self.config.election.0.0 / 2 {
+            self.answered = (ballot, cx.now());
+            cx.send(leader, Message::Alive { ballot });
+        }
+    }
+
     /// Follows the leader of `ballot`, which is the highest that it knows of.
     pub(super) fn follow(&mut self, from: NodeId, ballot: Ballot, cx: &mut Context<'_, Self>) {
         self.heard = cx.now();

@@ -80,7 +80,7 @@ pub enum Message {
         /// All slots up to here are chosen.
         commit: Slot,
     },
-    /// A follower answers a heartbeat.
+    /// A follower answers a heartbeat, if it has not answered or voted lately.
     Alive {
         /// The leader's ballot.
         ballot: Ballot,

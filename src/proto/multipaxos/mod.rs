@@ -25,7 +25,8 @@
 //! *Stable leader.* A node seeks to lead when it has heard of no leader for a time drawn from the
 //! election range. Who has just heard of a leader ignores others' prepares, so a node that comes
 //! back from behind a cut does not unseat a leader that works. A leader that hears no majority for
-//! the longest election time, or that is refused, steps down.
+//! the longest election time, or that is refused, steps down. So a follower need not answer each
+//! heartbeat: a vote is an answer, too, and one answer in half the shortest election time will do.
 //!
 //! *Commit.* A slot is chosen when a majority voted in one ballot. Leaders tell the largest slot up
 //! to which all are chosen, in a ballot; a replica takes its own votes of that ballot for chosen,
@@ -92,6 +93,8 @@ pub struct Log {
     role: Role,
     /// When a leader was last heard of, by the node's own clock.
     heard: Time,
+    /// The leader of which ballot was last told that this node is there, and when.
+    answered: (Ballot, Time),
     /// How long to wait for one from then on.
     patience: Span,
     /// The highest round that was heard of in a refusal.
@@ -116,6 +119,7 @@ impl Protocol for Log {
             source: None,
             role: Role::Follower(Ballot::NONE),
             heard: cx.now(),
+            answered: (Ballot::NONE, Time::ZERO),
             patience: Span::ZERO,
             outbid: 0,
             config,
@@ -155,7 +159,7 @@ impl Protocol for Log {
             Message::Heartbeat { ballot, commit } => {
                 if self.listen(from, ballot, cx) {
                     self.on_told(ballot, commit, cx);
-                    cx.send(from, Message::Alive { ballot });
+                    self.answer(from, ballot, cx);
                 }
             }
             Message::Alive { ballot } => self.on_alive(from, ballot, cx),
