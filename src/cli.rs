@@ -7,6 +7,7 @@ mod demo;
 mod layouts;
 mod nodes;
 mod remote;
+mod screen;
 
 use crate::base::{Mutation, Time};
 use crate::cluster::Cluster;
@@ -17,8 +18,9 @@ use crate::live::{self, Way};
 use crate::plan::{self, Plan, SAMPLES};
 use crate::script::{self, Format, Step, Stop, library, scenario};
 use crate::sim::player::{Player, seam};
-use crate::tui::theme::{ColorArg, Flags, GlyphsArg, ThemeArg};
-use crate::tui::{Config, Layout, Library};
+use crate::tui::config::{Setup, Wishes};
+use crate::tui::theme::{ColorArg, GlyphsArg};
+use crate::tui::{Config, Layout};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use demo::DemoArgs;
@@ -26,6 +28,7 @@ pub use demo::words;
 pub use nodes::NodeArgs;
 use nodes::{InviteArgs, UpArgs};
 use remote::{AttachArgs, DownArgs};
+use screen::FrameArgs;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -100,7 +103,13 @@ enum Verb {
         /// Which one to print
         name: Option<String>,
     },
-    /// Print the version and all mutations: known bugs that a cluster file can plant
+    /// Draw one picture of a cluster's screen, without a terminal
+    Frame(FrameArgs),
+    /// List the keys of the screen, as they are now
+    Keys,
+    /// Say what is known of this terminal, what was chosen, and show all signs and colours
+    Doctor(Looks),
+    /// Print the version, where files are, and all mutations: bugs that a cluster file can plant
     Info,
 }
 
@@ -129,6 +138,10 @@ pub struct Run {
     until: Option<String>,
     #[command(flatten)]
     output: Output,
+
+    /// Record the screen of the run, for asciinema
+    #[arg(long, value_name = "FILE.cast", requires = "headless", hide_short_help = true)]
+    record: Option<String>,
 
     /// Begin with time standing still
     #[arg(long, conflicts_with = "headless")]
@@ -167,9 +180,9 @@ impl Output {
 /// What the screen looks like.
 #[derive(Clone, Debug, Args)]
 struct Looks {
-    /// Which colours to use
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHICH")]
-    theme: ThemeArg,
+    /// Which colours to use: auto, dark, light, neutral, mono, projector, projector-dark, or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    theme: Option<String>,
     /// How many colours to use
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     color: ColorArg,
@@ -180,24 +193,28 @@ struct Looks {
     #[arg(long, value_enum, value_name = "WHICH")]
     glyphs: Option<GlyphsArg>,
     /// How to arrange the panes: a layout file, or a name ('netsplit layouts' lists them)
-    #[arg(long, default_value = "overview", value_name = "FILE|NAME")]
-    layout: String,
+    #[arg(long, value_name = "NAME|FILE")]
+    layout: Option<String>,
     /// Look at no files of your own in the configuration directory
     #[arg(long, hide_short_help = true)]
     no_config: bool,
 }
 
 impl Looks {
-    fn flags(&self) -> Flags {
-        let color = if self.no_color { ColorArg::Never } else { self.color };
-        Flags { theme: self.theme, color, glyphs: self.glyphs }
+    /// The person's files, unless they are not to be looked at.
+    fn config(&self) -> Config {
+        if self.no_config { Config::default() } else { Config::find() }
     }
 
-    /// The layout to begin with, and where others are.
-    fn layout(&self) -> Result<(Layout, Library), Stop> {
-        let config = if self.no_config { Config::default() } else { Config::find() };
-        let library = config.layouts();
-        Ok((library.load(&self.layout).map_err(Stop::Refused)?, library))
+    /// All that can be chosen about the screen.
+    fn set_up(&self) -> Result<Setup, Stop> {
+        let wishes = Wishes {
+            theme: self.theme.clone(),
+            color: if self.no_color { ColorArg::Never } else { self.color },
+            glyphs: self.glyphs,
+            layout: self.layout.clone(),
+        };
+        self.config().set_up(&wishes).map_err(Stop::Refused)
     }
 }
 
@@ -342,10 +359,8 @@ pub struct Show {
     pub paused: bool,
     /// How many of the cluster's seconds pass in one of the person's; infinite for as many as can.
     pub speed: f64,
-    /// What the command line says about looks.
-    pub flags: Flags,
-    /// How the panes are arranged at first, and where other layouts are.
-    pub layout: (Layout, Library),
+    /// What was chosen about the screen.
+    pub setup: Setup,
 }
 
 impl Cli {
@@ -378,6 +393,9 @@ impl Cli {
             Some(Verb::Layouts { name }) => {
                 layouts::layouts(&Config::find().layouts(), name.as_deref(), out)
             }
+            Some(Verb::Frame(frame)) => frame.execute(out),
+            Some(Verb::Keys) => screen::keys(&Config::find(), out),
+            Some(Verb::Doctor(looks)) => screen::doctor(&looks, out),
             Some(Verb::Info) => info(out),
         }
     }
@@ -417,16 +435,20 @@ impl Run {
         let seed = self.seed.unwrap_or(plan.seed);
         if !self.headless {
             self.fits_runtime()?;
-            let (start, flags) = (Start::Run(seed, self.runtime), self.looks.flags());
+            let start = Start::Run(seed, self.runtime);
             let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
-            let layout = self.looks.layout()?;
-            let show = Show { plan, start, steps, paused, speed, flags, layout };
+            let setup = self.looks.set_up()?;
+            let show = Show { plan, start, steps, paused, speed, setup };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until("--until", self.until())?;
         if let Some(late) = steps.iter().find(|step| step.at > until) {
             let error = Error::new(format!("'{late}' comes after the end of the run, {until}s"));
             return Err(Stop::Refused(error.help("let it run longer with --until")));
+        }
+        if let Some(file) = &self.record {
+            self.fits_recording()?;
+            screen::record(file, &plan, seed, &steps, until, &self.looks)?;
         }
         let (format, quiet) = (self.output.format(), self.output.quiet);
         let replay = self.replay(seed);
@@ -462,6 +484,17 @@ impl Run {
         }
         let what = format!("{option} is for the simulator: a live cluster's time is real time");
         Err(Stop::Refused(Error::new(what).help(format!("leave {option} or --runtime out"))))
+    }
+
+    /// Refuses to record what cannot be run once more for the camera.
+    fn fits_recording(&self) -> Result<(), Stop> {
+        match self.runtime.is_live() {
+            true => {
+                let error = Error::new("--record is for the simulator, whose runs can be repeated");
+                Err(Stop::Refused(error.help("leave --runtime out")))
+            }
+            false => Ok(()),
+        }
     }
 
     /// The command line that repeats this run.
@@ -545,6 +578,10 @@ fn samples(name: Option<&str>, out: &mut dyn Write) -> Result<Outcome, Stop> {
 fn info(out: &mut dyn Write) -> Result<Outcome, Stop> {
     writeln!(out, "netsplit {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "limits: {} nodes, {} clients", plan::file::MAX_NODES, plan::file::MAX_CLIENTS)?;
+    writeln!(out, "files:")?;
+    for line in screen::paths(&Config::find()) {
+        writeln!(out, "  {line}")?;
+    }
     writeln!(
         out,
         "\nmutations: known bugs, planted with mutations = [\"NAME\"] in a cluster file"

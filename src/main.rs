@@ -56,7 +56,7 @@ fn screen(show: Show) -> Result<u8, Stop> {
             (cli::start(&show.plan, seed, Watch::Labels, runtime)?, source)
         }
     };
-    let look = Look::choose(&show.flags, &Env::read());
+    let look = Look::choose(&show.setup.flags, &Env::read());
     let title = Title {
         name: show.plan.name.clone(),
         source,
@@ -68,8 +68,7 @@ fn screen(show: Show) -> Result<u8, Stop> {
         speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
         _ => Speed::Full,
     };
-    let (layout, library) = show.layout;
-    let mut app = App::new(title, look, speed, !show.paused).arranged(layout, library);
+    let mut app = App::new(title, look, speed, !show.paused).set_up(show.setup);
     app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
     Ok(match tui::run::run(&mut app, cluster, slow_line).map_err(Stop::Output)? {

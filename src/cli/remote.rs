@@ -63,9 +63,8 @@ impl AttachArgs {
         }
         if !self.headless {
             let start = Start::Attached(cluster, role == Role::Operator);
-            let flags = self.looks.flags();
-            let layout = self.looks.layout()?;
-            let show = Show { plan, start, steps, paused: false, speed: 1.0, flags, layout };
+            let setup = self.looks.set_up()?;
+            let show = Show { plan, start, steps, paused: false, speed: 1.0, setup };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

@@ -23,6 +23,8 @@ pub enum Action {
     Panes,
     /// List all layouts.
     Layouts,
+    /// Take the next theme.
+    Theme,
     /// Give the focused pane the whole screen, or take it back.
     Zoom,
     /// Show the focused pane in its next view.
@@ -255,6 +257,7 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Panes, A::Options, "options", &["o"], "What can be chosen in the pane.")
             .hint(13, "options"),
         Row::new(G::Panes, A::Layouts, "layouts", &["w"], "List all layouts, and take one."),
+        Row::new(G::Panes, A::Theme, "theme", &["T"], "Take the next set of colours."),
         Row::new(G::Move, A::Left, "left", &["Left", "h"], SELECT).repeats(),
         Row::new(G::Move, A::Down, "down", &["Down", "j"], SELECT).repeats(),
         Row::new(G::Move, A::Up, "up", &["Up", "k"], SELECT).repeats(),

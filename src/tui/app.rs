@@ -28,7 +28,7 @@ mod pointer;
 mod time;
 
 use super::action::Action;
-use super::keys::Keymap;
+use super::keys::{Bindings, Keymap};
 use super::layout::{Focus, Layout, Library, PaneId, PaneKind};
 use super::menu::Menu;
 use super::mode::Modes;
@@ -38,7 +38,7 @@ use super::prompt::{Ask, Prompt};
 use super::select::{Move, Select};
 use super::source::{Links, NO_WAY_BACK, Source};
 use super::spots::Spots;
-use super::theme::Look;
+use super::theme::{Look, Themes};
 use crate::base::{NodeId, ParseError, Span, Time, parse_error};
 use crate::check::{Checks, Expect};
 use crate::cluster::{LinkState, Update};
@@ -82,6 +82,7 @@ pub struct App {
     look: Look,
     keymap: Keymap,
     library: Library,
+    themes: Themes,
     layout: Layout,
     focus: Focus,
     zoom: bool,
@@ -142,7 +143,8 @@ impl App {
                 true => Timeline::default().checked(checks).steady(),
                 false => Timeline::default().checked(checks),
             },
-            keymap: Keymap::new(live),
+            keymap: Keymap::new(live, &Bindings::default()),
+            themes: Themes::default(),
             links: match title.source.is_remote() {
                 true => Links::awaited(&title.processes),
                 false => Links::default(),
@@ -202,6 +204,11 @@ impl App {
     /// Whether the person wants to leave.
     pub fn quits(&self) -> bool {
         self.quit
+    }
+
+    /// The screen has so many columns and rows.
+    pub fn fit(&mut self, width: u16, height: u16) {
+        self.resize(Rect::new(0, 0, width, height));
     }
 
     /// The terminal has this size now.
@@ -413,6 +420,7 @@ impl App {
             Action::Pane(number) => self.go_to_number(number),
             Action::Panes => self.list_panes(),
             Action::Layouts => self.list_layouts(),
+            Action::Theme => self.next_theme(),
             Action::Zoom => self.zoom = !self.zoom,
             Action::NextView => {
                 let views = panes::pane(self.focused()).views();

@@ -103,7 +103,7 @@ fn border(buf: &mut Buffer, look: &Look, rect: Rect, focused: bool) {
     if look.glyphs.is_ascii() {
         return ascii_border(buf, rect, style, focused);
     }
-    let kind = if focused { BorderType::Thick } else { BorderType::Plain };
+    let kind = if focused || look.is_heavy() { BorderType::Thick } else { BorderType::Plain };
     Block::bordered()
         .border_type(kind)
         .border_style(style)

@@ -85,8 +85,8 @@ fn lines(look: &Look, help: &Help<'_>, width: usize) -> Vec<Line<'static>> {
     let about = about.into_iter().map(|line| Line::raw(format!(" {line}"))).collect();
     all.extend(headed("what you see", about));
     let facts = format!(
-        "{:?} theme ({}), colours: {}, glyphs: {}",
-        look.theme,
+        "Theme {} ({}), colours: {}, glyphs: {}. netsplit doctor tells more.",
+        look.theme.name(),
         look.because,
         look.depth.name(),
         look.glyphs.name

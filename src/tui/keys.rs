@@ -5,6 +5,8 @@
 //! hint bar show is read from the same [`Keymap`] that dispatches, so they cannot disagree.
 
 use super::action::{ACTIONS, Action, Group, Live, Row};
+use crate::error::nearest;
+use crate::read::{Read, Value};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::fmt;
 use std::str::FromStr;
@@ -109,6 +111,77 @@ impl FromStr for Key {
     }
 }
 
+/// Keys that a person has given to actions, instead of their usual ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bindings(Vec<(Action, Vec<Key>)>);
+
+impl Bindings {
+    /// Reads a table of actions and their keys. No key may ask for two things.
+    ///
+    /// # Errors
+    /// There is no such action or no such key, or a key asks for something else already.
+    pub fn read(value: &Value<'_>) -> Read<Bindings> {
+        let entries = value.open_table()?.entries();
+        let mut own = Bindings::default();
+        for entry in &entries {
+            let row = ACTIONS.iter().find(|row| row.name == entry.key()).ok_or_else(|| {
+                let error =
+                    entry.wrong_key(format!("unknown action '{}'", entry.key()), "no action");
+                match nearest(entry.key(), ACTIONS.iter().map(|row| row.name)) {
+                    Some(near) => error.help(format!("did you mean '{near}'?")),
+                    None => error.help("'netsplit keys' lists them"),
+                }
+            })?;
+            let words = if entry.is_text() { vec![entry.clone()] } else { entry.list()? };
+            if words.is_empty() {
+                return Err(entry.wrong("an action needs a key", "none"));
+            }
+            let key = |word: &Value<'_>| {
+                word.text()?.parse::<Key>().map_err(|why| word.wrong(why, "no key"))
+            };
+            own.0.push((row.action, words.iter().map(key).collect::<Read<_>>()?));
+        }
+        for entry in &entries {
+            own.unique(entry)?;
+        }
+        Ok(own)
+    }
+
+    /// Says which key of an action asks for something else, or twice for this.
+    fn unique(&self, entry: &Value<'_>) -> Read<()> {
+        let Some(row) = ACTIONS.iter().find(|row| row.name == entry.key()) else { return Ok(()) };
+        for (at, key) in self.of(row).iter().enumerate() {
+            let others = ACTIONS.iter().filter(|other| other.action != row.action);
+            let other = others.into_iter().find(|other| self.of(other).contains(key));
+            if let Some(other) = other {
+                let what = format!("{key} asks for '{}' already", other.name);
+                let help = format!("give '{}' another key, too", other.name);
+                return Err(entry.wrong(what, "one key, two meanings").help(help));
+            }
+            if self.of(row)[..at].contains(key) {
+                return Err(entry.wrong(format!("{key} stands twice"), "once is enough"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of an action.
+    fn of(&self, row: &Row) -> Vec<Key> {
+        let own = self.0.iter().find(|(action, _)| *action == row.action);
+        let key = |text: &&str| text.parse().expect("a test reads every key of the table");
+        own.map_or_else(|| row.keys.iter().map(key).collect(), |(_, keys)| keys.clone())
+    }
+}
+
+/// The press of the key that a text names.
+///
+/// # Errors
+/// It names none.
+pub fn press(text: &str) -> Result<KeyEvent, String> {
+    let key: Key = text.parse()?;
+    Ok(KeyEvent::new(key.code, key.modifiers))
+}
+
 /// Which key asks for what.
 #[derive(Clone, Debug)]
 pub struct Keymap {
@@ -137,15 +210,17 @@ impl KeyHint {
 
 impl Default for Keymap {
     fn default() -> Keymap {
-        Keymap::new(false)
+        Keymap::new(false, &Bindings::default())
     }
 }
 
 impl Keymap {
     /// The usual keys, for a live cluster or for one whose time can be steered.
-    pub fn new(live: bool) -> Keymap {
-        let key = |text: &&str| text.parse::<Key>().expect("a test reads every key of the table");
-        let rows = ACTIONS.iter().flat_map(|row| row.keys.iter().map(move |text| (key(text), row)));
+    ///
+    /// What `own` says of an action replaces its usual keys.
+    pub fn new(live: bool, own: &Bindings) -> Keymap {
+        let rows =
+            ACTIONS.iter().flat_map(|row| own.of(row).into_iter().map(move |key| (key, row)));
         Keymap { rows: rows.collect(), live }
     }
 
@@ -163,17 +238,8 @@ impl Keymap {
 
     /// The keys of an action as they are now, the one to show first.
     pub fn keys(&self, row: &Row) -> Vec<Key> {
-        let bound: Vec<Key> = self
-            .rows
-            .iter()
-            .filter(|(_, at)| at.action == row.action)
-            .map(|(key, _)| *key)
-            .collect();
-        let usual = row.keys.iter().filter_map(|text| text.parse().ok());
-        let mut keys: Vec<Key> = usual.filter(|key| bound.contains(key)).collect();
-        let others: Vec<Key> = bound.into_iter().filter(|key| !keys.contains(key)).collect();
-        keys.extend(others);
-        keys
+        let rows = self.rows.iter().filter(|(_, at)| at.action == row.action);
+        rows.map(|(key, _)| *key).collect()
     }
 
     /// The key of an action to show where there is room for one; empty if it has none.
@@ -219,6 +285,12 @@ impl Keymap {
             hints.remove(at);
         }
         hints.into_iter().map(|(_, hint, _)| hint).collect()
+    }
+
+    /// The actions under a heading: their keys, their names, and what they do.
+    pub fn table(&self, group: Group) -> Vec<(String, &'static str, &'static str)> {
+        let rows = ACTIONS.iter().filter(|row| row.group == group);
+        rows.map(|row| (joined(&self.keys(row), " "), row.name, row.doc)).collect()
     }
 
     /// The lines of help under a heading: keys, and what they do.
@@ -381,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_live_cluster_is_offered_no_undo() {
-        let keymap = Keymap::new(true);
+        let keymap = Keymap::new(true, &Bindings::default());
         let hints = bar(&keymap, 140);
         assert!(hints.contains("Space:hold") && !hints.contains("undo"), "{hints}");
         let help = keymap.help(Group::Time);

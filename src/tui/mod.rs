@@ -8,13 +8,15 @@
 //!
 //! * [`action`] and [`keys`]: what a person can ask for, and with which key. Dispatch, help and the
 //!   hint bar come from one table.
-//! * [`theme`] and [`glyph`]: what things look like, chosen once at start.
+//! * [`theme`] and [`glyph`]: what things look like.
+//! * [`config`]: what a person has chosen, on the command line and for good; [`doctor`] shows it.
 //! * [`layout`]: which pane is where, a pure function of the terminal's size.
 //! * [`mode`] and [`menu`]: in which of its views a pane is shown, and what can be chosen in it.
 //! * [`frame`] and [`help`]: what every screen has in common.
 //! * [`source`]: whether one looks at a simulation, a live cluster or one elsewhere, and what that
 //!   rules out.
 //! * [`spots`]: where on the screen what is, so that it can be pointed at.
+//! * [`print`] and [`film`]: pictures and recordings, without a terminal.
 //! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
 //!
 //! Everything but `screen` is a pure function from what is shown to a buffer of cells, so it is
@@ -23,6 +25,8 @@
 pub mod action;
 pub mod app;
 pub mod config;
+pub mod doctor;
+pub mod film;
 pub mod frame;
 pub mod glyph;
 pub mod help;
@@ -33,6 +37,7 @@ pub mod menu;
 pub mod mode;
 pub mod overlay;
 pub mod panes;
+pub mod print;
 pub mod prompt;
 pub mod run;
 pub mod screen;

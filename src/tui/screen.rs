@@ -106,6 +106,11 @@ impl<W: Write> Painter<W> {
         self.bytes
     }
 
+    /// What it draws on.
+    pub fn out(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Draws a frame. `paint` gets an empty buffer and says where the cursor is to be seen, if it
     /// is. Returns how many bytes were written: none if the frame is the one before.
     pub fn draw(

@@ -5,7 +5,6 @@ use crate::base::NodeId;
 use crate::check::{Standing, Verdict};
 use crate::command::FORMS;
 use crate::tui::frame::{self, Header, Pace};
-use crate::tui::glyph::keep_ascii;
 use crate::tui::help::{self, Help};
 use crate::tui::overlay::Overlay;
 use crate::tui::panes;
@@ -28,6 +27,7 @@ impl App {
         self.spots.clear();
         let Some(solved) = self.solve(buf.area) else {
             frame::too_small(buf);
+            self.look.finish(buf);
             return None;
         };
         self.draw_header(solved.header, buf);
@@ -41,10 +41,15 @@ impl App {
         let cursor = self.draw_hints(solved.hints, buf).or(selected.map(Rect::as_position));
         let cursor = cursor.filter(|_| self.overlay.is_none());
         self.draw_overlay(buf);
-        if self.look.glyphs.is_ascii() {
-            keep_ascii(buf);
-        }
+        self.look.finish(buf);
         cursor
+    }
+
+    /// The whole screen at this size.
+    pub fn picture(&self, width: u16, height: u16) -> Buffer {
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+        self.draw(&mut buf);
+        buf
     }
 
     fn draw_header(&self, area: Rect, buf: &mut Buffer) {

@@ -2,15 +2,26 @@
 
 use super::App;
 use crate::error::Error;
+use crate::tui::config::Setup;
+use crate::tui::keys::Keymap;
 use crate::tui::layout::{Focus, Found, Layout, Library, PaneId, PaneKind, Solved, Spec};
 use crate::tui::list::{List, Listed};
 use crate::tui::mode::{Mode, Modes};
 use crate::tui::overlay::Overlay;
-use crate::tui::theme::Role;
+use crate::tui::theme::{Depth, Role};
 use ratatui::layout::Rect;
 use std::path::Path;
 
 impl App {
+    /// Takes all that a person can choose about the screen, but for the look, which was decided
+    /// before.
+    #[must_use]
+    pub fn set_up(mut self, setup: Setup) -> App {
+        self.keymap = Keymap::new(self.is_live(), &setup.keys);
+        self.themes = setup.themes;
+        self.arranged(setup.layout, setup.library)
+    }
+
     /// Takes a layout, and looks for others in `library`. Where the cluster is about one kind of
     /// pane, that one gets focus.
     #[must_use]
@@ -169,6 +180,24 @@ impl App {
         if let Some(found) = self.library.list().into_iter().nth(row) {
             self.switch(found.layout);
         }
+    }
+
+    /// Takes the next theme.
+    pub(super) fn next_theme(&mut self) {
+        let names = self.themes.names();
+        let at = names.iter().position(|name| name == self.look.theme.name());
+        let next = at.map_or(0, |at| at + 1) % names.len().max(1);
+        match names.get(next).map(|name| self.themes.load(name)) {
+            Some(Ok(theme)) => self.look.switch(theme),
+            Some(Err(error)) => return self.say(error.line()),
+            None => {}
+        }
+        self.look.because = "the key that changes it";
+        let name = self.look.theme.name();
+        self.say(match self.look.able {
+            Depth::None => "there are no colours here".to_owned(),
+            _ => format!("theme {name}; --theme {name} begins with it"),
+        });
     }
 
     fn switch(&mut self, layout: Result<Layout, Error>) {

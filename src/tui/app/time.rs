@@ -411,6 +411,17 @@ impl App {
         }
     }
 
+    /// Asks for the run up to `at`, but not past a command that is due. Says whether there is
+    /// anything left to ask for.
+    pub fn run_to(&mut self, at: Time) -> bool {
+        let further = self.reached < at;
+        if further {
+            let goal = self.schedule.front().map_or(at, |(due, _)| at.min(*due));
+            self.outbox.push(Command::Run { until: Some(goal) });
+        }
+        further
+    }
+
     /// A branch begins, or another one goes on: the clock shows `now`.
     pub(super) fn arrive(&mut self, now: Time) {
         self.reached = now;

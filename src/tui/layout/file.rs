@@ -8,7 +8,7 @@ use crate::tui::mode::{LIST, Mode};
 use crate::tui::panes;
 use std::ops::Range;
 
-const TOP: &[&str] = &["schema", "title", "about", "for", "focus", "pane", "variant"];
+const TOP: &[&str] = &["schema", "title", "about", "for", "focus", "theme", "pane", "variant"];
 const PANE: &[&str] = &["kind", "title", "view", "options"];
 const VARIANT: &[&str] = &["name", "columns", "rows", "areas", "tabs"];
 
@@ -46,6 +46,7 @@ impl Layout {
             suits: top.get_or("for", Vec::new(), |value| {
                 value.list()?.iter().map(|word| word.line(20)).collect()
             })?,
+            theme: top.get("theme").map(|value| value.line(200)).transpose()?,
             focus,
             file: None,
             panes,

@@ -13,6 +13,7 @@
 //! about  = "Links as a matrix and as groups."   # what 'netsplit layouts' says of it
 //! for    = ["paxos", "locks"]                   # which clusters it suits
 //! focus  = "network"                            # the pane that keys go to at first
+//! theme  = "projector"                          # unless the command line names another
 //! [pane.network]                                # its kind is its name
 //! [pane.groups]
 //! kind  = "network"                             # two panes of one kind need two names
@@ -107,6 +108,8 @@ pub struct Layout {
     pub about: String,
     /// Which clusters it suits, in words for people.
     pub suits: Vec<String>,
+    /// The theme that it asks for, if it does.
+    pub theme: Option<String>,
     /// The pane that has focus at first.
     pub focus: PaneId,
     /// Where it was read from; none if it is built in.

@@ -1,0 +1,98 @@
+//! A recording of the screen, in the format of asciinema, version 2.
+//!
+//! What it tells the time by is the cluster's clock, so a simulated run gives the same recording
+//! every time, byte for byte.
+
+use super::screen::Painter;
+use crate::base::Time;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Size;
+use std::io::{self, Write};
+
+/// What every picture is wrapped in on a terminal; a recording needs it neither.
+const WRAPS: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
+
+/// A recording under way.
+#[derive(Debug)]
+pub struct Film<W: Write> {
+    out: W,
+    painter: Painter<Vec<u8>>,
+    last: Time,
+}
+
+impl<W: Write> Film<W> {
+    /// Begins a recording of a screen of this size.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn begin(mut out: W, (width, height): (u16, u16), title: &str) -> io::Result<Film<W>> {
+        let head = serde_json::json!({
+            "version": 2, "width": width, "height": height, "title": title,
+        });
+        writeln!(out, "{head}")?;
+        Ok(Film {
+            out,
+            painter: Painter::new(Vec::new(), Size { width, height }),
+            last: Time::ZERO,
+        })
+    }
+
+    /// Adds what the screen shows at a time, if it is anything new. A time that lies before the
+    /// last one, as when somebody looks back, is taken for the last one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn show(&mut self, at: Time, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        self.last = self.last.max(at);
+        self.painter.draw(|buf| {
+            paint(buf);
+            None
+        })?;
+        let bytes = std::mem::take(self.painter.out());
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::from_utf8_lossy(&bytes).into_owned();
+        for wrap in WRAPS {
+            text = text.replace(wrap, "");
+        }
+        let seconds = self.last.0 as f64 / 1e6;
+        writeln!(self.out, "{}", serde_json::json!([seconds, "o", text]))
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn end(mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::style::Style;
+
+    #[test]
+    fn a_recording_played_back_shows_the_last_picture() {
+        let mut bytes = Vec::new();
+        let mut film = Film::begin(&mut bytes, (20, 2), "a \"title\"").unwrap();
+        for (at, text) in [(0, "one"), (1_500_000, "one"), (2_500_000, "one two")] {
+            film.show(Time(at), |buf| buf.set_string(0, 1, text, Style::new())).unwrap();
+        }
+        film.end().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["version"], &lines[0]["width"]), (&2.into(), &20.into()));
+        assert_eq!(lines.len(), 3, "what shows nothing new is left out");
+        assert_eq!((&lines[2][0], &lines[2][1]), (&2.5.into(), &"o".into()));
+        let size = |n: u16| n.try_into().unwrap();
+        let mut terminal = vt100::Parser::new(size(2), size(20), 0);
+        for line in &lines[1..] {
+            terminal.process(line[2].as_str().unwrap().as_bytes());
+        }
+        assert_eq!(terminal.screen().contents().trim(), "one two");
+    }
+}
