@@ -153,7 +153,7 @@ fn with_many_processes_those_that_talk_to_the_selected_one_have_lanes() {
     let flow = Flow::read(timeline.events(), &window);
     let all: Vec<NodeId> = timeline.board().nodes.ids().to_vec();
     let selected = NodeId::node(17);
-    let lanes = Lanes::choose(&flow, &all, selected, &BTreeSet::new(), 9);
+    let lanes = Lanes::choose(flow.messages.iter(), &all, selected, &BTreeSet::new(), 9);
     assert_eq!((lanes.own.len(), lanes.count()), (8, 9));
     assert_eq!(lanes.own.len() + lanes.others.len(), all.len());
     assert!(lanes.own.contains(&selected));
@@ -164,7 +164,7 @@ fn with_many_processes_those_that_talk_to_the_selected_one_have_lanes() {
     assert!(lanes.own.iter().all(|id| *id == selected || talks(*id)));
     // Who is hidden is among the others, even if there is room.
     let hidden = BTreeSet::from([NodeId::node(2)]);
-    let lanes = Lanes::choose(&flow, &all[..5], selected, &hidden, 9);
+    let lanes = Lanes::choose(flow.messages.iter(), &all[..5], selected, &hidden, 9);
     assert_eq!((lanes.of(NodeId::node(2)), lanes.count()), (Some(4), 5));
 }
 

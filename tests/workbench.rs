@@ -261,6 +261,112 @@ fn a_painted_partition_is_one_command() {
 }
 
 #[test]
+fn a_filter_narrows_the_list_and_leads_from_match_to_match() {
+    let mut bench = default();
+    bench.run(1);
+    for line in ["kill n2", "pause n4"] {
+        bench.order(line);
+        bench.run(1);
+    }
+    bench.keys("/kind:fault node:n4");
+    bench.press(KeyCode::Enter);
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("filter: kind:fault node:n4"), "{screen}");
+    assert!(screen.contains("n4  freezes") && !screen.contains("n2  crashes"), "{screen}");
+    bench.keys("N");
+    let event = bench.app.timeline().event().unwrap().to_string();
+    assert!(event.contains("n4"), "{event}");
+    bench.keys("NNNN");
+    assert!(bench.screen(120, 36).contains("no earlier match"));
+    bench.press(KeyCode::Esc);
+    assert!(!bench.screen(120, 36).contains("filter:"), "Esc takes the filter away");
+}
+
+#[test]
+fn a_wrong_filter_stays_to_be_mended() {
+    let mut bench = default();
+    bench.keys("/kind:fualt");
+    bench.press(KeyCode::Enter);
+    let screen = bench.screen(80, 24);
+    assert!(screen.contains("/kind:fualt_") && screen.contains("did you mean 'fault'"), "{screen}");
+    bench.press(KeyCode::Esc);
+    assert!(!bench.screen(80, 24).contains("fualt"));
+}
+
+/// Goes to the space-time pane, whatever its number.
+fn to_messages(bench: &mut Bench) {
+    // It comes first of those that the layout does not have.
+    bench.keys("0gjjjjjjjjj");
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("Space-time"));
+}
+
+#[test]
+fn a_message_that_was_delivered_can_be_dropped_in_a_branch() {
+    let mut bench = default();
+    bench.run(2);
+    let main = bench.app.timeline().events().len();
+    to_messages(&mut bench);
+    bench.press(KeyCode::Left);
+    let is_message = |bench: &Bench| bench.screen(120, 36).contains("x drop");
+    for _ in 0..50 {
+        if !is_message(&bench) {
+            bench.press(KeyCode::Left);
+        }
+    }
+    let selected = |bench: &Bench| {
+        let screen = bench.screen(120, 36);
+        let line = screen.lines().find(|line| line.contains(">#")).unwrap().to_owned();
+        line.split("#").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    let msg = selected(&bench);
+    bench.keys("x");
+    let branches = bench.app.timeline().branches();
+    assert_eq!((branches.len(), branches[0].events().len()), (2, main), "main stays");
+    let lost = format!("lost #{msg}: dropped");
+    let events = bench.app.timeline().events();
+    let mut told = events.range(0..events.len()).map(|(_, event)| event.to_string());
+    assert!(told.any(|text| text.contains(&lost)), "{lost}");
+}
+
+#[test]
+fn a_message_under_way_is_delivered_late_by_its_line() {
+    let mut bench = default();
+    bench.run(1);
+    bench.order("hold n1 -> n2");
+    bench.run(1);
+    let flying = |bench: &Bench| {
+        let board = bench.app.timeline().board();
+        board.network.flights().map(|(msg, _)| msg).next()
+    };
+    let msg = flying(&bench).unwrap();
+    bench.order(&format!("delay {msg} 50ms"));
+    bench.run(1);
+    assert_ne!(flying(&bench), Some(msg), "it arrived");
+    let events = bench.app.timeline().events();
+    let event = format!("▼ delay {msg} 50ms");
+    assert!(events.range(0..events.len()).any(|(_, e)| e.kind.to_string() == event));
+}
+
+#[test]
+fn inspecting_a_node_tells_all_that_it_stated_and_ends_with_what_there_is() {
+    let mut bench = default();
+    bench.run(2);
+    bench.app.resize(Rect::new(0, 0, 80, 24));
+    bench.keys("1");
+    bench.press(KeyCode::Enter);
+    let first = bench.screen(80, 24);
+    assert!(first.contains("Inspect n1") && first.contains("up since 0.000"), "{first}");
+    bench.keys("G");
+    let last = bench.screen(80, 24);
+    assert!(last.contains("lately, newest first"), "{last}");
+    bench.keys("k");
+    assert_ne!(bench.screen(80, 24), last, "one row up");
+    bench.press(KeyCode::Esc);
+    assert!(!bench.screen(80, 24).contains("Inspect"));
+}
+
+#[test]
 fn where_nothing_is_drawn_no_key_hits_anything() {
     let mut bench = default();
     bench.app.resize(Rect::new(0, 0, 30, 8));
@@ -307,9 +413,12 @@ fn hints_and_header_fields_are_keys() {
     bench.click("Space:run");
     assert!(!bench.app.moves());
     bench.click("?:help");
-    assert!(bench.screen(120, 36).contains("signs and colours"));
+    assert!(bench.screen(120, 36).contains("Show or hide this help"));
     bench.click_at((0, 0), false);
-    assert!(!bench.screen(120, 36).contains("signs and colours"), "beside it, a click closes it");
+    assert!(
+        !bench.screen(120, 36).contains("Show or hide this help"),
+        "beside it, a click closes it"
+    );
     let position = bench.app.timeline().position();
     bench.click(",/.:step");
     assert_eq!(bench.app.timeline().position(), position - 1);
@@ -443,7 +552,8 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVM:abcd()=m'[]BRr".chars().map(KeyCode::Char);
+    let letters =
+        "?0123456789zswohjklgG .,><xpiPHuUvVM:abcd()=m'[]BRr/nN+-".chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)
 }

@@ -13,6 +13,12 @@ pub enum Action {
     Help,
     /// Open the line that takes commands as text.
     Prompt,
+    /// Narrow the list of events.
+    Filter,
+    /// Go to the next event that the filter lets through.
+    NextMatch,
+    /// Go to the event before that the filter lets through.
+    PreviousMatch,
     /// Focus the next pane.
     NextPane,
     /// Focus the pane before.
@@ -31,8 +37,12 @@ pub enum Action {
     NextView,
     /// Open the options menu of the focused pane.
     Options,
-    /// Go to the moment that the selected row tells of.
+    /// Go to the moment that the selected row tells of, or inspect what is selected.
     Enter,
+    /// Show less of time, closer.
+    Closer,
+    /// Show more of time, from farther away.
+    Farther,
     /// Move the selection.
     Left,
     /// Move the selection.
@@ -211,6 +221,7 @@ impl Row {
 }
 
 const SELECT: &str = "Move the selection.";
+const MATCH: &str = "Go to the next, the previous match of the filter.";
 const PANE: &str = "Go to the pane with this number.";
 const EVENT: &str = "One event back, forward.";
 const SECOND: &str = "One second back, forward.";
@@ -231,6 +242,10 @@ pub static ACTIONS: &[Row] = {
     &[
         Row::new(G::Find, A::Help, "help", &["?", "F1"], "Show or hide this help.").hint(0, "help"),
         Row::new(G::Find, A::Prompt, "prompt", &[":"], "Type a command.").hint(1, "command"),
+        Row::new(G::Find, A::Filter, "filter", &["/"], "Narrow the list of events; empty: all.")
+            .hint(14, "filter"),
+        Row::new(G::Find, A::NextMatch, "next-match", &["n"], MATCH),
+        Row::new(G::Find, A::PreviousMatch, "previous-match", &["N"], MATCH),
         Row::new(G::Panes, A::NextPane, "next-pane", &["Tab"], "Go to the next pane.")
             .hint(2, "pane"),
         Row::new(
@@ -258,6 +273,10 @@ pub static ACTIONS: &[Row] = {
             .hint(13, "options"),
         Row::new(G::Panes, A::Layouts, "layouts", &["w"], "List all layouts, and take one."),
         Row::new(G::Panes, A::Theme, "theme", &["T"], "Take the next set of colours."),
+        Row::new(G::Panes, A::Closer, "closer", &["+"], "Show less or more time in the pane.")
+            .repeats(),
+        Row::new(G::Panes, A::Farther, "farther", &["-"], "Show less or more time in the pane.")
+            .repeats(),
         Row::new(G::Move, A::Left, "left", &["Left", "h"], SELECT).repeats(),
         Row::new(G::Move, A::Down, "down", &["Down", "j"], SELECT).repeats(),
         Row::new(G::Move, A::Up, "up", &["Up", "k"], SELECT).repeats(),
@@ -266,7 +285,13 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Move, A::Last, "last", &["G", "End"], "Last row, or now."),
         Row::new(G::Move, A::PageUp, "page-up", &["PgUp"], "Move by a page.").repeats(),
         Row::new(G::Move, A::PageDown, "page-down", &["PgDn"], "Move by a page.").repeats(),
-        Row::new(G::Move, A::Enter, "enter", &["Enter"], "Go to the moment of the selected row."),
+        Row::new(
+            G::Move,
+            A::Enter,
+            "enter",
+            &["Enter"],
+            "Inspect what is selected, or go to its moment.",
+        ),
         Row::new(
             G::Break,
             A::Break,
@@ -325,7 +350,13 @@ pub static ACTIONS: &[Row] = {
             &["M"],
             "Mouse on, or off so that the terminal selects text.",
         ),
-        Row::new(G::Leave, A::Back, "back", &["Esc"], "Leave prompt, help or zoom; never quits."),
+        Row::new(
+            G::Leave,
+            A::Back,
+            "back",
+            &["Esc"],
+            "Leave prompt, help, filter or zoom; never quits.",
+        ),
         Row::new(
             G::Leave,
             A::Interrupt,

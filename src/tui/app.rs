@@ -25,6 +25,7 @@ mod orders;
 mod picture;
 mod places;
 mod pointer;
+mod search;
 mod time;
 
 use super::action::Action;
@@ -32,7 +33,8 @@ use super::keys::{Bindings, Keymap};
 use super::layout::{Focus, Layout, Library, PaneId, PaneKind};
 use super::menu::Menu;
 use super::mode::Modes;
-use super::overlay::{Answer, Overlay, Paint, Question, Wish};
+use super::overlay::{Answer, Overlay, Question, Wish};
+use super::paint::Paint;
 use super::panes::{self, Scene, thousands};
 use super::prompt::{Ask, Prompt};
 use super::select::{Move, Select};
@@ -359,6 +361,9 @@ impl App {
     }
 
     fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>) {
+        if self.search_key(key) {
+            return;
+        }
         let leaves = [Action::Back, Action::Interrupt, Action::Help, Action::Quit];
         if let Some(Overlay::Options(menu)) = &mut self.overlay {
             let mode = self.modes.of_mut(menu.pane());
@@ -372,7 +377,7 @@ impl App {
             true => Some(Answer::No),
             false => overlay.key(key, action),
         };
-        let Some(answer) = answer else { return };
+        let Some(answer) = answer else { return self.bound_scroll() };
         let (wish, list) = match self.overlay.take() {
             Some(Overlay::Question(question)) => (Some(question.wish), None),
             Some(Overlay::List(list)) => (None, Some(list.of)),
@@ -390,6 +395,15 @@ impl App {
             (Answer::No, Some(Wish::Give(command))) => self.say(format!("not given: {command}")),
             (Answer::No, Some(Wish::Quit)) => self.quit = action == Some(Action::Interrupt),
             (_, None) => {}
+        }
+    }
+
+    /// Does not scroll beyond what there is.
+    fn bound_scroll(&mut self) {
+        let Some(Overlay::Inspect(target, _)) = &self.overlay else { return };
+        let last = panes::inspect::last(&self.scene(self.focus.pane()), target, self.screen.height);
+        if let Some(Overlay::Inspect(_, scroll)) = &mut self.overlay {
+            *scroll = (*scroll).min(last);
         }
     }
 
@@ -412,6 +426,7 @@ impl App {
             Action::Quit => self.leave(),
             Action::Interrupt if self.is_deep() => self.back(),
             Action::Interrupt => self.quit = true,
+            Action::Back if self.clear_filter() => {}
             Action::Back => self.back(),
             Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Prompt => self.prompt.open(),
@@ -430,6 +445,11 @@ impl App {
                 let menu = Menu::new(self.focus.pane(), self.focused());
                 self.overlay = Some(Overlay::Options(menu));
             }
+            Action::Filter => self.open_search(),
+            Action::NextMatch => self.next_match(true),
+            Action::PreviousMatch => self.next_match(false),
+            Action::Closer => self.scale(true),
+            Action::Farther => self.scale(false),
             Action::Enter => self.enter(),
             Action::Left => self.select(Move::Left),
             Action::Right => self.select(Move::Right),
@@ -475,8 +495,10 @@ impl App {
             Action::PauseNode => self.pause_or_resume(),
             Action::Isolate => self.isolate_or_reconnect(),
             Action::Partition => {
-                let servers = self.timeline.board().nodes.servers().map(|node| node.id);
-                self.overlay = Some(Overlay::Paint(Paint::new(servers)));
+                let board = self.timeline.board();
+                let servers = board.nodes.servers().map(|node| node.id);
+                let leader = board.leader().map(|(leader, _)| leader);
+                self.overlay = Some(Overlay::Paint(Paint::new(servers, leader, self.select.node)));
             }
             Action::Heal => self.heal(),
             Action::Undo => self.undo(),
@@ -485,12 +507,19 @@ impl App {
         }
     }
 
-    /// Goes to the moment that the selected row tells of.
+    /// Shows less or more of time in the focused pane.
+    fn scale(&mut self, closer: bool) {
+        let pane = self.focus.pane();
+        panes::pane(self.focused()).scale(self.modes.of_mut(pane), closer);
+    }
+
+    /// Goes to the moment that the selected row tells of, or tells all that is known of what is
+    /// selected.
     fn enter(&mut self) {
         let scene = self.scene(self.focus.pane());
         match panes::pane(self.focused()).moment(&scene) {
             Some(event) => self.look(|timeline| timeline.seek(event + 1)),
-            None => self.say("the selected row tells of no moment"),
+            None => self.overlay = Some(Overlay::Inspect(self.target(), 0)),
         }
     }
 

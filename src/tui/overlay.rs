@@ -7,10 +7,12 @@ use super::action::Action;
 use super::frame;
 use super::list::List;
 use super::menu::Menu;
+use super::paint::Paint;
+use super::search::Search;
+use super::select::Target as Thing;
 use super::spots::Spots;
 use super::theme::{Look, Role};
-use crate::base::NodeId;
-use crate::command::{Command, Target};
+use crate::command::Command;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
@@ -26,6 +28,10 @@ pub enum Overlay {
     Paint(Paint),
     /// What can be chosen in a pane.
     Options(Menu),
+    /// What the list of events is to be narrowed to.
+    Search(Search),
+    /// All that is known of one thing. How far it is scrolled.
+    Inspect(Thing, usize),
     /// Whether something is really meant.
     Question(Question),
     /// Something to choose from.
@@ -86,37 +92,6 @@ impl Question {
     }
 }
 
-/// A partition in the making.
-#[derive(Clone, Debug)]
-pub struct Paint {
-    nodes: Vec<(NodeId, char)>,
-    at: usize,
-}
-
-impl Paint {
-    /// Everybody in group A.
-    pub fn new(nodes: impl IntoIterator<Item = NodeId>) -> Paint {
-        Paint { nodes: nodes.into_iter().map(|node| (node, 'A')).collect(), at: 0 }
-    }
-
-    /// The command that it stands for, if there are two groups.
-    fn command(&self) -> Option<Command> {
-        let group = |letter| -> Vec<NodeId> {
-            self.nodes.iter().filter(|(_, l)| *l == letter).map(|(node, _)| *node).collect()
-        };
-        let groups: Vec<Target> =
-            ('A'..='D').map(group).filter(|group| !group.is_empty()).map(Target::Nodes).collect();
-        (groups.len() > 1).then_some(Command::Partition(groups))
-    }
-
-    fn set(&mut self, letter: char) {
-        if let Some((_, group)) = self.nodes.get_mut(self.at) {
-            *group = letter;
-            self.at = (self.at + 1).min(self.nodes.len().saturating_sub(1));
-        }
-    }
-}
-
 impl Overlay {
     /// Handles a key. An answer closes the overlay.
     pub fn key(&mut self, key: &KeyEvent, action: Option<Action>) -> Option<Answer> {
@@ -129,30 +104,22 @@ impl Overlay {
                 };
             }
             Overlay::List(list) => return list.key(key, action),
-            Overlay::Help(scroll) => *scroll = scrolled(*scroll, action),
-            // Its keys change how a pane is shown, which is the app's.
-            Overlay::Options(_) => {}
-            Overlay::Paint(paint) => match (key.code, action) {
-                (KeyCode::Enter, _) => return paint.command().map(Answer::Order),
-                (KeyCode::Char(c), _) if ('a'..='d').contains(&c.to_ascii_lowercase()) => {
-                    paint.set(c.to_ascii_uppercase());
-                }
-                (_, Some(Action::Up | Action::Left)) => paint.at = paint.at.saturating_sub(1),
-                (_, Some(Action::Down | Action::Right)) => {
-                    paint.at = (paint.at + 1).min(paint.nodes.len().saturating_sub(1));
-                }
-                _ => {}
-            },
+            Overlay::Help(scroll) | Overlay::Inspect(_, scroll) => {
+                *scroll = scrolled(*scroll, action);
+            }
+            // Their keys change how a pane is shown, which is the app's.
+            Overlay::Options(_) | Overlay::Search(_) => {}
+            Overlay::Paint(paint) => return paint.key(key, action).map(Answer::Order),
         }
         None
     }
 }
 
 impl Overlay {
-    /// Draws it over `screen`. Help and options are drawn by who knows what they are about.
+    /// Draws it over `screen`. Some are drawn by who knows what they are about.
     pub fn draw(&self, look: &Look, screen: Rect, spots: &Spots, buf: &mut Buffer) {
         match self {
-            Overlay::Help(_) | Overlay::Options(_) => {}
+            Overlay::Help(_) | Overlay::Options(_) | Overlay::Search(_) | Overlay::Inspect(..) => {}
             Overlay::Paint(paint) => paint.draw(look, screen, spots, buf),
             Overlay::Question(question) => question.draw(look, screen, spots, buf),
             Overlay::List(list) => list.draw(look, screen, spots, buf),
@@ -164,7 +131,9 @@ impl Overlay {
     /// The wheel turns over it.
     pub fn wheel(&mut self, to: Action) {
         match self {
-            Overlay::Help(scroll) => *scroll = scrolled(*scroll, Some(to)),
+            Overlay::Help(scroll) | Overlay::Inspect(_, scroll) => {
+                *scroll = scrolled(*scroll, Some(to));
+            }
             Overlay::List(list) => list.go(Some(to)),
             _ => {}
         }
@@ -183,43 +152,10 @@ fn scrolled(scroll: usize, action: Option<Action>) -> usize {
     }
 }
 
-impl Paint {
-    /// Draws it in the middle of `screen`.
-    fn draw(&self, look: &Look, screen: Rect, spots: &Spots, buf: &mut Buffer) {
-        let rows = u16::try_from(self.nodes.len() + 4).unwrap_or(u16::MAX);
-        let inside = frame::overlay(buf, screen, look, spots, "Partition", Size::new(46, rows));
-        let hint = " a b c d: group   Enter: cut   Esc: leave";
-        frame::put(buf, inside, &Line::styled(hint, look.style(Role::Muted)));
-        let room = usize::from(inside.height.saturating_sub(2));
-        let first = self.at.saturating_sub(room.saturating_sub(1));
-        let rows = inside.rows().skip(2).zip(self.nodes.iter().enumerate().skip(first));
-        for (row, (index, (node, group))) in rows {
-            let mark = if index == self.at { '>' } else { ' ' };
-            let style = look.style(Role::Group(*group as u8 - b'A'));
-            frame::put(buf, row, &Line::styled(format!("{mark}{node:<5} {group}"), style));
-            if index == self.at {
-                frame::select(buf, row, look);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crossterm::event::KeyModifiers;
-
-    #[test]
-    fn painting_two_groups_gives_the_command() {
-        let mut paint = Overlay::Paint(Paint::new((1..=3).map(NodeId::node)));
-        let mut press = |code| paint.key(&KeyEvent::new(code, KeyModifiers::NONE), None);
-        assert_eq!(press(KeyCode::Enter), None, "one group is no partition");
-        press(KeyCode::Char('a'));
-        press(KeyCode::Char('b'));
-        press(KeyCode::Char('B'));
-        let command = "partition n1 | n2,n3".parse().unwrap();
-        assert_eq!(press(KeyCode::Enter), Some(Answer::Order(command)));
-    }
 
     #[test]
     fn only_y_says_yes() {

@@ -82,6 +82,11 @@ impl Client {
         self.open.iter().map(|(call, open)| (*call, open))
     }
 
+    /// One call that is not over.
+    pub fn get(&self, call: CallId) -> Option<&Open> {
+        self.open.get(&call)
+    }
+
     /// The call that it has waited for the longest.
     pub fn current(&self) -> Option<(CallId, &Open)> {
         self.open().min_by_key(|(call, open)| (open.since, *call))

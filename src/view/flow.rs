@@ -306,9 +306,9 @@ pub struct Lanes {
 
 impl Lanes {
     /// At most `most` lanes: if there are more processes, that which is selected and those that
-    /// exchange most messages with it; the rest, and who is hidden, share the last one.
-    pub fn choose(
-        flow: &Flow,
+    /// exchange most of `messages` with it; the rest, and who is hidden, share the last one.
+    pub fn choose<'a>(
+        messages: impl Iterator<Item = &'a Message>,
         all: &[NodeId],
         selected: NodeId,
         hidden: &BTreeSet<NodeId>,
@@ -319,7 +319,7 @@ impl Lanes {
         let shared = usize::from(own.len() < all.len());
         if own.len() + shared > most {
             let mut talk: BTreeMap<NodeId, usize> = BTreeMap::new();
-            for message in &flow.messages {
+            for message in messages {
                 let (from, to) = (message.from, message.to);
                 let peer = [(from, to), (to, from)].into_iter().find(|(a, _)| *a == selected);
                 peer.into_iter().for_each(|(_, peer)| *talk.entry(peer).or_default() += 1);

@@ -13,7 +13,8 @@
 //!                   ├─ ring      epochs, who serves, what moved
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
 //!                   ├─ txns      votes, decisions, who is in doubt
-//!                   └─ clients   calls and their outcomes
+//!                   ├─ clients   calls and their outcomes
+//!                   └─ metrics   how much and how fast, over time
 //! ```
 //!
 //! The board knows more than any node: it hears everybody. Where a node believes something else
@@ -33,9 +34,11 @@ pub mod clients;
 pub mod condition;
 pub mod decree;
 pub mod faults;
+pub mod filter;
 pub mod flow;
 pub mod locks;
 pub mod log;
+pub mod metrics;
 pub mod network;
 pub mod nodes;
 mod resolve;
@@ -46,14 +49,15 @@ mod tests;
 pub mod timeline;
 pub mod txns;
 
-use crate::base::{Ballot, NodeId, Time};
+use crate::base::{Ballot, CallId, NodeId, Outcome, Time};
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind, Presence};
-use clients::Clients;
+use clients::{Clients, Verdict};
 use decree::Decree;
 use faults::Faults;
 use locks::Locks;
 use log::Logs;
+use metrics::Metrics;
 use network::Network;
 use nodes::{Node, Nodes, Role};
 use ring::Rings;
@@ -85,6 +89,8 @@ pub struct Board {
     pub txns: Txns,
     /// The callers.
     pub clients: Clients,
+    /// How much and how fast, over time.
+    pub metrics: Metrics,
     /// Who is saying how things stand.
     restating: BTreeSet<NodeId>,
 }
@@ -104,6 +110,7 @@ impl Board {
         match &event.kind {
             Kind::Sent { .. } | Kind::Received { .. } | Kind::Lost { .. } | Kind::Held { .. } => {
                 self.nodes.count(node, &event.kind);
+                self.measure(event);
                 self.network.see(event);
             }
             Kind::Fired { .. } | Kind::Armed { .. } => self.nodes.time(at, node, &event.kind),
@@ -128,6 +135,26 @@ impl Board {
             }
             Kind::Missed { .. } => self.forget(at, node),
         }
+    }
+
+    /// Counts a message that is sent or lost.
+    fn measure(&mut self, event: &Event) {
+        match &event.kind {
+            Kind::Sent { service, label, .. } => self.metrics.sent(event.at, *service, label),
+            Kind::Lost { msg, .. } => {
+                if let Some(flight) = self.network.flight(*msg) {
+                    self.metrics.lost(event.at, flight.service, &flight.label);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts a call that ends.
+    fn timed(&mut self, at: Time, node: NodeId, call: CallId, outcome: &Outcome) {
+        let open = self.clients.get(node).and_then(|client| client.get(call));
+        let (asked, took) = (open.map(|open| open.at), open.map(|open| at.since(open.since)));
+        self.metrics.returned(at, asked, Verdict::of(outcome), took);
     }
 
     /// A process is there, and this is all that is wrong with it.
@@ -245,7 +272,11 @@ impl Board {
             | Fact::Decides { .. }
             | Fact::Resolves { .. }
             | Fact::Ends { .. } => self.txns.hear(at, node, fact, again),
-            Fact::Invokes { .. } | Fact::Returns { .. } => self.clients.hear(at, node, fact),
+            Fact::Invokes { .. } => self.clients.hear(at, node, fact),
+            Fact::Returns { call, outcome } => {
+                self.timed(at, node, *call, outcome);
+                self.clients.hear(at, node, fact);
+            }
             Fact::Restates | Fact::Restated => {}
         }
     }

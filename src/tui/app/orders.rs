@@ -7,6 +7,7 @@
 use super::App;
 use crate::base::{NodeId, Op};
 use crate::command::{Command, DiskFault, Link, Target as Whom, Unsynced};
+use crate::event::{Event, Kind};
 use crate::tui::overlay::{Overlay, Question, Wish};
 use crate::tui::panes;
 use crate::tui::select::Target;
@@ -14,6 +15,9 @@ use crate::tui::source::OBSERVER;
 use crate::view::Board;
 use crate::view::network::State;
 use crate::view::nodes::{Life, Node};
+
+/// How many events before the selected one are searched for the one that sent its message.
+const SEARCH: usize = 100_000;
 
 /// What there is to say of a cluster from which nothing will come any more.
 pub(super) const OVER: &str =
@@ -33,7 +37,8 @@ impl App {
                 self.stop();
                 self.outbox.push(command.clone());
             }
-            _ => match self.timeline.board().resolve(command) {
+            _ => match self.catch_up(command).and_then(|()| self.timeline.board().resolve(command))
+            {
                 Ok(command) if self.title.source.is_remote() && command.harms() => {
                     let text = consequence(&command, self.timeline.board());
                     let title = format!("On {}, for all who use it", self.title.name);
@@ -101,7 +106,7 @@ impl App {
         self.outbox.extend(commands);
     }
 
-    fn target(&self) -> Target {
+    pub(super) fn target(&self) -> Target {
         let pane = self.focus.pane();
         panes::pane(self.focused()).target(&self.scene(pane))
     }
@@ -127,6 +132,37 @@ impl App {
         match self.breaks(&target) {
             Ok(command) => self.order(&command),
             Err(why) => self.say(why),
+        }
+    }
+
+    /// Goes to where a message is under way, if where one looks it is not any more, or not yet:
+    /// right behind the event that sent it. What is done to it begins a branch there.
+    fn catch_up(&mut self, command: &Command) -> Result<(), String> {
+        use Command::{Deliver, Drop, Postpone, Twice};
+        let (Deliver(msg) | Drop(msg) | Twice(msg) | Postpone { msg, .. }) = command else {
+            return Ok(());
+        };
+        if self.timeline.board().network.flight(*msg).is_some() {
+            return Ok(());
+        }
+        if self.is_live() {
+            return Err(format!("{msg} is not under way any more"));
+        }
+        let near = self.select.event.unwrap_or(self.timeline.position());
+        let events = self.timeline.events();
+        let sent = |(_, event): &(usize, &Event)| match &event.kind {
+            Kind::Sent { msg: sent, .. } => sent == msg,
+            _ => false,
+        };
+        let mut earlier = events.range(near.saturating_sub(SEARCH)..near + 1).rev();
+        let found = earlier.find(sent).map(|(index, _)| index);
+        drop(earlier);
+        match found {
+            Some(index) => {
+                self.look(|timeline| timeline.seek(index + 1));
+                Ok(())
+            }
+            None => Err(format!("where {msg} was sent is not among the events around here")),
         }
     }
 

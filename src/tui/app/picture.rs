@@ -179,6 +179,11 @@ impl App {
                 let mode = self.modes.of(menu.pane());
                 menu.draw(&self.look, &self.keymap, mode, screen, &self.spots, buf);
             }
+            Some(Overlay::Search(search)) => search.draw(&self.look, &self.spots, screen, buf),
+            Some(Overlay::Inspect(target, scroll)) => {
+                let scene = self.scene(self.focus.pane());
+                panes::inspect::draw(&scene, target, *scroll, screen, buf);
+            }
             Some(overlay) => overlay.draw(&self.look, screen, &self.spots, buf),
             None => {}
         }

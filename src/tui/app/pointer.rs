@@ -93,6 +93,7 @@ impl App {
         for _ in 0..NOTCH {
             self.overlay.iter_mut().for_each(|overlay| overlay.wheel(action));
         }
+        self.bound_scroll();
     }
 
     /// Focuses the pane at a place, and selects what is there.

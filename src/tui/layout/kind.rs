@@ -23,6 +23,12 @@ pub enum PaneKind {
     Timeline,
     /// Which properties hold.
     Checks,
+    /// Messages as lines between lanes, over time.
+    SpaceTime,
+    /// How long calls took, and how many there were.
+    Charts,
+    /// Who asks for what.
+    Clients,
 }
 
 /// A row of the table.
@@ -46,7 +52,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 9] = [
+    pub const ALL: [PaneKind; 12] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -56,6 +62,9 @@ impl PaneKind {
         PaneKind::Events,
         PaneKind::Timeline,
         PaneKind::Checks,
+        PaneKind::SpaceTime,
+        PaneKind::Charts,
+        PaneKind::Clients,
     ];
 
     /// The kind with this name in layout files.
@@ -118,6 +127,23 @@ impl PaneKind {
             PaneKind::Checks => {
                 facts("checks", "Checks", "Checks", (28, 6), "which properties hold")
             }
+            PaneKind::SpaceTime => facts(
+                "spacetime",
+                "Space-time",
+                "Msgs",
+                (40, 9),
+                "messages between lanes, over time",
+            ),
+            PaneKind::Charts => {
+                facts("charts", "Charts", "Charts", (40, 8), "latency, throughput, messages")
+            }
+            PaneKind::Clients => facts(
+                "clients",
+                "Clients",
+                "Clients",
+                (38, 6),
+                "who asks for what, and believes what",
+            ),
         }
     }
 }

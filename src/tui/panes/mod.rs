@@ -7,19 +7,25 @@
 //! Every pane can also be read as a list: one line of plain text for each item, for whoever sees no
 //! pictures, or wants to copy them.
 
+mod charts;
 mod checks;
+mod clients;
 mod consensus;
 mod events;
+pub(super) mod inspect;
 mod list;
 mod locks;
 mod network;
 mod nodes;
 mod ring;
 mod row;
+mod spacetime;
+mod stroke;
 mod table;
 mod timeline;
 mod txn;
 
+pub use events::FILTER;
 pub use list::{Item, Mark};
 pub(super) use table::thousands;
 pub(super) use timeline::mark_look;
@@ -101,6 +107,11 @@ pub trait Pane: Sync {
         scene.select.clone()
     }
 
+    /// Shows less of time or space, closer, or more of it. Nothing where there is but one scale.
+    fn scale(&self, mode: &mut Mode, closer: bool) {
+        let _ = (mode, closer);
+    }
+
     /// What verbs act on.
     fn target(&self, scene: &Scene<'_>) -> Target {
         Target::Node(scene.select.node)
@@ -159,6 +170,9 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Events => &events::Events,
         PaneKind::Locks => &locks::Locks,
         PaneKind::Txn => &txn::Transactions,
+        PaneKind::SpaceTime => &spacetime::SpaceTime,
+        PaneKind::Charts => &charts::Charts,
+        PaneKind::Clients => &clients::Clients,
         _ => &timeline::Scrubber,
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! A matrix says what the row's process can tell the column's: how long messages take, or what is
 //! wrong with the link. With many nodes a link is one character; where not even that fits, there
-//! are only the sides and the links in trouble.
+//! are only the sides and the links in trouble. The other view draws the sides as boxes.
+
+mod boxes;
 
 use super::nodes::{index, sign};
 use super::table::{
@@ -36,7 +38,8 @@ impl Pane for Links {
         "Links, one for each direction: a row sends to a column. A number is how long the last \
          message was under way, in milliseconds. A link may be cut, held (messages are kept back), \
          lossy (30%), delayed (90d), duplicating or reordering; a process at its end may be down. \
-         Below are the sides of a partition, the selected link, and the faults that are active."
+         Below are the sides of a partition, the selected link, and the faults that are active. The \
+         groups view (s) draws each side as a box. P paints a partition, x cuts or heals the link."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -83,10 +86,11 @@ impl Pane for Links {
         if ids.is_empty() {
             return put(buf, scene.look, area, marked(scene.look, Mark::None, "no process yet"));
         }
+        if scene.mode.view(self.views()) == "groups" {
+            return draw_groups(scene, area, buf);
+        }
         let mut rest = area;
-        let matrix =
-            (scene.mode.view(self.views()) == "matrix").then(|| Matrix::fit(scene, &ids, area));
-        if let Some(matrix) = matrix.flatten() {
+        if let Some(matrix) = Matrix::fit(scene, &ids, area) {
             let aside = matrix.width() + 2;
             if area.width >= aside + ASIDE && matrix.height() >= 6 {
                 let beside = Rect { height: matrix.height(), ..right_of(area, aside) };
@@ -129,6 +133,34 @@ impl Pane for Links {
         match link(scene) {
             Some((from, to)) => Target::Link(from, to),
             None => Target::Nothing,
+        }
+    }
+}
+
+/// The sides as boxes, then what is between and within them.
+fn draw_groups(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let rest = boxes::draw(scene, area, buf);
+    let mut lines = vec![majority(scene)];
+    lines.extend(selected(scene, false));
+    lines.extend(in_trouble(scene));
+    lines.extend(totals(scene));
+    lines.extend(faults(scene));
+    let hint = " P paints a partition, H heals everything";
+    lines.push(Line::styled(hint, scene.look.style(Role::Muted)));
+    text(scene, lines, rest, buf);
+}
+
+/// How many nodes a majority is, and whether any side has it.
+fn majority(scene: &Scene<'_>) -> Line<'static> {
+    let board = scene.board;
+    let (all, majority) = (board.nodes.servers().count(), board.majority());
+    let text = format!("a majority of {all} is {majority}");
+    match board.best_reach() >= majority {
+        true => marked(scene.look, Mark::None, text),
+        false => {
+            let style = scene.look.style(Role::Bad);
+            let text = Span::styled(format!("{text}: no side has it"), style);
+            marked(scene.look, Mark::Trouble, text)
         }
     }
 }
@@ -427,19 +459,32 @@ fn text(scene: &Scene<'_>, lines: Vec<Line<'static>>, area: Rect, buf: &mut Buff
 
 /// The selected link: in one line, or in several.
 fn selected(scene: &Scene<'_>, long: bool) -> Vec<Line<'static>> {
+    let Some(pair) = link(scene) else { return Vec::new() };
+    if long {
+        return details(scene, pair);
+    }
+    let wire = scene.board.network.wire(pair.0, pair.1);
+    let (lost, flight) = wire.map_or((0, 0), |wire| (wire.lost, wire.in_flight));
+    let name = format!("{} {} {} ", pair.0, scene.look.glyphs.arrow, pair.1);
+    let mut line = Line::from(Span::styled(name, scene.look.style(Role::Accent)));
+    line.push_span(state_of(scene, pair));
+    line.push_span(format!(", {} lost, {flight} in flight", thousands(lost)));
+    vec![marked(scene.look, Mark::Selected, line)]
+}
+
+/// One direction of a link in words: `cut since 8.620`.
+pub(super) fn state_words(scene: &Scene<'_>, pair: Pair) -> String {
+    state_of(scene, pair).content.into_owned()
+}
+
+/// All that is known of one direction of a link.
+pub(super) fn details(scene: &Scene<'_>, (from, to): Pair) -> Vec<Line<'static>> {
     let (board, look) = (scene.board, scene.look);
-    let Some((from, to)) = link(scene) else { return Vec::new() };
     let wire = board.network.wire(from, to);
     let name = format!("{from} {} {to}", look.glyphs.arrow);
     let accent = look.style(Role::Accent);
     let (sent, lost, flight, held) =
         wire.map_or((0, 0, 0, 0), |wire| (wire.sent, wire.lost, wire.in_flight, wire.held));
-    if !long {
-        let mut line = Line::from(Span::styled(format!("{name} "), accent));
-        line.push_span(state_of(scene, (from, to)));
-        line.push_span(format!(", {} lost, {flight} in flight", thousands(lost)));
-        return vec![marked(look, Mark::Selected, line)];
-    }
     let took = |span: Option<crate::base::Span>| span.map_or("-".to_owned(), way);
     let last = wire.and_then(|wire| wire.last_arrival);
     let ago = last.map_or("never".to_owned(), |at| format!("{} ago", brief(board.now.since(at))));

@@ -28,6 +28,11 @@ impl<'a> Row<'a> {
         Row { look, line, selected: false, pick: None }
     }
 
+    /// A row of a line that was made elsewhere, its marker included.
+    pub(super) fn of(look: &'a Look, line: Line<'static>) -> Row<'a> {
+        Row { look, line, selected: false, pick: None }
+    }
+
     /// A row without a marker.
     pub(super) fn plain(look: &'a Look) -> Row<'a> {
         Row::new(look, Mark::None)
@@ -56,6 +61,13 @@ impl<'a> Row<'a> {
     pub(super) fn picks(mut self, pick: Pick) -> Row<'a> {
         self.pick = Some(pick);
         self
+    }
+
+    /// Says what a click on where it stands selects.
+    pub(super) fn take_down(&self, scene: &Scene<'_>, place: Rect) {
+        if let Some(pick) = &self.pick {
+            scene.spot(place, pick.clone());
+        }
     }
 
     /// Whether it is the selected row.
@@ -144,9 +156,7 @@ pub(super) fn split(area: Rect, rows: usize) -> (Rect, Rect) {
 /// Draws a list as [`list`] does, and takes down which row selects what.
 pub(super) fn choices(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, rows: &[Row<'_>]) {
     for (rect, at) in list(scene.look, area, buf, rows) {
-        if let Some(pick) = &rows[at].pick {
-            scene.spot(rect, pick.clone());
-        }
+        rows[at].take_down(scene, rect);
     }
 }
 
