@@ -54,7 +54,7 @@ mod share;
 mod tests;
 
 pub use change::{Change, Flow, Move, Preview};
-pub use other::{Fraction, jump, modulo, modulo_moved, rendezvous};
+pub use other::{Fraction, jump, modulo, modulo_moved, rendezvous, rendezvous_moved};
 pub use share::{KeyRange, Share};
 
 use super::NodeId;

@@ -243,6 +243,13 @@ impl Check for Atomic {
         }));
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(
+            event.fact(),
+            Some(Fact::Votes { .. } | Fact::Decides { .. } | Fact::Resolves { .. })
+        )
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let Kind::Fact(fact) = &event.kind else { return None };
         let (node, fresh) = (event.node, !witness.restates(event.node));

@@ -185,6 +185,10 @@ impl Check for Bank {
         self.accounts.clear();
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(event.fact(), Some(Fact::Resolves { commit: true, .. }))
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let Kind::Fact(fact) = &event.kind else { return None };
         let fresh = !witness.restates(event.node);

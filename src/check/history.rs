@@ -93,6 +93,10 @@ impl Check for History {
         self.calls.retain(|call, _| node != NodeId::BENCH && call.client != node);
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(event.fact(), Some(Fact::Returns { .. }))
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let broken = match event.fact()? {
             Fact::Invokes { call, op, retry, .. } => {

@@ -104,6 +104,13 @@ impl Check for Lock {
         self.telling.retain(|who| !hit(*who));
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(
+            event.fact(),
+            Some(Fact::Granted { .. } | Fact::Queued { .. } | Fact::Guards { .. })
+        )
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let broken = match &event.kind {
             Kind::Killed { .. } => {

@@ -59,6 +59,10 @@ impl Check for Log {
         self.upto.retain(|who, _| node != NodeId::BENCH && *who != node);
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(event.fact(), Some(Fact::Applies { .. } | Fact::Snapshot { .. }))
+    }
+
     fn see(&mut self, at: usize, event: &Event, _: &Witness) -> Option<Violation> {
         match &event.kind {
             // What was applied is gone, unless a snapshot brings it back.

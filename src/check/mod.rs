@@ -74,6 +74,12 @@ pub trait Check: Copies + fmt::Debug + Send + Sync {
     /// What holds as long as it is silent, in one sentence.
     fn about(&self) -> &'static str;
 
+    /// Whether an event is one that it judges. Until there was one, it has nothing to say.
+    fn judges(&self, event: &Event) -> bool {
+        let _ = event;
+        true
+    }
+
     /// Takes in event number `at` of the run. Some, if that event shows the property to be broken.
     /// `witness` knows what of the run was seen, this event included.
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation>;
@@ -128,6 +134,8 @@ impl fmt::Display for Violation {
 /// How a check stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
+    /// Nothing that it judges has happened: what it watches is not used, or not yet.
+    Idle,
     /// Nothing spoke against it so far.
     Holds,
     /// A property of progress that is not due yet.
@@ -138,14 +146,22 @@ pub enum Verdict {
     Broken,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Verdict {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Idle => "unused",
             Verdict::Holds => "holds",
             Verdict::Waiting => "waiting",
             Verdict::Stalled => "stalled",
             Verdict::Broken => "broken",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -175,6 +191,7 @@ struct Watched {
     check: Box<dyn Check>,
     first: Option<Violation>,
     count: u64,
+    judged: u64,
 }
 
 /// A set of checks that see the same events.
@@ -201,6 +218,8 @@ pub struct Standing<'a> {
     pub first: Option<&'a Violation>,
     /// How many events broke it.
     pub count: u64,
+    /// How many events it judged.
+    pub judged: u64,
     /// It speaks only for what happened since then; none if for the whole run.
     pub since: Option<Time>,
 }
@@ -229,7 +248,7 @@ impl Checks {
 
     /// Only these.
     pub fn of(checks: impl IntoIterator<Item = Box<dyn Check>>) -> Checks {
-        let watch = |check| Watched { check, first: None, count: 0 };
+        let watch = |check| Watched { check, first: None, count: 0, judged: 0 };
         let all = checks.into_iter().map(watch).collect();
         Checks { all, witness: Witness::of_nobody(), seen: 0, finished: false }
     }
@@ -244,6 +263,7 @@ impl Checks {
             if let Some(node) = missed {
                 watched.check.gap(node);
             }
+            watched.judged += u64::from(watched.check.judges(event));
             if let Some(violation) = watched.check.see(at, event, &self.witness) {
                 news |= watched.note(violation);
             }
@@ -300,6 +320,7 @@ impl Watched {
             (Some(first), _) if first.is_stall() => Verdict::Stalled,
             (Some(_), _) => Verdict::Broken,
             (None, Some(_)) => Verdict::Waiting,
+            (None, None) if self.judged == 0 => Verdict::Idle,
             (None, None) => Verdict::Holds,
         };
         Standing {
@@ -309,6 +330,7 @@ impl Watched {
             waits_for,
             first: self.first.as_ref(),
             count: self.count,
+            judged: self.judged,
             since: None,
         }
     }

@@ -142,6 +142,18 @@ impl Check for Paxos {
         }
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(
+            event.fact(),
+            Some(
+                Fact::Promises { .. }
+                    | Fact::Accepts { .. }
+                    | Fact::Chooses { .. }
+                    | Fact::Proposes { .. }
+            )
+        )
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let node = event.node;
         let seen = |slot, ballot| Seen { at, node, slot, ballot };

@@ -246,6 +246,10 @@ impl Check for Progress {
         }
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(event.fact(), Some(Fact::Returns { .. }))
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         (self.now, self.last) = (self.now.max(event.at), at);
         self.change(event);

@@ -232,6 +232,10 @@ impl Check for Rings {
         "Every key has one owner in each epoch, which has its data, and no more keys move than must."
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(event.fact(), Some(Fact::View { .. } | Fact::Serves { .. }))
+    }
+
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         let node = event.node;
         let fact = match &event.kind {

@@ -1,7 +1,7 @@
 //! What a run comes to: a verdict, and the proof if something broke.
 
 use crate::base::Time;
-use crate::check::{Standing, Verdict, Violation};
+use crate::check::{Standing, Violation};
 use crate::event::{Event, Kind};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -174,12 +174,7 @@ pub struct Stood {
 
 impl From<Standing<'_>> for Stood {
     fn from(standing: Standing<'_>) -> Stood {
-        let verdict = match standing.verdict {
-            Verdict::Holds => "holds",
-            Verdict::Waiting => "waiting",
-            Verdict::Stalled => "stalled",
-            Verdict::Broken => "broken",
-        };
+        let verdict = standing.verdict.name();
         let Standing { name, about, waits_for, count: broken, .. } = standing;
         Stood { name, about, verdict, waits_for, broken }
     }

@@ -16,6 +16,8 @@ pub struct Select {
     pub slot: Option<Slot>,
     /// The selected ballot of the single decree; none follows the newest.
     pub ballot: Option<Ballot>,
+    /// The selected epoch of the ring; none follows the newest.
+    pub epoch: Option<u64>,
     /// The selected lock; none is the first.
     pub lock: Option<Name>,
     /// The selected transaction; none is the newest.
@@ -29,8 +31,8 @@ pub struct Select {
 impl Select {
     /// The first node, and its link to the second.
     pub fn new(node: NodeId, peer: NodeId) -> Select {
-        let (slot, ballot, lock, txn, event) = (None, None, None, None, None);
-        Select { node, peer, slot, ballot, lock, txn, event, check: 0 }
+        let (slot, ballot, epoch, lock, txn, event) = (None, None, None, None, None, None);
+        Select { node, peer, slot, ballot, epoch, lock, txn, event, check: 0 }
     }
 
     /// Selects what was pointed at. A moment is not selected but gone to, by who knows how.

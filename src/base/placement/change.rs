@@ -1,7 +1,7 @@
 //! From one ring to another: what moves, what has to be copied, and whether less would have done.
 
 use super::share::join;
-use super::{Balance, Fraction, KeyRange, Member, Ring, Share, modulo_moved};
+use super::{Balance, Fraction, KeyRange, Member, Ring, Share, modulo_moved, rendezvous_moved};
 use crate::base::NodeId;
 use std::collections::BTreeMap;
 
@@ -73,6 +73,8 @@ pub struct Preview {
     /// How many keys would change their owner if the owner were the hash modulo the number of
     /// members.
     pub modulo: Fraction,
+    /// How many keys would change their owner under rendezvous hashing, on average.
+    pub rendezvous: Fraction,
 }
 
 impl Ring {
@@ -118,6 +120,7 @@ impl Ring {
             before: self.balance(),
             after: to.balance(),
             modulo: modulo_moved(self.members(), to.members()),
+            rendezvous: rendezvous_moved(self.members(), to.members()),
         }
     }
 }

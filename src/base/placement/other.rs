@@ -97,3 +97,13 @@ pub fn rendezvous(members: &[Member], position: u64) -> Option<NodeId> {
     let draw = |node: &NodeId| XxHash3_64::oneshot_with_seed(position, node.to_string().as_bytes());
     nodes(members).into_iter().max_by_key(|node| (draw(node), *node))
 }
+
+/// How many keys change their owner under [`rendezvous`], on average over keys: all whose highest
+/// draw among the nodes of both sides is that of a node of one side only. The draws are alike and
+/// independent, so each of the nodes of both sides has the highest one equally often.
+pub fn rendezvous_moved(from: &[Member], to: &[Member]) -> Fraction {
+    let (from, to) = (nodes(from), nodes(to));
+    let both = from.iter().filter(|node| to.contains(node)).count() as u64;
+    let whole = from.len() as u64 + to.len() as u64 - both;
+    Fraction { part: whole - both, whole: whole.max(1) }
+}

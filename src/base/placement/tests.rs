@@ -481,6 +481,23 @@ proptest! {
         prop_assert!(before < Some(buckets));
     }
 
+    /// Counted over many keys, as much moves as was said.
+    #[test]
+    fn rendezvous_moves_what_was_said(
+        seed: u64,
+        (from, to, shift) in (1_u16..9, 1_u16..9, 0_u16..9),
+    ) {
+        let nodes = |from: u16, count: u16| -> Vec<Member> {
+            (from..from + count).map(|n| Member { node: NodeId::node(n), weight: 1 }).collect()
+        };
+        let (before, after) = (nodes(1, from), nodes(1 + shift, to));
+        let positions = (0..4_000_u64).map(|key| position(seed, &key.to_string()));
+        let moved = positions.filter(|at| rendezvous(&before, *at) != rendezvous(&after, *at));
+        let counted = moved.count() as u64 * 250;
+        let said = rendezvous_moved(&before, &after).ppm();
+        prop_assert!(counted.abs_diff(said) < 40_000, "{counted} {said}");
+    }
+
     #[test]
     fn rendezvous_moves_only_to_the_newcomer(at: u64, count in 1..20_usize) {
         let members = equal(count + 1);

@@ -72,8 +72,9 @@ impl App {
         };
         let checks = self.timeline.checks();
         let broken = checks.violations().count();
-        let waits = |standing: &Standing<'_>| standing.verdict == Verdict::Waiting;
-        let waiting = checks.standings().filter(waits).count();
+        let says_nothing =
+            |standing: &Standing<'_>| matches!(standing.verdict, Verdict::Idle | Verdict::Waiting);
+        let waiting = checks.standings().filter(says_nothing).count();
         let all = checks.standings().count() - waiting;
         let header = Header {
             cluster: &self.title.name,

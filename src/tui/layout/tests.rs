@@ -156,7 +156,7 @@ fn two_panes_of_one_kind_have_names_and_views_of_their_own() {
             format!("{} {} {} {}", id.number().unwrap(), spec.id, spec.title(false), view(spec))
         })
         .collect();
-    assert_eq!(told, ["1 network Network matrix", "2 sides Sides groups", "3 nodes Nodes table"]);
+    assert_eq!(told, ["1 network Network matrix", "2 sides Sides groups", "3 nodes Nodes auto"]);
     assert_eq!(boxes(&layout, 80, 24), "1: network=40x21@0,1 sides=41x21@39,1");
     let kinds: Vec<PaneKind> = layout.panes().map(|(_, spec)| spec.kind).collect();
     assert!(PaneKind::ALL.iter().all(|kind| kinds.contains(kind)), "every kind can be reached");

@@ -1,9 +1,10 @@
 //! Checks: which properties hold, and the evidence against those that do not.
 //!
-//! Broken ones come first. All is as of the moment that the other panes show; what is broken later
-//! in the recorded run is said below.
+//! Broken ones come first, and those that have seen nothing to judge last: they claim nothing. All
+//! is as of the moment that the other panes show; what is broken later in the recorded run is said
+//! below.
 
-use super::table::{Mark, clock, marked, padded, put, right_of, take, window};
+use super::table::{Mark, clock, marked, padded, put, right_of, take, thousands, window};
 use super::{Item, Pane, Scene};
 use crate::check::{Standing, Verdict, Violation};
 use crate::tui::frame::{self, Title};
@@ -14,6 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 /// How wide a check is where several stand side by side.
@@ -29,7 +31,8 @@ impl Pane for Standings {
     fn about(&self) -> &'static str {
         "Properties that must hold in every run, judged by what all processes said. A safety \
          property is broken by one event and stays broken; a property of progress waits until it \
-         is fulfilled. Below is the rule that was broken first, and the events that prove it."
+         is fulfilled. A check that has seen nothing to judge is unused: it does not claim that \
+         anything holds. Below is the rule that was broken first, and the events that prove it."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -126,6 +129,7 @@ fn ranked<'a>(scene: &Scene<'a>) -> Vec<(usize, Standing<'a>)> {
         Verdict::Broken => 0,
         Verdict::Stalled => 1,
         Verdict::Waiting | Verdict::Holds => 2,
+        Verdict::Idle => 3,
     };
     all.sort_by_key(|(at, standing)| (rank(standing.verdict), *at));
     all
@@ -139,10 +143,31 @@ fn shown<'a>(scene: &Scene<'a>, ranked: &[(usize, Standing<'a>)]) -> Option<&'a 
 
 fn list(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], area: Rect, buf: &mut Buffer) {
     let at = ranked.iter().position(|(at, _)| *at == scene.select.check).unwrap_or(0);
-    let shown = window(ranked.len(), at, area.height.into());
-    for ((at, standing), row) in ranked[shown].iter().zip(area.rows()) {
+    let height = usize::from(area.height);
+    let folds = ranked.len() > height && height > 2;
+    let shown = window(ranked.len(), at, height - usize::from(folds));
+    for ((at, standing), row) in ranked[shown.clone()].iter().zip(area.rows()) {
         standing_row(scene, *at, standing, row, buf);
     }
+    if let Some(last) = area.rows().next_back().filter(|_| folds) {
+        put(buf, scene.look, last, hidden(scene, ranked, &shown));
+    }
+}
+
+/// Names those for which there is no row, with their signs.
+fn hidden(
+    scene: &Scene<'_>,
+    ranked: &[(usize, Standing<'_>)],
+    shown: &Range<usize>,
+) -> Line<'static> {
+    let look = scene.look;
+    let mut line = marked(look, Mark::None, look.glyphs.ellipsis);
+    let outside = ranked.iter().enumerate().filter(|(row, _)| !shown.contains(row));
+    for (_, (_, standing)) in outside {
+        let (glyph, role, _) = sign(scene, standing);
+        line.push_span(Span::styled(format!(" {glyph} {}", standing.name), look.style(role)));
+    }
+    line
 }
 
 /// Several checks side by side, top to bottom and then right.
@@ -166,6 +191,7 @@ fn grid(
 fn sign(scene: &Scene<'_>, standing: &Standing<'_>) -> (&'static str, Role, Mark) {
     let glyphs = scene.look.glyphs;
     match standing.verdict {
+        Verdict::Idle => ("-", Role::Muted, Mark::None),
         Verdict::Holds => (glyphs.holds, Role::Ok, Mark::None),
         Verdict::Waiting => (glyphs.pending, Role::Warn, Mark::None),
         Verdict::Stalled => (glyphs.pending, Role::Warn, Mark::Doubt),
@@ -173,14 +199,15 @@ fn sign(scene: &Scene<'_>, standing: &Standing<'_>) -> (&'static str, Role, Mark
     }
 }
 
-/// When it was first broken and how often, what it waits for, or since when it holds.
+/// When it was first broken and how often, what it waits for, or how much it has judged.
 fn note(scene: &Scene<'_>, standing: &Standing<'_>) -> String {
     match (standing.first, &standing.waits_for) {
         (Some(first), _) => format!("{} {:>3}x", when(scene, first), standing.count.min(999)),
         (None, Some(what)) => what.clone(),
+        (None, None) if standing.verdict == Verdict::Idle => "unused".to_owned(),
         (None, None) => match standing.since {
             Some(since) => format!("since {}", clock(since)),
-            None => standing.verdict.to_string(),
+            None => format!("{} judged", thousands(standing.judged)),
         },
     }
 }

@@ -5,6 +5,7 @@
 
 mod decree;
 mod log;
+mod proposers;
 
 use super::row::Row;
 use super::table::Mark;

@@ -116,6 +116,12 @@ impl Pane for Locks {
         select
     }
 
+    fn moment(&self, scene: &Scene<'_>) -> Option<usize> {
+        let all = ordered(scene);
+        let (at, _) = picked(scene, &all)?.1.changed?;
+        scene.timeline.events().upto(at).checked_sub(1)
+    }
+
     fn target(&self, scene: &Scene<'_>) -> Target {
         let all = ordered(scene);
         picked(scene, &all).map_or(Target::Nothing, |(name, _)| Target::Lock(name.clone()))

@@ -1,16 +1,21 @@
 //! Nodes: who runs, who leads, whose clock is off, and who waits for what.
 //!
-//! A table as long as the nodes fit, else a map with a cell for each. Clients follow the nodes. The
-//! roles are what nodes say of themselves; that one of them was deposed and does not know is said
-//! from outside.
+//! A table as long as the nodes are few, else a map with a cell for each. Clients follow the nodes.
+//! The roles are what nodes say of themselves; that one of them was deposed and does not know is
+//! said from outside. Zoomed, there is all that is known of the selected process, the timers that
+//! make it act on its own, and who suspects whom.
 
+mod detail;
+mod map;
+
+use super::row;
 use super::table::{
-    self, Column, Mark, Table, brief, clock, folded, marked, put, right_of, signed, take,
-    thousands, window,
+    Column, Mark, Table, brief, clock, marked, put, right_of, signed, take, thousands, window,
 };
 use super::{Item, Pane, Scene};
 use crate::base::NodeId;
 use crate::tui::frame::{self, Title};
+use crate::tui::mode::Choice;
 use crate::tui::select::{Move, Pick, Select};
 use crate::tui::source::Unseen;
 use crate::tui::theme;
@@ -20,10 +25,17 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use unicode_width::UnicodeWidthStr;
 
 /// Above this many nodes there is a map instead of a table, unless it is zoomed and they fit.
 const TABLE: usize = 9;
+
+const VIEWS: &[&str] = &["auto", "table", "map"];
+const ORDER: Choice = Choice {
+    key: 'r',
+    name: "order",
+    doc: "order of the rows",
+    values: &["auto", "name", "trouble first"],
+};
 
 /// The pane.
 #[derive(Debug)]
@@ -38,7 +50,11 @@ impl Pane for Nodes {
     }
 
     fn views(&self) -> &'static [&'static str] {
-        &["table"]
+        VIEWS
+    }
+
+    fn options(&self) -> &'static [Choice] {
+        &[ORDER]
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
@@ -102,22 +118,51 @@ impl Pane for Nodes {
         for (line, row) in troubles.into_iter().zip(foot.rows()) {
             put(buf, scene.look, row, line);
         }
-        let below = Rect { y: foot.bottom(), height: area.bottom() - foot.bottom(), ..area };
-        if scene.zoomed && below.height > 1 {
-            let lines = detail(scene, usize::from(below.width.saturating_sub(2)));
-            let below = Rect { y: below.y + 1, height: below.height - 1, ..below };
-            for (line, row) in lines.into_iter().zip(below.rows()) {
-                put(buf, scene.look, row, line);
-            }
+        if scene.zoomed {
+            let below = row::below(area, usize::from(foot.bottom() - area.y) + 1);
+            draw_details(scene, below, buf);
         }
     }
 
     fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
         let mut select = scene.select.clone();
-        if let Some(node) = to.along(Some(&select.node), scene.board.nodes.ids()) {
+        let sheet = Sheet::new(scene);
+        let all = sheet.servers.iter().chain(&sheet.clients);
+        let ids: Vec<NodeId> = all.map(|node| node.id).collect();
+        if let Some(node) = to.along(Some(&select.node), &ids) {
             select.node = node;
         }
         select
+    }
+}
+
+/// The selected process in words, and who suspects whom beside it or below.
+fn draw_details(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let draw = |lines: Vec<Line<'static>>, area: Rect, buf: &mut Buffer| {
+        for (line, row) in lines.into_iter().zip(area.rows()) {
+            put(buf, scene.look, row, line);
+        }
+    };
+    let small = scene.board.nodes.servers().count() <= 5;
+    let beside = match area.width {
+        100.. => (area.width / 2).min(56),
+        70.. if small => 26,
+        _ => 0,
+    };
+    let left = Rect { width: area.width - beside, ..area };
+    let lines = detail::detail(scene, usize::from(left.width.saturating_sub(2)));
+    let rest = row::below(left, lines.len() + 1);
+    draw(lines, left, buf);
+    let right = if beside > 0 { right_of(area, left.width) } else { rest };
+    draw(detail::suspicions(scene, right.width.into()), right, buf);
+}
+
+/// Whether rows are in the order of names. Many nodes are easier to watch with trouble on top.
+fn by_name(scene: &Scene<'_>) -> bool {
+    match scene.mode.value(&ORDER) {
+        "name" => true,
+        "trouble first" => false,
+        _ => scene.board.nodes.servers().count() <= TABLE,
     }
 }
 
@@ -198,17 +243,33 @@ struct Sheet<'a> {
 impl<'a> Sheet<'a> {
     fn new(scene: &'a Scene<'a>) -> Sheet<'a> {
         let nodes = &scene.board.nodes;
-        Sheet { scene, servers: nodes.servers().collect(), clients: nodes.clients().collect() }
+        let (servers, clients) = (nodes.servers().collect(), nodes.clients().collect());
+        let mut sheet = Sheet { scene, servers, clients };
+        // A map has a place for each node, where one looks for it.
+        if !by_name(scene) && !sheet.has_map() {
+            let mut ranked: Vec<&Node> = sheet.servers.clone();
+            ranked.sort_by_key(|node| (std::cmp::Reverse(sheet.mark(node)), node.id));
+            sheet.servers = ranked;
+        }
+        sheet
+    }
+
+    /// Whether nodes are cells of a map.
+    fn has_map(&self) -> bool {
+        match self.scene.mode.view(VIEWS) {
+            "map" => true,
+            "auto" => self.servers.len() > TABLE && !self.scene.zoomed,
+            _ => false,
+        }
     }
 
     /// Draws nodes and clients from the top of `area`, and takes what it needs off it.
     fn draw_body(&self, area: &mut Rect, buf: &mut Buffer) {
-        let room = usize::from(area.height);
-        let fits = self.servers.len() <= room;
-        if fits && (self.servers.len() <= TABLE || self.scene.zoomed) {
-            self.table(area, buf);
-        } else {
-            self.map(area, buf);
+        let fits = self.servers.len() <= usize::from(area.height);
+        let table = self.scene.mode.view(VIEWS) == "table";
+        match self.has_map() || !(fits || table) {
+            true => self.map(area, buf),
+            false => self.table(area, buf),
         }
         if !area.is_empty() && !self.clients.is_empty() {
             self.clients(area, buf);
@@ -217,14 +278,18 @@ impl<'a> Sheet<'a> {
 
     fn table(&self, area: &mut Rect, buf: &mut Buffer) {
         let table = Table::fit(self.columns(), area.width);
-        let room = usize::from(area.height) - self.servers.len();
+        let height = usize::from(area.height);
+        let room = height.saturating_sub(self.servers.len());
         // The selected client is more important than the names of columns.
         let client = self.scene.select.node.is_client() && !self.clients.is_empty();
-        if room > usize::from(client) {
+        let folds = height < self.servers.len();
+        if room > usize::from(client) || (folds && height > 2) {
             let head = take(area, 1);
             put(buf, self.scene.look, head, table.head(self.scene.look));
         }
-        for node in &self.servers {
+        let at = self.servers.iter().position(|node| node.id == self.scene.select.node);
+        let shown = window(self.servers.len(), at.unwrap_or(0), area.height.into());
+        for node in &self.servers[shown] {
             let row = take(area, 1);
             self.row(&table, node, row, buf);
         }
@@ -339,107 +404,11 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// A cell for each node: its name and what is most important about it. Where that does not
-    /// fit either, one character for each.
-    fn map(&self, area: &mut Rect, buf: &mut Buffer) {
-        let name = self.servers.iter().map(|node| node.id.to_string().len()).max().unwrap_or(0);
-        let width = name + 2;
-        let per_row = (usize::from(area.width) / width).max(1);
-        let rows = self.servers.len().div_ceil(per_row);
-        // One row is kept for what the characters mean.
-        if rows < usize::from(area.height) {
-            for nodes in self.servers.chunks(per_row) {
-                let mut row = right_of(take(area, 1), 1);
-                for node in nodes {
-                    let cell = Rect { width: (name as u16 + 1).min(row.width), ..row };
-                    let text = table::padded(node.id.to_string().into(), name, false);
-                    self.map_cell(node, &text.content, cell, buf);
-                    row = right_of(row, width as u16);
-                }
-            }
-        } else {
-            self.dense_map(area, buf);
-        }
-        for line in self.legend(area.width) {
-            let row = take(area, 1);
-            put(buf, self.scene.look, row, line);
-        }
-        if self.scene.zoomed {
-            self.exceptions(area, buf);
-        }
-    }
-
-    fn dense_map(&self, area: &mut Rect, buf: &mut Buffer) {
-        let name = self.servers.iter().map(|node| node.id.to_string().len()).max().unwrap_or(0);
-        let room = usize::from(area.width).saturating_sub(name + 2);
-        let per_row = if room >= 10 { room / 10 * 10 } else { room.max(1) };
-        let at = self.servers.iter().position(|node| node.id == self.scene.select.node);
-        let rows: Vec<&[&Node]> = self.servers.chunks(per_row).collect();
-        let keep = usize::from(area.height.saturating_sub(1)).max(1);
-        for nodes in &rows[window(rows.len(), at.unwrap_or(0) / per_row, keep)] {
-            let row = take(area, 1);
-            let first = nodes.first().map(|node| format!(" {}", node.id)).unwrap_or_default();
-            put(buf, self.scene.look, row, first.into());
-            let mut row = right_of(row, name as u16 + 2);
-            for node in *nodes {
-                self.map_cell(node, "", Rect { width: row.width.min(1), ..row }, buf);
-                row = right_of(row, 1);
-            }
-        }
-    }
-
-    fn map_cell(&self, node: &Node, name: &str, cell: Rect, buf: &mut Buffer) {
-        let (glyph, _, role) = sign(self.scene, node);
-        let look = self.scene.look;
-        let line =
-            Line::from(vec![Span::raw(name.to_owned()), Span::styled(glyph, look.style(role))]);
-        frame::put(buf, cell, &line);
-        self.scene.spot(cell, Pick::Node(node.id));
-        if let Some(group) = self.scene.board.group(node.id) {
-            buf.set_style(cell, look.style(theme::Role::Group(index(group))));
-        }
-        if node.id == self.scene.select.node {
-            // A map has no marker column, so the cell is in reverse in any case.
-            frame::select(buf, cell, look);
-        }
-    }
-
-    /// What there is on the map and how often, the sides, and what is selected.
-    fn legend(&self, width: u16) -> Vec<Line<'static>> {
-        let (board, look) = (self.scene.board, self.scene.look);
-        let mut kinds: Vec<(&str, &str, theme::Role, usize)> = Vec::new();
-        for node in &self.servers {
-            let (glyph, word, role) = sign(self.scene, node);
-            match kinds.iter_mut().find(|kind| kind.1 == word) {
-                Some(kind) => kind.3 += 1,
-                None => kinds.push((glyph, word, role, 1)),
-            }
-        }
-        let mut lines = vec![Line::raw(" ")];
-        for (glyph, word, role, many) in kinds {
-            let text = format!("{glyph} {many} {word}");
-            let used = lines.last().map_or(0, Line::width);
-            if used > 1 && used + text.width() + 2 > width.into() {
-                lines.push(Line::raw(" "));
-            }
-            let Some(line) = lines.last_mut() else { break };
-            line.push_span(if line.width() > 1 { "  " } else { "" });
-            line.push_span(Span::styled(text, look.style(role)));
-        }
-        if board.network.is_parted() {
-            lines.push(marked(look, Mark::None, format!("sides {}", sides(board))));
-        }
-        if let Some(node) = board.node(self.scene.select.node).filter(|n| !n.id.is_client()) {
-            lines.push(marked(look, Mark::Selected, self.one_line(node)));
-        }
-        lines
-    }
-
     fn one_line(&self, node: &Node) -> String {
         let board = self.scene.board;
         let (_, word, _) = state(self.scene, node);
         let mut text = format!("{} {word}", node.id);
-        if has_roles(board) {
+        if has_roles(board) && !node.id.is_client() {
             let (_, word, _) = role_words(self.scene, node);
             text.push_str(&format!(", {word} {}", node.role.ballot()));
         }
@@ -467,28 +436,6 @@ impl<'a> Sheet<'a> {
             text.push_str(&format!(", suspected by {}", by.len()));
         }
         text
-    }
-
-    /// A table of the nodes that are not as most are.
-    fn exceptions(&self, area: &mut Rect, buf: &mut Buffer) {
-        let odd = |node: &&Node| {
-            self.mark(node) != Mark::None
-                || matches!(node.role, Role::Leads(_) | Role::Seeks(_))
-                || node.id == self.scene.select.node
-        };
-        let nodes: Vec<&Node> = self.servers.iter().copied().filter(odd).collect();
-        if area.height < 3 || nodes.is_empty() {
-            return;
-        }
-        take(area, 1);
-        let table = Table::fit(self.columns(), area.width);
-        put(buf, self.scene.look, take(area, 1), table.head(self.scene.look));
-        let at = nodes.iter().position(|node| node.id == self.scene.select.node).unwrap_or(0);
-        let half = usize::from(area.height / 2).max(1);
-        for node in &nodes[window(nodes.len(), at, half)] {
-            let row = take(area, 1);
-            self.row(&table, node, row, buf);
-        }
     }
 
     /// A row for each client if there is room, else one row for all.
@@ -637,101 +584,5 @@ fn doing(board: &Board, id: NodeId) -> String {
             Some(op) => format!("{op}: {}", done.outcome),
             None => done.outcome.to_string(),
         },
-    }
-}
-
-/// All there is to say about what is selected.
-fn detail(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
-    let Some(node) = scene.board.node(scene.select.node) else { return Vec::new() };
-    let look = scene.look;
-    let (_, word, _) = state(scene, node);
-    let since = unseen(scene, node.id).map_or(node.since, |unseen| unseen.since);
-    let head = format!("{} {word} since {}", node.id, clock(since));
-    let mut lines =
-        vec![marked(look, Mark::Selected, Line::styled(head, look.style(theme::Role::Accent)))];
-    let mut tell = |mark: Mark, text: String| {
-        for (at, part) in frame::wrap(&text, width.saturating_sub(2)).into_iter().enumerate() {
-            let mark = if at == 0 { mark } else { Mark::None };
-            let indent = if at == 0 { " " } else { "   " };
-            lines.push(marked(look, mark, format!("{indent}{part}")));
-        }
-    };
-    if let Some(Unseen { why, .. }) = unseen(scene, node.id) {
-        tell(Mark::Doubt, why.clone());
-        let (word, since) = (life_word(&node.life), clock(node.since));
-        tell(Mark::None, format!("when it was last seen: {word} since {since}"));
-    }
-    for fault in scene.board.faults.active().iter().filter(|fault| fault.hits(node.id)) {
-        tell(Mark::Fault, format!("{} {}", clock(fault.since), folded(&fault.text)));
-    }
-    for text in facts(scene, node) {
-        tell(Mark::None, text);
-    }
-    lines
-}
-
-/// What a node said about itself and others about it, a line each.
-fn facts(scene: &Scene<'_>, node: &Node) -> Vec<String> {
-    let board = scene.board;
-    let mut lines =
-        vec![format!("boot {} from {} records{}", node.boot, thousands(node.records), {
-            let torn = if node.torn { ", a torn one cut off" } else { "" };
-            let lost = match node.unsynced_lost {
-                0 => String::new(),
-                lost => format!("; {} unsynced ones lost in its last crash", thousands(lost)),
-            };
-            format!("{torn}{lost}")
-        })];
-    if node.role != Role::None {
-        let (_, word, _) = role_words(scene, node);
-        let since = clock(node.role_since);
-        lines.push(format!("{word} of ballot {} since {since}", node.role.ballot()));
-    }
-    if let Some(log) = board.log.replica(node.id) {
-        let promised = log.promised;
-        lines.push(format!(
-            "log: voted up to {}, chosen up to {}, applied {}, snapshot {}, promised {promised}",
-            log.accepted_upto, log.chosen_upto, log.applied, log.snapshot,
-        ));
-    }
-    if let Some(keeper) = board.ring.keeper(node.id) {
-        let serves = keeper.serves.map_or("nothing".to_owned(), |epoch| format!("e{epoch}"));
-        lines.push(format!(
-            "ring: goes by e{}, answers for {serves}, holds {} keys, owns {}",
-            keeper.epoch,
-            thousands(keeper.keys.into()),
-            thousands(keeper.owned.into()),
-        ));
-    }
-    let ahead = signed(node.clock.ahead(board.now));
-    let disk = node.disk_slow;
-    lines.push(format!("clock {ahead}, drift {} ppm; disk +{disk} a sync", node.clock.drift));
-    let names = |ids: Vec<NodeId>| ids.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
-    let suspects = names(node.suspects.keys().copied().collect());
-    let by = names(suspected_by(board, node.id));
-    let or_none = |text: String| if text.is_empty() { "nobody".to_owned() } else { text };
-    lines.push(format!("suspects {}, suspected by {}", or_none(suspects), or_none(by)));
-    let (sent, received, lost) = (thousands(node.sent), thousands(node.received), node.lost);
-    lines.push(format!("messages: {sent} sent, {received} received, {} lost", thousands(lost)));
-    calls(board, node.id, &mut lines);
-    lines
-}
-
-/// The calls of a caller: counts, what is open, and the last ones that are over.
-fn calls(board: &Board, id: NodeId, lines: &mut Vec<String>) {
-    let Some(client) = board.clients.get(id) else { return };
-    let (ok, refused, unknown) = (client.ok, client.refused, client.unknown);
-    lines.push(format!("calls: {ok} ok, {refused} refused, {unknown} unknown"));
-    for (call, open) in client.open() {
-        let waited = brief(board.now.since(open.since));
-        lines.push(format!(
-            "{call} waits {waited} at {}: {}, retry {}",
-            open.at, open.op, open.retry
-        ));
-    }
-    for done in client.done().rev() {
-        let op = done.op.as_ref().map(|op| format!("{op}: ")).unwrap_or_default();
-        let took = done.took.map(|took| format!(" after {}", brief(took))).unwrap_or_default();
-        lines.push(format!("{} {op}{}{took}", done.call, done.outcome));
     }
 }

@@ -23,6 +23,9 @@ const COORDINATOR_FROM: usize = 47;
 /// From this width on, what happens next has a column.
 const NEXT_FROM: usize = 66;
 
+/// Up to so many participants are read one by one.
+const STRIP: usize = 7;
+
 /// The pane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transactions;
@@ -122,6 +125,10 @@ impl Pane for Transactions {
             }
         }
         select
+    }
+
+    fn moment(&self, scene: &Scene<'_>) -> Option<usize> {
+        scene.timeline.events().upto(picked(scene)?.since).checked_sub(1)
     }
 
     fn target(&self, scene: &Scene<'_>) -> Target {
@@ -371,6 +378,8 @@ fn story<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
         let row = Row::plain(look).right(10, Role::Muted, table::clock(at));
         rows.push(row.left(5, Role::Text, node.to_string()).text(role, text));
     }
+    rows.extend(strip(scene, txn));
+    rows.extend(freedom(scene, txn));
     let doubt = txn.in_doubt(board);
     if !doubt.is_empty() {
         let since = txn.bound_since().map(|since| table::brief(board.now.since(since)));
@@ -383,6 +392,63 @@ fn story<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     }
     rows.push(next_row(scene, txn));
     rows
+}
+
+/// One cell per participant, if there are too many to read them one by one.
+fn strip<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
+    let parts = txn.parts();
+    if parts.len() <= STRIP {
+        return Vec::new();
+    }
+    let row = |part: &[NodeId]| {
+        let mut row = Row::plain(scene.look).left(5, Role::Muted, part[0].to_string());
+        for (at, id) in part.iter().enumerate() {
+            let (text, role) = cell(scene, txn, *id);
+            let gap = if at > 0 && at % 10 == 0 { " " } else { "" };
+            let sign = if text.ends_with('?') { "?" } else { text.get(..1).unwrap_or(".") };
+            row = row.text(Role::Text, gap).text(role, sign);
+        }
+        row
+    };
+    parts.chunks(50).map(row).collect()
+}
+
+/// What each participant that is not done may do alone. Of many alike, the first few are named.
+fn freedom<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
+    let mut alike: Vec<(&str, Role, Vec<NodeId>)> = Vec::new();
+    for id in txn.parts() {
+        let Some((text, role)) = may(txn.part(id, scene.board)) else { continue };
+        match alike.iter_mut().find(|(known, ..)| *known == text) {
+            Some((.., ids)) => ids.push(id),
+            None => alike.push((text, role, vec![id])),
+        }
+    }
+    let row = |(text, role, ids): (&str, Role, Vec<NodeId>)| {
+        let more = if ids.len() > STRIP {
+            format!(" and {} more", ids.len() - STRIP)
+        } else {
+            String::new()
+        };
+        let names = row::names(ids.into_iter().take(STRIP));
+        Row::plain(scene.look).text(Role::Text, format!("  {names}{more}: ")).text(role, text)
+    };
+    alike.into_iter().map(row).collect()
+}
+
+/// What a participant may do without the coordinator; nothing to say of one that is done.
+fn may(part: Part) -> Option<(&'static str, Role)> {
+    Some(match part {
+        Part::None | Part::Done { .. } | Part::No => return None,
+        Part::Waiting => ("has not voted: may still vote no, which aborts", Role::Text),
+        Part::Yes => ("voted yes: may do nothing alone, and will be told", Role::Ok),
+        Part::InDoubt => {
+            ("in doubt: may neither commit nor abort, and keeps its locks", Role::Warn)
+        }
+        Part::Deciding { commit: true } => ("the outcome is commit: may do nothing else", Role::Ok),
+        Part::Deciding { commit: false } => {
+            ("the outcome is abort: may do nothing else", Role::Bad)
+        }
+    })
 }
 
 /// When, where, what.
@@ -604,6 +670,7 @@ mod tests {
              11.598 n1    votes yes, forced to disk, locks acct/3
              11.600 n2    votes yes, forced to disk, locks acct/9
              11.905 n5    is down
+           n1 n2: in doubt: may neither commit nor abort, and keeps its locks
         ?n1 n2 in doubt for 0.8s, may not decide alone: n5 may have decided either way
         ?t5.42: BLOCKED until n5 is up; n1 n2 in doubt, locks acct/3 acct/9
          Y yes N no . silent  Y? in doubt  C A done  c a decided  ~ cut × down

@@ -3,7 +3,7 @@
 use super::super::row::{self, Row};
 use super::super::table::{self, Mark};
 use super::super::{Item, Scene};
-use super::{quorum_row, servers};
+use super::{proposers, quorum_row, servers};
 use crate::base::{Ballot, Entry, NodeId, Op};
 use crate::tui::select::Pick;
 use crate::tui::theme::Role;
@@ -34,6 +34,8 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     if scene.zoomed && height >= 14 {
         after.extend(lesson(scene));
+        after.push(Row::plain(scene.look));
+        after.extend(proposers::rows(scene, area.width.into()));
     }
     let head = usize::from(height >= 3);
     let room = height.saturating_sub(head).saturating_sub(after.len()).min(ballots.len());

@@ -9,7 +9,7 @@ use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::log::{Progress, Replica, WINDOW};
-use crate::view::nodes::{Life, Role as Part};
+use crate::view::nodes::{Life, Node, Role as Part, Timer};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -113,6 +113,8 @@ struct Grid {
     word: usize,
     ballot: usize,
     numbers: bool,
+    /// The width of the bar of the election timer; 0 if there is none.
+    timer: usize,
     first: Slot,
     cells: usize,
 }
@@ -124,8 +126,15 @@ impl Grid {
         let group = usize::from(scene.board.network.is_parted());
         let (word, ballot) = if wide { (14, 6) } else { (6, 0) };
         let numbers = wide;
-        let mut grid = Grid { name, group, word, ballot, numbers, first: 1, cells: 0 };
+        let runs = |node: &Node| election(node).is_some();
+        let timer = match scene.zoomed && scene.board.nodes.servers().any(runs) {
+            true if wide => 10,
+            true => 6,
+            false => 0,
+        };
+        let mut grid = Grid { name, group, word, ballot, numbers, timer, first: 1, cells: 0 };
         let behind = if numbers { NUMBERS } else { 0 };
+        let behind = behind + if timer > 0 { timer + 7 } else { 0 };
         grid.cells = (width.saturating_sub(grid.before() + behind) / 2).min(WINDOW);
         let (cells, last) = (grid.cells as u64, scene.board.log.last_slot());
         let tail = (last + 1).saturating_sub(cells).max(1);
@@ -172,11 +181,16 @@ impl Grid {
             }
             at += 2;
         }
-        if !self.numbers {
+        if !self.numbers && self.timer == 0 {
             return row;
         }
         let rest = (self.cells * 2).saturating_sub(used);
         let row = row.text(Role::Text, " ".repeat(rest));
+        let row =
+            row.left(if self.timer > 0 { self.timer + 6 } else { 0 }, Role::Muted, "stands in");
+        if !self.numbers {
+            return row;
+        }
         row.right(8, Role::Muted, "chosen").right(8, Role::Muted, "applied").right(
             5,
             Role::Muted,
@@ -201,8 +215,29 @@ impl Grid {
         let empty = Replica::default();
         let replica = board.log.replica(id).unwrap_or(&empty);
         let row = self.cells(scene, row, id, replica);
+        let row = self.timer(scene, row, id);
         let row = self.numbers(row, replica).selected(scene.select.node == id);
         row.picks(Pick::Node(id))
+    }
+
+    /// How long a node waits before it stands for election, unless it hears of a leader.
+    fn timer<'a>(&self, scene: &Scene<'a>, row: Row<'a>, id: NodeId) -> Row<'a> {
+        if self.timer == 0 {
+            return row;
+        }
+        let node = scene.board.node(id).filter(|node| node.life.is_up());
+        let leads = node.is_some_and(|node| matches!(node.role, Part::Leads(_)));
+        let Some(timer) = node.and_then(election).filter(|_| !leads) else {
+            return row.left(self.timer + 6, Role::Muted, "-");
+        };
+        let left = timer.until.since(scene.board.now);
+        let width = u16::try_from(self.timer).unwrap_or(0);
+        let bar = scene.look.glyphs.bar(width, left.0, timer.until.since(timer.set).0);
+        row.left(self.timer, Role::Candidate, bar).right(
+            5,
+            Role::Muted,
+            format!("{}ms", left.0 / 1_000),
+        )
     }
 
     fn numbers<'a>(&self, row: Row<'a>, replica: &Replica) -> Row<'a> {
@@ -263,6 +298,12 @@ pub(super) fn list(scene: &Scene<'_>) -> Vec<Item> {
         Item::new(mark, text).selected(id == scene.select.node)
     };
     servers(scene).into_iter().map(item).collect()
+}
+
+/// The timer at whose end a node stands for election, if it runs.
+fn election(node: &Node) -> Option<Timer> {
+    let found = node.timers.iter().find(|((_, name), _)| name == "election");
+    found.map(|(_, timer)| *timer)
 }
 
 /// How many cells the numbers behind a lane take.

@@ -401,6 +401,10 @@ fn a_duel_zoomed() {
      5.1 refused by n2 (promised 6.5) n3 (promised 6.5) n4 (promised 6.5) n5 (promised 6.5)
      P promised  p refused  A accepted  a refused  . silent  × gone  * adopted
      each prepare makes acceptors refuse the other's accept; waiting a random while, or one leader, ends it
+
+     time   8.200                                                                                           2.2s later, n…
+     n1     │1.1 P5 A1×                            │3.1 P5 A1×                            │5.1 P5 A1×
+     n5                        │2.5 P5 A1×                            │4.5 P5 A1×                             │6.5 P5…
     "#);
     insta::assert_snapshot!(duel(50).screen(&Consensus, 118, 14), @r#"
     [Paxos] DUEL !
