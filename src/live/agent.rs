@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// How many messages may be delayed or held, and how many inputs may wait for a frozen node.
 const MOST_WAITING: usize = 65_536;
 /// A stamp further ahead than this comes from a wrong clock, and is not followed.
-const BELIEVED: Span = Span::secs(60);
+pub(super) const BELIEVED: Span = Span::secs(60);
 /// How often watchers are told that nothing happened.
 const SIGN_OF_LIFE: Span = Span::millis(33);
 /// How many messages to itself a node may send in one turn. More wait for the next one.

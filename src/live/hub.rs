@@ -89,6 +89,8 @@ struct Source {
     upto: Time,
     /// Whether it is connected.
     up: bool,
+    /// Since when, if it has not reported yet.
+    fresh: Option<Instant>,
     /// Whether it was said to be out of sight, and has not been asked since how things stand.
     lost: bool,
     /// Whether its channel is closed for good.
@@ -148,7 +150,14 @@ impl Hub {
         updates: Sender<Update>,
     ) -> Hub {
         let all = feeds.iter().map(|feed| feed.process).collect();
-        let source = |feed| Source { feed, upto: Time::ZERO, up: false, lost: false, over: false };
+        let source = |feed| Source {
+            feed,
+            upto: Time::ZERO,
+            up: false,
+            fresh: None,
+            lost: false,
+            over: false,
+        };
         Hub {
             sources: feeds.into_iter().map(source).collect(),
             all,
@@ -294,7 +303,7 @@ impl Hub {
                 let was_up = std::mem::replace(&mut source.up, state == LinkState::Up);
                 match state {
                     // Who connects asks how things stand.
-                    LinkState::Up => source.lost = false,
+                    LinkState::Up => (source.lost, source.fresh) = (false, Some(Instant::now())),
                     LinkState::Down(_) if was_up => self.lose(index),
                     LinkState::Down(_) => {}
                 }
@@ -340,6 +349,7 @@ impl Hub {
             Report::Events { events, upto } => {
                 let source = &mut self.sources[index];
                 source.upto = source.upto.max(upto);
+                source.fresh = None;
                 if std::mem::take(&mut source.lost) {
                     let _ = source.feed.requests.try_send(Request::Watch(self.level));
                 }
@@ -403,6 +413,11 @@ impl Hub {
         for index in 0..self.sources.len() {
             match &self.sources[index] {
                 Source { up: false, .. } => {}
+                Source { fresh: Some(since), .. }
+                    if since.elapsed() <= Duration::from_micros(PATIENCE.0) =>
+                {
+                    complete = complete.min(self.shown);
+                }
                 source if latest.since(source.upto) > PATIENCE => self.lose(index),
                 source => complete = complete.min(source.upto),
             }

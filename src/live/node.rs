@@ -84,6 +84,11 @@ pub async fn run(
         life,
         identity,
     })?;
+    for address in join {
+        // What fails is logged; others may know the way.
+        let _ = endpoint.join(address).await;
+    }
+    let epoch = endpoint.agree_on_time().await;
     let done = inbox.clone();
     let disk = Disk::start("disk", Medium::File(wal), Rng::new(life), move |what| {
         let _ = done.blocking_send(Inbox::Disk(what));
@@ -102,10 +107,6 @@ pub async fn run(
     let address = endpoint.address();
     tracing::info!("{} of {} listens on {address}", options.me, options.plan.name);
     let kept = tokio::spawn(quic::keep(options.data.join(MEMBERS), endpoint.watch_book()));
-    for address in join {
-        // What fails is logged; others may know the way.
-        let _ = endpoint.join(address).await;
-    }
     ready(address);
 
     let mut driven = pin!(drive(agent, out));

@@ -1,10 +1,12 @@
 //! Messages between nodes, and what becomes of them when a node or an address goes away.
 
 use super::town::{LOOPBACK, Log, Town, ball, n, soon};
+use netsplit::base::{Span, Time};
 use netsplit::event::Loss;
+use netsplit::live::agent::Epoch;
 use netsplit::live::control::{Inbox, Link as _};
 use netsplit::live::identity::Role;
-use netsplit::live::quic::Book;
+use netsplit::live::quic::{Book, Options};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -229,4 +231,25 @@ async fn a_place_to_listen_that_is_not_there_is_called_so() {
     assert!(error.contains("this machine has no such address"), "{error}");
     let error = fails("127.0.0.1:0".parse().unwrap(), Role::Node(n(1)));
     assert!(error.contains("the identity is that of n1, not of n2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_wrong_goes_by_that_of_the_others() {
+    let hour = Time(3_600_000_000);
+    for wrong in [Time(3 * hour.0), Time::ZERO] {
+        let (log, _guard) = Log::begin();
+        let town = Town::quiet(3);
+        let at = |time| move |options: &mut Options| options.epoch = Epoch::new(time);
+        let (one, two) = (town.open_with(1, 16, at(hour)), town.open_with(2, 16, at(hour)));
+        let three = town.open_with(3, 16, at(wrong));
+        for (a, b) in [(&one, &two), (&one, &three), (&two, &three)] {
+            a.meet(b);
+        }
+        for house in [&two, &three] {
+            let now = soon("time", house.endpoint.agree_on_time()).await.now();
+            assert!(now >= hour && now.since(hour) < Span::secs(60), "{now:?}");
+        }
+        let line = log.only("this machine's clock").await;
+        assert!(line.contains("n3: ") && line.contains("set it"), "{line}");
+    }
 }

@@ -11,10 +11,10 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Three of these fit into an idle time, so one lost packet kills no connection.
 const KEEP_ALIVE: Duration = Duration::from_millis(1_500);
 
-/// How many packets may come before an acknowledgement is sent without waiting any longer. Whoever
-/// has read a packet is awake; to wait for another one is to wake up for the acknowledgement alone.
-/// Packets that come together are acknowledged together in any case.
-const AT_ONCE: VarInt = VarInt::from_u32(0);
+/// How long an acknowledgement may wait for company, where QUIC's 25 ms are usual. A process that
+/// has read something is awake, and what it needs is at hand; much later it would have to be woken
+/// up for the acknowledgement alone. Shorter than this, it would overtake the answer.
+const ACK_WITHIN: Duration = Duration::from_millis(1);
 
 /// How many bytes a stranger may have us keep.
 const STRANGERS_WINDOW: u32 = 64 << 10;
@@ -32,7 +32,7 @@ const WINDOW: u32 = 4 << 20;
 /// 64 KiB that we have not read yet. Call [`admit`] once the peer is known.
 pub fn transport() -> Arc<TransportConfig> {
     let mut acks = AckFrequencyConfig::default();
-    acks.ack_eliciting_threshold(AT_ONCE);
+    acks.max_ack_delay(Some(ACK_WITHIN));
     let mut config = TransportConfig::default();
     let idle = IDLE.try_into().expect("5 s is a possible idle timeout");
     config

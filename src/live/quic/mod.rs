@@ -27,6 +27,8 @@
 //!   nothing for its token other than an identity.
 //! * **Consoles** (`consoles`). Requests in, reports out, on one stream. Reports that a slow
 //!   console does not fetch fill a queue of its own, and the agent counts what it misses.
+//! * **Time** (`clock`). A process that starts asks its peers how old the cluster is, lest it go by
+//!   a clock that is wrong.
 //! * **Addresses** ([`Book`]). Greetings carry what both sides know, and later changes follow. The
 //!   version of an address also tells that its process has started anew: a connection to the old
 //!   one is closed at once, instead of when it has been silent for 5 s.
@@ -50,6 +52,7 @@
 mod accept;
 mod book;
 mod call;
+mod clock;
 mod close;
 mod complaints;
 mod consoles;
@@ -117,7 +120,7 @@ pub struct Options {
     pub plan: Arc<str>,
     /// The cluster's name.
     pub name: String,
-    /// What time it is.
+    /// What time it is, by this machine's clock.
     pub epoch: Epoch,
     /// Where messages go.
     pub inbox: Sender<Inbox>,
@@ -155,7 +158,7 @@ pub fn open(options: Options) -> Result<(Quic, Endpoint), Error> {
         authority: options.authority.map(Arc::new),
         plan: options.plan,
         name: options.name,
-        epoch: options.epoch,
+        epoch: Mutex::new(options.epoch),
         inbox: options.inbox,
         life: options.life,
         address,
@@ -276,6 +279,16 @@ impl Endpoint {
         Ok(welcome.who)
     }
 
+    /// What time it is, by those peers that answer at once; by this machine's clock if they agree
+    /// with it, or if nobody answers. To be asked before anything is sent. What is wrong with the
+    /// clock is logged.
+    pub async fn agree_on_time(&self) -> Epoch {
+        let ours = *lock(&self.site.epoch);
+        let agreed = clock::agree(&self.site, ours).await.unwrap_or(ours);
+        *lock(&self.site.epoch) = agreed;
+        agreed
+    }
+
     /// To how many peers it is connected, and how many consoles are.
     pub fn connections(&self) -> (usize, usize) {
         let peers = self.site.peers.values().filter(|peer| peer.is_open()).count();
@@ -322,7 +335,7 @@ struct Site {
     authority: Option<Arc<Authority>>,
     plan: Arc<str>,
     name: String,
-    epoch: Epoch,
+    epoch: Mutex<Epoch>,
     inbox: Sender<Inbox>,
     life: u64,
     address: SocketAddr,
@@ -371,7 +384,7 @@ impl Site {
             life: self.life,
             name: self.name.clone(),
             plan: self.plan.to_string(),
-            now: self.epoch.now(),
+            now: lock(&self.epoch).now(),
             book: self.entries(),
         }
     }
