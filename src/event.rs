@@ -307,6 +307,21 @@ pub enum Fact {
     Restates,
     /// What a newcomer must know has been said.
     Restated,
+
+    // -- consensus with elected leaders: the log's entries have terms ----------------------------
+    /// It goes by this term from now on.
+    Enters { term: u32 },
+    /// As a voter: it votes for `ballot.node` to lead in term `ballot.round`.
+    VotesFor { ballot: Ballot },
+    /// Its log has, in `slot`, the entry that a leader made in `term`.
+    Appends { slot: Slot, term: u32, entry: Arc<Entry> },
+    /// Its log ends at `after`: what came after it is dropped.
+    Truncates { after: Slot },
+    /// It knows that its entries up to `slot` are committed.
+    Commits { slot: Slot },
+    /// As a voter: what it holds on disk besides the entries that it has just said one by one: its
+    /// term and its vote in it (`ballot`; nobody's if the bench's), and its log's last slot.
+    Voter { ballot: Ballot, last: Slot },
 }
 
 impl Event {
@@ -502,6 +517,21 @@ impl Fact {
             }
             Fact::Snapshot { slot, digest } => {
                 write!(f, "snapshot up to slot {slot} state {digest:016x}")
+            }
+            Fact::Enters { term } => write!(f, "enters term {term}"),
+            Fact::VotesFor { ballot } => {
+                write!(f, "votes for {} in term {}", ballot.node, ballot.round)
+            }
+            Fact::Appends { slot, term, entry } => {
+                write!(f, "appends slot {slot} term {term} {entry}")
+            }
+            Fact::Truncates { after } => write!(f, "drops all after slot {after}"),
+            Fact::Commits { slot } => write!(f, "commits up to slot {slot}"),
+            Fact::Voter { ballot: Ballot { round, node: NodeId::BENCH }, last } => {
+                write!(f, "voter: term {round} no vote, log up to slot {last}")
+            }
+            Fact::Voter { ballot: Ballot { round, node }, last } => {
+                write!(f, "voter: term {round} vote {node}, log up to slot {last}")
             }
             _ => Ok(()),
         }

@@ -5,9 +5,10 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank`; `services=raft` with switches (`pre_vote sticky check_quorum`) |
+//! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
-//! | `deliver [from=] [to=] [kind=] [count=]` | delivers matching messages in flight, oldest first |
+//! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
 //! | `drop …` | loses them |
 //! | `settle` | delivers everything until nothing is in flight |
 //! | `fire n1 TIMER` | lets a node's clock run until this timer (or `SERVICE.TIMER`) has run out |
@@ -17,13 +18,14 @@
 //! | `flight` | what is in flight |
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::base::{NodeId, Rng, Span, Time};
+use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
-use netsplit::plan::{Log, Paxos, Plan, Ring, Services, Store, Txn};
-use netsplit::proto::{Message, Record, Timer};
+use netsplit::plan::{Log, LogKind, Paxos, Plan, Raft, Ring, Services, Store, Txn};
+use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// One node: its host, which a crash takes away, and what it does not.
 struct Node {
@@ -56,6 +58,7 @@ struct Filter {
     from: Option<NodeId>,
     to: Option<NodeId>,
     kind: Option<String>,
+    skip: usize,
     count: usize,
 }
 
@@ -68,6 +71,7 @@ impl Filter {
             from: node(args.lookup("from"))?,
             to: node(args.lookup("to"))?,
             kind: args.lookup("kind").map(|kind| kind.value.clone()),
+            skip: args.lookup_parse("skip")?.unwrap_or(0),
             count: args.lookup_parse("count")?.unwrap_or(usize::MAX),
         };
         args.reject_rest()?;
@@ -93,9 +97,17 @@ impl Network {
         let services = args.lookup("services").map_or("", |arg| &arg.value);
         let log =
             Log { snapshot_every: args.lookup_parse("snapshot")?.unwrap_or(100), ..Log::default() };
+        let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
+        let switch = |name: &str| switches.contains(&name);
+        let kind = LogKind::Raft(Raft {
+            pre_vote: switch("pre_vote"),
+            sticky: switch("sticky"),
+            check_quorum: switch("check_quorum"),
+        });
         let services = match services {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
             "log" => Services { log: Some(log), ..Services::default() },
+            "raft" => Services { log: Some(Log { kind, ..log }), ..Services::default() },
             // Two copies of each key.
             "bank" => Services {
                 log: Some(log),
@@ -127,6 +139,27 @@ impl Network {
         let Node { setup, boot, disk, now, .. } = node;
         node.host = Some(Host::start(setup, *boot, disk, rng, *now, *now, &mut out));
         self.carry_out(id, out)
+    }
+
+    /// What another life of a Raft node may have left on its disk.
+    fn terms(&mut self, command: &goldenscript::Command) -> Answer {
+        let mut args = command.consume_args();
+        let id = node(args.next_pos())?.ok_or("whose?")?;
+        let terms: Vec<u32> =
+            args.rest_pos().iter().map(|arg| arg.value.parse()).collect::<Result<_, _>>()?;
+        let term = args.lookup_parse("in")?.or(terms.last().copied()).unwrap_or(0);
+        args.reject_rest()?;
+        let append = |(slot, term): (u64, &u32)| {
+            let call = CallId { client: NodeId::client(1), seq: slot << 8 | u64::from(*term) };
+            let value = format!("{slot}-{term}").parse().expect("a name");
+            let entry = Arc::new(Entry { call, op: Op::Propose { value } });
+            Record::Raft(raft::Record::Append(slot, raft::Item { term: *term, entry }))
+        };
+        let disk = (1..).zip(&terms).map(append);
+        let disk = disk.chain([Record::Raft(raft::Record::Term(Ballot::term(term)))]).collect();
+        self.node(id)?.disk = disk;
+        self.flying.retain(|flying| flying.from != id && flying.to != id);
+        self.start(id)
     }
 
     fn feed(&mut self, id: NodeId, input: Input) -> Answer {
@@ -186,9 +219,13 @@ impl Network {
 
     /// Takes matching messages out of those that are in flight now.
     fn take(&mut self, filter: &Filter) -> Vec<Flying> {
-        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        let (mut taken, mut left, mut skipped) = (Vec::new(), VecDeque::new(), 0);
         for flying in self.flying.drain(..) {
             match taken.len() < filter.count && filter.takes(&flying) {
+                true if skipped < filter.skip => {
+                    skipped += 1;
+                    left.push_back(flying);
+                }
                 true => taken.push(flying),
                 false => left.push_back(flying),
             }
@@ -246,6 +283,7 @@ impl goldenscript::Runner for Network {
         self.text.clear();
         match command.name.as_str() {
             "cluster" => self.cluster(command)?,
+            "terms" => self.terms(command)?,
             "ask" => {
                 let words: Vec<&str> = command.args.iter().map(|arg| arg.value.as_str()).collect();
                 let (who, op) = words.split_first().ok_or("whom?")?;

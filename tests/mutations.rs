@@ -6,7 +6,7 @@ use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
 use netsplit::check::Checks;
 use netsplit::command::{Command, DiskFault, Link, Target, Unsynced};
 use netsplit::event::{Fact, Watch};
-use netsplit::plan::{self, Client, Load, Lock, Log, Paxos, Plan, Services};
+use netsplit::plan::{self, Client, Load, Lock, Log, LogKind, Paxos, Plan, Raft, Services, Ways};
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
 use std::collections::BTreeMap;
@@ -21,6 +21,11 @@ enum Case {
     Duel,
     /// Five nodes and the log: nodes are asked for entries all the time.
     Log,
+    /// The same on Raft.
+    Raft,
+    /// The same without what keeps elections rare, on a bad network where some node crashes every
+    /// moment: leaders of many terms whose logs have diverged.
+    Terms,
     /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
     /// look at its clock.
     Locks,
@@ -50,6 +55,19 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
     (Mutation::LogNoClientTable, "log", Case::Log, 40),
+    (Mutation::RaftCommitAnyTerm, "raft", Case::Terms, 20),
+    (Mutation::RaftForgetVote, "raft", Case::Raft, 10),
+    (Mutation::RaftForgetTerm, "raft", Case::Raft, 10),
+    (Mutation::RaftVoteTwice, "raft", Case::Raft, 60),
+    (Mutation::RaftVoteBlind, "raft", Case::Raft, 40),
+    (Mutation::RaftAckEarly, "raft", Case::Raft, 40),
+    (Mutation::RaftNoMatch, "raft", Case::Terms, 60),
+    (Mutation::RaftNoTruncate, "raft", Case::Raft, 40),
+    (Mutation::RaftTruncateAlways, "raft", Case::Raft, 10),
+    (Mutation::RaftCommitBeyond, "raft", Case::Raft, 60),
+    (Mutation::RaftInstallOld, "raft", Case::Raft, 60),
+    (Mutation::LogNoClientTable, "log", Case::Raft, 40),
+    (Mutation::HostNoBarrier, "raft", Case::Raft, 400),
     (Mutation::LockBlindRelease, "lock", Case::Locks, 40),
     (Mutation::LockNoFence, "lock", Case::Locks, 100),
     (Mutation::LockRepeatToken, "lock", Case::Locks, 10),
@@ -88,6 +106,18 @@ fn plan(case: Case) -> Plan {
             let log = Some(Log { snapshot_every: 20, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
+        Case::Raft => {
+            let kind = LogKind::Raft(Raft::default());
+            let log = Some(Log { kind, snapshot_every: 20, ..Log::default() });
+            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
+        Case::Terms => {
+            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false };
+            let (heartbeat, snapshot_every) = (Span::millis(30), 200);
+            let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
+            let log = Some(Log { kind: LogKind::Raft(raft), heartbeat, election, snapshot_every });
+            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
         Case::Locks => {
             let (log, lock) = (Some(Log::default()), Some(Lock {}));
             let services = Services { log, lock, ..Services::default() };
@@ -113,7 +143,8 @@ fn until(case: Case) -> Time {
     match case {
         Case::Decree => Time(12_000_000),
         Case::Duel => Time(3_000_000),
-        Case::Log => Time(18_000_000),
+        Case::Log | Case::Raft => Time(18_000_000),
+        Case::Terms => Time(12_000_000),
         Case::Locks => Time(30_000_000),
         Case::Doubt => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
@@ -157,6 +188,27 @@ fn doubt(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// Messages are lost, links are cut one way, and some node is always down.
+fn terms(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "terms", 0);
+    let percent = rng.between(5, 40) as u8;
+    let mut commands = vec![(Time::ZERO, Command::Loss { link: Link::All, percent })];
+    let mut at = Time::ZERO;
+    let one = |rng: &mut Rng| Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
+    while at < Time(7_600_000) {
+        at += rng.span(Span::millis(5), Span::millis(250));
+        let who = one(&mut rng);
+        commands.push((at, Command::Kill { who: who.clone(), unsynced: Unsynced::Chance }));
+        let cut = Link::OneWay(one(&mut rng), one(&mut rng));
+        commands.push((at, Command::Cut(cut.clone())));
+        at += rng.span(Span::millis(5), Span::millis(100));
+        commands.push((at, Command::Restart(who)));
+        commands.push((at, Command::Heal(cut)));
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
 /// The storm of this seed, and requests in between.
 fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let until = until(case);
@@ -165,7 +217,10 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Doubt => return doubt(seed),
         _ => {}
     }
-    let mut commands = hunt::storm(seed, plan, until);
+    let mut commands = match case {
+        Case::Terms => terms(seed),
+        _ => hunt::storm(seed, plan, until),
+    };
     if matches!(case, Case::Locks | Case::Keys | Case::Bank) {
         return commands;
     }
@@ -272,7 +327,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
             hunt::run(&plan, seed, &commands, until, true, &mut |event| match event.fact() {
                 Some(Fact::Invokes { call, .. }) => drop(open.insert(*call, event.at)),
                 Some(Fact::Returns { call, .. }) => drop(open.remove(call)),
-                Some(Fact::Chooses { .. }) => chosen = true,
+                Some(Fact::Chooses { .. } | Fact::Commits { .. }) => chosen = true,
                 _ => {}
             });
         assert!(found.clean(), "{case:?} seed {seed}: {:?} {:?}", found.first(), found.panic);
@@ -289,6 +344,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Decree, 0..150);
     silent(Case::Duel, 0..100);
     silent(Case::Log, 0..30);
+    silent(Case::Raft, 0..60);
+    silent(Case::Terms, 0..40);
     silent(Case::Locks, 0..100);
     silent(Case::Keys, 0..30);
     silent(Case::Bank, 0..30);
@@ -301,8 +358,23 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Decree, 0..1000);
     silent(Case::Duel, 0..1000);
     silent(Case::Log, 0..1000);
+    silent(Case::Raft, 0..1000);
+    silent(Case::Terms, 0..1000);
     silent(Case::Locks, 0..1000);
     silent(Case::Keys, 0..1000);
     silent(Case::Bank, 0..1000);
     silent(Case::Doubt, 0..1000);
+}
+
+/// `NETSPLIT_SEEDS=2000..5000` chooses which.
+#[test]
+#[ignore = "takes many minutes; run it after a change to Raft or its check"]
+fn raft_survives_thousands_of_storms() {
+    let seeds = std::env::var("NETSPLIT_SEEDS").ok().and_then(|text| {
+        let (from, to) = text.split_once("..")?;
+        Some(from.parse().ok()?..to.parse().ok()?)
+    });
+    let seeds = seeds.unwrap_or(0..5_000);
+    silent(Case::Raft, seeds.clone());
+    silent(Case::Terms, seeds);
 }

@@ -5,7 +5,7 @@ use netsplit::base::{ServiceId, Time};
 use netsplit::cli::{self, RuntimeArg};
 use netsplit::error::Source;
 use netsplit::event::{Kind, Watch};
-use netsplit::plan::{self, Load, Plan, SAMPLES, file};
+use netsplit::plan::{self, Load, LogKind, Plan, Raft, SAMPLES, file};
 use netsplit::script::{self, Format, Options, Summary};
 use netsplit::sim::World;
 use netsplit::view::Board;
@@ -185,7 +185,8 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("[lock]\nttl = 1\n[log]", &["[lock] takes no keys"]);
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
     refused("mutations = \"all\"", &["must be a list"]);
-    refused("[log]\nkind = \"raft\"", &["unknown kind of log", "multipaxos"]);
+    refused("[log]\nkind = \"zyzzyva\"", &["unknown kind of log", "\"multipaxos\"", "\"raft\""]);
+    refused("[log]\npre_vote = true", &["'pre_vote' is a switch of Raft", "kind = \"raft\""]);
     refused("nodes = \n", &["this is not TOML"]);
     refused("nodes = 1\nnodes = 2", &["this is not TOML", "duplicate key"]);
     refused("title = 5", &["must be a text", "this is a whole number"]);
@@ -214,6 +215,16 @@ fn times_that_make_no_sense_are_refused() {
     refused("[disk]\nsync = \"1..2\"", &["not a length of time"]);
     let hasty = "[membership]\n[log]\n[ring]\n[store]\nretry = \"5s\"\ngive_up = \"1s\"";
     refused(hasty, &["must not be shorter"]);
+}
+
+#[test]
+fn a_log_is_multipaxos_unless_the_file_says_raft() {
+    let kind = |text: &str| parse(text).unwrap().services.log.unwrap().kind;
+    assert_eq!(kind("[log]"), LogKind::MultiPaxos);
+    assert_eq!(kind("[log]\nkind = \"multipaxos\""), LogKind::MultiPaxos);
+    assert_eq!(kind("[log]\nkind = \"raft\""), LogKind::Raft(Raft::default()));
+    let raft = Raft { sticky: false, ..Raft::default() };
+    assert_eq!(kind("[log]\nkind = \"raft\"\nsticky = false"), LogKind::Raft(raft));
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn the_default_cluster_survives_a_few_storms() {
 fn the_small_samples_survive_a_few_storms() {
     survives(&sample("bank"), 0..6, MINUTE);
     survives(&sample("locks"), 0..6, MINUTE);
+    survives(&sample("raft"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }
 
@@ -55,5 +56,6 @@ fn the_default_cluster_survives_a_thousand_storms() {
 fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("bank"), 0..1_000, MINUTE);
     survives(&sample("locks"), 0..1_000, MINUTE);
+    survives(&sample("raft"), 0..1_000, MINUTE);
     survives(&sample("three-paxos"), 0..1_000, Time(10_000_000));
 }

@@ -86,18 +86,24 @@ impl Ballot {
     /// it, so that there is always a next round.
     pub const ROUNDS: u32 = 1 << 31;
 
+    /// A term, whoever leads in it.
+    pub const fn term(round: u32) -> Ballot {
+        Ballot { round, node: NodeId::BENCH }
+    }
+
     /// The ballot of `node` in `round`.
     pub const fn new(round: u32, node: NodeId) -> Ballot {
         Ballot { round, node }
     }
 }
 
-/// `3.2` is round 3 of n2; `-` is none.
+/// `3.2` is round 3 of n2, `3` is term 3; `-` is none.
 impl fmt::Display for Ballot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self == Self::NONE {
-            true => f.pad("-"),
-            false => f.pad(&format!("{}.{}", self.round, self.node.number())),
+        match (*self, self.node) {
+            (Self::NONE, _) => f.pad("-"),
+            (_, NodeId::BENCH) => f.pad(&self.round.to_string()),
+            (_, node) => f.pad(&format!("{}.{}", self.round, node.number())),
         }
     }
 }

@@ -21,6 +21,7 @@
 //! | check | file | rules |
 //! |---|---|---|
 //! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log |
+//! | raft | `raft` | RAFT-1 to 4, 6, 9 to 11, 13: one leader a term, one log, no entry lost |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
@@ -38,6 +39,7 @@ pub mod lock;
 pub mod log;
 pub mod paxos;
 pub mod progress;
+pub mod raft;
 pub mod ring;
 mod witness;
 
@@ -229,6 +231,7 @@ impl Checks {
     pub fn all(expect: &Expect) -> Checks {
         let checks = Checks::of([
             Box::new(paxos::Paxos::new(expect)) as Box<dyn Check>,
+            Box::new(raft::Raft::new(expect)),
             Box::new(log::Log::new(expect)),
             Box::new(atomic::Atomic::new()),
             Box::new(ring::Rings::new()),

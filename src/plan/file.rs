@@ -16,7 +16,8 @@
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
 use super::{
-    Client, Load, Lock, Log, Membership, Node, Paxos, Plan, Ring, Services, Store, Txn, Ways,
+    Client, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Ring, Services, Store,
+    Txn, Ways,
 };
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span};
@@ -345,7 +346,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         })?,
         membership: section(top, "membership", &["heartbeat", "suspect_after"], membership)?,
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
-        log: section(top, "log", &["kind", "heartbeat", "election", "snapshot_every"], log)?,
+        log: section(top, "log", LOG, log)?,
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
         lock: section(top, "lock", &[], |_| Ok(Lock {}))?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
@@ -417,13 +418,43 @@ fn paxos(table: &Table<'_>, nodes: &[Node]) -> Read<Paxos> {
     })
 }
 
-fn log(table: &Table<'_>) -> Read<Log> {
-    if let Some(kind) = table.get("kind")
-        && kind.text()? != "multipaxos"
-    {
-        let error = kind.wrong("unknown kind of log", "not there");
-        return Err(error.help("write kind = \"multipaxos\""));
+/// The switches of Raft stand last.
+const LOG: &[&str] =
+    &["kind", "heartbeat", "election", "snapshot_every", "pre_vote", "sticky", "check_quorum"];
+
+fn log_kind(table: &Table<'_>) -> Read<LogKind> {
+    let kind = table.get("kind");
+    let raft = match kind.as_ref().map(Value::text).transpose()? {
+        None | Some("multipaxos") => false,
+        Some("raft") => true,
+        Some(_) => {
+            let kinds = "write kind = \"multipaxos\" or kind = \"raft\"";
+            return Err(kind
+                .expect("it was read")
+                .wrong("unknown kind of log", "not there")
+                .help(kinds));
+        }
+    };
+    if !raft {
+        let switch = LOG[4..].iter().find_map(|key| table.get(key));
+        return match switch {
+            Some(switch) => {
+                let what = format!("'{}' is a switch of Raft", switch.key());
+                Err(switch.wrong_key(what, "not of Multi-Paxos").help("write kind = \"raft\" too"))
+            }
+            None => Ok(LogKind::MultiPaxos),
+        };
     }
+    let Raft { pre_vote, sticky, check_quorum } = Raft::default();
+    Ok(LogKind::Raft(Raft {
+        pre_vote: table.get_or("pre_vote", pre_vote, Value::flag)?,
+        sticky: table.get_or("sticky", sticky, Value::flag)?,
+        check_quorum: table.get_or("check_quorum", check_quorum, Value::flag)?,
+    }))
+}
+
+fn log(table: &Table<'_>) -> Read<Log> {
+    let kind = log_kind(table)?;
     let default = Log::default();
     let heartbeat = time(table, "heartbeat", default.heartbeat, TICK)?;
     let election = Ways { fastest: heartbeat.times(4), slowest: heartbeat.times(8) };
@@ -438,7 +469,7 @@ fn log(table: &Table<'_>) -> Read<Log> {
     }
     let entries = |value: &Value<'_>| value.number(1..=1_000_000);
     let snapshot_every = table.get_or("snapshot_every", default.snapshot_every, entries)?;
-    Ok(Log { heartbeat, election, snapshot_every })
+    Ok(Log { kind, heartbeat, election, snapshot_every })
 }
 
 const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];

@@ -11,7 +11,7 @@ use crate::check::Expect;
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, client, lock, membership, multipaxos, paxos, ping, ring, server, store, twophase,
+    Config, client, lock, log, membership, paxos, ping, raft, ring, server, store, twophase,
 };
 use std::sync::Arc;
 
@@ -70,9 +70,32 @@ pub struct Paxos {
     pub backoff: Span,
 }
 
+/// How nodes agree on the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogKind {
+    /// By Multi-Paxos.
+    #[default]
+    MultiPaxos,
+    /// By Raft.
+    Raft(Raft),
+}
+
+/// The switches of Raft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raft {
+    /// A node asks whether it would win before it enters a new term.
+    pub pre_vote: bool,
+    /// A node does not listen to candidates while there is a leader.
+    pub sticky: bool,
+    /// A leader that no majority answers steps down.
+    pub check_quorum: bool,
+}
+
 /// The replicated log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
+    /// How nodes agree on it.
+    pub kind: LogKind,
     /// How often a leader tells that it is there.
     pub heartbeat: Span,
     /// After how long without a leader a node seeks to lead; chance draws from this range.
@@ -235,7 +258,18 @@ impl Default for Paxos {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { heartbeat: Span::millis(150), election: Ways::millis(400, 800), snapshot_every: 64 }
+        Log {
+            kind: LogKind::default(),
+            heartbeat: Span::millis(150),
+            election: Ways::millis(400, 800),
+            snapshot_every: 64,
+        }
+    }
+}
+
+impl Default for Raft {
+    fn default() -> Self {
+        Raft { pre_vote: true, sticky: true, check_quorum: true }
     }
 }
 
@@ -398,16 +432,7 @@ impl Plan {
                 mutations: self.mutations,
             }));
         }
-        if let Some(log) = &self.services.log {
-            stack.push(Config::Log(multipaxos::Config {
-                peers: peers.clone(),
-                heartbeat: log.heartbeat,
-                election: (log.election.fastest, log.election.slowest),
-                snapshot_every: log.snapshot_every,
-                views: self.services.ring.as_ref().map(|ring| self.views(ring)),
-                mutations: self.mutations,
-            }));
-        }
+        stack.extend(self.services.log.as_ref().map(|log| self.log(log)));
         if let Some(Ring { replicas, evict_after, admit_after, .. }) = self.services.ring {
             stack.push(Config::Ring(ring::Config {
                 nodes: self.nodes.iter().map(|n| Member { node: n.id, weight: n.weight }).collect(),
@@ -437,6 +462,23 @@ impl Plan {
             stack.push(Config::Server(server::Config { keep: KEEP, proposals }));
         }
         stack
+    }
+
+    fn log(&self, log: &Log) -> Config {
+        let config = log::Config {
+            peers: self.peers(),
+            heartbeat: log.heartbeat,
+            election: (log.election.fastest, log.election.slowest),
+            snapshot_every: log.snapshot_every,
+            views: self.services.ring.as_ref().map(|ring| self.views(ring)),
+            mutations: self.mutations,
+        };
+        match log.kind {
+            LogKind::MultiPaxos => Config::Log(config),
+            LogKind::Raft(Raft { pre_vote, sticky, check_quorum }) => {
+                Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum })
+            }
+        }
     }
 
     /// The ring that the log starts from.

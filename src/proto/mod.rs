@@ -36,6 +36,7 @@ pub mod multipaxos;
 pub mod paxos;
 pub mod ping;
 pub mod quorum;
+pub mod raft;
 pub mod ring;
 pub mod server;
 mod stack;

@@ -1,5 +1,7 @@
 //! The services of a node under one roof: one enum each for their configurations, messages, timers,
 //! records and states, and the dispatch between them. Adding a service is adding a line below.
+//! Of two that do the same in different ways (`Log` is Multi-Paxos, `Raft` is Raft; both are the
+//! service `log`) a node has one.
 
 use super::{Context, Frame, Protocol, Ticket};
 use crate::base::{CallId, NodeId, Op, Outcome, ServiceId};
@@ -166,4 +168,5 @@ services! {
     Txn => twophase::TwoPhase,
     Server => server::Server,
     Client => client::Client,
+    Raft => raft::Raft,
 }

@@ -14,7 +14,8 @@ pub const MAX_TERMS: usize = 64;
 /// One slot at one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The ballot of its vote; none if it learned the choice without voting.
+    /// The ballot of its vote, or the term of the entry; none if it learned the choice without
+    /// voting.
     pub ballot: Ballot,
     /// The entry: what is chosen if it knows, else what it voted for.
     pub entry: Arc<Entry>,
@@ -41,7 +42,7 @@ pub enum Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replica {
     slots: BTreeMap<Slot, Place>,
-    /// The highest slot that it voted in.
+    /// The highest slot that it voted in, or has in its log.
     pub accepted_upto: Slot,
     /// It knows all choices up to this slot.
     pub chosen_upto: Slot,
@@ -51,7 +52,8 @@ pub struct Replica {
     pub snapshot: Slot,
     /// What stands for its state after `applied`.
     pub digest: u64,
-    /// It will not vote below this.
+    /// It will not vote below this: the ballot that it promised, or its term and whom it voted for
+    /// in it.
     pub promised: Ballot,
 }
 
@@ -99,6 +101,35 @@ impl Replica {
             None if slot <= self.snapshot => {}
             None => self.put(slot, Place { ballot, entry: entry.clone(), chosen: false }),
         }
+    }
+
+    fn append(&mut self, slot: Slot, ballot: Ballot, entry: &Arc<Entry>) {
+        self.accepted_upto = self.accepted_upto.max(slot);
+        match self.slots.get(&slot) {
+            Some(place) if place.ballot == ballot => {}
+            Some(place) if place.chosen && place.entry == *entry => {
+                self.put(slot, Place { ballot, entry: entry.clone(), chosen: true });
+            }
+            None if slot <= self.snapshot => {}
+            _ => self.put(slot, Place { ballot, entry: entry.clone(), chosen: false }),
+        }
+    }
+
+    fn truncate(&mut self, after: Slot) {
+        self.slots.split_off(&(after + 1));
+        self.accepted_upto = self.accepted_upto.min(after);
+    }
+
+    /// Knows its own entries up to `slot` to be chosen. Returns those that it did not know before.
+    fn commit(&mut self, slot: Slot) -> Vec<(Slot, Arc<Entry>)> {
+        let news = self.slots.range_mut(..=slot).filter(|(_, place)| !place.chosen);
+        let news = news.map(|(slot, place)| {
+            place.chosen = true;
+            (*slot, place.entry.clone())
+        });
+        let news = news.collect();
+        self.chosen_upto = self.chosen_upto.max(slot);
+        news
     }
 
     fn choose(&mut self, slot: Slot, entry: &Arc<Entry>) {
@@ -190,8 +221,9 @@ impl Logs {
     pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
         match fact {
             // To a newcomer, too, who has promised nothing is no news.
-            Fact::Acceptor { promised: Ballot::NONE, .. } if !self.replicas.contains_key(&node) => {
-            }
+            Fact::Acceptor { promised: Ballot::NONE, .. }
+            | Fact::Voter { ballot: Ballot::NONE, .. }
+                if !self.replicas.contains_key(&node) => {}
             Fact::Acceptor { log: true, promised, .. } => {
                 self.replica_mut(node).promised = *promised;
             }
@@ -226,6 +258,17 @@ impl Logs {
                 replica.chosen_upto = replica.chosen_upto.max(*slot);
                 replica.advance();
                 self.settle(*slot);
+            }
+            Fact::Voter { ballot, .. } => self.replica_mut(node).promised = *ballot,
+            Fact::Enters { term } => self.replica_mut(node).promised = Ballot::term(*term),
+            Fact::VotesFor { ballot } => self.replica_mut(node).promised = *ballot,
+            Fact::Appends { slot, term, entry } => {
+                self.replica_mut(node).append(*slot, Ballot::term(*term), entry);
+            }
+            Fact::Truncates { after } => self.replica_mut(node).truncate(*after),
+            Fact::Commits { slot } => {
+                let news = self.replica_mut(node).commit(*slot);
+                news.iter().for_each(|(slot, entry)| self.commit(*slot, entry));
             }
             Fact::Leads { ballot } => {
                 let term = Term { ballot: *ballot, leader: node, since: at };

@@ -248,7 +248,13 @@ impl Board {
             | Fact::Follows { .. }
             | Fact::Seeks { .. }
             | Fact::Applies { .. }
-            | Fact::Snapshot { .. } => self.log.hear(at, node, fact),
+            | Fact::Snapshot { .. }
+            | Fact::Enters { .. }
+            | Fact::VotesFor { .. }
+            | Fact::Appends { .. }
+            | Fact::Truncates { .. }
+            | Fact::Commits { .. }
+            | Fact::Voter { .. } => self.log.hear(at, node, fact),
             Fact::Granted { .. }
             | Fact::Queued { .. }
             | Fact::Renewed { .. }

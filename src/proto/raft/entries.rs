@@ -1,0 +1,147 @@
+//! The entries of one node's log that are not in its snapshot.
+
+use super::message::{Item, Items, Place};
+use crate::base::Slot;
+use std::collections::VecDeque;
+
+/// One slot: what is in it, and the digest of the state after it, once it is applied.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    pub(super) item: Item,
+    pub(super) digest: u64,
+}
+
+/// A run of slots from just after `base` on, without gaps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    base: Place,
+    cells: VecDeque<Cell>,
+}
+
+impl Entries {
+    /// An empty log whose first slot comes after `base`.
+    pub(super) fn after(base: Place) -> Entries {
+        Entries { base, cells: VecDeque::new() }
+    }
+
+    /// The last place that is cut off.
+    pub(super) fn base(&self) -> Place {
+        self.base
+    }
+
+    /// The last place.
+    pub(super) fn last(&self) -> Place {
+        match self.cells.back() {
+            Some(cell) => {
+                Place { term: cell.item.term, slot: self.base.slot + self.cells.len() as u64 }
+            }
+            None => self.base,
+        }
+    }
+
+    fn index(&self, slot: Slot) -> Option<usize> {
+        usize::try_from(slot.checked_sub(self.base.slot + 1)?).ok()
+    }
+
+    /// What is in a slot; none if nothing is, or if it is cut off.
+    pub(super) fn get(&self, slot: Slot) -> Option<&Cell> {
+        self.cells.get(self.index(slot)?)
+    }
+
+    /// A slot, to note its digest down.
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Cell> {
+        let index = self.index(slot)?;
+        self.cells.get_mut(index)
+    }
+
+    /// The place at a slot; none if there is nothing, or if that is cut off.
+    pub(super) fn place(&self, slot: Slot) -> Option<Place> {
+        match slot == self.base.slot {
+            true => Some(self.base),
+            false => self.get(slot).map(|cell| Place { term: cell.item.term, slot }),
+        }
+    }
+
+    /// Appends an item, and says in which slot.
+    pub(super) fn push(&mut self, item: Item) -> Slot {
+        self.cells.push_back(Cell { item, digest: 0 });
+        self.last().slot
+    }
+
+    /// Drops all slots after `slot`.
+    pub(super) fn truncate(&mut self, slot: Slot) {
+        let keep = slot.saturating_sub(self.base.slot);
+        self.cells.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+    }
+
+    /// Cuts off everything up to `base`, which is a place of this log.
+    pub(super) fn cut(&mut self, base: Place) {
+        while self.base.slot < base.slot && self.cells.pop_front().is_some() {
+            self.base.slot += 1;
+        }
+        self.base = base;
+    }
+
+    /// All slots, with what is in them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Cell)> {
+        (self.base.slot + 1..).zip(&self.cells)
+    }
+
+    /// At most `most` items from slot `first` on.
+    pub(super) fn items(&self, first: Slot, most: usize) -> Items {
+        let skip = self.index(first).unwrap_or(usize::MAX).min(self.cells.len());
+        let end = skip.saturating_add(most).min(self.cells.len());
+        self.cells.range(skip..end).map(|cell| cell.item.clone()).collect()
+    }
+
+    /// The last place, up to `slot`, whose term is at most `term`. Of what is cut off it says no
+    /// more.
+    pub(super) fn last_upto(&self, slot: Slot, term: u32) -> Place {
+        let mut slot = slot.min(self.last().slot);
+        while self.get(slot).is_some_and(|cell| cell.item.term > term) {
+            slot -= 1;
+        }
+        self.place(slot).unwrap_or(Place { term, slot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, Entry, Op};
+    use std::sync::Arc;
+
+    fn log(base: Slot, terms: &[u32]) -> Entries {
+        let mut log = Entries::after(Place { term: 1, slot: base });
+        for term in terms {
+            let entry = Arc::new(Entry { call: CallId::default(), op: Op::Noop });
+            log.push(Item { term: *term, entry });
+        }
+        log
+    }
+
+    #[test]
+    fn slots_keep_their_numbers_when_the_log_is_cut() {
+        let mut log = log(2, &[1, 2, 2, 3]);
+        assert_eq!(log.last(), Place { term: 3, slot: 6 });
+        log.cut(Place { term: 2, slot: 4 });
+        assert_eq!((log.base().slot, log.last().slot), (4, 6));
+        assert_eq!(log.place(4), Some(Place { term: 2, slot: 4 }));
+        assert!(log.get(4).is_none() && log.place(3).is_none() && log.place(7).is_none());
+        assert_eq!(log.items(6, 10).len(), 1);
+        assert_eq!((log.items(3, 10).len(), log.items(9, 10).len()), (0, 0));
+        log.truncate(5);
+        assert_eq!(log.last(), Place { term: 2, slot: 5 });
+        log.truncate(1);
+        assert_eq!(log.last().slot, 4, "what is cut off stays");
+    }
+
+    #[test]
+    fn a_conflict_is_skipped_term_by_term() {
+        let log = log(2, &[4, 4, 5, 5, 6]);
+        assert_eq!(log.last_upto(7, 5), Place { term: 5, slot: 6 });
+        assert_eq!(log.last_upto(6, 6), Place { term: 5, slot: 6 });
+        assert_eq!(log.last_upto(1, 5), Place { term: 5, slot: 1 }, "who knows");
+        assert_eq!(log.last_upto(9, 3), Place { term: 1, slot: 2 });
+    }
+}

@@ -1,0 +1,142 @@
+//! Following: appending what the leader sends, applying what is committed.
+
+use super::entries::Entries;
+use super::message::{Item, Items, Place};
+use super::{Context, Message, Raft, Record, Role};
+use crate::base::{Mutation, NodeId, Slot};
+use crate::event::Fact;
+use crate::proto::machine::Machine;
+use std::sync::Arc;
+
+// -- appending -----------------------------------------------------------------------------------
+impl Raft {
+    /// Appends an item to its own log, on disk too. Returns its slot.
+    pub(super) fn push(&mut self, item: Item, cx: &mut Context<'_, Self>) -> Slot {
+        let slot = self.entries.push(item.clone());
+        let (term, entry) = (item.term, item.entry.clone());
+        cx.write(Record::Append(slot, item));
+        cx.emit(Fact::Appends { slot, term, entry });
+        slot
+    }
+
+    /// The leader sends what comes after `prev`.
+    pub(super) fn on_append(
+        &mut self,
+        from: NodeId,
+        prev: Place,
+        items: &Items,
+        commit: Slot,
+        round: u64,
+        cx: &mut Context<'_, Self>,
+    ) {
+        let term = self.term;
+        if !self.has_place(prev) {
+            let hint = self.entries.last_upto(prev.slot, prev.term);
+            return cx.send(from, Message::Mismatch { term, at: prev.slot, hint });
+        }
+        let upto = prev.slot + items.len() as u64;
+        let answer = Message::Appended { term, upto, round };
+        let wanted = !items.is_empty() || round > 0;
+        if wanted && self.has(Mutation::RaftAckEarly) {
+            cx.send(from, answer.clone());
+        }
+        self.take_in(prev.slot, items, cx);
+        let known = if self.has(Mutation::RaftCommitBeyond) { Slot::MAX } else { upto };
+        self.learn(commit.min(known), cx);
+        if wanted && !self.has(Mutation::RaftAckEarly) {
+            cx.send(from, answer);
+        }
+    }
+
+    /// The consistency check. What is cut off is committed, so that the leader has the same.
+    fn has_place(&self, prev: Place) -> bool {
+        match self.entries.place(prev.slot) {
+            Some(place) => place.term == prev.term || self.has(Mutation::RaftNoMatch),
+            None => prev.slot < self.entries.base().slot,
+        }
+    }
+
+    /// Appends what it does not have. An entry of another term gives way, with all after it; one
+    /// that it has stays, with all after it: the message may be old.
+    fn take_in(&mut self, prev: Slot, items: &Items, cx: &mut Context<'_, Self>) {
+        if self.has(Mutation::RaftTruncateAlways) {
+            self.drop_after(prev, cx);
+        }
+        for (slot, item) in (prev + 1..).zip(items.iter()) {
+            let own = self.entries.place(slot).map(|place| place.term);
+            let there = own == Some(item.term) || slot <= self.entries.base().slot;
+            if there || (own.is_some() && self.has(Mutation::RaftNoTruncate)) {
+                continue;
+            }
+            self.drop_after(slot - 1, cx);
+            self.push(item.clone(), cx);
+        }
+    }
+
+    /// Drops what comes after a slot; on disk, the next entry that is written takes its place.
+    fn drop_after(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
+        if self.entries.last().slot > slot.max(self.entries.base().slot) {
+            self.entries.truncate(slot);
+            cx.emit(Fact::Truncates { after: slot });
+        }
+    }
+}
+
+// -- applying ------------------------------------------------------------------------------------
+impl Raft {
+    /// All slots up to here are committed, and its own entries are those.
+    fn learn(&mut self, commit: Slot, cx: &mut Context<'_, Self>) {
+        let commit = commit.min(self.entries.last().slot);
+        if commit > self.commit {
+            self.commit = commit;
+            cx.emit(Fact::Commits { slot: commit });
+            self.advance(cx);
+        }
+    }
+
+    /// Applies all that is committed.
+    pub(super) fn advance(&mut self, cx: &mut Context<'_, Self>) {
+        while self.applied() < self.commit {
+            let slot = self.applied() + 1;
+            let Some(cell) = self.entries.get_mut(slot) else { break };
+            let entry = cell.item.entry.clone();
+            if let Role::Leader(leader) = &mut self.role {
+                leader.calls.remove(&entry.call);
+            }
+            cell.digest = self.replica.apply(slot, &entry, cx);
+        }
+        if self.replica.is_snapshot_due()
+            && let Some(base) = self.entries.place(self.applied())
+        {
+            self.replica.take_snapshot();
+            self.entries.cut(base);
+            self.write_snapshot(cx);
+        }
+    }
+
+    /// The leader sends its state after `last`. What this node has after that place stays, if it
+    /// has the place: it may have told the leader so.
+    pub(super) fn on_install(
+        &mut self,
+        from: NodeId,
+        last: Place,
+        machine: &Arc<Machine>,
+        cx: &mut Context<'_, Self>,
+    ) {
+        if last.slot > self.commit || self.has(Mutation::RaftInstallOld) {
+            match self.entries.place(last.slot) == Some(last) {
+                true => self.entries.cut(last),
+                false => {
+                    self.drop_after(last.slot.saturating_sub(1), cx);
+                    self.entries = Entries::after(last);
+                }
+            }
+            self.commit = last.slot;
+            self.replica.install(machine);
+            self.write_snapshot(cx);
+            self.replica.catch_up(cx);
+        }
+        let (term, upto) = (self.term, self.commit);
+        cx.send(from, Message::Appended { term, upto, round: 0 });
+    }
+}

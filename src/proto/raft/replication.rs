@@ -1,0 +1,300 @@
+//! Leading: what each follower has, what is committed.
+
+use super::entries::Entries;
+use super::message::{Item, Items, Place};
+use super::{Context, Message, Raft, Role, Timer};
+use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time};
+use crate::event::Fact;
+use crate::proto::log::Agreement;
+use crate::proto::machine::Known;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// How many messages with entries may be under way to one follower.
+const PIPELINE: usize = 16;
+/// How many entries one message carries at the most.
+const BATCH: usize = 256;
+
+/// How the leader copies its log to one follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// It looks for the place where the logs agree, one empty message at a time; whether one is
+    /// under way.
+    Probe(bool),
+    /// It sends entries as they come.
+    Replicate,
+    /// It has sent the state, when.
+    Snapshot(Time),
+}
+
+/// What the leader knows of one node, itself included.
+#[derive(Clone, Debug)]
+struct Progress {
+    /// The next slot to send.
+    next: Slot,
+    /// The node's log is the leader's up to here, on its disk.
+    matched: Slot,
+    /// Up to where it was told that the log is committed.
+    told: Slot,
+    mode: Mode,
+    /// The last slots of messages under way, and when they left.
+    sent: VecDeque<(Slot, Time)>,
+    /// When it answered last.
+    heard: Time,
+}
+
+/// Who leads.
+#[derive(Clone, Debug)]
+pub(super) struct Leader {
+    progress: BTreeMap<NodeId, Progress>,
+    /// The calls of all entries in the log that are not applied.
+    pub(super) calls: BTreeSet<CallId>,
+    /// The number of the last heartbeat.
+    round: u64,
+    /// The entries that were sent last, and their first slot: most often several are sent the same.
+    batch: (Slot, Items),
+}
+
+impl Progress {
+    fn new(next: Slot, now: Time) -> Progress {
+        let (mode, sent) = (Mode::Probe(false), VecDeque::new());
+        Progress { next, matched: 0, told: 0, mode, sent, heard: now }
+    }
+
+    /// Begins again after the last slot that is known to match.
+    fn probe(&mut self, next: Slot) {
+        (self.next, self.mode) = (next.max(self.matched + 1), Mode::Probe(false));
+        self.sent.clear();
+    }
+}
+
+// -- beginning to lead ---------------------------------------------------------------------------
+impl Raft {
+    /// A majority has voted for it.
+    pub(super) fn lead(&mut self, cx: &mut Context<'_, Self>) {
+        let next = self.entries.last().slot + 1;
+        let peers = self.config.log.peers.iter();
+        let open = self.entries.iter().filter(|(slot, _)| *slot > self.applied());
+        let leader = Leader {
+            progress: peers.map(|peer| (*peer, Progress::new(next, cx.now()))).collect(),
+            calls: open.map(|(_, cell)| cell.item.entry.call).collect(),
+            round: 1,
+            batch: (0, Items::default()),
+        };
+        self.turn_into(Role::Leader(Box::new(leader)), cx);
+        cx.cancel(Timer::Election);
+        cx.set(Timer::Heartbeat, self.config.log.heartbeat);
+        self.append(Arc::new(Entry { call: CallId::default(), op: Op::Noop }), cx);
+        self.hand_on_all(cx);
+    }
+
+    /// Puts an entry into the log, if this node leads and the entry is not there.
+    pub(super) fn propose(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let again = self.config.log.mutations.has(Mutation::LogNoClientTable);
+        if !again && self.replica.machine().known(entry.call) != Known::No {
+            return;
+        }
+        if leader.calls.insert(entry.call) || again {
+            self.append(entry, cx);
+        }
+    }
+
+    fn append(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
+        let slot = self.push(Item { term: self.term, entry }, cx);
+        // That it is durable here arrives as a message.
+        cx.send(cx.me(), Message::Appended { term: self.term, upto: slot, round: 0 });
+        self.others(cx.me()).into_iter().for_each(|id| self.copy(id, cx));
+    }
+
+    fn others(&self, me: NodeId) -> Vec<NodeId> {
+        self.config.log.others(me).copied().collect()
+    }
+}
+
+// -- copying the log -----------------------------------------------------------------------------
+impl Raft {
+    /// Sends a node what it lacks, as far as it may be sent now.
+    fn copy(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
+        let last = self.entries.last().slot;
+        if to == cx.me() {
+            return;
+        }
+        loop {
+            let Role::Leader(leader) = &mut self.role else { return };
+            let Some(progress) = leader.progress.get_mut(&to) else { return };
+            let may = match progress.mode {
+                Mode::Probe(under_way) => !under_way,
+                Mode::Replicate => progress.next <= last && progress.sent.len() < PIPELINE,
+                Mode::Snapshot(_) => false,
+            };
+            if !may {
+                return;
+            }
+            let Some(prev) = self.entries.place(progress.next - 1) else {
+                return self.send_snapshot(to, cx);
+            };
+            let (term, commit) = (self.term, self.commit);
+            if let Mode::Probe(_) = progress.mode {
+                progress.mode = Mode::Probe(true);
+                let (items, round) = (Items::default(), leader.round);
+                cx.send(to, Message::AppendEntries { term, prev, items, commit, round });
+                return;
+            }
+            let items = batch(&mut leader.batch, &self.entries, prev.slot + 1);
+            progress.next += items.len() as u64;
+            progress.told = progress.told.max(commit.min(progress.next - 1));
+            progress.sent.push_back((progress.next - 1, cx.now()));
+            cx.send(to, Message::AppendEntries { term, prev, items, commit, round: 0 });
+        }
+    }
+
+    fn send_snapshot(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&to) else { return };
+        progress.mode = Mode::Snapshot(cx.now());
+        progress.sent.clear();
+        let (last, machine) = (self.entries.base(), self.replica.snapshot().clone());
+        cx.send(to, Message::InstallSnapshot { term: self.term, last, machine });
+    }
+
+    /// Tells a follower how far the log is committed, if that is news and nothing else is to be
+    /// sent that would say it.
+    fn tell(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
+        let last = self.entries.last().slot;
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&to) else { return };
+        let known = self.commit.min(progress.matched);
+        let idle = progress.mode == Mode::Replicate && progress.next > last;
+        if idle && progress.told < known && to != cx.me() {
+            progress.told = known;
+            let matched = progress.matched;
+            cx.send(to, self.note(matched, 0));
+        }
+    }
+
+    /// What any follower can take in that has everything up to `matched`.
+    fn note(&self, matched: Slot, round: u64) -> Message {
+        let prev = self.entries.place(matched).unwrap_or_default();
+        let (term, commit) = (self.term, self.commit.min(prev.slot));
+        Message::AppendEntries { term, prev, items: Items::default(), commit, round }
+    }
+}
+
+/// The entries from `first` on, as many as one message takes: most often those that were sent to
+/// another follower just before.
+fn batch(last: &mut (Slot, Items), entries: &Entries, first: Slot) -> Items {
+    let there = entries.last().slot + 1 - first;
+    let count = usize::try_from(there).unwrap_or(BATCH).min(BATCH);
+    if last.0 != first || last.1.len() != count {
+        *last = (first, entries.items(first, BATCH));
+    }
+    last.1.clone()
+}
+
+// -- answers -------------------------------------------------------------------------------------
+impl Raft {
+    pub(super) fn on_appended(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
+        let last = self.entries.last().slot;
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&from) else { return };
+        progress.heard = cx.now();
+        if upto > last {
+            return;
+        }
+        let found = match progress.mode {
+            Mode::Probe(_) => upto + 1 >= progress.next,
+            Mode::Replicate => false,
+            Mode::Snapshot(_) => upto > progress.matched,
+        };
+        if found {
+            (progress.mode, progress.next) = (Mode::Replicate, upto + 1);
+        }
+        if upto > progress.matched {
+            progress.matched = upto;
+            progress.next = progress.next.max(upto + 1);
+            while progress.sent.front().is_some_and(|(slot, _)| *slot <= upto) {
+                progress.sent.pop_front();
+            }
+            self.count(cx);
+        }
+        self.copy(from, cx);
+        self.tell(from, cx);
+    }
+
+    /// The commit rule: of its own term, the leader counts copies; what came before is committed
+    /// with it.
+    fn count(&mut self, cx: &mut Context<'_, Self>) {
+        let quorum = self.quorum();
+        let Role::Leader(leader) = &self.role else { return };
+        let mut matched: Vec<Slot> = leader.progress.values().map(|p| p.matched).collect();
+        matched.sort_unstable();
+        let slot = matched[matched.len() - quorum];
+        let own = self.entries.place(slot).is_some_and(|place| place.term == self.term);
+        if slot > self.commit && (own || self.has(Mutation::RaftCommitAnyTerm)) {
+            self.commit = slot;
+            cx.emit(Fact::Commits { slot });
+            self.advance(cx);
+            self.others(cx.me()).into_iter().for_each(|id| self.tell(id, cx));
+        }
+    }
+
+    pub(super) fn on_mismatch(
+        &mut self,
+        from: NodeId,
+        at: Slot,
+        hint: Place,
+        cx: &mut Context<'_, Self>,
+    ) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&from) else { return };
+        progress.heard = cx.now();
+        let stale = match progress.mode {
+            Mode::Probe(_) => at + 1 != progress.next,
+            Mode::Replicate => at <= progress.matched,
+            Mode::Snapshot(_) => true,
+        };
+        if !stale {
+            let next = self.entries.last_upto(hint.slot.min(at.saturating_sub(1)), hint.term);
+            progress.probe(next.slot + 1);
+            self.copy(from, cx);
+        }
+    }
+}
+
+// -- heartbeats ----------------------------------------------------------------------------------
+impl Raft {
+    pub(super) fn on_heartbeat(&mut self, cx: &mut Context<'_, Self>) {
+        let (now, me) = (cx.now(), cx.me());
+        let Role::Leader(leader) = &mut self.role else { return };
+        let recent = |at: Time| now.since(at) <= self.config.log.election.1;
+        let heard = leader.progress.iter().filter(|(id, p)| **id == me || recent(p.heard)).count();
+        if self.config.check_quorum && heard < self.config.log.peers.len() / 2 + 1 {
+            return self.wait_for_leader(cx);
+        }
+        leader.round += 1;
+        self.others(me).into_iter().for_each(|id| self.heartbeat(id, cx));
+        cx.set(Timer::Heartbeat, self.config.log.heartbeat);
+    }
+
+    /// Tells a follower that it leads, and repeats what was not answered for too long. A probe says
+    /// that it leads, too.
+    fn heartbeat(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
+        let patience = self.config.log.heartbeat.times(2);
+        let late = |at: Time| cx.now().since(at) >= patience;
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&to) else { return };
+        match progress.mode {
+            Mode::Probe(_) => progress.mode = Mode::Probe(false),
+            Mode::Replicate if progress.sent.front().is_some_and(|(_, at)| late(*at)) => {
+                progress.probe(progress.matched + 1);
+            }
+            Mode::Snapshot(at) if late(at) => self.send_snapshot(to, cx),
+            Mode::Replicate | Mode::Snapshot(_) => {
+                let (matched, round) = (progress.matched, leader.round);
+                cx.send(to, self.note(matched, round));
+            }
+        }
+        self.copy(to, cx);
+    }
+}
