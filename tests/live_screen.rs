@@ -248,7 +248,7 @@ fn what_harms_a_cluster_elsewhere_is_asked_about_first() {
     for no in [KeyCode::Char('n'), KeyCode::Esc] {
         bench.order("kill leader");
         bench.says("for all who use it");
-        bench.says(&format!("{leader} leads in ballot"));
+        bench.says(&format!("{leader} leads in"));
         bench.press(KeyCode::Enter);
         bench.says(&kill);
         bench.press(no);
@@ -262,7 +262,7 @@ fn what_harms_a_cluster_elsewhere_is_asked_about_first() {
     bench.says("Crash; the disk is kept");
     bench.keys("xn");
     bench.order("partition n1,n2 | n3,n4,n5");
-    bench.says("It hits 12 links");
+    bench.says("It hits 12 directions of links");
     bench.keys("n");
     bench.order("disk n2 wipe");
     bench.says("gone for good");

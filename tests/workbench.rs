@@ -236,6 +236,86 @@ fn a_wrong_line_stays_to_be_mended_and_says_what_is_wrong() {
 }
 
 #[test]
+fn a_few_letters_find_a_command_and_tell_its_effect() {
+    let mut bench = default();
+    bench.run(3);
+    let (leader, ballot) = bench.app.timeline().board().leader().unwrap();
+    bench.keys(":killead");
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains(&format!("now kill {leader}")), "{screen}");
+    assert!(screen.contains(&format!("{leader} leads in {ballot}: it goes")), "{screen}");
+    assert!(screen.contains("-c '3.000s kill leader'") || screen.contains("kill leader'"));
+    bench.press(KeyCode::Enter);
+    assert!(bench.down(leader.number()));
+    bench.keys(":");
+    bench.press(KeyCode::Up);
+    assert!(bench.screen(120, 36).contains(":kill leader"), "what was done is remembered");
+    bench.press(KeyCode::Esc);
+    bench.keys(":zoo");
+    bench.press(KeyCode::Enter);
+    assert!(!bench.screen(120, 36).contains("8 Timeline"), "actions are found, too");
+}
+
+#[test]
+fn what_cannot_be_done_says_why_and_stays() {
+    let mut bench = default();
+    bench.run(1);
+    bench.order("kill n1");
+    bench.order("kill n1");
+    assert!(bench.screen(120, 36).contains("n1 is down already"));
+    bench.press(KeyCode::Esc);
+    bench.keys(":kill n1 keep");
+    assert!(bench.screen(120, 36).contains("not now"));
+}
+
+#[test]
+fn a_form_is_completed_and_a_click_chooses_and_does() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys(":dela");
+    bench.press(KeyCode::Tab);
+    assert!(bench.screen(120, 36).contains(":delay "));
+    bench.press(KeyCode::Esc);
+    bench.keys(":pause n2");
+    bench.press(KeyCode::Backspace);
+    bench.click("pause n4");
+    assert!(bench.screen(120, 36).contains(">pause n4"));
+    bench.click(">pause n4");
+    let node = bench.app.timeline().board().node(NodeId::node(4)).unwrap().clone();
+    assert!(!node.life.is_up(), "{:?}", node.life);
+}
+
+/// What the palette says before, and what the board says after.
+#[test]
+fn what_is_foretold_comes_true() {
+    for line in [
+        "kill n1,n2",
+        "kill n1,n2,n3",
+        "pause n4",
+        "partition n1,n2 | n3,n4,n5",
+        "partition n1,n2 | n3,n4 | n5",
+        "isolate n2",
+        "bridge n3",
+        "partition n1 ~ n2",
+        "partition n1 -> n2",
+        "ring",
+    ] {
+        let mut bench = default();
+        bench.run(2);
+        let told = bench.app.timeline().board().effect(&line.parse().unwrap()).join(" ");
+        bench.order(line);
+        let board = bench.app.timeline().board();
+        let (best, majority) = (board.best_reach(), board.majority());
+        match best >= majority {
+            true => assert!(!told.contains("No majority"), "{line}: {told}"),
+            false => assert!(told.contains(&format!("{best} of 5")), "{line}: {told}"),
+        }
+        let sides = board.network.groups().iter().filter(|_| board.network.is_parted());
+        assert_eq!(told.matches(" | ").count(), sides.count().saturating_sub(1), "{line}: {told}");
+    }
+}
+
+#[test]
 fn healing_ends_every_fault() {
     let mut bench = default();
     bench.run(1);

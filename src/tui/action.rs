@@ -241,7 +241,14 @@ pub static ACTIONS: &[Row] = {
     use Group as G;
     &[
         Row::new(G::Find, A::Help, "help", &["?", "F1"], "Show or hide this help.").hint(0, "help"),
-        Row::new(G::Find, A::Prompt, "prompt", &[":"], "Type a command.").hint(1, "command"),
+        Row::new(
+            G::Find,
+            A::Prompt,
+            "palette",
+            &[":", "Ctrl+P"],
+            "Find and type anything that can be done.",
+        )
+        .hint(1, "commands"),
         Row::new(G::Find, A::Filter, "filter", &["/"], "Narrow the list of events; empty: all.")
             .hint(14, "filter"),
         Row::new(G::Find, A::NextMatch, "next-match", &["n"], MATCH),
@@ -308,7 +315,7 @@ pub static ACTIONS: &[Row] = {
         Row::new(
             G::Break,
             A::Heal,
-            "heal",
+            "heal-everything",
             &["H"],
             "Repair every link, start and resume every node.",
         )

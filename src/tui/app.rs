@@ -17,9 +17,9 @@
 //! happens meanwhile is recorded. What only a simulator can do is refused, and so is a command
 //! given in the past: it would hit a cluster that looks different now.
 //!
-//! `orders` has what keys and lines do to the cluster, `time` what they do to time, `places` which
-//! layout is shown and which pane has focus, `pointer` what the mouse does, `picture` what is
-//! drawn.
+//! `orders` has what keys and commands do to the cluster, `time` what they do to time, `places`
+//! which layout is shown and which pane has focus, `pointer` what the mouse does, `typing` what is
+//! done with a typed line, `picture` what is drawn.
 
 mod orders;
 mod picture;
@@ -27,6 +27,7 @@ mod places;
 mod pointer;
 mod search;
 mod time;
+mod typing;
 
 use super::action::Action;
 use super::keys::{Bindings, Keymap};
@@ -36,12 +37,12 @@ use super::mode::Modes;
 use super::overlay::{Answer, Overlay, Question, Wish};
 use super::paint::Paint;
 use super::panes::{self, Scene, thousands};
-use super::prompt::{Ask, Prompt};
+use super::prompt::Prompt;
 use super::select::{Move, Select};
 use super::source::{Links, NO_WAY_BACK, Source};
 use super::spots::Spots;
 use super::theme::{Look, Themes};
-use crate::base::{NodeId, ParseError, Span, Time, parse_error};
+use crate::base::{NodeId, Span, Time};
 use crate::check::{Checks, Expect};
 use crate::cluster::{LinkState, Update};
 use crate::command::Command;
@@ -334,30 +335,6 @@ impl App {
         if let Some(action) = action {
             self.act(action);
         }
-    }
-
-    fn prompt_key(&mut self, key: &KeyEvent) {
-        let Some(line) = self.prompt.key(key) else { return };
-        if let Err(error) = self.answered(&line) {
-            self.prompt.reopen(&line);
-            self.say(error.to_string());
-        }
-    }
-
-    /// Does what a line is for.
-    fn answered(&mut self, line: &str) -> Result<(), ParseError> {
-        match self.prompt.asked() {
-            Ask::Command => self.order(&line.parse()?),
-            Ask::Seed => match line.parse() {
-                Ok(seed) => self.begin_with(seed),
-                Err(_) => {
-                    return parse_error("a seed is a number from 0 to 18446744073709551615");
-                }
-            },
-            Ask::BranchName(id) => self.timeline.rename(id, line),
-            Ask::MarkText(index) => self.timeline.rename_mark(index, line),
-        }
-        Ok(())
     }
 
     fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>) {

@@ -15,6 +15,7 @@
 //! * [`frame`] and [`help`]: what every screen has in common.
 //! * [`source`]: whether one looks at a simulation, a live cluster or one elsewhere, and what that
 //!   rules out.
+//! * [`palette`]: everything that can be asked for, by a few letters of it.
 //! * [`spots`]: where on the screen what is, so that it can be pointed at.
 //! * [`print`] and [`film`]: pictures and recordings, without a terminal.
 //! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
@@ -37,6 +38,7 @@ pub mod menu;
 pub mod mode;
 pub mod overlay;
 pub mod paint;
+pub mod palette;
 pub mod panes;
 pub mod print;
 pub mod prompt;

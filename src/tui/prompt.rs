@@ -1,6 +1,7 @@
-//! The line in which one types: a command in its text form, or what else is asked for.
+//! The line in which one types: what is asked for, which offer is chosen, and what was typed
+//! before.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
@@ -41,6 +42,10 @@ pub struct Prompt {
     lines: Vec<String>,
     /// Which remembered line is shown, counted back from the newest; 0 is what is being typed.
     back: usize,
+    /// Which of the offers is chosen. None is while nothing is typed.
+    chosen: Option<usize>,
+    /// What is wrong with the line, if it was sent and could not be done.
+    wrong: Option<String>,
 }
 
 impl Prompt {
@@ -57,13 +62,7 @@ impl Prompt {
     /// Opens it for something, with a text to change.
     pub fn ask(&mut self, ask: Ask, text: &str) {
         self.ask = ask;
-        self.reopen(text);
-    }
-
-    /// Opens it once more for the same, with a text to mend.
-    pub fn reopen(&mut self, text: &str) {
-        self.input = Some(Input::new(text.to_owned()));
-        self.back = 0;
+        self.fill(text);
     }
 
     /// What is asked for.
@@ -71,14 +70,55 @@ impl Prompt {
         self.ask
     }
 
+    /// Puts this into the line, to be completed.
+    pub fn fill(&mut self, text: &str) {
+        self.input = Some(Input::new(text.to_owned()));
+        self.back = 0;
+        self.typed();
+    }
+
+    /// Says what is wrong with the line, which stays.
+    pub fn mend(&mut self, why: impl Into<String>) {
+        self.wrong = Some(why.into());
+    }
+
+    /// Closes it, and remembers a line that was done.
+    pub fn close(&mut self, line: &str) {
+        self.input = None;
+        if line.is_empty() {
+            return;
+        }
+        self.lines.retain(|known| known != line);
+        self.lines.push(line.to_owned());
+        if self.lines.len() > MEMORY {
+            self.lines.remove(0);
+        }
+    }
+
     /// The line, while it is open.
     pub fn input(&self) -> Option<&Input> {
         self.input.as_ref()
     }
 
-    /// What stands in it, and the column of its cursor.
-    fn text(&self) -> Option<(&str, usize)> {
-        self.input.as_ref().map(|input| (input.value(), input.visual_cursor()))
+    /// What stands in it.
+    pub fn text(&self) -> &str {
+        self.input.as_ref().map_or("", Input::value)
+    }
+
+    /// Which offer is chosen, if one is.
+    pub fn chosen(&self) -> Option<usize> {
+        self.chosen
+    }
+
+    /// Chooses an offer.
+    pub fn choose(&mut self, at: usize) {
+        self.chosen = Some(at);
+        self.wrong = None;
+    }
+
+    /// What is wrong with the line, if somebody tried it.
+    pub fn wrong(&self) -> Option<&str> {
+        self.wrong.as_deref()
     }
 
     /// Puts text where the cursor is. A line end does not send it.
@@ -87,50 +127,55 @@ impl Prompt {
         for c in text.chars().filter(|c| !c.is_control()).take(1_000) {
             input.handle(tui_input::InputRequest::InsertChar(c));
         }
+        self.typed();
     }
 
-    /// Handles a key. Some line, if it was sent.
-    pub fn key(&mut self, key: &KeyEvent) -> Option<String> {
-        if key.kind == KeyEventKind::Release {
-            return None;
-        }
+    /// Edits the line, or leaves it.
+    pub fn key(&mut self, key: &KeyEvent) {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Esc => self.input = None,
-            KeyCode::Char('c') if control => self.input = None,
-            KeyCode::Enter => return self.send(),
-            KeyCode::Up => self.remember(self.back + 1),
-            KeyCode::Down => self.remember(self.back.saturating_sub(1)),
+        match (key.code, &mut self.input) {
+            (KeyCode::Esc, _) => self.input = None,
+            (KeyCode::Char('c'), _) if control => self.input = None,
             // An empty line that is deleted further closes, as in vi.
-            KeyCode::Backspace if self.text() == Some(("", 0)) => self.input = None,
-            _ => {
-                if let Some(input) = &mut self.input {
-                    input.handle_event(&Event::Key(*key));
+            (KeyCode::Backspace, Some(input)) if input.value().is_empty() => self.input = None,
+            (_, Some(input)) => {
+                let before = input.value().to_owned();
+                input.handle_event(&Event::Key(*key));
+                if input.value() != before {
+                    self.typed();
                 }
             }
+            (_, None) => {}
         }
-        None
     }
 
-    fn send(&mut self) -> Option<String> {
-        let line = self.input.take()?.value().trim().to_owned();
-        if line.is_empty() {
-            return None;
+    /// The offer above; from the first on, what was typed before.
+    pub fn up(&mut self) {
+        self.wrong = None;
+        match self.chosen {
+            Some(at) if at > 0 && self.back == 0 => self.chosen = Some(at - 1),
+            _ => self.remember(self.back + 1),
         }
-        if self.ask == Ask::Command {
-            self.lines.retain(|known| *known != line);
-            self.lines.push(line.clone());
-            if self.lines.len() > MEMORY {
-                self.lines.remove(0);
-            }
+    }
+
+    /// Back to what is being typed; from there on, the offer below of so many.
+    pub fn down(&mut self, offers: usize) {
+        self.wrong = None;
+        match self.chosen {
+            _ if self.back > 0 => self.remember(self.back - 1),
+            None if offers > 0 => self.chosen = Some(0),
+            Some(at) if at + 1 < offers => self.chosen = Some(at + 1),
+            _ => {}
         }
-        Some(line)
+    }
+
+    /// The line is another one now.
+    fn typed(&mut self) {
+        self.wrong = None;
+        self.chosen = (!self.text().trim().is_empty()).then_some(0);
     }
 
     fn remember(&mut self, back: usize) {
-        if self.ask != Ask::Command {
-            return;
-        }
         let back = back.min(self.lines.len());
         let line = match back {
             0 => "",
@@ -138,6 +183,7 @@ impl Prompt {
         };
         self.input = Some(Input::new(line.to_owned()));
         self.back = back;
+        self.typed();
     }
 }
 
@@ -145,22 +191,39 @@ impl Prompt {
 mod tests {
     use super::*;
 
-    fn press(prompt: &mut Prompt, code: KeyCode) -> Option<String> {
-        prompt.key(&KeyEvent::new(code, KeyModifiers::NONE))
+    fn press(prompt: &mut Prompt, code: KeyCode) {
+        prompt.key(&KeyEvent::new(code, KeyModifiers::NONE));
     }
 
     #[test]
-    fn it_sends_what_was_typed_and_remembers_it() {
+    fn what_was_done_is_remembered() {
         let mut prompt = Prompt::default();
         prompt.open();
-        "kill n1".chars().for_each(|c| drop(press(&mut prompt, KeyCode::Char(c))));
-        assert_eq!(press(&mut prompt, KeyCode::Enter), Some("kill n1".to_owned()));
+        "kill n1".chars().for_each(|c| press(&mut prompt, KeyCode::Char(c)));
+        assert_eq!((prompt.text(), prompt.chosen()), ("kill n1", Some(0)));
+        prompt.close("kill n1");
         assert!(!prompt.is_open());
         prompt.open();
-        press(&mut prompt, KeyCode::Up);
-        assert_eq!(prompt.text(), Some(("kill n1", 7)));
-        press(&mut prompt, KeyCode::Down);
-        assert_eq!(prompt.text(), Some(("", 0)));
+        assert_eq!(prompt.chosen(), None);
+        prompt.up();
+        assert_eq!(prompt.text(), "kill n1");
+        prompt.down(3);
+        assert_eq!(prompt.text(), "");
+    }
+
+    #[test]
+    fn arrows_choose_an_offer_before_they_go_back_in_time() {
+        let mut prompt = Prompt::default();
+        prompt.close("heal");
+        prompt.open();
+        prompt.down(2);
+        prompt.down(2);
+        prompt.down(2);
+        assert_eq!(prompt.chosen(), Some(1));
+        prompt.up();
+        assert_eq!((prompt.chosen(), prompt.text()), (Some(0), ""));
+        prompt.up();
+        assert_eq!(prompt.text(), "heal");
     }
 
     #[test]
@@ -168,6 +231,6 @@ mod tests {
         let mut prompt = Prompt::default();
         prompt.open();
         prompt.paste("kill n1\nkill n2\n");
-        assert_eq!(prompt.text().map(|(text, _)| text), Some("kill n1kill n2"));
+        assert_eq!(prompt.text(), "kill n1kill n2");
     }
 }

@@ -33,6 +33,7 @@
 pub mod clients;
 pub mod condition;
 pub mod decree;
+mod effect;
 pub mod faults;
 pub mod filter;
 pub mod flow;

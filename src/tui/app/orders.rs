@@ -6,13 +6,12 @@
 
 use super::App;
 use crate::base::{NodeId, Op};
-use crate::command::{Command, DiskFault, Link, Target as Whom, Unsynced};
+use crate::command::{Command, Link, Target as Whom, Unsynced};
 use crate::event::{Event, Kind};
 use crate::tui::overlay::{Overlay, Question, Wish};
 use crate::tui::panes;
 use crate::tui::select::Target;
 use crate::tui::source::OBSERVER;
-use crate::view::Board;
 use crate::view::network::State;
 use crate::view::nodes::{Life, Node};
 
@@ -40,7 +39,8 @@ impl App {
             _ => match self.catch_up(command).and_then(|()| self.timeline.board().resolve(command))
             {
                 Ok(command) if self.title.source.is_remote() && command.harms() => {
-                    let text = consequence(&command, self.timeline.board());
+                    let mut text = vec![command.to_string()];
+                    text.extend(self.timeline.board().effect(&command));
                     let title = format!("On {}, for all who use it", self.title.name);
                     let question = Question { wish: Wish::Give(command), title, text };
                     self.overlay = Some(Overlay::Question(question));
@@ -62,7 +62,7 @@ impl App {
     }
 
     /// Why a command cannot be given now, if it cannot.
-    fn refuses(&self, command: &Command) -> Option<String> {
+    pub(super) fn refuses(&self, command: &Command) -> Option<String> {
         let source = &self.title.source;
         if self.over {
             return Some(OVER.to_owned());
@@ -241,44 +241,4 @@ fn told(commands: &[Command]) -> String {
         [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
         [] => String::new(),
     }
-}
-
-/// What a command will do, in sentences, for who must decide whether to give it.
-fn consequence(command: &Command, board: &Board) -> Vec<String> {
-    let links = command.links(board.nodes.ids()).len();
-    let links = format!("{links} link{}", if links == 1 { "" } else { "s" });
-    let effect = match command {
-        Command::Kill { unsynced: Unsynced::Keep, .. } => "Crash; all that is written is kept.",
-        Command::Kill { .. } => "Crash; the disk is kept, what was not synced may be lost.",
-        Command::Pause(_) => "Freeze, until somebody resumes it.",
-        Command::Disk { fault: DiskFault::Wipe, .. } => {
-            "Crash, and everything on the disk is gone for good."
-        }
-        Command::Disk { fault: DiskFault::Lose, .. } => {
-            "Crash, and all that was not synced is gone for good."
-        }
-        Command::Disk { .. } => "Every sync takes longer, until somebody says disk ok.",
-        Command::Clock { .. } => "The clock is wrong, until somebody sets it right.",
-        Command::Drop(_) => "The message is lost.",
-        Command::Twice(_) => "The message arrives once more.",
-        Command::Postpone { .. } => "The message arrives later.",
-        Command::Ask { op: Op::Release { .. }, .. } => "The lock is free for others.",
-        Command::Ask { .. } => "A node leaves the ring, and its keys move.",
-        _ => "",
-    };
-    let mut text = vec![command.to_string()];
-    match effect {
-        "" => text.push(format!("It hits {links}, until somebody heals them.")),
-        effect => text.push(effect.to_owned()),
-    }
-    let hit = |whom: &[NodeId]| match command {
-        Command::Kill { who, .. } | Command::Pause(who) | Command::Disk { who, .. } => {
-            who.nodes().iter().any(|id| whom.contains(id))
-        }
-        _ => false,
-    };
-    if let Some((leader, ballot)) = board.leader().filter(|(leader, _)| hit(&[*leader])) {
-        text.push(format!("{leader} leads in ballot {ballot}."));
-    }
-    text
 }

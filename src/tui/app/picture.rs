@@ -1,9 +1,7 @@
 //! What is drawn: header, panes, hints, what lies over them.
 
 use super::{App, LIVE_STEP, Speed};
-use crate::base::NodeId;
 use crate::check::{Standing, Verdict};
-use crate::command::FORMS;
 use crate::tui::frame::{self, Header, Pace};
 use crate::tui::help::{self, Help};
 use crate::tui::overlay::Overlay;
@@ -13,12 +11,6 @@ use crate::tui::source::Source;
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::Line;
-
-/// How many commands are offered over the prompt at the most.
-const MOST_FORMS: usize = 8;
-/// The first words of commands that only a simulator takes.
-const STEERS: [&str; 6] = ["run", "stop", "step", "fork", "branch", "seed"];
 
 impl App {
     /// Draws the whole screen. Returns where the terminal's cursor belongs, if anywhere: in the
@@ -38,9 +30,13 @@ impl App {
             panes::draw(kind(id), &self.scene(id), inside, buf);
         }
         let selected = self.spots.selected(self.focus.pane(), &self.select);
-        let cursor = self.draw_hints(solved.hints, buf).or(selected.map(Rect::as_position));
-        let cursor = cursor.filter(|_| self.overlay.is_none());
+        let asked = self.draw_hints(solved.hints, buf);
         self.draw_overlay(buf);
+        let covered = self.spots.is_covered();
+        let cursor = match self.draw_palette(buf).or(asked) {
+            None if !covered => selected.map(Rect::as_position),
+            typed => typed,
+        };
         self.look.finish(buf);
         cursor
     }
@@ -118,15 +114,13 @@ impl App {
         end.since(self.timeline.board().now).0 as f64 / 1e6
     }
 
+    /// The hints, or what is asked for by name. Returns where the cursor belongs, if anywhere.
     fn draw_hints(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let mut cursor = None;
-        match self.prompt.input() {
+        match self.prompt.input().filter(|_| self.prompt.asked() != Ask::Command) {
             Some(input) => {
-                let ask = self.prompt.asked();
-                cursor = Some(frame::prompt(buf, area, &self.look, ask.label(), input));
-                if ask == Ask::Command {
-                    self.draw_forms(input.value(), area, buf);
-                }
+                let label = self.prompt.asked().label();
+                cursor = Some(frame::prompt(buf, area, &self.look, label, input));
             }
             None => {
                 let hints = self.keymap.hints(area.width.into());
@@ -137,34 +131,6 @@ impl App {
             frame::note(buf, area, &self.look, Role::Candidate, notice);
         }
         cursor
-    }
-
-    /// Over the prompt, the commands that what was typed can become.
-    fn draw_forms(&self, typed: &str, prompt: Rect, buf: &mut Buffer) {
-        if self.notice.is_some() {
-            return;
-        }
-        let verb = typed.split_whitespace().next().unwrap_or_default();
-        let asks = verb.parse::<NodeId>().is_ok();
-        let first = |form: &'static str| form.split(' ').next().unwrap_or_default();
-        let fits = |form: &'static str| match first(form) {
-            "PROCESS" => asks || verb.is_empty(),
-            word => word.starts_with(verb),
-        };
-        // Forms that would be refused are not offered.
-        let live = self.is_live();
-        let steers = |form: &'static str| STEERS.contains(&first(form));
-        let fits = |form: &'static str| fits(form) && !(live && steers(form));
-        let known: Vec<_> = FORMS.iter().filter(|(form, _)| fits(form)).take(MOST_FORMS).collect();
-        let height = u16::try_from(known.len()).unwrap_or(0).min(prompt.y.saturating_sub(1));
-        let area = Rect { y: prompt.y - height, height, ..prompt };
-        frame::clear(buf, area);
-        let line = |(form, about): &(&str, &str)| Line::from(format!(" {form:<30} {about}"));
-        for (row, known) in area.rows().zip(known) {
-            let ellipsis = self.look.glyphs.ellipsis;
-            frame::put(buf, row, &frame::cut(line(known), row.width.into(), ellipsis));
-        }
-        buf.set_style(area.intersection(buf.area), self.look.style(Role::Muted));
     }
 
     fn draw_overlay(&self, buf: &mut Buffer) {

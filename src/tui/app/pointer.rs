@@ -77,13 +77,17 @@ impl App {
     /// A click while something lies over the panes; beside it, it closes that.
     fn click_over(&mut self, spot: Option<Spot>) {
         match (&self.overlay, spot) {
+            (_, Some(Spot::Row(at))) if self.prompt.is_open() => self.point_at_offer(at),
             (Some(Overlay::List(list)), Some(Spot::Row(row))) => {
                 let of = list.of;
                 self.overlay = None;
                 self.take(of, row, None);
             }
             (_, Some(Spot::Overlay | Spot::Row(_))) => {}
-            _ => self.overlay = None,
+            _ => {
+                self.prompt.close("");
+                self.overlay = None;
+            }
         }
     }
 
