@@ -198,6 +198,12 @@ struct Looks {
     /// Look at no files of your own in the configuration directory
     #[arg(long, hide_short_help = true)]
     no_config: bool,
+    /// Lines instead of a screen: for screen readers, simple terminals and pipes
+    #[arg(long, conflicts_with = "headless")]
+    plain: bool,
+    /// Do not show the tour, which comes once
+    #[arg(long)]
+    no_tour: bool,
 }
 
 impl Looks {
@@ -361,6 +367,10 @@ pub struct Show {
     pub speed: f64,
     /// What was chosen about the screen.
     pub setup: Setup,
+    /// Whether lines are wanted instead of a screen.
+    pub plain: bool,
+    /// Whether somebody who is here for the first time is shown around.
+    pub tour: bool,
 }
 
 impl Cli {
@@ -438,7 +448,8 @@ impl Run {
             let start = Start::Run(seed, self.runtime);
             let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
             let setup = self.looks.set_up()?;
-            let show = Show { plan, start, steps, paused, speed, setup };
+            let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
+            let show = Show { plan, start, steps, paused, speed, setup, plain, tour };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until("--until", self.until())?;

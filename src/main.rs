@@ -4,6 +4,7 @@ use clap::Parser as _;
 use netsplit::cli::{self, Cli, FAILED, NodeArgs, OK, Outcome, RuntimeArg, Show, Start, USAGE};
 use netsplit::error::Error;
 use netsplit::event::Watch;
+use netsplit::live::home::Home;
 use netsplit::plan::Services;
 use netsplit::script::Stop;
 use netsplit::tui::app::{App, Speed, Title};
@@ -41,9 +42,11 @@ fn serve(node: NodeArgs) -> Result<u8, Stop> {
 /// Opens the workbench.
 fn screen(show: Show) -> Result<u8, Stop> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+    let terminal = !dumb && io::stdout().is_terminal() && io::stdin().is_terminal();
+    if !terminal && !show.plain {
         let error = Error::new("there is no terminal to draw on");
-        return Err(Stop::Refused(error.help("run without a screen: --headless --until 30s")));
+        let help = "run with lines, --plain, or without a person: --headless --until 30s";
+        return Err(Stop::Refused(error.help(help)));
     }
     let (cluster, source) = match show.start {
         Start::Attached(cluster, operator) => (cluster, Source::Remote { operator }),
@@ -68,14 +71,31 @@ fn screen(show: Show) -> Result<u8, Stop> {
         speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
         _ => Speed::Full,
     };
-    let mut app = App::new(title, look, speed, !show.paused).set_up(show.setup);
+    let playing = !show.paused && !show.plain;
+    let mut app = App::new(title, look, speed, playing).set_up(show.setup);
     app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
-    Ok(match tui::run::run(&mut app, cluster, slow_line).map_err(Stop::Output)? {
+    let end = match show.plain {
+        true => tui::plain::run(&mut app, cluster, &mut io::stdout()),
+        false => {
+            if show.tour && is_first_time() {
+                app.begin_tour();
+            }
+            tui::run::run(&mut app, cluster, slow_line)
+        }
+    };
+    Ok(match end.map_err(Stop::Output)? {
         End::Quit => OK,
         // As a shell would say it.
         End::Signal(number) => 128 + number,
     })
+}
+
+/// Whether this person was never here before. From now on they were. Where nothing can be
+/// remembered, nobody is shown around again and again.
+fn is_first_time() -> bool {
+    let Ok(home) = Home::find() else { return false };
+    home.once("tour-seen")
 }
 
 /// Where to look first in a cluster that is about one thing.

@@ -6,7 +6,7 @@
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::tui::screen::{self, Screen};
+use netsplit::tui::screen::{self, Mouse, Screen};
 use pty_process::blocking::{Command, open};
 use ratatui::style::{Color, Style};
 use std::io::Read;
@@ -20,6 +20,7 @@ fn child() {
     let Ok(how) = std::env::var(HOW) else { return };
     screen::watch_hangup();
     let mut screen = Screen::enter().unwrap();
+    screen.set_mouse(Mouse::Drags).unwrap();
     let mut draw = |text: &str| {
         screen
             .draw(|buf| {
@@ -111,10 +112,13 @@ fn emulator() -> vt100::Parser {
 
 fn given_back(screen: &vt100::Screen) {
     assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
+    assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
 }
 
 fn drawn(screen: &vt100::Screen) -> bool {
-    screen.alternate_screen() && screen.hide_cursor() && screen.contents().starts_with("drawn")
+    let mouse = screen.mouse_protocol_mode() == vt100::MouseProtocolMode::ButtonMotion;
+    let ours = mouse && screen.alternate_screen() && screen.hide_cursor();
+    ours && screen.contents().starts_with("drawn")
 }
 
 #[test]

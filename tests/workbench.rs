@@ -1,6 +1,8 @@
 //! What keys do to the cluster and to time, with the whole workbench but the terminal.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "workbench/bytes.rs"]
+mod bytes;
 #[path = "workbench/time.rs"]
 mod time;
 
@@ -316,6 +318,159 @@ fn what_is_foretold_comes_true() {
 }
 
 #[test]
+fn the_fault_menu_does_what_its_keys_say() {
+    let mut bench = default();
+    bench.run(2);
+    bench.keys("1jf");
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("Fault on n2") && screen.contains("[until healed]"), "{screen}");
+    assert!(screen.contains("kill n2") && screen.contains("Crash; the disk is kept"), "{screen}");
+    bench.keys("x");
+    assert!(bench.down(2));
+    bench.keys("f");
+    assert!(bench.screen(120, 36).contains("start"), "x again starts it");
+    bench.keys("x");
+    assert!(!bench.down(2));
+    bench.keys("d3");
+    let faults = bench.app.timeline().board().faults.active();
+    assert_eq!(faults.iter().map(|f| f.text.as_ref()).collect::<Vec<_>>(), ["delay n2 100ms 20ms"]);
+    bench.keys("6lf");
+    assert!(bench.screen(120, 36).contains("Fault on the link"), "{}", bench.screen(120, 36));
+    bench.press(KeyCode::Esc);
+    assert!(!bench.screen(120, 36).contains("Fault on"));
+}
+
+#[test]
+fn a_fault_lasts_as_long_as_it_was_chosen_to() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys("1f");
+    bench.press(KeyCode::Right);
+    bench.keys("x");
+    assert!(bench.down(1) && bench.screen(120, 36).contains("ends after 5s"));
+    bench.run(4);
+    assert!(bench.down(1));
+    bench.run(2);
+    assert!(!bench.down(1));
+}
+
+#[test]
+fn a_fault_that_is_undone_does_not_end_later() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys("1f");
+    bench.press(KeyCode::Right);
+    bench.keys("xu");
+    bench.order("kill n1");
+    bench.run(7);
+    assert!(bench.down(1), "nobody asked for the end of this one");
+}
+
+#[test]
+fn a_flapping_link_comes_and_goes_and_ends_whole() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys("6f");
+    for _ in 0..3 {
+        bench.press(KeyCode::Right);
+    }
+    bench.keys("x");
+    bench.run(12);
+    let timeline = bench.app.timeline();
+    assert_eq!(timeline.viewed().commands().len(), 10, "five times there and back");
+    assert_eq!(timeline.board().faults.count(), 0);
+}
+
+#[test]
+fn bundles_go_from_easy_to_nasty_and_each_fault_is_healed_by_its_row() {
+    let mut bench = default();
+    bench.run(2);
+    bench.keys("f");
+    bench.press(KeyCode::Tab);
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("drizzle") && screen.contains("nightmare"), "{screen}");
+    bench.keys("3");
+    let texts = |bench: &Bench| -> Vec<String> {
+        let faults = bench.app.timeline().board().faults.active().iter();
+        faults.map(|fault| fault.text.to_string()).collect()
+    };
+    assert_eq!(texts(&bench), ["loss all 10%", "duplicate all 5%", "reorder all 10%"]);
+    bench.order("kill n4");
+    bench.keys("F");
+    assert!(bench.screen(120, 36).contains("Broken now: 4"), "{}", bench.screen(120, 36));
+    bench.keys("4");
+    assert!(!bench.down(4) && texts(&bench).len() == 3);
+    bench.keys("FH");
+    assert!(texts(&bench).is_empty());
+}
+
+#[test]
+fn losing_a_disk_asks_first() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys("1fw");
+    assert!(bench.screen(120, 36).contains("This cannot be given back"));
+    bench.keys("w");
+    bench.press(KeyCode::Enter);
+    assert!(!bench.down(1), "only y says yes");
+    bench.keys("y");
+    assert!(bench.down(1));
+}
+
+#[test]
+fn the_right_button_opens_the_fault_menu() {
+    let mut bench = default();
+    bench.run(1);
+    let (column, row) = bench.find("n4   ● up");
+    bench.mouse(MouseEventKind::Down(MouseButton::Right), (column, row), false);
+    assert!(bench.screen(120, 36).contains("Fault on n4"));
+    bench.click("pause");
+    bench.click(">");
+    bench.click_at((0, 0), false);
+    assert!(!bench.screen(120, 36).contains("Fault on n4"), "a click beside it closes it");
+}
+
+#[test]
+fn what_is_selected_is_copied_and_what_was_said_too() {
+    let mut bench = default();
+    bench.run(2);
+    bench.keys("1jy");
+    let copy = bench.app.to_copy().unwrap();
+    assert!(copy.text.contains("n2") && !copy.text.contains('\n'), "{copy:?}");
+    bench.app.copied(&copy, "xclip");
+    assert!(bench.screen(120, 36).contains("characters by xclip: "), "{}", bench.screen(120, 36));
+    bench.keys("v");
+    assert!(bench.screen(120, 36).contains("no later violation"));
+    bench.keys("y");
+    assert!(bench.app.to_copy().unwrap().text.starts_with("no later violation"));
+    bench.keys("1Y");
+    let copy = bench.app.to_copy().unwrap();
+    assert!(
+        copy.text.starts_with("Nodes  5 nodes: 5 up\n") && copy.text.contains("n5"),
+        "{copy:?}"
+    );
+    assert_eq!(copy.what, "pane Nodes");
+}
+
+#[test]
+fn help_is_searched_by_typing() {
+    let mut bench = default();
+    bench.keys("?fault menu");
+    let screen = bench.screen(120, 36);
+    assert!(!screen.contains("signs and colours"), "{screen}");
+    bench.press(KeyCode::Esc);
+    bench.keys("torn");
+    let screen = bench.screen(120, 36);
+    assert!(screen.contains("kill WHO [lose|keep|tear]"), "commands are found, too: {screen}");
+    bench.keys("xyz");
+    assert!(bench.screen(120, 36).contains("nothing is found"));
+    bench.press(KeyCode::Esc);
+    assert!(bench.screen(120, 36).contains("signs and colours"), "the search is left first");
+    bench.press(KeyCode::Esc);
+    assert!(!bench.screen(120, 36).contains("signs and colours"));
+}
+
+#[test]
 fn healing_ends_every_fault() {
     let mut bench = default();
     bench.run(1);
@@ -464,7 +619,9 @@ fn escape_never_quits() {
     bench.press(KeyCode::Esc);
     assert!(!bench.app.quits());
     bench.keys("?q");
-    assert!(!bench.app.quits(), "q leaves help first");
+    assert!(!bench.app.quits(), "letters search in help");
+    bench.press(KeyCode::Esc);
+    bench.press(KeyCode::Esc);
     bench.keys("q");
     assert!(bench.app.quits());
 }
@@ -632,8 +789,8 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters =
-        "?0123456789zswohjklgG .,><xpiPHuUvVM:abcd()=m'[]BRr/nN+-".chars().map(KeyCode::Char);
+    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVM:abcdDtfFyYo()=m'[]BRr/nN+-";
+    let letters = letters.chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)
 }

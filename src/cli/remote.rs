@@ -64,7 +64,9 @@ impl AttachArgs {
         if !self.headless {
             let start = Start::Attached(cluster, role == Role::Operator);
             let setup = self.looks.set_up()?;
-            let show = Show { plan, start, steps, paused: false, speed: 1.0, setup };
+            let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
+            let (paused, speed) = (false, 1.0);
+            let show = Show { plan, start, steps, paused, speed, setup, plain, tour };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

@@ -50,6 +50,13 @@ impl Home {
         Home(root.into())
     }
 
+    /// Whether this is the first time that somebody asks for this. It cannot be if nothing can be
+    /// written down.
+    pub fn once(&self, what: &str) -> bool {
+        let made = std::fs::create_dir_all(&self.0);
+        made.is_ok() && std::fs::File::create_new(self.0.join(what)).is_ok()
+    }
+
     /// The directory of the cluster that `up` started under this name.
     pub fn cluster(&self, name: &str) -> PathBuf {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };

@@ -65,6 +65,16 @@ pub enum Action {
     PauseNode,
     /// Cut the selected node off, or reconnect it.
     Isolate,
+    /// Open the menu of all faults for the selection.
+    FaultMenu,
+    /// Delay messages of the selection.
+    Delay,
+    /// Lose messages of the selection.
+    Loss,
+    /// Change the clock of the selection.
+    Clock,
+    /// List what is broken now.
+    Broken,
     /// Cut the cluster into groups.
     Partition,
     /// Repair everything.
@@ -105,6 +115,10 @@ pub enum Action {
     Undo,
     /// Do again what was undone.
     Redo,
+    /// Copy what is selected.
+    Copy,
+    /// Copy the pane as text.
+    CopyPane,
     /// Let the terminal have the mouse, or take it back.
     Mouse,
     /// Leave what is open: an input, help, zoom. Never the program.
@@ -273,7 +287,7 @@ pub static ACTIONS: &[Row] = {
         pane(9, "pane-9", &["9"]),
         Row::new(G::Panes, A::Panes, "panes", &["0"], "List all panes, and go to one."),
         Row::new(G::Panes, A::Zoom, "zoom", &["z"], "Give the pane the whole screen, or not.")
-            .hint(7, "zoom"),
+            .hint(8, "zoom"),
         Row::new(G::Panes, A::NextView, "next-view", &["s"], "Show the pane in its next view.")
             .hint(12, "view"),
         Row::new(G::Panes, A::Options, "options", &["o"], "What can be chosen in the pane.")
@@ -306,10 +320,22 @@ pub static ACTIONS: &[Row] = {
             &["x"],
             "Kill or start the node, cut or heal the link.",
         )
-        .hint(6, "kill/start"),
+        .hint(7, "kill/start"),
         Row::new(G::Break, A::PauseNode, "pause-node", &["p"], "Pause the node, or let it go on.")
             .hint(11, "pause"),
         Row::new(G::Break, A::Isolate, "isolate", &["i"], "Cut the node off, or reconnect it."),
+        Row::new(
+            G::Break,
+            A::FaultMenu,
+            "fault-menu",
+            &["f"],
+            "Everything that can be done to the selection, and bundles of faults.",
+        )
+        .hint(6, "faults"),
+        Row::new(G::Break, A::Delay, "delay", &["d"], "Delay its messages."),
+        Row::new(G::Break, A::Loss, "drop", &["D"], "Drop some of its messages."),
+        Row::new(G::Break, A::Clock, "clock", &["t"], "Set its clock wrong, or right."),
+        Row::new(G::Break, A::Broken, "broken-now", &["F"], "List what is broken, to heal it."),
         Row::new(G::Break, A::Partition, "partition", &["P"], "Cut the cluster into groups.")
             .hint(8, "partition"),
         Row::new(
@@ -350,6 +376,8 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Time, A::PreviousViolation, "previous-violation", &["V"], VIOLATION),
         Row::new(G::Time, A::Undo, "undo", &["u"], UNDO).hint(8, "undo").live(Live::Refused),
         Row::new(G::Time, A::Redo, "redo", &["U"], UNDO).live(Live::Refused),
+        Row::new(G::Find, A::Copy, "copy", &["y"], "Copy what is selected, or what was just said."),
+        Row::new(G::Find, A::CopyPane, "copy-pane", &["Y"], "Copy the pane as text."),
         Row::new(
             G::Panes,
             A::Mouse,

@@ -17,19 +17,29 @@
 //! happens meanwhile is recorded. What only a simulator can do is refused, and so is a command
 //! given in the past: it would hit a cluster that looks different now.
 //!
-//! `orders` has what keys and commands do to the cluster, `time` what they do to time, `places`
-//! which layout is shown and which pane has focus, `pointer` what the mouse does, `typing` what is
-//! done with a typed line, `picture` what is drawn.
+//! `orders` and `breaking` have what keys and commands do to the cluster, `schedule` what waits,
+//! `time` what they do to time, `places` which layout is shown and which pane has focus, `pointer`
+//! what the mouse does, `typing` what is done with a typed line, `copying` what goes to the
+//! clipboard, `picture` what is drawn, `plain` what is told instead.
 
+mod breaking;
+mod copying;
 mod orders;
 mod picture;
 mod places;
+mod plain;
 mod pointer;
+mod schedule;
 mod search;
 mod time;
 mod typing;
 
+pub use plain::Plain;
+
 use super::action::Action;
+use super::copy::Copy;
+use super::faults::{Lasting, Page};
+use super::help::Reading;
 use super::keys::{Bindings, Keymap};
 use super::layout::{Focus, Layout, Library, PaneId, PaneKind};
 use super::menu::Menu;
@@ -42,6 +52,7 @@ use super::select::{Move, Select};
 use super::source::{Links, NO_WAY_BACK, Source};
 use super::spots::Spots;
 use super::theme::{Look, Themes};
+use super::tour::Tour;
 use crate::base::{NodeId, Span, Time};
 use crate::check::{Checks, Expect};
 use crate::cluster::{LinkState, Update};
@@ -49,6 +60,7 @@ use crate::command::Command;
 use crate::view::timeline::Timeline;
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
+use schedule::Schedule;
 use std::collections::VecDeque;
 
 /// Of a live cluster, the time is shown in steps of this many microseconds.
@@ -100,6 +112,10 @@ pub struct App {
     mouse_off: bool,
     /// Whether the mouse drags the cursor along the scrubber.
     dragging: bool,
+    /// What is to be put on the clipboard.
+    copy: Option<Copy>,
+    /// The time that a line asked to run to.
+    bound_for: Option<Time>,
     /// What the last row but one says, until the next key.
     notice: Option<String>,
     playing: bool,
@@ -109,8 +125,12 @@ pub struct App {
     running: bool,
     /// Where in virtual time a replay of the past is.
     replayed: Time,
-    /// Commands to give when the run reaches their time, in order of time.
-    schedule: VecDeque<(Time, Command)>,
+    /// Commands to give when the run reaches their time.
+    schedule: Schedule,
+    /// Commands that were given just now and end by themselves: what is to be planned for that.
+    ends: Option<(Vec<Command>, Lasting)>,
+    /// How long faults from the menu last, as it was chosen last.
+    lasting: Lasting,
     /// Commands for the cluster, oldest first.
     outbox: Vec<Command>,
     /// What was undone, the latest last: commands that were given in one breath stay together.
@@ -157,11 +177,15 @@ impl App {
             spots: Spots::default(),
             mouse_off: false,
             dragging: false,
+            copy: None,
+            bound_for: None,
             notice: None,
             reached: Time::ZERO,
             running: false,
             replayed: Time::ZERO,
-            schedule: VecDeque::new(),
+            schedule: Schedule::default(),
+            ends: None,
+            lasting: Lasting::default(),
             outbox: if live { vec![Command::Run { until: None }] } else { Vec::new() },
             undone: Vec::new(),
             joined: VecDeque::new(),
@@ -180,18 +204,20 @@ impl App {
     }
 
     /// Has commands given when the run reaches their times.
-    pub fn schedule(&mut self, mut commands: Vec<(Time, Command)>) {
-        commands.sort_by_key(|(at, _)| *at);
-        self.schedule = commands.into();
+    pub fn schedule(&mut self, commands: Vec<(Time, Command)>) {
+        self.schedule.story(commands);
         self.due();
     }
 
     /// Gives the commands whose time has come. They are the run's story, not the person's wish of
     /// now, so they go to the end of the run, wherever one looks.
     fn due(&mut self) {
-        while self.schedule.front().is_some_and(|(at, _)| *at <= self.reached) {
-            let Some((at, command)) = self.schedule.pop_front() else { return };
-            match self.timeline.live_board().resolve(&command) {
+        let events = self.timeline.running().events().len();
+        while let Some((at, command, optional)) = self.schedule.due(self.reached, events) {
+            let board = self.timeline.live_board();
+            match board.resolve(&command) {
+                // Somebody was faster.
+                Ok(command) if optional && board.futile(&command).is_some() => {}
                 Ok(command) => self.outbox.push(command),
                 Err(why) => self.say(format!("at {at}: {command}: {why}")),
             }
@@ -201,7 +227,12 @@ impl App {
     /// The time to run to, `passed` from now, but not past a command that is due.
     fn goal(&self, passed: Span) -> Time {
         let goal = self.reached + passed;
-        self.schedule.front().map_or(goal, |(at, _)| goal.min(*at))
+        self.schedule.next().map_or(goal, |at| goal.min(at))
+    }
+
+    /// Shows the tour for whoever is here for the first time.
+    pub fn begin_tour(&mut self) {
+        self.overlay = Some(Overlay::Tour(Tour::default()));
     }
 
     /// Whether the person wants to leave.
@@ -242,12 +273,16 @@ impl App {
     /// Takes in what came out of the cluster. Says whether there is something new to show.
     pub fn update(&mut self, update: Update) -> bool {
         match update {
-            Update::Events(events) => self.timeline.extend(events),
+            Update::Events(events) => {
+                self.plan_ends(&events);
+                self.timeline.extend(events);
+            }
             Update::Reached { now, busy } => {
                 let before = std::mem::replace(&mut self.reached, now);
                 self.running = busy && !self.is_live();
                 let sent = self.outbox.len();
                 self.due();
+                self.go_on();
                 // A live cluster says what time it is more often than one can read.
                 let step = |time: Time| time.0 / LIVE_STEP;
                 return !self.is_live()
@@ -256,11 +291,14 @@ impl App {
                     || self.notice.is_some();
             }
             Update::Forked { keep, now } => {
-                self.timeline.fork(usize::try_from(keep).unwrap_or(usize::MAX));
+                let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+                self.timeline.fork(keep);
+                self.schedule.fork(keep);
                 self.arrive(now);
             }
             Update::Begun { seed } => {
                 self.timeline.begin(seed);
+                self.schedule.begin();
                 self.arrive(Time::ZERO);
             }
             Update::Switched { branch, now } => {
@@ -317,7 +355,7 @@ impl App {
 
     /// What a key does.
     pub fn key(&mut self, key: &KeyEvent) {
-        self.notice = None;
+        let said = self.notice.take();
         if self.layout.solve(self.screen).is_none() {
             // Nothing is drawn, so nothing may be hit.
             if let Some(action @ (Action::Quit | Action::Interrupt)) = self.keymap.action(key) {
@@ -332,8 +370,10 @@ impl App {
         if self.overlay.is_some() {
             return self.overlay_key(key, action);
         }
-        if let Some(action) = action {
-            self.act(action);
+        match action {
+            Some(Action::Copy) => self.copy_selection(said),
+            Some(action) => self.act(action),
+            None => {}
         }
     }
 
@@ -349,8 +389,18 @@ impl App {
             }
             return;
         }
+        if let Some(Overlay::Tour(tour)) = &mut self.overlay {
+            if tour.key(key, action) {
+                self.overlay = None;
+            }
+            return;
+        }
+        if let Some(Overlay::Faults(_)) = &self.overlay {
+            return self.fault_key(key, action);
+        }
         let Some(overlay) = &mut self.overlay else { return };
-        let answer = match action.is_some_and(|action| leaves.contains(&action)) {
+        let reads = matches!(overlay, Overlay::Help(_));
+        let answer = match action.is_some_and(|action| leaves.contains(&action)) && !reads {
             true => Some(Answer::No),
             false => overlay.key(key, action),
         };
@@ -367,9 +417,12 @@ impl App {
                     self.take(of, row, key);
                 }
             }
-            (Answer::Yes, Some(Wish::Give(command))) => self.give(command),
+            (Answer::Yes, Some(Wish::Give(commands, lasting))) => self.give(commands, lasting),
             (Answer::Yes, Some(Wish::Quit)) => self.quit = true,
-            (Answer::No, Some(Wish::Give(command))) => self.say(format!("not given: {command}")),
+            (Answer::No, Some(Wish::Give(commands, _))) => {
+                let lines: Vec<String> = commands.iter().map(ToString::to_string).collect();
+                self.say(format!("not given: {}", lines.join("; ")));
+            }
             (Answer::No, Some(Wish::Quit)) => self.quit = action == Some(Action::Interrupt),
             (_, None) => {}
         }
@@ -405,7 +458,9 @@ impl App {
             Action::Interrupt => self.quit = true,
             Action::Back if self.clear_filter() => {}
             Action::Back => self.back(),
-            Action::Help => self.overlay = Some(Overlay::Help(0)),
+            Action::Help => self.overlay = Some(Overlay::Help(Reading::default())),
+            Action::Copy => self.copy_selection(None),
+            Action::CopyPane => self.copy_pane(),
             Action::Prompt => self.prompt.open(),
             Action::NextPane => self.neighbour(true),
             Action::PreviousPane => self.neighbour(false),
@@ -471,6 +526,11 @@ impl App {
             Action::Break => self.break_or_restore(),
             Action::PauseNode => self.pause_or_resume(),
             Action::Isolate => self.isolate_or_reconnect(),
+            Action::FaultMenu => self.open_faults(Page::All),
+            Action::Delay => self.open_faults(Page::Delay),
+            Action::Loss => self.open_faults(Page::Loss),
+            Action::Clock => self.open_faults(Page::Clock),
+            Action::Broken => self.open_faults(Page::Broken),
             Action::Partition => {
                 let board = self.timeline.board();
                 let servers = board.nodes.servers().map(|node| node.id);

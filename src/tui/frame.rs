@@ -325,6 +325,7 @@ pub fn header(buf: &mut Buffer, area: Rect, look: &Look, spots: &Spots, header: 
     put(buf, Rect { x, width: right_width, height: 1, ..area }, &right);
     let right = Rect { x, width: right_width, height: 1, ..area };
     let faults = verdict_split(look, header);
+    spots.add(cells(right, 0, 0..faults), Spot::Act(Action::Broken));
     spots.add(cells(right, 0, faults..right_width.into()), Spot::Act(Action::NextViolation));
 }
 

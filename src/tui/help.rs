@@ -1,15 +1,21 @@
 //! The help overlay: every key as it is now, what signs and colours mean, what the focused pane
 //! shows, and how this screen was chosen.
 
-use super::action::Group;
+use super::action::{Action, Group};
 use super::frame::{overlay, put_all, wrap};
 use super::keys::Keymap;
+use super::layout::PaneKind;
+use super::panes;
 use super::spots::Spots;
 use super::theme::{Look, Role};
+use crate::command::FORMS;
+use crossterm::event::{Event, KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
+use ratatui::layout::{Position, Rect, Size};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
 use unicode_width::UnicodeWidthStr;
 
 /// From this many columns inside the overlay on, headings stand side by side.
@@ -26,24 +32,90 @@ pub struct Help<'a> {
     pub pane: &'a str,
     /// What one sees there, in a few sentences.
     pub about: &'a str,
-    /// The first line to show.
-    pub scroll: usize,
+    /// How far it is scrolled, and what is searched for.
+    pub reading: &'a Reading,
 }
 
-/// Draws the overlay over `screen`. Returns the largest scroll that still shows something new.
-pub fn draw(buf: &mut Buffer, screen: Rect, look: &Look, spots: &Spots, help: &Help<'_>) -> usize {
-    let title = format!("Help    pane {}", help.pane);
+/// How far somebody has read, and what they look for.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The first line to show; drawing bounds it.
+    scroll: usize,
+    /// What is searched for; all of its words must be there.
+    search: Input,
+}
+
+impl Reading {
+    /// Handles a key: letters search, arrows scroll. Returns whether help is left.
+    pub fn key(&mut self, key: &KeyEvent, action: Option<Action>) -> bool {
+        let searches = !self.search.value().is_empty();
+        match (key.code, action) {
+            (_, Some(Action::Interrupt)) | (KeyCode::F(1), _) => return true,
+            (KeyCode::Esc, _) if searches => self.search.reset(),
+            (KeyCode::Esc, _) => return true,
+            (KeyCode::Char('?'), _) if !searches => return true,
+            (KeyCode::Char(_) | KeyCode::Backspace, _) => {
+                self.search.handle_event(&Event::Key(*key));
+                self.scroll = 0;
+            }
+            (_, Some(action)) => self.turn(action),
+            _ => {}
+        }
+        false
+    }
+
+    /// Scrolls.
+    pub fn turn(&mut self, action: Action) {
+        self.scroll = match action {
+            Action::Up => self.scroll.saturating_sub(1),
+            Action::Down => self.scroll.saturating_add(1),
+            Action::PageUp => self.scroll.saturating_sub(10),
+            Action::PageDown => self.scroll.saturating_add(10),
+            Action::First => 0,
+            Action::Last => usize::MAX,
+            _ => self.scroll,
+        };
+    }
+
+    /// Whether a text has all the words that are searched for.
+    fn finds(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.search.value().to_lowercase().split_whitespace().all(|word| text.contains(word))
+    }
+}
+
+/// Draws the overlay over `screen`. Returns the largest scroll that still shows something new, and
+/// where the cursor of the search belongs.
+pub fn draw(
+    buf: &mut Buffer,
+    screen: Rect,
+    look: &Look,
+    spots: &Spots,
+    help: &Help<'_>,
+) -> (usize, Option<Position>) {
+    let search = help.reading.search.value();
+    let title = match search.is_empty() {
+        true => {
+            format!("Help    pane {}    type to search", help.pane)
+        }
+        false => format!("Help    search: {search}"),
+    };
     let size = Size::new(screen.width.saturating_sub(4).min(130), screen.height.saturating_sub(2));
     let inside = overlay(buf, screen, look, spots, &title, size);
     let width = usize::from(inside.width.saturating_sub(2));
     let lines = lines(look, help, width);
     let most = lines.len().saturating_sub(inside.height.into());
     let text = Rect { x: inside.x + inside.width.min(1), width: width as u16, ..inside };
-    put_all(buf, text, lines.into_iter().skip(help.scroll.min(most)));
+    put_all(buf, text, lines.into_iter().skip(help.reading.scroll.min(most)));
     if most > 0 {
-        more(buf, screen, inside, look, help.scroll.min(most), most);
+        more(buf, screen, inside, look, help.reading.scroll.min(most), most);
     }
-    most
+    let cursor = (!search.is_empty()).then(|| {
+        let before = 3 + "Help    search: ".width() + help.reading.search.visual_cursor();
+        let x = inside.x.saturating_add(u16::try_from(before).unwrap_or(u16::MAX));
+        Position::new(x.min(inside.right()), inside.y.saturating_sub(1))
+    });
+    (most, cursor)
 }
 
 /// Says at the bottom right that there is more to see.
@@ -59,7 +131,37 @@ fn more(buf: &mut Buffer, screen: Rect, inside: Rect, look: &Look, scroll: usize
     put_all(buf, place.intersection(screen), [line]);
 }
 
+/// What was found: headings with the lines below them that have all the words.
+fn found(look: &Look, help: &Help<'_>, width: usize) -> Vec<Line<'static>> {
+    let bold = look.style(Role::Accent).add_modifier(Modifier::BOLD);
+    let finds = |what: &str, text: &str| help.reading.finds(&format!("{what} {text}"));
+    let list = |entries: Vec<(String, String)>| -> Vec<Line<'static>> {
+        let entries = entries.into_iter().filter(|(what, text)| finds(what, text));
+        let line = |(what, text): (String, String)| {
+            entry(Span::styled(format!(" {what}"), bold), what.width().max(KEYS) + 3, &text, width)
+        };
+        entries.flat_map(line).collect()
+    };
+    let keys = Group::ALL.iter().flat_map(|group| help.keymap.help(*group));
+    let keys = list(keys.map(|(keys, doc)| (keys, doc.to_owned())).collect());
+    let commands = FORMS.iter().map(|(form, about)| ((*form).to_owned(), (*about).to_owned()));
+    let commands = list(commands.collect());
+    let panes = PaneKind::ALL.iter().map(|pane| (pane.title().to_owned(), panes::about(*pane)));
+    let panes = list(panes.collect());
+    let sections = [("keys", keys), ("commands", commands), ("panes", panes)];
+    let sections = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
+    let mut all: Vec<Line<'static>> =
+        sections.flat_map(|(title, lines)| headed(title, lines)).collect();
+    if all.is_empty() {
+        all.push(Line::styled(" nothing is found; Esc shows everything", look.style(Role::Muted)));
+    }
+    all
+}
+
 fn lines(look: &Look, help: &Help<'_>, width: usize) -> Vec<Line<'static>> {
+    if !help.reading.search.value().is_empty() {
+        return found(look, help, width);
+    }
     let section = |group: Group, width: usize| {
         let lines = help.keymap.help(group);
         let wide = lines.iter().map(|(keys, _)| keys.width()).max().unwrap_or(0).min(KEYS) + 2;
@@ -187,8 +289,9 @@ mod tests {
         let area = buf.area;
         clear(&mut buf, area);
         let keymap = Keymap::default();
-        let help = Help { keymap: &keymap, pane: "1 Nodes", about: ABOUT, scroll };
-        let most = draw(&mut buf, area, &look, &Spots::default(), &help);
+        let reading = Reading { scroll, ..Reading::default() };
+        let help = Help { keymap: &keymap, pane: "1 Nodes", about: ABOUT, reading: &reading };
+        let (most, _) = draw(&mut buf, area, &look, &Spots::default(), &help);
         let row = |row: Rect| -> String {
             let row: String = row.positions().map(|at| buf[at].symbol().to_owned()).collect();
             row.trim_end().to_owned()

@@ -15,9 +15,12 @@
 //! * [`frame`] and [`help`]: what every screen has in common.
 //! * [`source`]: whether one looks at a simulation, a live cluster or one elsewhere, and what that
 //!   rules out.
+//! * [`faults`]: what can be done to what is selected.
+//! * [`copy`]: the clipboard.
 //! * [`palette`]: everything that can be asked for, by a few letters of it.
 //! * [`spots`]: where on the screen what is, so that it can be pointed at.
 //! * [`print`] and [`film`]: pictures and recordings, without a terminal.
+//! * [`tour`]: what to know first. [`plain`]: the same workbench as lines, without a screen.
 //! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
 //!
 //! Everything but `screen` is a pure function from what is shown to a buffer of cells, so it is
@@ -26,7 +29,9 @@
 pub mod action;
 pub mod app;
 pub mod config;
+pub mod copy;
 pub mod doctor;
+pub mod faults;
 pub mod film;
 pub mod frame;
 pub mod glyph;
@@ -40,6 +45,7 @@ pub mod overlay;
 pub mod paint;
 pub mod palette;
 pub mod panes;
+pub mod plain;
 pub mod print;
 pub mod prompt;
 pub mod run;
@@ -49,6 +55,7 @@ pub mod select;
 pub mod source;
 pub mod spots;
 pub mod theme;
+pub mod tour;
 
 pub use action::Action;
 pub use config::Config;

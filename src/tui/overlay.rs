@@ -4,7 +4,9 @@
 //! or Enter, so that no habit of the fingers does harm.
 
 use super::action::Action;
+use super::faults::{self, Lasting};
 use super::frame;
+use super::help::Reading;
 use super::list::List;
 use super::menu::Menu;
 use super::paint::Paint;
@@ -12,6 +14,7 @@ use super::search::Search;
 use super::select::Target as Thing;
 use super::spots::Spots;
 use super::theme::{Look, Role};
+use super::tour::Tour;
 use crate::command::Command;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
@@ -22,8 +25,8 @@ use ratatui::text::Line;
 /// Something over the panes that takes all keys.
 #[derive(Clone, Debug)]
 pub enum Overlay {
-    /// The keys, and what one sees. How far it is scrolled; drawing bounds it.
-    Help(usize),
+    /// The keys, and what one sees.
+    Help(Reading),
     /// Which node goes to which group.
     Paint(Paint),
     /// What can be chosen in a pane.
@@ -32,6 +35,10 @@ pub enum Overlay {
     Search(Search),
     /// All that is known of one thing. How far it is scrolled.
     Inspect(Thing, usize),
+    /// What can be done to what is selected.
+    Faults(faults::Menu),
+    /// What to know first.
+    Tour(Tour),
     /// Whether something is really meant.
     Question(Question),
     /// Something to choose from.
@@ -54,8 +61,8 @@ pub enum Answer {
 /// What one is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Give this command, as it stands.
-    Give(Command),
+    /// Give these commands, as they stand; they last as long as is said.
+    Give(Vec<Command>, Lasting),
     /// Leave the program.
     Quit,
 }
@@ -104,11 +111,10 @@ impl Overlay {
                 };
             }
             Overlay::List(list) => return list.key(key, action),
-            Overlay::Help(scroll) | Overlay::Inspect(_, scroll) => {
-                *scroll = scrolled(*scroll, action);
-            }
-            // Their keys change how a pane is shown, which is the app's.
-            Overlay::Options(_) | Overlay::Search(_) => {}
+            Overlay::Inspect(_, scroll) => *scroll = scrolled(*scroll, action),
+            Overlay::Help(help) => return help.key(key, action).then_some(Answer::No),
+            // Their keys are the app's.
+            Overlay::Options(_) | Overlay::Search(_) | Overlay::Faults(_) | Overlay::Tour(_) => {}
             Overlay::Paint(paint) => return paint.key(key, action).map(Answer::Order),
         }
         None
@@ -120,6 +126,7 @@ impl Overlay {
     pub fn draw(&self, look: &Look, screen: Rect, spots: &Spots, buf: &mut Buffer) {
         match self {
             Overlay::Help(_) | Overlay::Options(_) | Overlay::Search(_) | Overlay::Inspect(..) => {}
+            Overlay::Faults(_) | Overlay::Tour(_) => {}
             Overlay::Paint(paint) => paint.draw(look, screen, spots, buf),
             Overlay::Question(question) => question.draw(look, screen, spots, buf),
             Overlay::List(list) => list.draw(look, screen, spots, buf),
@@ -131,9 +138,8 @@ impl Overlay {
     /// The wheel turns over it.
     pub fn wheel(&mut self, to: Action) {
         match self {
-            Overlay::Help(scroll) | Overlay::Inspect(_, scroll) => {
-                *scroll = scrolled(*scroll, Some(to));
-            }
+            Overlay::Help(help) => help.turn(to),
+            Overlay::Inspect(_, scroll) => *scroll = scrolled(*scroll, Some(to)),
             Overlay::List(list) => list.go(Some(to)),
             _ => {}
         }

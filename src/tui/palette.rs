@@ -11,7 +11,7 @@ use super::select::{Select, Target};
 use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
 use crate::base::NodeId;
-use crate::command::{Command, FORMS};
+use crate::command::{Command, FORMS, Target as Whom};
 use crate::view::Board;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -106,15 +106,8 @@ impl Source<'_> {
     /// Everything there is, what is about the selection first.
     fn all(&self) -> Vec<Entry> {
         let mut all = self.selected();
-        all.extend(ACTIONS.iter().filter(|row| !is_plain(row.action, row.group)).map(|row| {
-            Entry {
-                text: name(row),
-                about: row.doc.trim_end_matches('.').to_owned(),
-                key: self.keymap.shown(row.action),
-                does: Does::Act(row.action),
-                no: None,
-            }
-        }));
+        let rows = ACTIONS.iter().filter(|row| !is_plain(row.action, row.group));
+        all.extend(rows.filter_map(|row| self.action(row)));
         for line in self.lines() {
             if let Ok(command) = line.parse() {
                 all.push(self.command(command, ""));
@@ -180,7 +173,10 @@ impl Source<'_> {
 
     /// The key that does the same to what is selected.
     fn key_of(&self, command: &Command) -> String {
-        let just = |who: &crate::command::Target| matches!((self.target, who.nodes()), (Target::Node(id), [one]) if id == one);
+        let just = |who: &Whom| match (self.target, who.nodes()) {
+            (Target::Node(id), [one]) => id == one,
+            _ => false,
+        };
         let action = match command {
             Command::Kill { who, .. } | Command::Restart(who) if just(who) => Action::Break,
             Command::Pause(who) | Command::Resume(who) if just(who) => Action::PauseNode,

@@ -6,9 +6,12 @@
 //! paused, so it is drawn less often: nobody reads sixty pictures a second for hours.
 
 use super::app::App;
+use super::copy;
 use super::screen::{Screen, watch_hangup};
+use super::theme::Env;
 use crate::base::Span;
 use crate::cluster::{Cluster, Update};
+use crate::command::Command;
 use crossterm::event::{
     Event, EventStream, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind,
 };
@@ -80,25 +83,18 @@ async fn turn(
     let mut watch = interval(WATCH);
     let mut written = last_written(app);
     loop {
-        let stays = stays(app);
+        let stays = stays(app, slow_line);
         if dirty && (answer || drawn.elapsed() >= stays) {
             screen.draw(|buf| app.draw(buf))?;
             (dirty, answer, drawn) = (false, false, Instant::now());
         }
         screen.set_mouse(app.mouse_wanted())?;
-        outbox.extend(app.commands());
-        // Never waits: the cluster may itself be waiting for its updates to be taken in.
-        while let Some(command) = outbox.pop_front() {
-            match cluster.commands.try_send(command) {
-                Ok(()) => {}
-                Err(TrySendError::Full(command)) => {
-                    outbox.push_front(command);
-                    break;
-                }
-                // The updates end, too, and that is what is said.
-                Err(TrySendError::Closed(_)) => outbox.clear(),
-            }
+        if fill_clipboard(app, screen)? {
+            (dirty, answer) = (true, true);
+            continue;
         }
+        outbox.extend(app.commands());
+        send(&mut outbox, &cluster);
         if app.quits() {
             return Ok(End::Quit);
         }
@@ -156,11 +152,39 @@ fn last_written(app: &App) -> Option<(PathBuf, SystemTime)> {
     Some((file.to_owned(), written))
 }
 
+/// Sends what can be sent. Never waits: the cluster may itself be waiting for its updates to be
+/// taken in.
+fn send(outbox: &mut VecDeque<Command>, cluster: &Cluster) {
+    while let Some(command) = outbox.pop_front() {
+        match cluster.commands.try_send(command) {
+            Ok(()) => {}
+            Err(TrySendError::Full(command)) => {
+                outbox.push_front(command);
+                break;
+            }
+            // The updates end, too, and that is what is said.
+            Err(TrySendError::Closed(_)) => outbox.clear(),
+        }
+    }
+}
+
+/// Puts on the clipboard what is to be there. Says whether there was something.
+fn fill_clipboard(app: &mut App, screen: &mut Screen) -> io::Result<bool> {
+    let Some(copy) = app.to_copy() else { return Ok(false) };
+    let way = match copy::by_tool(&Env::read(), &copy.text) {
+        Some(tool) => tool,
+        None => screen.copy(&copy.text).map(|()| "the terminal, if it allows it")?,
+    };
+    app.copied(&copy, way);
+    Ok(true)
+}
+
 /// How long a picture stays at the least.
-fn stays(app: &App) -> Duration {
+fn stays(app: &App, slow_line: bool) -> Duration {
     match (app.is_live(), app.moves()) {
         (true, _) => LIVE_FRAME,
-        (false, true) => FRAME / 2,
+        (false, true) if slow_line => SLOW_FRAME,
+        (false, true) => FRAME,
         (false, false) => Duration::ZERO,
     }
 }

@@ -9,6 +9,7 @@
 //! that differ, all in one write and between the marks of a synchronized update, and writes nothing
 //! at all if nothing differs. It never clears the terminal: a new size is painted over in full.
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::queue;
@@ -225,6 +226,16 @@ impl Screen {
             out.flush()?;
         }
         Ok(())
+    }
+
+    /// Asks the terminal to put a text on the clipboard of whoever sits at it.
+    ///
+    /// # Errors
+    /// Fails if the terminal is gone.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        queue!(out, CopyToClipboard::to_clipboard_from(text))?;
+        out.flush()
     }
 
     /// Bytes written so far.

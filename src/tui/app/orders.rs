@@ -8,7 +8,7 @@ use super::App;
 use crate::base::{NodeId, Op};
 use crate::command::{Command, Link, Target as Whom, Unsynced};
 use crate::event::{Event, Kind};
-use crate::tui::overlay::{Overlay, Question, Wish};
+use crate::tui::faults::Lasting;
 use crate::tui::panes;
 use crate::tui::select::Target;
 use crate::tui::source::OBSERVER;
@@ -36,29 +36,50 @@ impl App {
                 self.stop();
                 self.outbox.push(command.clone());
             }
-            _ => match self.catch_up(command).and_then(|()| self.timeline.board().resolve(command))
-            {
-                Ok(command) if self.title.source.is_remote() && command.harms() => {
-                    let mut text = vec![command.to_string()];
-                    text.extend(self.timeline.board().effect(&command));
-                    let title = format!("On {}, for all who use it", self.title.name);
-                    let question = Question { wish: Wish::Give(command), title, text };
-                    self.overlay = Some(Overlay::Question(question));
-                }
-                Ok(command) => self.give(command),
-                Err(why) => self.say(why),
-            },
+            _ => self.put(std::slice::from_ref(command), Lasting::Healed),
         }
     }
 
-    /// Gives a command that names whom it hits.
-    pub(super) fn give(&mut self, command: Command) {
-        if let Some(why) = self.refuses(&command) {
+    /// Resolves commands and sends them together. Those that harm last as long as is said.
+    pub(super) fn order_all(&mut self, commands: &[Command], lasting: Lasting) {
+        self.undone.clear();
+        self.put(commands, lasting);
+    }
+
+    fn put(&mut self, commands: &[Command], lasting: Lasting) {
+        if let Some(why) = commands.iter().find_map(|command| self.refuses(command)) {
+            return self.say(why);
+        }
+        if let Err(why) = commands.iter().try_for_each(|command| self.catch_up(command)) {
+            return self.say(why);
+        }
+        let board = self.timeline.board();
+        let resolved = commands.iter().map(|command| board.resolve(command));
+        let commands = match resolved.collect::<Result<Vec<Command>, String>>() {
+            Ok(commands) => commands,
+            Err(why) => return self.say(why),
+        };
+        if let Some(why) = commands.first().and_then(|command| board.futile(command)) {
+            return self.say(why);
+        }
+        match self.title.source.is_remote() && commands.iter().any(Command::harms) {
+            true => self.ask(commands, lasting),
+            false => self.give(commands, lasting),
+        }
+    }
+
+    /// Gives commands that name whom they hit, in one breath: they are undone together.
+    pub(super) fn give(&mut self, commands: Vec<Command>, lasting: Lasting) {
+        if let Some(why) = commands.iter().find_map(|command| self.refuses(command)) {
             return self.say(why);
         }
         self.be_here();
-        self.say(format!("{command}"));
-        self.outbox.push(command);
+        let ends = lasting.later(&commands).last().map(|(after, _)| *after);
+        let until = ends.map(|after| format!(" (ends after {after})")).unwrap_or_default();
+        self.say(format!("{}{until}", told(&commands)));
+        self.ends = ends.map(|_| (commands.clone(), lasting));
+        self.joined = commands.iter().skip(1).cloned().collect();
+        self.outbox.extend(commands);
     }
 
     /// Why a command cannot be given now, if it cannot.
@@ -92,18 +113,7 @@ impl App {
 
     pub(super) fn redo(&mut self) {
         let Some(commands) = self.undone.pop() else { return self.say("nothing to redo") };
-        self.give_together(commands);
-    }
-
-    /// Gives commands that name whom they hit, in one breath: they are undone together.
-    fn give_together(&mut self, commands: Vec<Command>) {
-        if let Some(why) = commands.first().and_then(|first| self.refuses(first)) {
-            return self.say(why);
-        }
-        self.be_here();
-        self.say(told(&commands));
-        self.joined = commands.iter().skip(1).cloned().collect();
-        self.outbox.extend(commands);
+        self.give(commands, Lasting::Healed);
     }
 
     pub(super) fn target(&self) -> Target {
@@ -230,7 +240,7 @@ impl App {
             return self.say("nothing to heal");
         }
         self.undone.clear();
-        self.give_together(cures);
+        self.give(cures, Lasting::Healed);
     }
 }
 

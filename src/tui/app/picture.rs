@@ -31,9 +31,9 @@ impl App {
         }
         let selected = self.spots.selected(self.focus.pane(), &self.select);
         let asked = self.draw_hints(solved.hints, buf);
-        self.draw_overlay(buf);
+        let over = self.draw_overlay(buf);
         let covered = self.spots.is_covered();
-        let cursor = match self.draw_palette(buf).or(asked) {
+        let cursor = match self.draw_palette(buf).or(over).or(asked) {
             None if !covered => selected.map(Rect::as_position),
             typed => typed,
         };
@@ -133,14 +133,15 @@ impl App {
         cursor
     }
 
-    fn draw_overlay(&self, buf: &mut Buffer) {
+    /// What lies over the panes. Returns where the cursor belongs if something is typed there.
+    fn draw_overlay(&self, buf: &mut Buffer) -> Option<Position> {
         let screen = buf.area;
         match &self.overlay {
-            Some(Overlay::Help(scroll)) => {
+            Some(Overlay::Help(reading)) => {
                 let pane = &self.name_of(self.focus.pane());
                 let about = &panes::about(self.focused());
-                let help = Help { keymap: &self.keymap, pane, about, scroll: *scroll };
-                help::draw(buf, screen, &self.look, &self.spots, &help);
+                let help = Help { keymap: &self.keymap, pane, about, reading };
+                return help::draw(buf, screen, &self.look, &self.spots, &help).1;
             }
             Some(Overlay::Options(menu)) => {
                 let mode = self.modes.of(menu.pane());
@@ -151,8 +152,14 @@ impl App {
                 let scene = self.scene(self.focus.pane());
                 panes::inspect::draw(&scene, target, *scroll, screen, buf);
             }
+            Some(Overlay::Tour(tour)) => {
+                let live = self.is_live();
+                tour.draw(&self.look, &self.keymap, live, screen, &self.spots, buf);
+            }
+            Some(Overlay::Faults(menu)) => self.draw_faults(menu, buf),
             Some(overlay) => overlay.draw(&self.look, screen, &self.spots, buf),
             None => {}
         }
+        None
     }
 }

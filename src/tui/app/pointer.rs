@@ -5,6 +5,7 @@
 use super::App;
 use crate::base::Time;
 use crate::tui::action::Action;
+use crate::tui::faults::Page;
 use crate::tui::layout::PaneKind;
 use crate::tui::overlay::Overlay;
 use crate::tui::panes;
@@ -34,6 +35,10 @@ impl App {
         match event.kind {
             _ if self.mouse_off || self.layout.solve(self.screen).is_none() => {}
             MouseEventKind::Down(MouseButton::Left) => self.click(place, again),
+            MouseEventKind::Down(MouseButton::Right) if !self.spots.is_covered() => {
+                self.point(place);
+                self.open_faults(Page::All);
+            }
             MouseEventKind::Up(MouseButton::Left) => self.dragging = false,
             MouseEventKind::Drag(MouseButton::Left) if self.dragging => self.scrub(place),
             MouseEventKind::ScrollUp => self.wheel(place, Move::Up),
@@ -83,7 +88,8 @@ impl App {
                 self.overlay = None;
                 self.take(of, row, None);
             }
-            (_, Some(Spot::Overlay | Spot::Row(_))) => {}
+            (_, Some(Spot::Row(at))) => self.point_at_fault(at),
+            (_, Some(Spot::Overlay)) => {}
             _ => {
                 self.prompt.close("");
                 self.overlay = None;
@@ -94,6 +100,7 @@ impl App {
     /// The wheel turns while something lies over the panes.
     fn wheel_over(&mut self, to: Move) {
         let action = if to == Move::Up { Action::Up } else { Action::Down };
+        self.wheel_over_faults(to == Move::Down);
         for _ in 0..NOTCH {
             self.overlay.iter_mut().for_each(|overlay| overlay.wheel(action));
         }

@@ -61,6 +61,7 @@ impl App {
         if self.is_live() {
             return;
         }
+        self.bound_for = None;
         if self.playing || self.running {
             // The answer, which ends `running`, comes after all that has happened until then.
             self.running = true;
@@ -416,7 +417,7 @@ impl App {
     pub fn run_to(&mut self, at: Time) -> bool {
         let further = self.reached < at;
         if further {
-            let goal = self.schedule.front().map_or(at, |(due, _)| at.min(*due));
+            let goal = self.schedule.next().map_or(at, |due| at.min(due));
             self.outbox.push(Command::Run { until: Some(goal) });
         }
         further

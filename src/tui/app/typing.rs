@@ -13,6 +13,11 @@ use ratatui::layout::Position;
 impl App {
     /// What is offered for the line as it stands, and how many entries there are at all.
     fn offers(&self) -> (Vec<Entry>, usize) {
+        self.offers_for(self.prompt.text())
+    }
+
+    /// What is offered for a line.
+    pub(super) fn offers_for(&self, line: &str) -> (Vec<Entry>, usize) {
         let scene = self.scene(self.focus.pane());
         let name = |number| {
             let pane = self.layout.with_number(number)?;
@@ -27,7 +32,7 @@ impl App {
             live: self.is_live(),
             refuses: &|command| self.refuses(command),
         };
-        source.offers(self.prompt.text())
+        source.offers(line)
     }
 
     pub(super) fn prompt_key(&mut self, key: &KeyEvent) {

@@ -37,7 +37,7 @@ const FOLD: Choice =
 pub(super) struct Events;
 
 /// Whether an event is worth a row. What every replica says alike is taken from the leader.
-fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool {
+pub(super) fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool {
     use Fact::*;
     if zoomed {
         return true;

@@ -37,7 +37,9 @@ use super::select::{Move, Pick, Select, Target};
 use super::source::Links;
 use super::spots::{Spot, Spots};
 use super::theme::Look;
+use crate::base::NodeId;
 use crate::check::Checks;
+use crate::event::Event;
 use crate::view::Board;
 use crate::view::timeline::Timeline;
 use ratatui::buffer::Buffer;
@@ -157,6 +159,12 @@ pub fn about(kind: PaneKind) -> String {
         text.push('.');
     }
     text
+}
+
+/// Whether an event matters enough for a row of its own. What all replicas say alike is taken from
+/// the leader.
+pub(super) fn is_worth_a_row(leader: Option<NodeId>, event: &Event) -> bool {
+    events::shown(false, leader, event)
 }
 
 /// The pane of a kind.

@@ -1,0 +1,157 @@
+//! The real program in a pseudo-terminal: keys, mouse, sizes, signals, exit codes.
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod session;
+
+use rustix::process::Signal;
+use session::{Session, given_back};
+
+#[test]
+fn keys_steer_time_and_break_things() {
+    let mut session = Session::start(&["--paused"]);
+    session.shows("PAUSED t=0.000s");
+    session.keys(">>");
+    session.shows("leads 1.3");
+    session.keys(":kill leader");
+    session.shows("leads in 1.3: it goes");
+    session.keys("\r");
+    session.shows("faults 1");
+    session.keys("u");
+    session.shows("faults 0");
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn the_mouse_acts_and_is_given_back() {
+    let mut session = Session::start(&["--paused"]);
+    session.shows("q:quit");
+    session.until(|s| s.mouse_protocol_mode() == vt100::MouseProtocolMode::PressRelease);
+    let (column, row) = session.find("6 Network");
+    session.click(column + 2, row);
+    session.shows("▌6 Network▐");
+    let (column, row) = session.find("?:help");
+    session.click(column, row);
+    session.shows("type to search");
+    session.click(0, 0);
+    session.until(|screen| !screen.contents().contains("type to search"));
+    session.keys("M");
+    session.shows("mouse off");
+    session.until(|s| s.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
+    session.keys("Mq");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn a_storm_of_sizes_ends_in_a_sound_screen() {
+    let mut session = Session::start(&["--paused"]);
+    session.shows("q:quit");
+    session.keys(">>6");
+    session.shows("▌6 Network▐");
+    // Sizes as a window gets them that is dragged, none of them waited for.
+    for step in 1..40u16 {
+        session.resize(1 + step * 37 % 150, 1 + step * 13 % 50);
+    }
+    session.resize(120, 36);
+    session.shows("▌6 Network▐");
+    session.until(|screen| {
+        let text = screen.contents();
+        let rows: Vec<&str> = text.lines().collect();
+        rows.len() == 36 && rows[0].contains("event") && rows[35].contains("?:help")
+    });
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn a_signal_ends_it_and_the_terminal_is_given_back() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut session = Session::start(&["--paused"]);
+        session.shows("q:quit");
+        session.signal(signal);
+        assert_eq!(session.finish(), Some(code));
+    }
+}
+
+#[test]
+fn a_lost_terminal_ends_it() {
+    let mut session = Session::start(&["--paused"]);
+    session.shows("q:quit");
+    assert_eq!(session.lose(), Some(129));
+}
+
+#[test]
+fn it_sleeps_and_wakes_with_its_screen_and_its_mouse() {
+    let mut session = Session::by_shell(r#""$0" "$@"; echo "[status $?]"; fg"#, &["--paused"]);
+    session.shows("q:quit");
+    session.keys("\x1a");
+    session.until(|screen| !screen.alternate_screen());
+    given_back(session.terminal.screen());
+    session.shows("q:quit");
+    session.until(|s| s.mouse_protocol_mode() == vt100::MouseProtocolMode::PressRelease);
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn what_is_copied_goes_through_the_terminal_where_nothing_else_can() {
+    let mut session = Session::with(&["--paused"], &[("SSH_CONNECTION", "far away")]);
+    session.shows("q:quit");
+    session.keys("1y");
+    session.shows("by the terminal, if it allows it");
+    let asked = b"\x1b]52;c;";
+    assert!(session.bytes.windows(asked.len()).any(|part| part == asked));
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn the_tour_comes_once() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().to_str().unwrap();
+    let env = [("HOME", state), ("XDG_STATE_HOME", state)];
+    let mut session = Session::with(&["--paused"], &env);
+    session.shows("1 of 6");
+    session.keys("\r");
+    session.shows("2 of 6");
+    session.keys("\x1b");
+    session.until(|screen| !screen.contents().contains("of 6"));
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+    let mut session = Session::with(&["--paused"], &env);
+    session.shows("q:quit");
+    assert!(!session.screen().contains("1 of 6"));
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn no_colour_keeps_attributes_and_ascii_keeps_to_letters() {
+    let mut session = Session::with(&["--paused"], &[("NO_COLOR", "1"), ("LANG", "C")]);
+    session.shows("q:quit");
+    assert!(session.screen().is_ascii(), "{}", session.screen());
+    let screen = session.terminal.screen();
+    let cells = (0..36).flat_map(|y| (0..120).map(move |x| (y, x)));
+    let cells: Vec<_> = cells.filter_map(|(y, x)| screen.cell(y, x)).collect();
+    assert!(cells.iter().all(|cell| cell.fgcolor() == vt100::Color::Default));
+    assert!(cells.iter().any(|cell| cell.bold()) && cells.iter().any(|cell| cell.inverse()));
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn every_frame_is_whole_and_nothing_is_cleared() {
+    let mut session = Session::start(&[]);
+    session.shows("leads");
+    session.keys(" ");
+    session.shows("PAUSED");
+    let count = |part: &str| {
+        session.bytes.windows(part.len()).filter(|window| *window == part.as_bytes()).count()
+    };
+    assert!(count("\x1b[?2026h") > 3);
+    assert!(count("\x1b[?2026h") - count("\x1b[?2026l") <= 1, "frames do not overlap");
+    assert_eq!(count("\x1b[2J"), 0);
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
