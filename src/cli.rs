@@ -4,10 +4,14 @@
 //! output is for data, standard error for talk.
 
 mod demo;
+pub mod desk;
 mod layouts;
 mod nodes;
+pub mod play;
 mod remote;
+mod replay;
 mod screen;
+mod tap;
 
 use crate::base::{Mutation, Time};
 use crate::cluster::Cluster;
@@ -16,6 +20,7 @@ use crate::error::{Error, Source};
 use crate::event::Watch;
 use crate::live::{self, Way};
 use crate::plan::{self, Plan, SAMPLES};
+use crate::saved;
 use crate::script::{self, Format, Step, Stop, library, scenario};
 use crate::sim::player::{Player, seam};
 use crate::tui::config::{Setup, Wishes};
@@ -28,9 +33,12 @@ pub use demo::words;
 pub use nodes::NodeArgs;
 use nodes::{InviteArgs, UpArgs};
 use remote::{AttachArgs, DownArgs};
+use replay::ReplayArgs;
 use screen::FrameArgs;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
+use tap::Tap;
 
 /// Exit code: all properties held.
 pub const OK: u8 = 0;
@@ -81,6 +89,8 @@ enum Verb {
     Up(UpArgs),
     /// Look at a cluster of processes, here or elsewhere
     Attach(AttachArgs),
+    /// Open a saved run
+    Replay(ReplayArgs),
     /// End a cluster that 'netsplit up' started
     Down(DownArgs),
     /// Print a ticket that lets somebody in, once
@@ -138,6 +148,9 @@ pub struct Run {
     until: Option<String>,
     #[command(flatten)]
     output: Output,
+    /// Save the run when it is over; a live one while it runs. 'netsplit replay' opens it
+    #[arg(long, value_name = "FILE.nsr")]
+    save: Option<PathBuf>,
 
     /// Record the screen of the run, for asciinema
     #[arg(long, value_name = "FILE.cast", requires = "headless", hide_short_help = true)]
@@ -236,6 +249,19 @@ pub enum RuntimeArg {
 }
 
 impl RuntimeArg {
+    /// What a saved run of it is.
+    fn kind(self, seed: u64) -> saved::Kind {
+        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
+        match self {
+            RuntimeArg::Sim => saved::Kind::Simulated { seed },
+            RuntimeArg::Memory | RuntimeArg::Quic => saved::Kind::Recorded {
+                place: format!("LIVE {}", name.unwrap_or_default()),
+                late: false,
+                remote: false,
+            },
+        }
+    }
+
     /// Whether time is real time.
     pub fn is_live(self) -> bool {
         self != RuntimeArg::Sim
@@ -350,6 +376,15 @@ pub enum Start {
     Run(u64, RuntimeArg),
     /// It runs already. Whether commands are taken from here is said beside it.
     Attached(Cluster, bool),
+    /// It is what a file holds.
+    Saved {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        run: Box<saved::Run>,
+        /// Which time to look at first, if not at that of the file.
+        at: Option<Time>,
+    },
 }
 
 /// What to show on the screen, and how to begin.
@@ -371,6 +406,8 @@ pub struct Show {
     pub plain: bool,
     /// Whether somebody who is here for the first time is shown around.
     pub tour: bool,
+    /// Where to save it when it is over.
+    pub save: Option<PathBuf>,
 }
 
 impl Cli {
@@ -379,6 +416,7 @@ impl Cli {
         let looks = match &self.verb {
             Some(Verb::Run(run)) => &run.looks,
             Some(Verb::Attach(attach)) => &attach.looks,
+            Some(Verb::Replay(replay)) => &replay.looks,
             _ => &self.run.looks,
         };
         looks.no_color || looks.color == ColorArg::Never
@@ -393,6 +431,7 @@ impl Cli {
             None => self.run.execute(out),
             Some(Verb::Run(run)) => run.execute(out),
             Some(Verb::Attach(attach)) => attach.execute(out),
+            Some(Verb::Replay(replay)) => replay.execute(out),
             Some(Verb::Node(node)) => Ok(Outcome::Serve(Box::new(node))),
             Some(Verb::Up(up)) => up.execute(out).map(|()| Outcome::Done(OK)),
             Some(Verb::Down(down)) => down.execute(out).map(|()| Outcome::Done(OK)),
@@ -437,6 +476,10 @@ impl Run {
     fn execute(self, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let source = library::source(&self.cluster).map_err(Stop::Refused)?;
         if scenario::is_scenario(&source) {
+            if self.save.is_some() {
+                let error = Error::new("--save keeps the run of a cluster, and this is a scenario");
+                return Err(Stop::Refused(error.help("play it, and save what you need with W")));
+            }
             return self.play(&source, out);
         }
         let plan = plan::file::parse(&library::name(&self.cluster), &source);
@@ -447,9 +490,9 @@ impl Run {
             self.fits_runtime()?;
             let start = Start::Run(seed, self.runtime);
             let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
-            let setup = self.looks.set_up()?;
+            let (setup, save) = (self.looks.set_up()?, self.save);
             let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
-            let show = Show { plan, start, steps, paused, speed, setup, plain, tour };
+            let show = Show { plan, start, steps, paused, speed, setup, plain, tour, save };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until("--until", self.until())?;
@@ -475,7 +518,13 @@ impl Run {
             repeatable,
         };
         let cluster = start(&plan, seed, self.output.events.watch(), self.runtime)?;
+        let (cluster, tap) = match self.save {
+            Some(path) => tap::tap(cluster, &plan, self.runtime.kind(seed), path)
+                .map(|(cluster, tap)| (cluster, Some(tap)))?,
+            None => (cluster, None),
+        };
         let summary = script::run(cluster, &plan, &options, out)?;
+        tap.map_or(Ok(()), Tap::end)?;
         Ok(Outcome::Done(summary.verdict.exit_code()))
     }
 

@@ -41,6 +41,7 @@
 //! | 3 | [`plan`] | cluster files |
 //! | 4 | [`sim`] | the world as one value, its history, the player, storms of faults |
 //! | 4 | [`live`] | the same hosts in real time: agents, disks, links, consoles |
+//! | 4 | [`saved`] | runs on disk: what they keep, and the file format |
 //! | 5 | [`script`] | runs without a terminal; scenarios: lessons, tests, incidents |
 //! | 5 | [`tui`] | the terminal: panes, keys, layout |
 //! | 6 | [`cli`] | arguments; puts the others together |
@@ -99,6 +100,7 @@ pub mod net;
 pub mod plan;
 pub mod proto;
 pub mod read;
+pub mod saved;
 pub mod script;
 pub mod sim;
 pub mod tui;

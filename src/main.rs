@@ -1,16 +1,22 @@
 //! The program: arguments in, an exit code out. Only this file and the screen touch the terminal.
 
 use clap::Parser as _;
+use netsplit::base::Time;
+use netsplit::cli::desk::{self, Files};
 use netsplit::cli::{self, Cli, FAILED, NodeArgs, OK, Outcome, RuntimeArg, Show, Start, USAGE};
+use netsplit::cluster::Cluster;
 use netsplit::error::Error;
 use netsplit::event::Watch;
 use netsplit::live::home::Home;
-use netsplit::plan::Services;
+use netsplit::plan::Plan;
+use netsplit::saved::Story;
 use netsplit::script::Stop;
 use netsplit::tui::app::{App, Speed, Title};
+use netsplit::tui::desk::Opened;
 use netsplit::tui::run::End;
-use netsplit::tui::{self, Env, Look, PaneKind, Source};
+use netsplit::tui::{self, Env, Look, Source};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -48,32 +54,17 @@ fn screen(show: Show) -> Result<u8, Stop> {
         let help = "run with lines, --plain, or without a person: --headless --until 30s";
         return Err(Stop::Refused(error.help(help)));
     }
-    let (cluster, source) = match show.start {
-        Start::Attached(cluster, operator) => (cluster, Source::Remote { operator }),
-        Start::Run(seed, runtime) => {
-            let source = match runtime {
-                RuntimeArg::Sim => Source::Simulated { seed },
-                RuntimeArg::Memory => Source::Live { runtime: "memory".to_owned() },
-                RuntimeArg::Quic => Source::Live { runtime: "quic".to_owned() },
-            };
-            (cli::start(&show.plan, seed, Watch::Labels, runtime)?, source)
-        }
-    };
     let look = Look::choose(&show.setup.flags, &Env::read());
-    let title = Title {
-        name: show.plan.name.clone(),
-        source,
-        expect: show.plan.expect(),
-        processes: show.plan.processes().collect(),
-        focus: focus(&show.plan.services),
-    };
     let speed = match show.speed {
         speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
         _ => Speed::Full,
     };
+    let (mut files, opened, at) = set_up(show.start, &show.plan, show.save)?;
+    let Opening { title, cluster, story } = opened;
     let playing = !show.paused && !show.plain;
     let mut app = App::new(title, look, speed, playing).set_up(show.setup);
     app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
+    app.resume(story, at);
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
     let end = match show.plain {
         true => tui::plain::run(&mut app, cluster, &mut io::stdout()),
@@ -81,9 +72,10 @@ fn screen(show: Show) -> Result<u8, Stop> {
             if show.tour && is_first_time() {
                 app.begin_tour();
             }
-            tui::run::run(&mut app, cluster, slow_line)
+            tui::run::run(&mut app, cluster, &mut files, slow_line)
         }
     };
+    tell(files.close(&app));
     Ok(match end.map_err(Stop::Output)? {
         End::Quit => OK,
         // As a shell would say it.
@@ -91,22 +83,55 @@ fn screen(show: Show) -> Result<u8, Stop> {
     })
 }
 
+/// What the screen begins with.
+struct Opening {
+    title: Title,
+    cluster: Cluster,
+    story: Option<Story>,
+}
+
+/// Comes by the cluster, and by a desk for its run.
+fn set_up(
+    start: Start,
+    plan: &Plan,
+    save: Option<PathBuf>,
+) -> Result<(Files, Opening, Option<Time>), Stop> {
+    let (cluster, source) = match start {
+        Start::Saved { file, run, at } => {
+            let (files, opened) = desk::open_run(&file, *run).map_err(Stop::Refused)?;
+            let Opened { title, cluster, story } = opened;
+            return Ok((files, Opening { title, cluster, story: Some(story) }, at));
+        }
+        Start::Attached(cluster, operator) => (cluster, Source::Remote { operator }),
+        Start::Run(seed, runtime) => {
+            let source = match runtime {
+                RuntimeArg::Sim => Source::Simulated { seed },
+                RuntimeArg::Memory => Source::Live { runtime: "memory".to_owned() },
+                RuntimeArg::Quic => Source::Live { runtime: "quic".to_owned() },
+            };
+            (cli::start(plan, seed, Watch::Labels, runtime)?, source)
+        }
+    };
+    let files = Files::new(plan, &source, save).map_err(Stop::Refused)?;
+    Ok((files, Opening { title: desk::title(plan, source), cluster, story: None }, None))
+}
+
+/// Says where the run is, and how to have it again.
+fn tell(kept: Result<Option<PathBuf>, Error>) {
+    let text = match kept {
+        Ok(None) => return,
+        Ok(Some(path)) => format!("to go on: netsplit replay {}", path.display()),
+        Err(error) => format!("the run was not saved: {}", error.what()),
+    };
+    // The terminal may be gone, and then nobody reads it.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Whether this person was never here before. From now on they were. Where nothing can be
 /// remembered, nobody is shown around again and again.
 fn is_first_time() -> bool {
     let Ok(home) = Home::find() else { return false };
     home.once("tour-seen")
-}
-
-/// Where to look first in a cluster that is about one thing.
-fn focus(services: &Services) -> Option<PaneKind> {
-    match services {
-        Services { ring: Some(_), lock: Some(_), .. } => None,
-        Services { txn: Some(_), .. } => Some(PaneKind::Txn),
-        Services { ring: Some(_), .. } => Some(PaneKind::Ring),
-        Services { lock: Some(_), .. } => Some(PaneKind::Locks),
-        _ => Some(PaneKind::Consensus),
-    }
 }
 
 /// Says why the program ends early, and with which code. A reader that went away (`| head`) has

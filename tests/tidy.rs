@@ -25,17 +25,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("plan", &["base", "error", "read", "check", "proto", "host"]),
     ("sim", &["base", "command", "event", "net", "check", "cluster", "proto", "host", "plan"]),
     ("live", &["base", "error", "command", "event", "net", "cluster", "proto", "host", "plan"]),
+    ("saved", &["base", "error", "event", "cluster"]),
     ("script", FRONT),
     ("tui", FRONT),
     (
         "cli",
-        &["base", "command", "event", "error", "cluster", "plan", "sim", "live", "script", "tui"],
+        &[
+            "base", "command", "event", "error", "view", "cluster", "plan", "sim", "live", "saved",
+            "script", "tui",
+        ],
     ),
 ];
 
 /// What the front may name: no protocol, no host, no simulator.
 const FRONT: &[&str] =
-    &["base", "error", "read", "command", "event", "check", "view", "cluster", "plan"];
+    &["base", "error", "read", "command", "event", "check", "view", "cluster", "plan", "saved"];
 
 /// Modules where the same input must give the same output, on every machine and for ever.
 const PURE: &[&str] = &[

@@ -3,6 +3,8 @@
 
 #[path = "workbench/bytes.rs"]
 mod bytes;
+#[path = "workbench/saved.rs"]
+mod saved;
 #[path = "workbench/time.rs"]
 mod time;
 
@@ -18,6 +20,17 @@ use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+/// What the app is told about a cluster.
+fn title(plan: &Plan) -> Title {
+    Title {
+        name: plan.name.clone(),
+        source: Source::Simulated { seed: 7 },
+        expect: plan.expect(),
+        processes: plan.processes().collect(),
+        focus: None,
+    }
+}
+
 /// A workbench: the app, and the cluster that it steers, without a thread between them.
 struct Bench {
     app: App,
@@ -26,13 +39,7 @@ struct Bench {
 
 impl Bench {
     fn new(plan: &Plan) -> Bench {
-        let title = Title {
-            name: plan.name.clone(),
-            source: Source::Simulated { seed: 7 },
-            expect: plan.expect(),
-            processes: plan.processes().collect(),
-            focus: None,
-        };
+        let title = title(plan);
         let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
         let app = App::new(title, look, Speed::Percent(100), false);
         let mut bench = Bench { app, player: Player::new(plan, 7, Watch::Labels) };

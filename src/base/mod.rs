@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod clock;
+pub mod frame;
 mod id;
 mod mutation;
 mod op;

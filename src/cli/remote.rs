@@ -63,10 +63,10 @@ impl AttachArgs {
         }
         if !self.headless {
             let start = Start::Attached(cluster, role == Role::Operator);
-            let setup = self.looks.set_up()?;
+            let (setup, save) = (self.looks.set_up()?, None);
             let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
             let (paused, speed) = (false, 1.0);
-            let show = Show { plan, start, steps, paused, speed, setup, plain, tour };
+            let show = Show { plan, start, steps, paused, speed, setup, plain, tour, save };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

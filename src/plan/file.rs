@@ -69,7 +69,7 @@ const NEEDS: &[(&str, &[&str])] = &[
 pub fn parse(name: &str, source: &Source) -> Result<Plan, Error> {
     let document = read::document(source)?;
     let top = Table::new(source, document.get_ref(), "a cluster file", TOP)?;
-    read(name, &top)
+    Ok(Plan { text: source.text.clone(), ..read(name, &top)? })
 }
 
 /// The keys of a cluster file. A file of another kind may have them besides its own.
@@ -83,6 +83,7 @@ pub(crate) fn read(name: &str, top: &Table<'_>) -> Result<Plan, Error> {
     let services = services(top, &nodes)?;
     let empty = Plan::bare(0);
     Ok(Plan {
+        text: empty.text,
         name: name.to_owned(),
         title: top.get_or("title", name.to_owned(), |value| value.line(80))?,
         about: top.get_or("about", String::new(), |value| value.line(400))?,

@@ -220,6 +220,8 @@ pub struct Client {
 /// A cluster, ready to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// The file that it was read from; empty if it was made otherwise.
+    pub text: Arc<str>,
     /// What to call it: a word.
     pub name: String,
     /// Its headline.
@@ -368,6 +370,7 @@ impl Plan {
     pub fn bare(n: u16) -> Plan {
         let node = |n| Node { id: NodeId::node(n), weight: 1, member: true };
         Plan {
+            text: Arc::from(""),
             name: "bare".to_owned(),
             title: String::new(),
             about: String::new(),

@@ -77,8 +77,19 @@ impl History {
     }
 
     /// A branch that begins where this one had `events` events: after the step that made the last
-    /// of them. It begins at the end if there were never as many.
+    /// of them, or right before a command if that is what came next. It begins at the end if there
+    /// were never as many.
     pub fn fork(&self, events: u64) -> History {
+        let mut branch = self.part(events);
+        let next = self.journal.get(branch.journal.len());
+        if let Some(ahead) = next.and_then(|entry| up_to(&branch.world, entry)) {
+            branch.world = ahead;
+        }
+        branch
+    }
+
+    /// The same, but never further than the step that made the last event, whatever came next.
+    pub fn part(&self, events: u64) -> History {
         let mut frames = self.frames.clone();
         let after = frames.partition_point(|frame| frame.events() <= events).max(1);
         frames.truncate(after);
@@ -97,9 +108,6 @@ impl History {
                 }
                 _ => drop(world.step(&mut out)),
             }
-        }
-        if let Some(ahead) = journal.get(next).and_then(|entry| up_to(&world, entry)) {
-            world = ahead;
         }
         journal.truncate(next);
         History { world, frames, spacing: self.spacing, journal }

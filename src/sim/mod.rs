@@ -16,6 +16,7 @@ mod apply;
 pub mod history;
 pub mod hunt;
 pub mod player;
+pub mod restore;
 mod world;
 
 pub use world::{State, World};

@@ -61,21 +61,20 @@ impl Player {
                 self.halt(send);
             }
             Command::Fork { event } => {
-                self.flush(send);
-                let branch = self.history.fork(event);
-                let (keep, now) = (branch.world().events(), branch.world().now());
-                self.begin(branch);
-                send(Update::Forked { keep, now });
+                self.fork(self.history.fork(event), send);
                 self.halt(send);
             }
             Command::Seed(seed) => {
-                self.flush(send);
-                let branch = History::new(&self.plan, seed, self.watch, &mut self.events);
-                self.begin(branch);
-                send(Update::Begun { seed });
+                self.start(seed, send);
                 self.halt(send);
             }
-            Command::Branch(id) => self.switch(id, send),
+            Command::Branch(id) => match self.switch(id, send) {
+                true => self.halt(send),
+                false => {
+                    let why = format!("there is no branch {id}, or it is no longer kept");
+                    send(Update::Refused { command, why });
+                }
+            },
             _ => match self.history.apply(&command, &mut self.events) {
                 Ok(step) => {
                     self.flush(send);
@@ -99,20 +98,47 @@ impl Player {
         self.current = self.forks;
     }
 
-    /// Goes on along a branch that was left.
-    fn switch(&mut self, id: u32, send: &mut impl FnMut(Update)) {
+    fn fork(&mut self, branch: History, send: &mut impl FnMut(Update)) {
+        self.flush(send);
+        let (keep, now) = (branch.world().events(), branch.world().now());
+        self.begin(branch);
+        send(Update::Forked { keep, now });
+    }
+
+    /// Goes on along a branch that has this many events in common with another one.
+    pub(super) fn part(&mut self, parent: u32, events: u64, send: &mut impl FnMut(Update)) {
+        self.switch(parent, send);
+        self.fork(self.history.part(events), send);
+    }
+
+    /// Goes on along a branch that starts anew.
+    pub(super) fn start(&mut self, seed: u64, send: &mut impl FnMut(Update)) {
+        self.flush(send);
+        let branch = History::new(&self.plan, seed, self.watch, &mut self.events);
+        self.begin(branch);
+        send(Update::Begun { seed });
+    }
+
+    /// Goes on along a branch that was left, if it is kept.
+    fn switch(&mut self, id: u32, send: &mut impl FnMut(Update)) -> bool {
         if id != self.current {
-            let Some(branch) = self.others.remove(&id) else {
-                let why = format!("there is no branch {id}, or it is no longer kept");
-                return send(Update::Refused { command: Command::Branch(id), why });
-            };
+            let Some(branch) = self.others.remove(&id) else { return false };
             self.flush(send);
             let left = std::mem::replace(&mut self.history, branch);
             self.others.insert(self.current, left);
             self.current = id;
         }
         send(Update::Switched { branch: id, now: self.history.world().now() });
-        self.halt(send);
+        true
+    }
+
+    /// Takes a step. False if nothing will ever happen again.
+    pub(super) fn step(&mut self) -> bool {
+        self.history.step(&mut self.events)
+    }
+
+    pub(super) fn wait(&mut self, time: Time) {
+        self.history.wait(time);
     }
 
     /// Whether it has anything to do.
@@ -141,7 +167,7 @@ impl Player {
         send(Update::Reached { now: self.history.world().now(), busy: false });
     }
 
-    fn flush(&mut self, send: &mut impl FnMut(Update)) {
+    pub(super) fn flush(&mut self, send: &mut impl FnMut(Update)) {
         if !self.events.is_empty() {
             send(Update::Events(std::mem::take(&mut self.events)));
         }

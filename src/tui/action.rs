@@ -107,6 +107,10 @@ pub enum Action {
     Branches,
     /// Begin again.
     StartAgain,
+    /// Save the run in a file.
+    Save,
+    /// Open a run from a file.
+    Open,
     /// Go to the next broken property.
     NextViolation,
     /// Go to the broken property before.
@@ -242,6 +246,7 @@ const SECOND: &str = "One second back, forward.";
 const SPEED: &str = "Slower, faster, as fast as real time.";
 const MARK: &str = "The mark or fault before, the next one.";
 const MARKS: &str = "Set a mark here; list the marks and go to one.";
+const FILES: &str = "Save the run in a file; open another one.";
 const VIOLATION: &str = "The next broken property, the one before.";
 const UNDO: &str = "Undo the last command; do it again.";
 
@@ -371,6 +376,8 @@ pub static ACTIONS: &[Row] = {
             "Begin again, with the same chance or another.",
         )
         .live(Live::Refused),
+        Row::new(G::Time, A::Save, "save", &["W"], FILES),
+        Row::new(G::Time, A::Open, "open", &["O"], FILES),
         Row::new(G::Time, A::NextViolation, "next-violation", &["v"], VIOLATION)
             .hint(10, "violation"),
         Row::new(G::Time, A::PreviousViolation, "previous-violation", &["V"], VIOLATION),

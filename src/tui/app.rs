@@ -29,6 +29,7 @@ mod picture;
 mod places;
 mod plain;
 mod pointer;
+mod saving;
 mod schedule;
 mod search;
 mod time;
@@ -62,6 +63,9 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use schedule::Schedule;
 use std::collections::VecDeque;
+
+pub use saving::Errand;
+use saving::Opening;
 
 /// Of a live cluster, the time is shown in steps of this many microseconds.
 const LIVE_STEP: u64 = 100_000;
@@ -135,6 +139,10 @@ pub struct App {
     outbox: Vec<Command>,
     /// What was undone, the latest last: commands that were given in one breath stay together.
     undone: Vec<Vec<Command>>,
+    /// What is to be done with files.
+    errands: Vec<Errand>,
+    /// What to make of a saved run that is still being gone through.
+    opening: Option<Opening>,
     /// Commands on their way that belong together with the one before each.
     joined: VecDeque<Command>,
     /// Which processes of a live cluster can be seen.
@@ -153,7 +161,7 @@ impl App {
         let live = title.source.is_live();
         let first = title.processes.first().copied().unwrap_or(NodeId::BENCH);
         let second = title.processes.get(1).copied().unwrap_or(first);
-        let checks = match title.source.is_remote() {
+        let checks = match title.source.is_late() {
             true => Checks::partial(&title.expect),
             false => Checks::all(&title.expect),
         };
@@ -168,7 +176,7 @@ impl App {
             },
             keymap: Keymap::new(live, &Bindings::default()),
             themes: Themes::default(),
-            links: match title.source.is_remote() {
+            links: match title.source.links_one_by_one() {
                 true => Links::awaited(&title.processes),
                 false => Links::default(),
             },
@@ -188,6 +196,8 @@ impl App {
             lasting: Lasting::default(),
             outbox: if live { vec![Command::Run { until: None }] } else { Vec::new() },
             undone: Vec::new(),
+            errands: Vec::new(),
+            opening: None,
             joined: VecDeque::new(),
             over: false,
             zoom: false,
@@ -280,6 +290,9 @@ impl App {
             Update::Reached { now, busy } => {
                 let before = std::mem::replace(&mut self.reached, now);
                 self.running = busy && !self.is_live();
+                if !busy && !matches!(self.title.source, Source::Recorded { .. }) {
+                    self.opened();
+                }
                 let sent = self.outbox.len();
                 self.due();
                 self.go_on();
@@ -307,7 +320,7 @@ impl App {
             }
             Update::Obeyed { step } => {
                 let last = self.timeline.running().commands().last();
-                let last = last.and_then(|given| self.timeline.running().command(given));
+                let last = last.map(|given| &given.command);
                 let joined = last.is_some() && last == self.joined.front();
                 if joined {
                     self.joined.pop_front();
@@ -346,7 +359,8 @@ impl App {
         (self.over, self.playing, self.running) = (true, false, false);
         self.outbox.clear();
         self.schedule.clear();
-        self.say(orders::OVER);
+        self.say(self.why_over());
+        self.opened();
     }
 
     fn say(&mut self, text: impl Into<String>) {
@@ -507,6 +521,8 @@ impl App {
             Action::Slower => self.change_speed(Some(false)),
             Action::Faster => self.change_speed(Some(true)),
             Action::RealTime => self.change_speed(None),
+            Action::Save => self.ask_save(),
+            Action::Open => self.ask_open(),
             Action::Mark => self.set_mark(),
             Action::Marks => self.list_marks(),
             Action::NextMark => self.mark(true),
@@ -518,7 +534,7 @@ impl App {
             }
             Action::Branches => self.list_branches(),
             Action::StartAgain | Action::Undo | Action::Redo if self.over => {
-                self.say(orders::OVER);
+                self.say(self.why_over());
             }
             Action::StartAgain => self.list_starts(),
             Action::NextViolation => self.violation(true),

@@ -224,6 +224,12 @@ impl Keymap {
         Keymap { rows: rows.collect(), live }
     }
 
+    /// The same keys, for a live cluster or for one whose time can be steered.
+    #[must_use]
+    pub fn of(self, live: bool) -> Keymap {
+        Keymap { live, ..self }
+    }
+
     /// What a key press asks for. Releases ask for nothing, and only movements repeat: some
     /// terminals tell every change of a key.
     pub fn action(&self, event: &KeyEvent) -> Option<Action> {

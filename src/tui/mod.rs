@@ -30,6 +30,7 @@ pub mod action;
 pub mod app;
 pub mod config;
 pub mod copy;
+pub mod desk;
 pub mod doctor;
 pub mod faults;
 pub mod film;

@@ -16,6 +16,10 @@ pub enum Ask {
     Command,
     /// The seed of a run that begins anew.
     Seed,
+    /// Where to save the run.
+    Save,
+    /// Which run to open.
+    Open,
     /// A name for the branch with this number.
     BranchName(u32),
     /// A text for this mark of the branch that is looked at.
@@ -28,6 +32,8 @@ impl Ask {
         match self {
             Ask::Command => ":",
             Ask::Seed => "seed: ",
+            Ask::Save => "save the run as: ",
+            Ask::Open => "open the run in: ",
             Ask::BranchName(_) => "name of the branch: ",
             Ask::MarkText(_) => "text of the mark: ",
         }

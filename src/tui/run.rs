@@ -5,8 +5,9 @@
 //! paused workbench waits and does nothing else: no bytes, no processor. A live cluster is never
 //! paused, so it is drawn less often: nobody reads sixty pictures a second for hours.
 
-use super::app::App;
+use super::app::{App, Errand};
 use super::copy;
+use super::desk::{Desk, Opened};
 use super::screen::{Screen, watch_hangup};
 use super::theme::Env;
 use crate::base::Span;
@@ -53,12 +54,17 @@ pub enum End {
 /// # Errors
 ///
 /// What the terminal says when it cannot be written to or read from.
-pub fn run(app: &mut App, cluster: Cluster, slow_line: bool) -> io::Result<End> {
+pub fn run(
+    app: &mut App,
+    cluster: Cluster,
+    desk: &mut dyn Desk,
+    slow_line: bool,
+) -> io::Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut screen = Screen::enter()?;
     watch_hangup();
     app.resize(screen.area());
-    let end = runtime.block_on(turn(app, cluster, &mut screen, slow_line));
+    let end = runtime.block_on(turn(app, cluster, desk, &mut screen, slow_line));
     drop(screen);
     end
 }
@@ -66,6 +72,7 @@ pub fn run(app: &mut App, cluster: Cluster, slow_line: bool) -> io::Result<End> 
 async fn turn(
     app: &mut App,
     mut cluster: Cluster,
+    desk: &mut dyn Desk,
     screen: &mut Screen,
     slow_line: bool,
 ) -> io::Result<End> {
@@ -92,6 +99,12 @@ async fn turn(
         if fill_clipboard(app, screen)? {
             (dirty, answer) = (true, true);
             continue;
+        }
+        for errand in app.errands() {
+            dirty = true;
+            if let Some(other) = run_errand(app, desk, errand) {
+                (cluster, over, outbox) = (other, false, VecDeque::new());
+            }
         }
         outbox.extend(app.commands());
         send(&mut outbox, &cluster);
@@ -135,7 +148,7 @@ async fn turn(
                 }
             }
             update = cluster.updates.recv(), if !over => match update {
-                Some(update) => dirty |= take_updates(app, &mut cluster, update),
+                Some(update) => dirty |= take_updates(app, &mut cluster, desk, update),
                 None => {
                     app.ended();
                     (over, dirty) = (true, true);
@@ -191,15 +204,43 @@ fn stays(app: &App, slow_line: bool) -> Duration {
 
 /// Takes in what has come, but not so much that a key would have to wait. Says whether there is
 /// something new to show.
-fn take_updates(app: &mut App, cluster: &mut Cluster, first: Update) -> bool {
+fn take_updates(app: &mut App, cluster: &mut Cluster, desk: &mut dyn Desk, first: Update) -> bool {
     let start = Instant::now();
-    let mut news = app.update(first);
+    let mut take = |update: Update| {
+        let notice = desk.see(&update);
+        let news = app.update(update);
+        let told = notice.is_some();
+        notice.into_iter().for_each(|notice| app.told(notice));
+        news | told
+    };
+    let mut news = take(first);
     while start.elapsed() < PATIENCE
         && let Ok(update) = cluster.updates.try_recv()
     {
-        news |= app.update(update);
+        news |= take(update);
     }
     news
+}
+
+/// Does what the app wants done with files. Some cluster, if another run is to be shown.
+fn run_errand(app: &mut App, desk: &mut dyn Desk, errand: Errand) -> Option<Cluster> {
+    match errand {
+        Errand::Save(path) => {
+            let done = desk.save(app, &path);
+            app.told(done.unwrap_or_else(|why| why));
+            None
+        }
+        Errand::Open(path) => match desk.open(app, &path) {
+            Ok(Opened { title, cluster, story }) => {
+                app.open(title, Some(story));
+                Some(cluster)
+            }
+            Err(why) => {
+                app.told(why);
+                None
+            }
+        },
+    }
 }
 
 fn is_suspend(event: &Event) -> bool {

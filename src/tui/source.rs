@@ -28,12 +28,31 @@ pub enum Source {
         /// Whether commands are taken from here.
         operator: bool,
     },
+    /// What was seen of a cluster that is not simulated. It can be looked at and played back.
+    Recorded {
+        /// Where it ran: `LIVE memory`.
+        place: String,
+        /// Whether it had been running before anybody looked.
+        late: bool,
+        /// Whether its processes were connected to one by one.
+        remote: bool,
+    },
 }
 
 impl Source {
     /// Whether its time is real time, which passes by itself and in one direction.
     pub fn is_live(&self) -> bool {
-        !matches!(self, Source::Simulated { .. })
+        matches!(self, Source::Live { .. } | Source::Remote { .. })
+    }
+
+    /// Whether checks see only a part of its run.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Source::Remote { .. } | Source::Recorded { late: true, .. })
+    }
+
+    /// Whether its processes are not connected before that is said of each.
+    pub fn links_one_by_one(&self) -> bool {
+        matches!(self, Source::Remote { .. } | Source::Recorded { remote: true, .. })
     }
 
     /// The seed of all its chance, if it is a simulation.
@@ -56,7 +75,7 @@ impl Source {
 
     /// Whether commands are taken from here.
     pub fn obeys(&self) -> bool {
-        !matches!(self, Source::Remote { operator: false })
+        !matches!(self, Source::Remote { operator: false } | Source::Recorded { .. })
     }
 
     /// As the header says it.
@@ -68,12 +87,14 @@ impl Source {
                 let role = if *operator { "operator" } else { "observer" };
                 format!("REMOTE {separator} {role}")
             }
+            Source::Recorded { place, .. } => format!("REC {place}"),
         }
     }
 
     /// Why it does not do what a command that steers time asks for, if it does not.
     pub(super) fn refuses(&self, command: &Command) -> Option<&'static str> {
         match command {
+            _ if matches!(self, Source::Recorded { .. }) => Some(RECORDED),
             _ if !self.is_live() => None,
             Command::Run { .. } => Some("a live cluster runs by itself; Space returns to now"),
             Command::Stop => Some("a live cluster cannot be stopped; Space holds what you see"),
@@ -86,6 +107,10 @@ impl Source {
 
 /// Why nothing that happened to a live cluster can be undone.
 pub(super) const NO_WAY_BACK: &str = "a live cluster cannot go back in time; you can look back: , and < go back, Space returns to now";
+
+/// Why nothing can be done to a recording.
+pub(super) const RECORDED: &str =
+    "this is a recording: it can be looked at, and nothing in it can be changed";
 
 /// Why a live cluster gets no faster.
 pub(super) const REAL_TIME: &str = "a live cluster's time is real time: it has no speed";

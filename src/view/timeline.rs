@@ -171,6 +171,25 @@ impl Timeline {
         self.viewed_mut().marks_mut().add(mark);
     }
 
+    /// Gives a branch, by its index, what a person made of it: a name, marks on events, and which of
+    /// its last commands belong together.
+    pub fn dress(
+        &mut self,
+        index: usize,
+        name: &str,
+        marks: impl IntoIterator<Item = (usize, String)>,
+        joined: &[bool],
+    ) {
+        let Some(branch) = self.branches.get_mut(index) else { return };
+        branch.name = name.into();
+        branch.join(joined);
+        for (event, text) in marks {
+            let at = branch.events().get(event).map_or(branch.fork_at, |event| event.at);
+            let mark = Mark { event, at, kind: MarkKind::Person, text: text.into() };
+            branch.marks_mut().add(mark);
+        }
+    }
+
     /// Gives a mark of the branch that is looked at another text.
     pub fn rename_mark(&mut self, index: usize, text: &str) {
         if let Some(mark) = self.viewed_mut().marks_mut().get_mut(index) {
@@ -293,12 +312,12 @@ impl Timeline {
     /// The last commands before the cursor that were given in one breath, and the index of the
     /// first of them: what undo takes back by a fork there.
     pub fn last_commands(&self) -> Option<(usize, Vec<&Command>)> {
-        let branch = self.viewed();
-        let all = branch.commands();
+        let all = self.viewed().commands();
         let before = all.partition_point(|given| given.event < self.position());
         let start = all[..before].iter().rposition(|given| !given.joined)?;
-        let commands = all[start..before].iter().filter_map(|given| branch.command(given));
-        Some((all[start].event, commands.collect()))
+        let event = all[start].event;
+        let commands = all[start..before].iter().map(|given| &given.command).collect();
+        (event >= self.events().first()).then_some((event, commands))
     }
 
     // -- moving the cursor -----------------------------------------------------------------------

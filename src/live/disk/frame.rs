@@ -2,25 +2,24 @@
 //!
 //! ```text
 //!  header  "netsplit log" | format u32 | salt u64
-//!  frame   magic u64 | checksum u64 | sequence u64 | length u64 | list of writes, in postcard
+//!  frame   list of writes, in postcard
 //! ```
 //!
-//! Numbers are little-endian. The checksum is XXH3 over sequence, length and writes, seeded with
-//! the file's salt: bytes that an older file left on the disk, or that a client stored as a value,
-//! are never taken for a frame of this one. Sequence numbers count from 0 without gaps.
+//! What a frame is, [`crate::base::frame`] says. The salt makes that bytes which an older file left
+//! on the disk, or which a client stored as a value, are never taken for a frame of this one.
+//! Sequence numbers count from 0 without gaps.
 //!
 //! Frame 0 holds the records that the log began with, often none. It is durable before the file has
 //! its name, so it is never torn.
 
+use crate::base::frame::any_in;
+pub(super) use crate::base::frame::{open, seal};
 use crate::host::{Disk, Write};
-use twox_hash::XxHash3_64;
 
 /// The format that this program writes, and the newest it reads.
 pub(super) const FORMAT: u32 = 1;
 const TITLE: &[u8; 12] = b"netsplit log";
 const HEADER: usize = 24;
-const MAGIC: [u8; 8] = *b"\xF7frame\r\n";
-const FRAME: usize = 32;
 
 /// The beginning of a file.
 pub(super) fn header(salt: u64) -> Vec<u8> {
@@ -31,45 +30,6 @@ pub(super) fn header(salt: u64) -> Vec<u8> {
 pub(super) fn frame(salt: u64, sequence: u64, writes: &[Write]) -> Vec<u8> {
     let payload = postcard::to_stdvec(writes).expect("writes are plain data");
     seal(salt, sequence, &payload)
-}
-
-/// One frame around any bytes.
-pub(super) fn seal(salt: u64, sequence: u64, payload: &[u8]) -> Vec<u8> {
-    let length = payload.len() as u64;
-    let body = [&sequence.to_le_bytes()[..], &length.to_le_bytes(), payload].concat();
-    let checksum = XxHash3_64::oneshot_with_seed(salt, &body);
-    [&MAGIC[..], &checksum.to_le_bytes(), &body].concat()
-}
-
-/// A frame that is whole.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
-    pub(super) sequence: u64,
-    pub(super) payload: &'a [u8],
-}
-
-impl Frame<'_> {
-    /// How many bytes it takes, header included.
-    pub(super) fn len(&self) -> usize {
-        FRAME + self.payload.len()
-    }
-}
-
-/// The whole frame that `bytes` begin with, if they do.
-pub(super) fn open(salt: u64, bytes: &[u8]) -> Option<Frame<'_>> {
-    let rest = bytes.strip_prefix(&MAGIC)?;
-    let (checksum, body) = take_u64(rest)?;
-    let (sequence, rest) = take_u64(body)?;
-    let (length, rest) = take_u64(rest)?;
-    let payload = rest.get(..usize::try_from(length).ok()?)?;
-    let body = &body[..16 + payload.len()];
-    let whole = XxHash3_64::oneshot_with_seed(salt, body) == checksum;
-    whole.then_some(Frame { sequence, payload })
-}
-
-fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (head, rest) = bytes.split_first_chunk()?;
-    Some((u64::from_le_bytes(*head), rest))
 }
 
 /// What a log holds.
@@ -117,7 +77,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, Damage> {
         }
         contents.next += 1;
     }
-    if contents.next == 0 || any_frame(salt, &bytes[at..]) {
+    if contents.next == 0 || any_in(salt, &bytes[at..]) {
         return Err(Damage::Broken(at as u64));
     }
     contents.end = at as u64;
@@ -129,20 +89,19 @@ fn read_header(bytes: &[u8]) -> Result<u64, Damage> {
     let (format, rest) = rest.split_first_chunk().ok_or(Damage::NoLog)?;
     match u32::from_le_bytes(*format) {
         0 => Err(Damage::NoLog),
-        1..=FORMAT => take_u64(rest).map(|(salt, _)| salt).ok_or(Damage::NoLog),
+        1..=FORMAT => match rest.split_first_chunk() {
+            Some((salt, _)) => Ok(u64::from_le_bytes(*salt)),
+            None => Err(Damage::NoLog),
+        },
         newer => Err(Damage::Newer(newer)),
     }
-}
-
-/// Whether there is a whole frame anywhere in `bytes`.
-fn any_frame(salt: u64, bytes: &[u8]) -> bool {
-    (0..bytes.len()).any(|at| open(salt, &bytes[at..]).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::ServiceId;
+    use crate::base::frame::MAGIC;
     use crate::live::disk::tests::{round, said, txn};
     use proptest::prelude::*;
 

@@ -11,7 +11,7 @@ use crate::event::{Event, Kind};
 use crate::tui::faults::Lasting;
 use crate::tui::panes;
 use crate::tui::select::Target;
-use crate::tui::source::OBSERVER;
+use crate::tui::source::{OBSERVER, RECORDED, Source};
 use crate::view::network::State;
 use crate::view::nodes::{Life, Node};
 
@@ -19,7 +19,7 @@ use crate::view::nodes::{Life, Node};
 const SEARCH: usize = 100_000;
 
 /// What there is to say of a cluster from which nothing will come any more.
-pub(super) const OVER: &str =
+const OVER: &str =
     "the cluster has ended; what was seen of it is still here to look at, and q quits";
 
 impl App {
@@ -82,11 +82,22 @@ impl App {
         self.outbox.extend(commands);
     }
 
+    /// What there is to say where nothing comes any more.
+    pub(super) fn why_over(&self) -> &'static str {
+        match self.title.source {
+            Source::Recorded { .. } => RECORDED,
+            _ => OVER,
+        }
+    }
+
     /// Why a command cannot be given now, if it cannot.
     pub(super) fn refuses(&self, command: &Command) -> Option<String> {
         let source = &self.title.source;
+        if self.opening.is_some() {
+            return Some("the run is being opened; wait until it is there".to_owned());
+        }
         if self.over {
-            return Some(OVER.to_owned());
+            return Some(self.why_over().to_owned());
         }
         if let Some(why) = source.refuses(command) {
             return Some(why.to_owned());

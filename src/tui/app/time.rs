@@ -8,7 +8,7 @@ use crate::base::{Span, Time};
 use crate::command::Command;
 use crate::tui::list::{List, Listed};
 use crate::tui::overlay::Overlay;
-use crate::tui::panes::{mark_look, thousands};
+use crate::tui::panes::{clock, mark_look, thousands};
 use crate::tui::prompt::Ask;
 use crate::tui::source::{NO_STEP, REAL_TIME};
 use crate::tui::theme::Role;
@@ -42,6 +42,7 @@ impl App {
         }
         if self.over {
             self.playing = false;
+            self.say(self.why_over());
         } else if !self.running {
             self.running = true;
             self.outbox.push(Command::Run { until: Some(self.goal(passed)) });
@@ -134,7 +135,7 @@ impl App {
         if self.is_live() {
             self.say(NO_STEP);
         } else if self.over {
-            self.say(super::orders::OVER);
+            self.say(self.why_over());
         } else {
             self.follow();
             return true;
@@ -254,7 +255,7 @@ impl App {
         let glyphs = self.look.glyphs;
         let row = |mark: &Mark| {
             let (glyph, role) = mark_look(glyphs, mark.kind);
-            (format!(" {:>9}s  {glyph} {}", mark.at.to_string(), mark.text), role)
+            (format!(" {:>9}s  {glyph} {}", clock(mark.at), mark.text), role)
         };
         self.overlay = Some(Overlay::List(List {
             of: Listed::Marks,
@@ -311,20 +312,19 @@ impl App {
         let glyphs = self.look.glyphs;
         let parent = branch.parent.and_then(|id| self.timeline.branch(id));
         let from = match (&parent, branch.seed) {
-            (Some(parent), _) => format!("{} at {}s", parent.name, branch.fork_at),
+            (Some(parent), _) => format!("{} at {}s", parent.name, clock(branch.fork_at)),
             (None, Some(seed)) => format!("its own start, seed {seed}"),
             (None, None) if branch.id == 0 => "the start".to_owned(),
-            (None, None) => format!("{}s", branch.fork_at),
+            (None, None) => format!("{}s", clock(branch.fork_at)),
         };
         let broken = branch.checks().violations().count();
         let holds = branch.checks().standings().count() - broken;
         let checks = format!("{holds}{} {broken}{}", glyphs.holds, glyphs.broken);
         let own = branch.commands().iter().filter(|given| given.event >= branch.fork);
-        let commands: Vec<String> =
-            own.filter_map(|given| branch.command(given)).map(ToString::to_string).collect();
+        let commands: Vec<String> = own.map(|given| given.command.to_string()).collect();
         let mark = if index == self.timeline.viewed_index() { ">" } else { " " };
         let events = thousands(branch.events().len() as u64);
-        let until = format!("{}s", branch.end().now);
+        let until = format!("{}s", clock(branch.end().now));
         let commands = commands.join(", ");
         let text = format!(
             "{mark} {:14} {from:22} {until:>9} {events:>10}  {checks:9} {commands}",

@@ -1,6 +1,6 @@
 //! The line that is typed, and what is done with it.
 
-use super::App;
+use super::{App, Errand};
 use crate::command::Command;
 use crate::tui::action::ACTIONS;
 use crate::tui::palette::{Does, Entry, Palette, Source};
@@ -65,6 +65,8 @@ impl App {
                 Ok(seed) => self.begin_with(seed),
                 Err(_) => return self.say("a seed is a number from 0 to 18446744073709551615"),
             },
+            Ask::Save => self.errands.push(Errand::Save(line)),
+            Ask::Open => self.errands.push(Errand::Open(line)),
             Ask::BranchName(id) => self.timeline.rename(id, &line),
             Ask::MarkText(index) => self.timeline.rename_mark(index, &line),
         }

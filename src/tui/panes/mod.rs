@@ -27,7 +27,7 @@ mod txn;
 
 pub use events::FILTER;
 pub use list::{Item, Mark};
-pub(super) use table::thousands;
+pub(super) use table::{clock, thousands};
 pub(super) use timeline::mark_look;
 
 use super::frame::Title;

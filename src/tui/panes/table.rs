@@ -202,7 +202,7 @@ pub(super) fn folded(text: &str) -> String {
 }
 
 /// When, to the millisecond.
-pub(super) fn clock(at: Time) -> String {
+pub(in crate::tui) fn clock(at: Time) -> String {
     Time(at.0 / 1_000 * 1_000).to_string()
 }
 

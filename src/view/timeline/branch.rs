@@ -6,6 +6,7 @@ use crate::check::Checks;
 use crate::command::Command;
 use crate::event::{Event, Kind};
 use crate::view::Board;
+use crate::view::digest::Digest;
 use crate::view::tape::Tape;
 use std::sync::Arc;
 
@@ -20,17 +21,20 @@ pub struct Moment {
     pub board: Board,
     /// How the checks stand.
     pub checks: Checks,
+    /// Stands for all that was stated.
+    pub digest: Digest,
 }
 
 impl Moment {
     /// Before the first event.
     pub fn new(checks: Checks) -> Moment {
-        Moment { board: Board::new(), checks }
+        Moment { board: Board::new(), checks, digest: Digest::default() }
     }
 
     /// Takes the next event in. True if a check was broken for the first time.
     fn see(&mut self, index: usize, event: &Event) -> bool {
         self.board.see(index, event);
+        self.digest.see(event);
         self.checks.see(event)
     }
 
@@ -39,11 +43,15 @@ impl Moment {
     }
 }
 
-/// A command of a branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A command of a branch. It is kept also when its event is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
+    /// What was commanded.
+    pub command: Command,
     /// The index of its event.
     pub event: usize,
+    /// Its time.
+    pub at: Time,
     /// Which step of a simulated run it was.
     pub step: u64,
     /// Whether it was given in one breath with the command before it, so that both are undone
@@ -130,9 +138,9 @@ impl Branch {
         &self.commands
     }
 
-    /// The command that an entry of [`Branch::commands`] stands for.
-    pub fn command(&self, given: &Given) -> Option<&Command> {
-        self.events.get(given.event)?.command()
+    /// Stands for all that was stated up to its last event.
+    pub fn digest(&self) -> Digest {
+        self.end.digest
     }
 
     /// From when on some node could, or could not, reach a majority: each change, in order.
@@ -183,8 +191,9 @@ impl Branch {
 
     fn note(&mut self, index: usize, event: &Event) {
         match &event.kind {
-            Kind::Commanded(_) => {
-                self.commands.push(Given { event: index, step: 0, joined: false });
+            Kind::Commanded(command) => {
+                let (command, at) = (Command::clone(command), event.at);
+                self.commands.push(Given { command, event: index, at, step: 0, joined: false });
                 self.note_quorum(event.at);
             }
             Kind::Started { .. }
@@ -201,6 +210,14 @@ impl Branch {
 
     pub(super) fn marks_mut(&mut self) -> &mut Marks {
         &mut self.marks
+    }
+
+    /// Says of its last commands, in order, whether each belongs together with the one before.
+    pub(super) fn join(&mut self, joined: &[bool]) {
+        let skipped = self.commands.len().saturating_sub(joined.len());
+        for (given, joined) in self.commands.iter_mut().skip(skipped).zip(joined) {
+            given.joined = *joined;
+        }
     }
 
     /// Says more of the last command.
@@ -281,6 +298,5 @@ impl Branch {
         self.frames.retain(|frame| frame.events() > first);
         self.frames.insert(0, moment);
         self.marks.retain(|event| event >= first);
-        self.commands.retain(|given| given.event >= first);
     }
 }

@@ -1,0 +1,107 @@
+//! Saved runs as a user has them: written, opened, refused.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use assert_cmd::Command;
+use std::fs;
+use std::path::Path;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs `netsplit` with these arguments, in a home of its own, and without a terminal.
+fn netsplit(home: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::cargo_bin("netsplit").unwrap();
+    command.env_clear().env("TERM", "xterm-256color").env("HOME", home).current_dir(home);
+    let output = command.args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The event lines, without the summary.
+fn events(out: &str) -> Vec<&str> {
+    out.lines().take_while(|line| !line.is_empty() && !line.starts_with("--")).collect()
+}
+
+fn refused(home: &Path, args: &[&str], parts: &[&str]) {
+    let ran = netsplit(home, args);
+    assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
+    for part in parts {
+        assert!(ran.err.contains(part), "'{part}' is missing in:\n{}", ran.err);
+    }
+}
+
+#[test]
+fn a_simulated_run_is_saved_and_replays_line_by_line() {
+    let home = tempfile::tempdir().unwrap();
+    let steps = ["-c", "500ms kill n2", "-c", "1s isolate leader", "-c", "1.5s restart n2"];
+    let args = ["run", "default", "--headless", "--until", "2s", "--seed", "11", "--save", "a.nsr"];
+    let first = netsplit(home.path(), &[&args[..], &steps].concat());
+    assert_eq!((first.code, first.err.as_str()), (0, ""));
+    let again = netsplit(home.path(), &["replay", "a.nsr", "--headless"]);
+    assert_eq!((again.code, again.err.as_str()), (0, ""));
+    let same = |out: &str| -> Vec<String> {
+        out.lines().filter(|line| !line.starts_with("replay: ")).map(str::to_owned).collect()
+    };
+    assert!(same(&again.out) == same(&first.out), "{}", again.out);
+    // How much of it is written to standard output is not part of the run.
+    let facts = ["--events", "facts", "--save", "b.nsr"];
+    netsplit(home.path(), &[&args[..7], &facts, &steps].concat());
+    let again = netsplit(home.path(), &["replay", "b.nsr", "--headless"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert!(events(&again.out) == events(&first.out));
+}
+
+#[test]
+fn a_live_run_is_recorded_and_replays_line_by_line() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["run", "three-paxos", "--headless", "--runtime", "memory", "--until", "700ms"];
+    let first = netsplit(home.path(), &[&args[..], &["--save", "live.nsr"]].concat());
+    assert_eq!((first.code, first.err.as_str()), (0, ""));
+    let again = netsplit(home.path(), &["replay", "live.nsr", "--headless"]);
+    assert_eq!((again.code, again.err.as_str()), (0, ""));
+    let (before, after) = (events(&first.out), events(&again.out));
+    assert!(before.len() > 20 && after.starts_with(&before), "{}", again.out);
+}
+
+#[test]
+fn what_is_damaged_is_refused_with_the_place() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("a.nsr");
+    netsplit(home.path(), &["run", "--headless", "-q", "--until", "1s", "--save", "a.nsr"]);
+    let whole = fs::read(&file).unwrap();
+    let replay = ["replay", "a.nsr", "--headless"];
+    fs::write(&file, &whole[..whole.len() - 40]).unwrap();
+    refused(home.path(), &replay, &["cannot open 'a.nsr'", "cut off or damaged"]);
+    let mut bytes = whole.clone();
+    bytes[100] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    refused(home.path(), &replay, &["damaged at byte 24"]);
+    let mut bytes = whole.clone();
+    bytes[12] = 9;
+    fs::write(&file, &bytes).unwrap();
+    refused(home.path(), &replay, &["format 9", "newer netsplit"]);
+    fs::write(&file, "nodes = 5").unwrap();
+    refused(home.path(), &replay, &["not a saved run"]);
+    refused(home.path(), &["replay", "none.nsr"], &["there is no such file"]);
+    fs::write(&file, &whole).unwrap();
+    refused(
+        home.path(),
+        &["replay", "a.nsr", "--headless", "--branch", "mian"],
+        &["has no branch 'mian'", "did you mean 'main'?"],
+    );
+}
+
+#[test]
+fn no_other_file_is_written_over() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("mine.toml");
+    fs::write(&file, "nodes = 5").unwrap();
+    let args = ["run", "--headless", "-q", "--until", "100ms", "--save", "mine.toml"];
+    let ran = netsplit(home.path(), &args);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("is no saved run"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "nodes = 5");
+}
