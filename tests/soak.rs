@@ -15,14 +15,14 @@ use netsplit::check::{Checks, Verdict};
 use netsplit::cluster::{Cluster, LinkState, Update};
 use netsplit::command::Command as Order;
 use netsplit::error::Source;
-use netsplit::event::{Fact, Kind, Watch};
+use netsplit::event::{Event, Fact, Kind, Watch};
 use netsplit::live::home::{AUTHORITY, DISK, MEMBERS};
 use netsplit::live::identity::{Authority, Identity, Role};
 use netsplit::live::quic::Book;
 use netsplit::live::{self, Remote};
 use netsplit::plan::{self, Plan};
 use netsplit::view::Board;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -51,8 +51,12 @@ rate = 4
 do = [{ load = "lock", locks = ["billing"], ttl = "1s", hold = "300ms" }]
 "#;
 
-/// How long it is calm at the end.
+/// How long it is calm at the end, at the least; at the most as long as progress may take.
 const CALM: Duration = Duration::from_secs(12);
+/// How many of the last events are told when something is wrong.
+const RECENT: usize = 80;
+/// How often a long run says how far it is.
+const TELL: Duration = Duration::from_secs(300);
 
 fn main() {
     let options = Options::read();
@@ -154,6 +158,7 @@ struct Soak {
     kills: u64,
     deeds: u64,
     sizes: BTreeMap<NodeId, Vec<(u64, usize)>>,
+    recent: VecDeque<Event>,
     now: Time,
 }
 
@@ -209,6 +214,7 @@ impl Soak {
             kills: 0,
             deeds: 0,
             sizes: BTreeMap::new(),
+            recent: VecDeque::new(),
             now: Time::ZERO,
             plan,
         }
@@ -217,8 +223,13 @@ impl Soak {
     fn run(mut self, options: &Options) -> String {
         self.look(Duration::from_secs(4));
         let end = Instant::now() + options.length;
-        let mut measured = Instant::now();
+        let (mut measured, mut told) = (Instant::now(), Instant::now());
         while Instant::now() < end {
+            if told.elapsed() > TELL {
+                told = Instant::now();
+                let (left, kills) = (end - told, self.kills);
+                println!("{left:.0?} to go: {kills} kill -9, answered: {:?}", self.acknowledged);
+            }
             self.mischief();
             let pause = Duration::from_millis(self.rng.between(100, 1_500));
             self.look(pause);
@@ -230,7 +241,7 @@ impl Soak {
         }
         self.repair(true);
         let before = self.acknowledged.clone();
-        self.look(CALM);
+        self.calm(&before);
         self.measure();
         self.judge(&before);
         self.end();
@@ -244,6 +255,28 @@ impl Soak {
             self.checks.seen(),
             self.refused
         )
+    }
+
+    /// Looks until all clients have been answered again, as long as progress may take.
+    fn calm(&mut self, before: &BTreeMap<NodeId, u64>) {
+        let end = Instant::now() + Duration::from_micros(self.plan.progress_within.0);
+        self.look(CALM);
+        while Instant::now() < end && !self.unanswered(before).is_empty() {
+            self.look(Duration::from_millis(100));
+        }
+    }
+
+    /// Clients that were answered at some time, and have not been since.
+    fn unanswered(&self, before: &BTreeMap<NodeId, u64>) -> Vec<NodeId> {
+        let same = |(client, count): &(&NodeId, &u64)| before.get(client) == Some(count);
+        self.acknowledged.iter().filter(same).map(|(client, _)| *client).collect()
+    }
+
+    /// The last events, and the ends of all logs.
+    fn story(&self) -> String {
+        let events = self.recent.iter().map(ToString::to_string);
+        let logs = self.processes.iter().map(|it| format!("-- {}\n{}", it.id, it.log()));
+        events.chain(logs).collect::<Vec<_>>().join("\n")
     }
 
     /// Takes in what comes for a while.
@@ -267,6 +300,10 @@ impl Soak {
                     }
                     if let Some(Fact::Returns { .. }) = event.fact() {
                         *self.acknowledged.entry(event.node).or_default() += 1;
+                    }
+                    self.recent.push_back(event.clone());
+                    if self.recent.len() > RECENT {
+                        self.recent.pop_front();
                     }
                     self.board.see(self.checks.seen(), &event);
                     if self.checks.see(&event) {
@@ -376,10 +413,9 @@ impl Soak {
     }
 
     fn judge(&mut self, before: &BTreeMap<NodeId, u64>) {
-        for (client, count) in &self.acknowledged {
-            let earlier = before.get(client).copied().unwrap_or_default();
-            assert!(*count > earlier, "{client} got no answer although all was calm");
-        }
+        let unanswered = self.unanswered(before);
+        let story = || self.story();
+        assert!(unanswered.is_empty(), "{unanswered:?} got no answer in time:\n{}", story());
         self.checks.finish();
         for standing in self.checks.standings() {
             let bad = matches!(standing.verdict, Verdict::Broken | Verdict::Stalled);
