@@ -377,6 +377,7 @@ impl Session {
         let program = Program::new(env!("CARGO_BIN_EXE_netsplit"));
         let child = program
             .args(args)
+            .arg("--no-tour")
             .env_clear()
             .envs([("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("RUST_BACKTRACE", "0")])
             .spawn(pts)

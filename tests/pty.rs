@@ -110,8 +110,7 @@ fn what_is_copied_goes_through_the_terminal_where_nothing_else_can() {
 fn the_tour_comes_once() {
     let home = tempfile::tempdir().unwrap();
     let state = home.path().to_str().unwrap();
-    let env = [("HOME", state), ("XDG_STATE_HOME", state)];
-    let mut session = Session::with(&["--paused"], &env);
+    let mut session = Session::newcomer(&["--paused"], state);
     session.shows("1 of 6");
     session.keys("\r");
     session.shows("2 of 6");
@@ -119,11 +118,40 @@ fn the_tour_comes_once() {
     session.until(|screen| !screen.contents().contains("of 6"));
     session.keys("q");
     assert_eq!(session.finish(), Some(0));
-    let mut session = Session::with(&["--paused"], &env);
+    let mut session = Session::newcomer(&["--paused"], state);
     session.shows("q:quit");
     assert!(!session.screen().contains("1 of 6"));
     session.keys("q");
     assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn processes_elsewhere_are_driven_the_same_way() {
+    let home = tempfile::Builder::new().prefix("netsplit-").tempdir().unwrap();
+    let state = home.path().to_str().unwrap();
+    let netsplit = |args: &[&str]| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_netsplit"));
+        let env = [("HOME", state), ("XDG_STATE_HOME", state)];
+        program.args(args).env_clear().envs(env).output().unwrap().status.success()
+    };
+    assert!(netsplit(&["up", "default", "--detach"]));
+    let look = || {
+        let env = [("HOME", state), ("XDG_STATE_HOME", state)];
+        let mut session = Session::with(&["attach", "default"], &env);
+        session.shows("8/8 linked");
+        session.shows(" leads ");
+        session.keys(":kill n2\r");
+        session.shows("for all who use it");
+        session.keys("y");
+        session.shows("faults 1");
+        session.keys("H");
+        session.shows("faults 0");
+        session.keys("q");
+        assert_eq!(session.finish(), Some(0));
+    };
+    let looked = std::panic::catch_unwind(look);
+    assert!(netsplit(&["down", "default"]), "what was started is ended in any case");
+    assert!(looked.is_ok());
 }
 
 #[test]

@@ -146,7 +146,12 @@ fn a_pane_turns_to_its_list_and_back_and_shows_its_options() {
     bench.run(1);
     bench.keys("1");
     let first = bench.screen(120, 36);
-    bench.keys("s");
+    // The list is the last of its views.
+    for _ in 0..9 {
+        if !bench.screen(120, 36).contains("Nodes (list)") {
+            bench.keys("s");
+        }
+    }
     let list = bench.screen(120, 36);
     assert!(list.contains("Nodes (list)") && list.contains("n2 up"), "{list}");
     bench.keys("o");
@@ -472,9 +477,9 @@ fn help_is_searched_by_typing() {
     bench.keys("xyz");
     assert!(bench.screen(120, 36).contains("nothing is found"));
     bench.press(KeyCode::Esc);
-    assert!(bench.screen(120, 36).contains("signs and colours"), "the search is left first");
+    assert!(bench.screen(120, 36).contains("type to search"), "the search is left first");
     bench.press(KeyCode::Esc);
-    assert!(!bench.screen(120, 36).contains("signs and colours"));
+    assert!(!bench.screen(120, 36).contains("type to search"));
 }
 
 #[test]

@@ -215,11 +215,12 @@ impl Menu {
         LASTINGS[self.lasting].0
     }
 
-    /// What can be done, on the page that is open. `refuses` says why a command cannot be given.
+    /// What can be done, on the page that is open. `hinders` says why a command would come to
+    /// nothing.
     pub fn entries(
         &self,
         board: &Board,
-        refuses: &dyn Fn(&Command) -> Option<String>,
+        hinders: &dyn Fn(&Command) -> Option<String>,
     ) -> Vec<Entry> {
         let mut entries = match self.page {
             Page::All => all(&self.target, board),
@@ -230,14 +231,8 @@ impl Menu {
             Page::Broken => broken(board),
         };
         for entry in &mut entries {
-            let why = |command: &Command| {
-                refuses(command).or_else(|| match board.resolve(command) {
-                    Ok(command) => board.futile(&command),
-                    Err(why) => Some(why),
-                })
-            };
             // Of a bundle, later commands may need what earlier ones do.
-            entry.no = entry.give.first().and_then(why);
+            entry.no = entry.give.first().and_then(hinders);
         }
         entries
     }

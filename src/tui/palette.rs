@@ -73,8 +73,8 @@ pub struct Source<'a> {
     pub panes: &'a dyn Fn(u8) -> Option<String>,
     /// Whether nobody can steer the cluster's time.
     pub live: bool,
-    /// Why a command cannot be given now, if it cannot.
-    pub refuses: &'a dyn Fn(&Command) -> Option<String>,
+    /// Why a command would come to nothing now, if it would.
+    pub hinders: &'a dyn Fn(&Command) -> Option<String>,
 }
 
 impl Source<'_> {
@@ -154,10 +154,7 @@ impl Source<'_> {
 
     fn command(&self, command: Command, about: &str) -> Entry {
         let resolved = self.board.resolve(&command);
-        let no = (self.refuses)(&command).or(match &resolved {
-            Ok(command) => self.board.futile(command),
-            Err(why) => Some(why.clone()),
-        });
+        let no = (self.hinders)(&command);
         let text = command.to_string();
         let about = match (about, &resolved) {
             ("", Ok(resolved)) if *resolved != command => format!("now {resolved}"),

@@ -7,7 +7,8 @@
 use super::app::{App, Plain};
 use super::run::End;
 use crate::base::Span;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Update};
+use crate::command::Command;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,12 +55,18 @@ async fn turn(
     let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let person = io::stdin().is_terminal();
     let mut ticks = interval(TICK);
-    let (mut plain, mut over) = (Plain::default(), false);
+    let (mut plain, mut over, mut waits) = (Plain::default(), false, false);
     let mut last = Instant::now();
     say(out, &["netsplit: help tells the lines that can be written".to_owned(), app.status()])?;
     loop {
         say(out, &app.news(&mut plain))?;
-        for command in app.commands() {
+        let mut commands = app.commands();
+        // A simulated cluster answers this when all before it is done.
+        if !commands.is_empty() && !app.is_live() && !app.moves() {
+            commands.push(Command::Stop);
+            waits = true;
+        }
+        for command in commands {
             if cluster.commands.send(command).await.is_err() {
                 over = true;
             }
@@ -69,11 +76,12 @@ async fn turn(
         }
         let moves = app.moves();
         // Who sits there may stop what runs; a pipe would run ahead of it.
-        let listens = person || !moves || app.is_live();
+        let listens = app.is_live() || person || !(moves || waits);
         tokio::select! {
             biased;
             update = cluster.updates.recv(), if !over => match update {
                 Some(update) => {
+                    waits &= !matches!(update, Update::Reached { .. });
                     app.update(update);
                     if moves && !app.moves() {
                         say(out, &app.news(&mut plain))?;
@@ -86,6 +94,9 @@ async fn turn(
                 }
             },
             line = lines.recv(), if listens => match line {
+                Some(line) if !person && line.trim() == "run" && !app.is_live() => {
+                    say(out, &["say how long: run 3s, run until 10s".to_owned()])?;
+                }
                 Some(line) => say(out, &app.line(&mut plain, &line))?,
                 None => return Ok(End::Quit),
             },

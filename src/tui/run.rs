@@ -27,7 +27,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// Pictures a second at the most, here and over a slow line.
 const FRAME: Duration = Duration::from_millis(33);
-const SLOW_FRAME: Duration = Duration::from_millis(100);
+const SLOW_FRAME: Duration = Duration::from_millis(125);
 /// How long a picture of a live cluster stays, unless a key waits for the next one.
 const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// How often the file of the layout is looked at, if there is one. With a built-in layout a paused

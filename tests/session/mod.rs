@@ -32,13 +32,19 @@ impl Session {
     /// Starts it with some variables more.
     pub(crate) fn with(args: &[&str], env: &[(&str, &str)]) -> Session {
         let program = Program::new(env!("CARGO_BIN_EXE_netsplit")).args(args);
-        Session::of(program, env)
+        Session::of(program.arg("--no-tour"), env)
+    }
+
+    /// Starts it as somebody who was never here before, and keeps its state there.
+    pub(crate) fn newcomer(args: &[&str], state: &str) -> Session {
+        let program = Program::new(env!("CARGO_BIN_EXE_netsplit")).args(args);
+        Session::of(program, &[("HOME", state), ("XDG_STATE_HOME", state)])
     }
 
     /// Has a shell with job control start it.
     pub(crate) fn by_shell(script: &str, args: &[&str]) -> Session {
         let program = Program::new("/bin/sh").args(["-mc", script, env!("CARGO_BIN_EXE_netsplit")]);
-        Session::of(program.args(args), &[("PATH", "/usr/bin:/bin")])
+        Session::of(program.args(args).arg("--no-tour"), &[("PATH", "/usr/bin:/bin")])
     }
 
     fn of(program: Program, env: &[(&str, &str)]) -> Session {

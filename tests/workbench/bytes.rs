@@ -23,7 +23,7 @@ fn rate(bench: &mut Bench, step: u64) -> u64 {
 
 #[test]
 fn a_running_overview_writes_little_and_less_over_a_slow_line() {
-    for (step, most) in [(33, 25_000), (100, 8_000)] {
+    for (step, most) in [(33, 25_000), (125, 8_000)] {
         let mut bench = default();
         bench.run(2);
         bench.keys(" ");

@@ -14,7 +14,7 @@ impl App {
     /// Opens the fault menu on a page.
     pub(super) fn open_faults(&mut self, page: Page) {
         let menu = Menu::new(self.target(), page, self.lasting);
-        let entries = menu.entries(self.timeline.board(), &|command| self.refuses(command));
+        let entries = menu.entries(self.timeline.board(), &|command| self.hinders(command));
         if entries.is_empty() && !matches!(page, Page::All | Page::Broken) {
             let what = match page {
                 Page::Loss => "a share of its messages cannot be dropped",
@@ -32,7 +32,7 @@ impl App {
     fn fault_entries(&self) -> Vec<Entry> {
         match &self.overlay {
             Some(Overlay::Faults(menu)) => {
-                menu.entries(self.timeline.board(), &|command| self.refuses(command))
+                menu.entries(self.timeline.board(), &|command| self.hinders(command))
             }
             _ => Vec::new(),
         }

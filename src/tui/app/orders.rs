@@ -59,10 +59,13 @@ impl App {
             Ok(commands) => commands,
             Err(why) => return self.say(why),
         };
-        if let Some(why) = commands.first().and_then(|command| board.futile(command)) {
+        let remote = self.title.source.is_remote();
+        // Of a cluster elsewhere one may know less than it does itself.
+        let futile = commands.first().filter(|_| !remote).and_then(|first| board.futile(first));
+        if let Some(why) = futile {
             return self.say(why);
         }
-        match self.title.source.is_remote() && commands.iter().any(Command::harms) {
+        match remote && commands.iter().any(Command::harms) {
             true => self.ask(commands, lasting),
             false => self.give(commands, lasting),
         }
@@ -109,6 +112,16 @@ impl App {
         past.then(|| {
             let ago = self.behind();
             format!("this is how it was {ago:.1} s ago; Space returns to now, then give it again")
+        })
+    }
+
+    /// Why a command would come to nothing now, as far as one can see from here.
+    pub(super) fn hinders(&self, command: &Command) -> Option<String> {
+        let board = self.timeline.board();
+        self.refuses(command).or_else(|| match board.resolve(command) {
+            Ok(command) if !self.title.source.is_remote() => board.futile(&command),
+            Ok(_) => None,
+            Err(why) => Some(why),
         })
     }
 

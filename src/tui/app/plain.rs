@@ -250,7 +250,7 @@ impl App {
 
     fn menu(&mut self, plain: &mut Plain, page: Page) -> Vec<String> {
         let menu = Menu::new(self.target(), page, Lasting::Healed);
-        let entries = menu.entries(self.timeline.board(), &|command| self.refuses(command));
+        let entries = menu.entries(self.timeline.board(), &|command| self.hinders(command));
         let mut entries: Vec<Entry> =
             entries.into_iter().flat_map(|entry| self.unfolded(entry)).collect();
         entries.retain(|entry| entry.no.is_none());
@@ -270,7 +270,7 @@ impl App {
     fn unfolded(&self, entry: Entry) -> Vec<Entry> {
         let Some(page) = entry.opens else { return vec![entry] };
         let menu = faults::Menu::new(self.target(), page, Lasting::Healed);
-        let entries = menu.entries(self.timeline.board(), &|command| self.refuses(command));
+        let entries = menu.entries(self.timeline.board(), &|command| self.hinders(command));
         let name =
             |inner: Entry| Entry { label: format!("{} {}", entry.label, inner.label), ..inner };
         entries.into_iter().map(name).collect()

@@ -30,7 +30,7 @@ impl App {
             panes: &name,
             keymap: &self.keymap,
             live: self.is_live(),
-            refuses: &|command| self.refuses(command),
+            hinders: &|command| self.hinders(command),
         };
         source.offers(line)
     }
