@@ -1,14 +1,20 @@
-//! How fast events become a board, and how fast one is back at a point of the past.
+//! How fast events become a board, how fast one is back at a point of the past, and how fast a
+//! screen is drawn.
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use netsplit::base::Span;
+use netsplit::cluster::Update;
 use netsplit::event::Event;
 use netsplit::event::Watch;
-use netsplit::plan::{Membership, Plan, Services};
+use netsplit::plan::{self, Membership, Plan, Services};
 use netsplit::sim::World;
+use netsplit::tui::app::{App, Speed, Title};
+use netsplit::tui::{Env, Flags, Look, Source};
 use netsplit::view::Board;
 use netsplit::view::timeline::Timeline;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use std::hint::black_box;
 
 const EVENTS: usize = 500_000;
@@ -79,5 +85,54 @@ fn seek(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, fold, seek);
+/// Lets three seconds pass.
+fn run(world: &mut World, events: &mut Vec<Event>) {
+    let until = world.now() + Span::secs(3);
+    while world.now() < until {
+        world.step(events);
+    }
+}
+
+/// The workbench on a cluster of a sample in which the network has parted and a node is down.
+fn workbench(sample: &str) -> App {
+    let plan = plan::builtin(sample).expect("it is built in");
+    let mut events = Vec::new();
+    let mut world = World::new(&plan, plan.seed, Watch::Labels, &mut events);
+    for order in ["partition n1,n2 | n3,n4,n5", "kill n4"] {
+        run(&mut world, &mut events);
+        let order = order.parse().expect("it is a command");
+        world.apply(&order, &mut events).expect("it can be carried out");
+    }
+    run(&mut world, &mut events);
+    let title = Title {
+        name: plan.name.clone(),
+        source: Source::Simulated { seed: plan.seed },
+        expect: plan.expect(),
+        processes: plan.processes().collect(),
+        focus: None,
+    };
+    let env = Env::of(&[("LANG", "C.UTF-8"), ("COLORTERM", "truecolor")]);
+    let look = Look::choose(&Flags::default(), &env);
+    let mut app = App::new(title, look, Speed::Percent(100), false);
+    app.resize(Rect::new(0, 0, 200, 60));
+    app.update(Update::Events(events));
+    app
+}
+
+fn frame(c: &mut Criterion) {
+    let mut group = c.benchmark_group("frame");
+    for sample in ["default", "ring-50"] {
+        let app = workbench(sample);
+        let mut buf = Buffer::empty(Rect::new(0, 0, 200, 60));
+        group.bench_function(format!("{sample} at 200x60"), |b| {
+            b.iter(|| {
+                buf.reset();
+                black_box(app.draw(&mut buf))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, fold, seek, frame);
 criterion_main!(benches);

@@ -89,6 +89,9 @@ pub enum Part {
     },
 }
 
+/// Up to so many nodes are named in a sentence.
+const NAMED: usize = 7;
+
 /// One transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Txn {
@@ -298,7 +301,10 @@ impl Txn {
 }
 
 fn names(nodes: &[NodeId]) -> String {
-    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    match nodes.len() {
+        0..=NAMED => nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" "),
+        many => format!("{many} nodes"),
+    }
 }
 
 /// The last [`MAX_TXNS`] transactions.

@@ -378,8 +378,9 @@ impl Grid {
     fn bar(&self, scene: &Scene<'_>, line: &Entry<'_>, until: Option<Time>) -> String {
         let Some(until) = until else { return String::new() };
         let belief = line.client.and_then(|client| line.lock.beliefs.get(&client));
-        let whole = line.lock.holder.map(|holder| holder.ttl);
-        let whole = whole.or(belief.map(|belief| belief.until.since(belief.since)));
+        let believed = belief.map(|belief| belief.until.since(belief.since));
+        let granted = line.lock.holder.map(|holder| holder.ttl);
+        let whole = if line.state == LATE { believed } else { granted.or(believed) };
         let left = until.since(scene.board.now);
         let bar = u16::try_from(self.bar).unwrap_or(u16::MAX);
         scene.look.glyphs.bar(bar, left.0, whole.unwrap_or(left).0)

@@ -186,6 +186,8 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
 }
 
 #[cfg(test)]
+mod album;
+#[cfg(test)]
 mod sample;
 
 #[cfg(test)]

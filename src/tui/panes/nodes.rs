@@ -157,12 +157,15 @@ fn draw_details(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     draw(detail::suspicions(scene, right.width.into()), right, buf);
 }
 
-/// Whether rows are in the order of names. Many nodes are easier to watch with trouble on top.
+/// Whether rows are in the order of names. A long table is easier to watch with trouble on top.
 fn by_name(scene: &Scene<'_>) -> bool {
     match scene.mode.value(&ORDER) {
         "name" => true,
         "trouble first" => false,
-        _ => scene.board.nodes.servers().count() <= TABLE,
+        _ => {
+            let few = scene.board.nodes.servers().count() <= TABLE;
+            few || scene.mode.view(VIEWS) != "table"
+        }
     }
 }
 

@@ -374,6 +374,9 @@ fn story<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
         steps.push((node.since, coordinator, word.to_owned(), Role::Bad));
     }
     steps.sort_by_key(|step| step.0);
+    if txn.parts().len() > STRIP {
+        steps = folded(steps);
+    }
     for (at, node, text, role) in steps {
         let row = Row::plain(look).right(10, Role::Muted, table::clock(at));
         rows.push(row.left(5, Role::Text, node.to_string()).text(role, text));
@@ -383,11 +386,9 @@ fn story<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     let doubt = txn.in_doubt(board);
     if !doubt.is_empty() {
         let since = txn.bound_since().map(|since| table::brief(board.now.since(since)));
-        let text = format!(
-            "{} in doubt for {}, may not decide alone: {coordinator} may have decided either way",
-            row::names(doubt),
-            since.unwrap_or_default()
-        );
+        let since = since.unwrap_or_default();
+        let text =
+            format!("in doubt for {since}: {coordinator} alone may know, and decide either way");
         rows.push(Row::new(look, Mark::Doubt).text(Role::Warn, text));
     }
     rows.push(next_row(scene, txn));
@@ -413,7 +414,7 @@ fn strip<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     parts.chunks(50).map(row).collect()
 }
 
-/// What each participant that is not done may do alone. Of many alike, the first few are named.
+/// What each participant that is not done may do alone. Many alike are counted.
 fn freedom<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     let mut alike: Vec<(&str, Role, Vec<NodeId>)> = Vec::new();
     for id in txn.parts() {
@@ -424,13 +425,11 @@ fn freedom<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
         }
     }
     let row = |(text, role, ids): (&str, Role, Vec<NodeId>)| {
-        let more = if ids.len() > STRIP {
-            format!(" and {} more", ids.len() - STRIP)
-        } else {
-            String::new()
+        let names = match ids.len() {
+            many if many > STRIP => format!("{many} nodes"),
+            _ => row::names(ids),
         };
-        let names = row::names(ids.into_iter().take(STRIP));
-        Row::plain(scene.look).text(Role::Text, format!("  {names}{more}: ")).text(role, text)
+        Row::plain(scene.look).text(Role::Text, format!("  {names}: ")).text(role, text)
     };
     alike.into_iter().map(row).collect()
 }
@@ -454,11 +453,27 @@ fn may(part: Part) -> Option<(&'static str, Role)> {
 /// When, where, what.
 type Step = (Time, NodeId, String, Role);
 
+/// Steps in a row that begin with the same word share a line.
+fn folded(steps: Vec<Step>) -> Vec<Step> {
+    let word = |step: &Step| step.2.split(',').next().unwrap_or_default().to_owned();
+    let mut lines = Vec::new();
+    for run in steps.chunk_by(|a, b| word(a) == word(b) && a.3 == b.3) {
+        let (first, last) = (&run[0], &run[run.len() - 1]);
+        let more = match run.len() {
+            1 => String::new(),
+            all => format!(", and {} more by {}", all - 1, table::clock(last.0)),
+        };
+        lines.push((first.0, first.1, format!("{}{more}", first.2), first.3));
+    }
+    lines
+}
+
 fn steps(txn: &Txn) -> Vec<Step> {
     let coordinator = txn.id.coordinator;
-    let asked = match txn.participants.is_empty() {
-        true => "is first heard of".to_owned(),
-        false => format!("begins, asks {}", row::names(txn.participants.iter().copied())),
+    let asked = match txn.participants.len() {
+        0 => "is first heard of".to_owned(),
+        many if many > STRIP => format!("begins, asks {many} nodes"),
+        _ => format!("begins, asks {}", row::names(txn.participants.iter().copied())),
     };
     let mut steps = vec![(txn.since, coordinator, asked, Role::Leader)];
     for (node, vote) in &txn.votes {
@@ -671,7 +686,7 @@ mod tests {
              11.600 n2    votes yes, forced to disk, locks acct/9
              11.905 n5    is down
            n1 n2: in doubt: may neither commit nor abort, and keeps its locks
-        ?n1 n2 in doubt for 0.8s, may not decide alone: n5 may have decided either way
+        ?in doubt for 0.8s: n5 alone may know, and decide either way
         ?t5.42: BLOCKED until n5 is up; n1 n2 in doubt, locks acct/3 acct/9
          Y yes N no . silent  Y? in doubt  C A done  c a decided  ~ cut × down
         "#);

@@ -134,7 +134,7 @@ impl Grid {
         };
         let mut grid = Grid { name, group, word, ballot, numbers, timer, first: 1, cells: 0 };
         let behind = if numbers { NUMBERS } else { 0 };
-        let behind = behind + if timer > 0 { timer + 7 } else { 0 };
+        let behind = behind + if timer > 0 { timer + 8 } else { 0 };
         grid.cells = (width.saturating_sub(grid.before() + behind) / 2).min(WINDOW);
         let (cells, last) = (grid.cells as u64, scene.board.log.last_slot());
         let tail = (last + 1).saturating_sub(cells).max(1);
@@ -186,8 +186,10 @@ impl Grid {
         }
         let rest = (self.cells * 2).saturating_sub(used);
         let row = row.text(Role::Text, " ".repeat(rest));
-        let row =
-            row.left(if self.timer > 0 { self.timer + 6 } else { 0 }, Role::Muted, "stands in");
+        let row = match self.timer {
+            0 => row,
+            timer => row.text(Role::Text, " ").left(timer + 6, Role::Muted, "stands in"),
+        };
         if !self.numbers {
             return row;
         }
@@ -225,6 +227,7 @@ impl Grid {
         if self.timer == 0 {
             return row;
         }
+        let row = row.text(Role::Text, " ");
         let node = scene.board.node(id).filter(|node| node.life.is_up());
         let leads = node.is_some_and(|node| matches!(node.role, Part::Leads(_)));
         let Some(timer) = node.and_then(election).filter(|_| !leads) else {
