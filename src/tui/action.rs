@@ -365,9 +365,15 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Time, A::NextMark, "next-mark", &["]"], MARK).hint(12, "mark"),
         Row::new(G::Time, A::Mark, "mark", &["m"], MARKS),
         Row::new(G::Time, A::Marks, "marks", &["'"], MARKS),
-        Row::new(G::Time, A::Branches, "branches", &["B"], "List the branches and go to one.")
-            .hint(13, "branches")
-            .live(Live::Refused),
+        Row::new(
+            G::Time,
+            A::Branches,
+            "branches",
+            &["B"],
+            "List the branches, go to one, compare two.",
+        )
+        .hint(13, "branches")
+        .live(Live::Refused),
         Row::new(
             G::Time,
             A::StartAgain,

@@ -23,6 +23,7 @@
 //! clipboard, `picture` what is drawn, `plain` what is told instead.
 
 mod breaking;
+mod compare;
 mod copying;
 mod orders;
 mod picture;

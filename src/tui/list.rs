@@ -7,6 +7,7 @@ use super::overlay::Answer;
 use super::select::Move;
 use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
+use crate::base::Time;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
@@ -26,6 +27,15 @@ pub enum Listed {
     Panes,
     /// The layouts.
     Layouts,
+    /// What differs between these branches at this time.
+    Comparison {
+        /// The number of the one.
+        left: u32,
+        /// The number of the other.
+        right: u32,
+        /// The virtual time.
+        at: Time,
+    },
 }
 
 /// A list to choose from.

@@ -33,6 +33,7 @@
 pub mod clients;
 pub mod condition;
 pub mod decree;
+pub mod diff;
 pub mod digest;
 mod effect;
 pub mod faults;

@@ -180,9 +180,13 @@ impl Timeline {
         marks: impl IntoIterator<Item = (usize, String)>,
         joined: &[bool],
     ) {
+        let parent = self.branches.get(index).and_then(|branch| self.branch(branch.parent?));
+        let common = parent.map_or(Vec::new(), |parent| {
+            parent.commands().iter().map(|given| given.joined).collect()
+        });
         let Some(branch) = self.branches.get_mut(index) else { return };
         branch.name = name.into();
-        branch.join(joined);
+        branch.join(&common, joined);
         for (event, text) in marks {
             let at = branch.events().get(event).map_or(branch.fork_at, |event| event.at);
             let mark = Mark { event, at, kind: MarkKind::Person, text: text.into() };

@@ -204,3 +204,27 @@ fn marks_are_set_named_gone_to_and_taken_away() {
     };
     assert_eq!(bench.app.timeline().viewed().marks().iter().filter(own).count(), 0);
 }
+
+#[test]
+fn two_branches_are_compared_at_the_same_time_and_step_together() {
+    let mut bench = default();
+    bench.run(2);
+    bench.keys("<");
+    let parting = bench.app.timeline().position();
+    bench.order("kill n1 keep");
+    bench.run(1);
+    bench.keys("Bc");
+    let screen = bench.screen(120, 36);
+    for text in ["main", "what-if-1", " up, boot 1", "DOWN, boot 1", "faults", "kill n1 keep"] {
+        assert!(screen.contains(text), "{text}: {screen}");
+    }
+    assert!(screen.contains(&format!("the same up to event {parting}")), "{screen}");
+    // Before they part, nothing differs; stepping on shows it again.
+    bench.keys("<<");
+    assert!(bench.screen(120, 36).contains("nothing differs at this time"));
+    bench.keys(">.,>");
+    assert!(bench.screen(120, 36).contains("DOWN, boot 1"));
+    insta::assert_snapshot!("comparison", bench.screen(120, 36) + &bench.screen(80, 24));
+    bench.press(KeyCode::Enter);
+    assert!(!bench.app.timeline().is_live(), "Enter goes to that time");
+}

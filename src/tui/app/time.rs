@@ -303,7 +303,7 @@ impl App {
             ),
             rows,
             at,
-            keys: &[('r', "rename")],
+            keys: &[('c', "compare"), ('r', "rename")],
             enter: "go there",
         }));
     }
@@ -340,6 +340,7 @@ impl App {
             return;
         };
         match key {
+            Some('c') => self.compare_with(index),
             Some('r') => self.prompt.ask(Ask::BranchName(id), &name),
             _ => {
                 self.undone.clear();
@@ -407,6 +408,7 @@ impl App {
             Listed::Marks => self.take_mark(row, key),
             Listed::Branches => self.take_branch(row, key),
             Listed::Restart => self.begin_again(row),
+            Listed::Comparison { left, right, at } => self.take_comparison((left, right), at, key),
             Listed::Panes => self.take_pane(row),
             Listed::Layouts => self.take_layout(row),
         }

@@ -148,6 +148,11 @@ impl Branch {
         &self.quorum
     }
 
+    /// How things stand right behind its last event up to a time.
+    pub fn at(&self, time: Time) -> Moment {
+        self.moment(self.events.upto(time), &[])
+    }
+
     /// How many moments are kept, and how many events lie between two of them.
     pub fn kept(&self) -> (usize, usize) {
         (self.frames.len(), self.spacing)
@@ -212,10 +217,12 @@ impl Branch {
         &mut self.marks
     }
 
-    /// Says of its last commands, in order, whether each belongs together with the one before.
-    pub(super) fn join(&mut self, joined: &[bool]) {
-        let skipped = self.commands.len().saturating_sub(joined.len());
-        for (given, joined) in self.commands.iter_mut().skip(skipped).zip(joined) {
+    /// Says whether each command belongs together with the one before: first of those that it has
+    /// in common with its parent, then of its own.
+    pub(super) fn join(&mut self, common: &[bool], own: &[bool]) {
+        let count = self.commands.len().saturating_sub(own.len());
+        let all = common.iter().take(count).chain(own);
+        for (given, joined) in self.commands.iter_mut().zip(all) {
             given.joined = *joined;
         }
     }
