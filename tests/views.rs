@@ -2,15 +2,17 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::{MsgId, NodeId, Span, Time};
-use netsplit::event::{Event, Kind, Watch};
+use netsplit::event::{Event, Fact, Kind, Watch};
 use netsplit::plan;
 use netsplit::sim::history::History;
+use netsplit::view::Board;
+use netsplit::view::clients::Verdict;
 use netsplit::view::flow::{self, Flow, Lanes, MOST, Message, Sign, Window};
 use netsplit::view::timeline::Timeline;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-/// Six seconds of the default cluster, with messages that are lost, doubled, held and delayed.
+/// Fourteen seconds of the default cluster, with messages that are lost, doubled, held and delayed.
 fn run() -> &'static Timeline {
     static RUN: OnceLock<Timeline> = OnceLock::new();
     RUN.get_or_init(|| {
@@ -31,7 +33,7 @@ fn run() -> &'static Timeline {
             advance(&mut run, millis, &mut events);
             run.apply(&line.parse().unwrap(), &mut events).unwrap();
         }
-        advance(&mut run, 6_000, &mut events);
+        advance(&mut run, 14_000, &mut events);
         let mut timeline = Timeline::new(1_000_000);
         timeline.extend(events);
         timeline
@@ -139,6 +141,30 @@ fn a_crash_a_start_and_a_command_stand_where_they_happened() {
     assert_eq!((dies.node, dies.at), (NodeId::node(4), Time(2_400_000)));
     assert_eq!(flow.orders.iter().map(|(_, at)| *at).collect::<Vec<_>>(), [Time(2_400_000)]);
     assert!(flow.stops(NodeId::node(4), &|_| true).contains(&dies.index));
+}
+
+#[test]
+fn measurements_are_those_of_the_run_at_every_moment() {
+    let events = run().events();
+    let end = &run().board().metrics;
+    let (mut ok, mut sent) = (0, 0);
+    for (_, event) in events.range(0..events.len()) {
+        sent += u64::from(matches!(event.kind, Kind::Sent { .. }));
+        if let Some(Fact::Returns { outcome, .. }) = event.fact() {
+            ok += u64::from(Verdict::of(outcome) == Verdict::Ok);
+        }
+    }
+    let sum = end.since(Time::ZERO);
+    assert_eq!((sum.all().ok, sum.traffic.values().map(|traffic| traffic.sent).sum()), (ok, sent));
+    assert_eq!(end.kinds().iter().map(|(_, traffic)| traffic.sent).sum::<u64>(), sent);
+    // Looking back finds what one would have seen then.
+    let mut board = Board::new();
+    for (index, event) in events.range(0..events.len()) {
+        board.see(index, event);
+        if index % 1_777 == 0 {
+            assert_eq!(run().board_at(index + 1).metrics, board.metrics, "at {index}");
+        }
+    }
 }
 
 #[test]

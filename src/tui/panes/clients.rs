@@ -269,12 +269,8 @@ fn calls<'a>(caller: &Caller<'_>, scene: &Scene<'a>) -> Vec<Row<'a>> {
         let waits = brief(caller.now.since(open.since));
         let row = Row::new(look, Mark::Doubt).left(10, Role::Text, clock(open.since));
         let row = row.left(8, Role::Muted, call.to_string());
-        let text = format!(
-            "{} at {}: no answer for {waits}, asked {} times",
-            open.op,
-            open.at,
-            open.retry + 1
-        );
+        let text =
+            format!("{} at {}: no answer for {waits}, try {}", open.op, open.at, open.retry + 1);
         rows.push(row.text(Role::Text, text));
     }
     rows.extend(client.done().rev().map(|done| over(scene, done)));

@@ -265,7 +265,11 @@ impl<'a> Sheet<'a> {
         if behind > 0 {
             self.say("", Role::Warn, format!("{behind} behind what is known to be chosen"));
         }
-        self.tell("snapshot", format!("up to {}; state {:016x}", replica.snapshot, replica.digest));
+        let snapshot = match replica.snapshot {
+            0 => "none".to_owned(),
+            slot => format!("up to {slot}"),
+        };
+        self.tell("snapshot", format!("{snapshot}; state {:016x}", replica.digest));
         let last: Vec<_> = replica.slots().rev().take(SLOTS).collect();
         for (slot, place) in last.into_iter().rev() {
             let state = if place.chosen { "chosen" } else { "voted for" };
@@ -334,8 +338,7 @@ impl<'a> Sheet<'a> {
         self.tell("", format!("{} ok, {refused} refused, {unknown} unknown", thousands(ok)));
         for (call, open) in client.open() {
             let waits = brief(scene.board.now.since(open.since));
-            let text =
-                format!("{} at {}, for {waits}, asked {} times", open.op, open.at, open.retry + 1);
+            let text = format!("{} at {}, for {waits}, try {}", open.op, open.at, open.retry + 1);
             self.say(&call.to_string(), Role::Warn, text);
         }
         for done in client.done().rev().take(LATELY) {

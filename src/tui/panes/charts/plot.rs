@@ -158,7 +158,7 @@ impl Chart<'_> {
 
     /// The name of each curve, at the last of its values that has room.
     fn names(&self, plot: Rect, scale: &Scale, buf: &mut Buffer) {
-        for curve in self.curves {
+        for (at, curve) in self.curves.iter().enumerate() {
             let width = curve.name.len() as u16;
             let values = curve.values.iter().enumerate().rev();
             let mut places = values.filter_map(|(bin, value)| Some((bin, (*value)?)));
@@ -171,7 +171,10 @@ impl Chart<'_> {
                 inside && (x..(x + width).min(plot.right())).all(|x| buf[(x, y)].symbol() == " ")
             };
             let row = plot.y + row.min(plot.height - 1);
-            let near = [row.saturating_sub(1), row + 1, row.saturating_sub(2), row + 2];
+            // Above the upper curve, below the lower one.
+            let (above, below) =
+                ([row.saturating_sub(1), row.saturating_sub(2)], [row + 1, row + 2]);
+            let near = if at == 0 { [above, below] } else { [below, above] }.concat();
             if let Some(y) = near.into_iter().find(|y| free(*y)) {
                 let place = Rect::new(x, y, width.min(plot.right() - x), 1);
                 let style = self.scene.look.style(curve.role);

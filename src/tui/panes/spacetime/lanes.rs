@@ -400,7 +400,10 @@ impl Picture<'_> {
             self.set(buf, (column, 0), self.look.glyphs.fault, role);
             let Some(command) = events.get(*index).and_then(Event::command) else { continue };
             let text = super::super::table::folded(&command.to_string());
-            if self.is_blank(buf, (column + 1, 0)) {
+            let (width, right) = (text.width() as u16 + 1, self.room.plot.width - column);
+            if width >= right && column > width {
+                self.write(buf, (column - width / 2 - 1, 0), &text, role);
+            } else if self.is_blank(buf, (column + 1, 0)) {
                 let text = format!(" {text}");
                 let room = self.room.plot.width.saturating_sub(column + 1);
                 let free = (0..room).take_while(|more| self.is_blank(buf, (column + 1 + more, 0)));
