@@ -259,6 +259,9 @@ fn a_few_letters_find_a_command_and_tell_its_effect() {
     assert!(screen.contains(&format!("now kill {leader}")), "{screen}");
     assert!(screen.contains(&format!("{leader} leads in {ballot}: it goes")), "{screen}");
     assert!(screen.contains("-c '3.000s kill leader'") || screen.contains("kill leader'"));
+    bench.app.key(&KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL));
+    let script = bench.app.to_copy().unwrap().text;
+    assert!(script.starts_with("-c '") && script.ends_with("s kill leader'"), "{script}");
     bench.press(KeyCode::Enter);
     assert!(bench.down(leader.number()));
     bench.keys(":");

@@ -329,7 +329,7 @@ impl Palette<'_> {
             }
         }
         frame::put_all(buf, below, told);
-        let hint = " Enter: do it  Tab: complete  Up: history  Esc: leave";
+        let hint = " Enter: do it  Tab: complete  Up: history  Ctrl+Y: copy the script line  Esc";
         frame::put(buf, hints, &Line::styled(hint, look.style(Role::Muted)));
         cursor
     }

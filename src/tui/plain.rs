@@ -59,7 +59,8 @@ async fn turn(
     let mut last = Instant::now();
     say(out, &["netsplit: help tells the lines that can be written".to_owned(), app.status()])?;
     loop {
-        say(out, &app.news(&mut plain))?;
+        let news = app.news(&mut plain);
+        say(out, &app.readable(news))?;
         let mut commands = app.commands();
         // A simulated cluster answers this when all before it is done.
         if !commands.is_empty() && !app.is_live() && !app.moves() {
@@ -84,7 +85,8 @@ async fn turn(
                     waits &= !matches!(update, Update::Reached { .. });
                     app.update(update);
                     if moves && !app.moves() {
-                        say(out, &app.news(&mut plain))?;
+                        let news = app.news(&mut plain);
+                        say(out, &app.readable(news))?;
                         say(out, &[app.status()])?;
                     }
                 }
@@ -97,7 +99,10 @@ async fn turn(
                 Some(line) if !person && line.trim() == "run" && !app.is_live() => {
                     say(out, &["say how long: run 3s, run until 10s".to_owned()])?;
                 }
-                Some(line) => say(out, &app.line(&mut plain, &line))?,
+                Some(line) => {
+                    let answer = app.line(&mut plain, &line);
+                    say(out, &app.readable(answer))?;
+                }
                 None => return Ok(End::Quit),
             },
             _ = term.recv() => return Ok(End::Signal(15)),

@@ -175,6 +175,13 @@ impl Prompt {
         }
     }
 
+    /// The wheel turns over so many offers.
+    pub fn wheel(&mut self, down: bool, offers: usize) {
+        let at = self.chosen.unwrap_or(0);
+        let at = if down { at + 1 } else { at.saturating_sub(1) };
+        self.chosen = offers.checked_sub(1).map(|last| at.min(last));
+    }
+
     /// The line is another one now.
     fn typed(&mut self) {
         self.wrong = None;

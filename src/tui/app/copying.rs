@@ -61,7 +61,7 @@ impl App {
         self.put_aside(format!("pane {name}"), format!("{}\n", text.trim_end()));
     }
 
-    fn put_aside(&mut self, what: String, text: String) {
+    pub(super) fn put_aside(&mut self, what: String, text: String) {
         match text.len() <= LONGEST {
             true => self.copy = Some(Copy { text, what }),
             false => self.say(format!("{what} is too long for a clipboard: {} bytes", text.len())),

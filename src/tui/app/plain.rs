@@ -50,16 +50,32 @@ pub struct Plain {
 fn is_news(event: &Event) -> bool {
     use Fact::*;
     match &event.kind {
-        Kind::Sent { .. } | Kind::Received { .. } | Kind::Fired { .. } => false,
-        Kind::Lost { .. } | Kind::Held { .. } => false,
+        Kind::Commanded(_) | Kind::Killed { .. } | Kind::Paused | Kind::Resumed => true,
+        Kind::Panicked { .. } | Kind::Failed { .. } | Kind::Missed { .. } => true,
+        Kind::Started { boot, .. } => *boot > 1,
         Kind::Fact(fact) => match fact {
-            Leads { .. } | Suspects { .. } | Trusts { .. } => true,
+            Leads { .. } | Suspects { .. } => true,
             Guards { accepted, .. } => !accepted,
             Votes { yes, .. } => !yes,
             _ => false,
         },
-        _ => true,
+        _ => false,
     }
+}
+
+/// A line for a terminal that knows letters only.
+fn in_letters(line: &str) -> String {
+    let plain = |c: char| match c {
+        '→' => "->".to_owned(),
+        '←' => "<-".to_owned(),
+        '▼' => "v".to_owned(),
+        '·' => "-".to_owned(),
+        '…' => "...".to_owned(),
+        '×' => "x".to_owned(),
+        c if c.is_ascii() => c.to_string(),
+        _ => "?".to_owned(),
+    };
+    line.chars().map(plain).collect()
 }
 
 impl App {
@@ -88,6 +104,14 @@ impl App {
             board.faults.count(),
             self.select.node
         )
+    }
+
+    /// Lines as the terminal can show them.
+    pub fn readable(&self, lines: Vec<String>) -> Vec<String> {
+        match self.look.glyphs.is_ascii() {
+            true => lines.iter().map(|line| in_letters(line)).collect(),
+            false => lines,
+        }
     }
 
     /// What happened since it was told last.

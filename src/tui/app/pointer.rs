@@ -100,6 +100,10 @@ impl App {
     /// The wheel turns while something lies over the panes.
     fn wheel_over(&mut self, to: Move) {
         let action = if to == Move::Up { Action::Up } else { Action::Down };
+        if self.prompt.is_open() {
+            let offers = self.offers().0.len();
+            return self.prompt.wheel(to == Move::Down, offers);
+        }
         self.wheel_over_faults(to == Move::Down);
         for _ in 0..NOTCH {
             self.overlay.iter_mut().for_each(|overlay| overlay.wheel(action));

@@ -6,13 +6,13 @@ use crate::tui::action::ACTIONS;
 use crate::tui::palette::{Does, Entry, Palette, Source};
 use crate::tui::panes;
 use crate::tui::prompt::Ask;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 impl App {
     /// What is offered for the line as it stands, and how many entries there are at all.
-    fn offers(&self) -> (Vec<Entry>, usize) {
+    pub(super) fn offers(&self) -> (Vec<Entry>, usize) {
         self.offers_for(self.prompt.text())
     }
 
@@ -39,7 +39,9 @@ impl App {
         if key.kind == KeyEventKind::Release {
             return;
         }
+        let copies = *key == KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL);
         match key.code {
+            _ if copies && self.prompt.asked() == Ask::Command => self.copy_script(),
             KeyCode::Enter if self.prompt.asked() != Ask::Command => self.answer(),
             _ if self.prompt.asked() != Ask::Command => self.prompt.key(key),
             KeyCode::Enter => self.send(),
@@ -176,6 +178,15 @@ impl App {
             effect.push("You are asked first: others use this cluster, too.".to_owned());
         }
         effect
+    }
+
+    /// Copies the chosen entry as a script has it.
+    fn copy_script(&mut self) {
+        let offers = self.offers().0;
+        let entry = self.prompt.chosen().and_then(|at| offers.get(at));
+        if let Some(text) = entry.and_then(|entry| self.script_of(entry)) {
+            self.put_aside("the script line".to_owned(), text);
+        }
     }
 
     /// The line that has a script give the same command at the same time.
