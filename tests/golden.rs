@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank`; `services=raft` with switches (`pre_vote sticky check_quorum`) |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank`; `services=raft` with `reads=index` or `lease` and switches (`pre_vote sticky check_quorum`) |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -20,7 +20,7 @@
 
 use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
-use netsplit::plan::{Log, LogKind, Paxos, Plan, Raft, Ring, Services, Store, Txn};
+use netsplit::plan::{Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn};
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
@@ -97,12 +97,19 @@ impl Network {
         let services = args.lookup("services").map_or("", |arg| &arg.value);
         let log =
             Log { snapshot_every: args.lookup_parse("snapshot")?.unwrap_or(100), ..Log::default() };
+        let reads = match args.lookup("reads").map(|arg| arg.value.as_str()) {
+            None => Reads::Log,
+            Some("index") => Reads::Index,
+            Some("lease") => Reads::Lease,
+            Some(other) => return Err(format!("no such reads: {other}").into()),
+        };
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
         let switch = |name: &str| switches.contains(&name);
         let kind = LogKind::Raft(Raft {
             pre_vote: switch("pre_vote"),
             sticky: switch("sticky"),
             check_quorum: switch("check_quorum"),
+            reads,
         });
         let services = match services {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },

@@ -4,9 +4,11 @@
 
 use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
 use netsplit::check::Checks;
-use netsplit::command::{Command, DiskFault, Link, Target, Unsynced};
+use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::event::{Fact, Watch};
-use netsplit::plan::{self, Client, Load, Lock, Log, LogKind, Paxos, Plan, Raft, Services, Ways};
+use netsplit::plan::{
+    self, Client, Load, Lock, Log, LogKind, Paxos, Plan, Raft, Reads, Services, Ways,
+};
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
 use std::collections::BTreeMap;
@@ -26,6 +28,12 @@ enum Case {
     /// The same without what keeps elections rare, on a bad network where some node crashes every
     /// moment: leaders of many terms whose logs have diverged.
     Terms,
+    /// Keys on Raft, read by `Reads::Index`: three clients at a few keys, and leaders that do not
+    /// step down by themselves.
+    Reads,
+    /// The same, read by `Reads::Lease`, on a slow network. Again and again one node is cut off with
+    /// a client, just when its wall clock is set back and others restart.
+    Leases,
     /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
     /// look at its clock.
     Locks,
@@ -66,6 +74,10 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RaftTruncateAlways, "raft", Case::Raft, 10),
     (Mutation::RaftCommitBeyond, "raft", Case::Raft, 60),
     (Mutation::RaftInstallOld, "raft", Case::Raft, 60),
+    (Mutation::RaftReadLocal, "clients", Case::Reads, 40),
+    (Mutation::RaftReadOldRound, "clients", Case::Reads, 40),
+    (Mutation::RaftReadBeforeNoop, "clients", Case::Leases, 40),
+    (Mutation::RaftLeaseWall, "clients", Case::Leases, 40),
     (Mutation::LogNoClientTable, "log", Case::Raft, 40),
     (Mutation::HostNoBarrier, "raft", Case::Raft, 400),
     (Mutation::LockBlindRelease, "lock", Case::Locks, 40),
@@ -112,11 +124,25 @@ fn plan(case: Case) -> Plan {
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Terms => {
-            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false };
+            let raft =
+                Raft { pre_vote: false, sticky: false, check_quorum: false, ..Raft::default() };
             let (heartbeat, snapshot_every) = (Span::millis(30), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
             let log = Some(Log { kind: LogKind::Raft(raft), heartbeat, election, snapshot_every });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
+        Case::Reads | Case::Leases => {
+            let reads = if case == Case::Reads { Reads::Index } else { Reads::Lease };
+            let kind = LogKind::Raft(Raft { reads, check_quorum: false, ..Raft::default() });
+            let log = Some(Log { kind, ..Log::default() });
+            let services = Services { log, ..Services::default() };
+            let load = || vec![Load::ReadWrite { keys: 1, writes: 40 }];
+            let client = |n| {
+                let timeout = Span::millis(300);
+                Client { rate: 40, timeout, ..Client::new(n, load()) }
+            };
+            let clients = (1..=3).map(client).collect();
+            Plan { services, clients, ..Plan::bare(5) }
         }
         Case::Locks => {
             let (log, lock) = (Some(Log::default()), Some(Lock {}));
@@ -145,6 +171,8 @@ fn until(case: Case) -> Time {
         Case::Duel => Time(3_000_000),
         Case::Log | Case::Raft => Time(18_000_000),
         Case::Terms => Time(12_000_000),
+        Case::Reads => Time(20_000_000),
+        Case::Leases => Time(30_000_000),
         Case::Locks => Time(30_000_000),
         Case::Doubt => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
@@ -209,6 +237,40 @@ fn terms(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// Everything that may make a leader read after another leads: it is cut off with a client, its wall
+/// clock is set back, and voters who had just heard it restart while somebody seeks to lead.
+fn lapses(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "lapses", 0);
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let (by, jitter) = (rng.span(Span::ZERO, Span::millis(60)), Span::millis(5));
+    let slow = Command::Delay { link: Link::All, by, jitter };
+    let mut commands = vec![(Time::ZERO, slow.clone())];
+    let mut at = Time(1_500_000);
+    while at < Time(17_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
+        commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
+        at += rng.span(Span::millis(500), Span::millis(1_200));
+        let with = [one, NodeId::client(1)];
+        let rest: Vec<NodeId> = [2, 3].map(NodeId::client).into_iter().chain(nodes).collect();
+        let rest: Vec<NodeId> = rest.into_iter().filter(|id| *id != one).collect();
+        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
+        let back = ClockFault::Offset(-3_000_000);
+        commands.push((at, Command::Clock { who: who(&[one]), fault: back }));
+        let kill = Command::Kill { who: voters.clone(), unsynced: Unsynced::Keep };
+        commands.push((at, kill));
+        commands.push((at + Span::millis(1), Command::Restart(voters)));
+        at += Span::millis(1_500);
+        commands.push((at, Command::Heal(Link::All)));
+        commands.push((at, slow.clone()));
+        commands.push((at, Command::Clock { who: who(&[one]), fault: ClockFault::Ok }));
+        at += Span::millis(1_000);
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
 /// The storm of this seed, and requests in between.
 fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let until = until(case);
@@ -219,9 +281,10 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     }
     let mut commands = match case {
         Case::Terms => terms(seed),
+        Case::Leases => lapses(seed),
         _ => hunt::storm(seed, plan, until),
     };
-    if matches!(case, Case::Locks | Case::Keys | Case::Bank) {
+    if matches!(case, Case::Locks | Case::Keys | Case::Bank | Case::Reads | Case::Leases) {
         return commands;
     }
     let mut rng = Rng::split(seed, "asks", 0);
@@ -346,6 +409,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Log, 0..30);
     silent(Case::Raft, 0..60);
     silent(Case::Terms, 0..40);
+    silent(Case::Reads, 0..40);
+    silent(Case::Leases, 0..40);
     silent(Case::Locks, 0..100);
     silent(Case::Keys, 0..30);
     silent(Case::Bank, 0..30);
@@ -360,6 +425,8 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Log, 0..1000);
     silent(Case::Raft, 0..1000);
     silent(Case::Terms, 0..1000);
+    silent(Case::Reads, 0..1000);
+    silent(Case::Leases, 0..1000);
     silent(Case::Locks, 0..1000);
     silent(Case::Keys, 0..1000);
     silent(Case::Bank, 0..1000);
@@ -376,5 +443,7 @@ fn raft_survives_thousands_of_storms() {
     });
     let seeds = seeds.unwrap_or(0..5_000);
     silent(Case::Raft, seeds.clone());
-    silent(Case::Terms, seeds);
+    silent(Case::Terms, seeds.clone());
+    silent(Case::Reads, seeds.clone());
+    silent(Case::Leases, seeds);
 }

@@ -5,7 +5,7 @@ use netsplit::base::{ServiceId, Time};
 use netsplit::cli::{self, RuntimeArg};
 use netsplit::error::Source;
 use netsplit::event::{Kind, Watch};
-use netsplit::plan::{self, Load, LogKind, Plan, Raft, SAMPLES, file};
+use netsplit::plan::{self, Load, LogKind, Plan, Raft, Reads, SAMPLES, file};
 use netsplit::script::{self, Format, Options, Summary};
 use netsplit::sim::World;
 use netsplit::view::Board;
@@ -186,6 +186,9 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
     refused("mutations = \"all\"", &["must be a list"]);
     refused("[log]\nkind = \"zyzzyva\"", &["unknown kind of log", "\"multipaxos\"", "\"raft\""]);
+    refused("[log]\nkind = \"raft\"\nreads = \"stale\"", &["unknown way to read", "\"index\""]);
+    let loose = "[log]\nkind = \"raft\"\nreads = \"lease\"\nsticky = false";
+    refused(loose, &["a lease needs voters who keep to it", "sticky = true"]);
     refused("[log]\npre_vote = true", &["'pre_vote' is a switch of Raft", "kind = \"raft\""]);
     refused("nodes = \n", &["this is not TOML"]);
     refused("nodes = 1\nnodes = 2", &["this is not TOML", "duplicate key"]);
@@ -223,8 +226,9 @@ fn a_log_is_multipaxos_unless_the_file_says_raft() {
     assert_eq!(kind("[log]"), LogKind::MultiPaxos);
     assert_eq!(kind("[log]\nkind = \"multipaxos\""), LogKind::MultiPaxos);
     assert_eq!(kind("[log]\nkind = \"raft\""), LogKind::Raft(Raft::default()));
-    let raft = Raft { sticky: false, ..Raft::default() };
-    assert_eq!(kind("[log]\nkind = \"raft\"\nsticky = false"), LogKind::Raft(raft));
+    let raft = Raft { sticky: false, reads: Reads::Index, ..Raft::default() };
+    let text = "[log]\nkind = \"raft\"\nsticky = false\nreads = \"index\"";
+    assert_eq!(kind(text), LogKind::Raft(raft));
 }
 
 #[test]

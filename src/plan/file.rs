@@ -16,8 +16,8 @@
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
 use super::{
-    Client, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Ring, Services, Store,
-    Txn, Ways,
+    Client, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Reads, Ring, Services,
+    Store, Txn, Ways,
 };
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span};
@@ -280,7 +280,9 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
             None => error.help(format!("clients know: {}", names.join(", "))),
         });
     };
-    if top.get(service).is_none() {
+    // Without a store, the log keeps the keys.
+    let there = top.get(service).is_some() || (*service == "store" && top.get("log").is_some());
+    if !there {
         let error = word.wrong(format!("'{name}' needs [{service}], which is not there"), "here");
         return Err(error.help(format!("add a line [{service}] to the file")));
     }
@@ -420,8 +422,16 @@ fn paxos(table: &Table<'_>, nodes: &[Node]) -> Read<Paxos> {
 }
 
 /// The switches of Raft stand last.
-const LOG: &[&str] =
-    &["kind", "heartbeat", "election", "snapshot_every", "pre_vote", "sticky", "check_quorum"];
+const LOG: &[&str] = &[
+    "kind",
+    "heartbeat",
+    "election",
+    "snapshot_every",
+    "pre_vote",
+    "sticky",
+    "check_quorum",
+    "reads",
+];
 
 fn log_kind(table: &Table<'_>) -> Read<LogKind> {
     let kind = table.get("kind");
@@ -446,12 +456,29 @@ fn log_kind(table: &Table<'_>) -> Read<LogKind> {
             None => Ok(LogKind::MultiPaxos),
         };
     }
-    let Raft { pre_vote, sticky, check_quorum } = Raft::default();
-    Ok(LogKind::Raft(Raft {
+    let Raft { pre_vote, sticky, check_quorum, reads } = Raft::default();
+    let raft = Raft {
         pre_vote: table.get_or("pre_vote", pre_vote, Value::flag)?,
         sticky: table.get_or("sticky", sticky, Value::flag)?,
         check_quorum: table.get_or("check_quorum", check_quorum, Value::flag)?,
-    }))
+        reads: table.get_or("reads", reads, log_reads)?,
+    };
+    if raft.reads == Reads::Lease && !raft.sticky {
+        let what = "a lease needs voters who keep to it";
+        return Err(pair(table, "reads", "sticky", what).help("write sticky = true"));
+    }
+    Ok(LogKind::Raft(raft))
+}
+
+fn log_reads(value: &Value<'_>) -> Read<Reads> {
+    match value.text()? {
+        "log" => Ok(Reads::Log),
+        "index" => Ok(Reads::Index),
+        "lease" => Ok(Reads::Lease),
+        _ => Err(value
+            .wrong("unknown way to read", "not there")
+            .help("write \"log\", \"index\" or \"lease\"")),
+    }
 }
 
 fn log(table: &Table<'_>) -> Read<Log> {

@@ -15,6 +15,8 @@ use crate::proto::{
 };
 use std::sync::Arc;
 
+pub use crate::proto::raft::Reads;
+
 pub mod file;
 mod samples;
 
@@ -89,6 +91,8 @@ pub struct Raft {
     pub sticky: bool,
     /// A leader that no majority answers steps down.
     pub check_quorum: bool,
+    /// How reads of keys are answered, in a cluster without a store.
+    pub reads: Reads,
 }
 
 /// The replicated log.
@@ -271,7 +275,7 @@ impl Default for Log {
 
 impl Default for Raft {
     fn default() -> Self {
-        Raft { pre_vote: true, sticky: true, check_quorum: true }
+        Raft { pre_vote: true, sticky: true, check_quorum: true, reads: Reads::Log }
     }
 }
 
@@ -462,7 +466,9 @@ impl Plan {
         if self.services.can_be_asked() {
             let decree = self.services.paxos.is_some();
             let proposals = if decree { ServiceId::Paxos } else { ServiceId::Log };
-            stack.push(Config::Server(server::Config { keep: KEEP, proposals }));
+            let store = self.services.store.is_some();
+            let keys = if store { ServiceId::Store } else { ServiceId::Log };
+            stack.push(Config::Server(server::Config { keep: KEEP, proposals, keys }));
         }
         stack
     }
@@ -478,8 +484,8 @@ impl Plan {
         };
         match log.kind {
             LogKind::MultiPaxos => Config::Log(config),
-            LogKind::Raft(Raft { pre_vote, sticky, check_quorum }) => {
-                Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum })
+            LogKind::Raft(Raft { pre_vote, sticky, check_quorum, reads }) => {
+                Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum, reads })
             }
         }
     }

@@ -12,6 +12,7 @@
 //! its answer from the entry that frees the lock.
 
 use super::lock::table::Table;
+use super::register::Registers;
 use super::ring::Views;
 use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
 use crate::event::Fact;
@@ -71,13 +72,15 @@ pub struct Machine {
     applied: Slot,
     digest: u64,
     mutations: Mutations,
+    registers: Registers,
 }
 
 impl Machine {
     /// The state before slot 1, with the ring of the start if there is to be one.
     pub fn new(views: Option<Views>, mutations: Mutations) -> Machine {
-        let (sessions, locks) = (BTreeMap::new(), Table::default());
-        Machine { sessions, locks, views, applied: 0, digest: 0, mutations }
+        let (sessions, locks, registers) =
+            (BTreeMap::new(), Table::default(), Registers::default());
+        Machine { sessions, locks, views, applied: 0, digest: 0, mutations, registers }
     }
 
     /// The last slot that was applied.
@@ -89,6 +92,11 @@ impl Machine {
     /// state. An entry without effect (a no-op, a repeated call) leaves it as it is.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// The keys, in a cluster that has no store for them.
+    pub fn registers(&self) -> &Registers {
+        &self.registers
     }
 
     /// What is known about a call.
@@ -154,6 +162,7 @@ impl Machine {
                 Some(views) => views.apply(slot, &entry.op, facts),
                 None => Outcome::Refused(Refusal::NoService),
             },
+            op if Registers::takes(op) => self.registers.apply(op),
             Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             _ => Outcome::Refused(Refusal::NoService),
         };

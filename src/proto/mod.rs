@@ -37,6 +37,7 @@ pub mod paxos;
 pub mod ping;
 pub mod quorum;
 pub mod raft;
+pub mod register;
 pub mod ring;
 pub mod server;
 mod stack;

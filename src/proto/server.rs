@@ -39,6 +39,8 @@ pub struct Config {
     pub keep: Span,
     /// Who takes proposals: the single decree, or the log where there is none.
     pub proposals: ServiceId,
+    /// Who takes reads and writes of keys: the store, or the log where there is none.
+    pub keys: ServiceId,
 }
 
 /// What a client sends to it.
@@ -91,6 +93,7 @@ struct Pending {
 pub struct Server {
     keep: Span,
     proposals: ServiceId,
+    keys: ServiceId,
     last_key: u64,
     pending: BTreeMap<CallId, Pending>,
     calls: BTreeMap<u64, CallId>,
@@ -105,8 +108,8 @@ impl Protocol for Server {
 
     fn start(config: Config, _: &[Record], _: &mut Context<'_, Self>) -> Self {
         let (pending, calls) = (BTreeMap::new(), BTreeMap::new());
-        let Config { keep, proposals } = config;
-        Server { keep, proposals, last_key: 0, pending, calls }
+        let Config { keep, proposals, keys } = config;
+        Server { keep, proposals, keys, last_key: 0, pending, calls }
     }
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
@@ -187,7 +190,7 @@ impl Server {
             Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => {
                 Some(ServiceId::Lock)
             }
-            Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(ServiceId::Store),
+            Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(self.keys),
             Op::Transfer(_) => Some(ServiceId::Txn),
             Op::Propose { .. } => Some(self.proposals),
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),

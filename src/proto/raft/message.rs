@@ -109,6 +109,19 @@ pub enum Message {
         /// The entry that it wants in the log.
         entry: Arc<Entry>,
     },
+    /// A node that is asked to read asks the leader how far it must have applied the log first.
+    ReadIndex {
+        /// The asker's own number for it.
+        read: u64,
+    },
+    /// The leader tells: it was the leader when it was asked, and all that was committed by then is
+    /// in slots up to this one.
+    ReadState {
+        /// The asker's number.
+        read: u64,
+        /// The slot.
+        slot: Slot,
+    },
 }
 
 /// More slots than there will ever be.
@@ -132,7 +145,8 @@ impl Message {
             Message::InstallSnapshot { term, last, machine } => {
                 real(term) && there(last) && last.slot == machine.applied()
             }
-            Message::Forward { .. } => true,
+            Message::ReadState { slot, .. } => *slot < SLOTS,
+            Message::Forward { .. } | Message::ReadIndex { .. } => true,
         }
     }
 }
@@ -167,6 +181,8 @@ impl fmt::Display for Message {
                 write!(f, "InstallSnapshot {term} upto {last}")
             }
             Message::Forward { entry } => write!(f, "Forward {entry}"),
+            Message::ReadIndex { read } => write!(f, "ReadIndex {read}"),
+            Message::ReadState { read, slot } => write!(f, "ReadState {read} at {slot}"),
         }
     }
 }
@@ -180,6 +196,8 @@ pub enum Timer {
     Heartbeat,
     /// Hand unanswered requests to the leader again.
     Retry,
+    /// Ask the leader again what is to be read.
+    Read,
 }
 
 /// What it writes.

@@ -46,25 +46,29 @@
 //! answers, at most 16 messages, and in batches of what has gathered meanwhile (replicate). A
 //! follower whose next slot is cut off gets the state instead (snapshot).
 //!
+//! *Reads* go through the log like writes, or cost no entry: see `reads`.
+//!
 //! *Snapshots.* Every so many slots a replica writes its state down and cuts its log.
 //!
 //! **Rules.** RAFT-1 to RAFT-6, RAFT-9 to RAFT-11, RAFT-13 (`check::raft`); MP-1, MP-2, MP-4
 //! (`check::log`).
 //!
 //! **Sources.** Ongaro and Ousterhout, *In search of an understandable consensus algorithm* (2014);
-//! Ongaro, *Consensus: bridging theory and practice* (2014), chapters 3 and 5, section 9.6
-//! (pre-vote).
+//! Ongaro, *Consensus: bridging theory and practice* (2014), chapters 3 and 5, sections 6.4 (reads)
+//! and 9.6 (pre-vote).
 //!
-//! **What is left out.** Changing the set of nodes; reads without an entry; handing leadership on;
-//! a lost disk (a node that forgets its vote may break RAFT-1).
+//! **What is left out.** Changing the set of nodes; handing leadership on; a lost disk (a node that
+//! forgets its vote may break RAFT-1).
 
 mod election;
 mod entries;
 mod follower;
 mod message;
+mod reads;
 mod replication;
 
 pub use message::{Item, Items, Message, Place, Record, Timer};
+pub use reads::Reads;
 
 use super::log::{self, Agreement, Replica};
 use super::{Context, Protocol, Ticket};
@@ -72,7 +76,9 @@ use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, 
 use crate::event::Fact;
 use election::Candidate;
 use entries::Entries;
+use reads::Reading;
 use replication::Leader;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What it is told.
@@ -86,6 +92,8 @@ pub struct Config {
     pub sticky: bool,
     /// Step down as a leader that no majority answers.
     pub check_quorum: bool,
+    /// How reads of keys are answered.
+    pub reads: Reads,
 }
 
 /// What a node is at the moment.
@@ -117,6 +125,9 @@ pub struct Raft {
     heard: Time,
     /// How long to wait for one from then on.
     patience: Span,
+    /// Reads that are not answered, by their numbers.
+    readings: BTreeMap<u64, Reading>,
+    last_read: u64,
 }
 
 impl Protocol for Raft {
@@ -137,6 +148,8 @@ impl Protocol for Raft {
             woke: cx.now(),
             heard: cx.now(),
             patience: Span::ZERO,
+            readings: BTreeMap::new(),
+            last_read: 0,
             config,
         };
         disk.iter().for_each(|record| raft.recall(record));
@@ -163,9 +176,9 @@ impl Protocol for Raft {
                     self.on_append(from, prev, &items, commit, round, cx);
                 }
             }
-            Message::Appended { term, upto, .. } => {
+            Message::Appended { term, upto, round } => {
                 if self.is_leader_of(term) {
-                    self.on_appended(from, upto, cx);
+                    self.on_appended(from, upto, round, cx);
                 }
             }
             Message::Mismatch { term, at, hint } => {
@@ -184,6 +197,8 @@ impl Protocol for Raft {
                 }
             }
             Message::Forward { entry } => self.propose(entry, cx),
+            Message::ReadIndex { read } => self.on_read_index(from, read, cx),
+            Message::ReadState { read, slot } => self.on_read_state(read, slot, cx),
         }
     }
 
@@ -192,6 +207,7 @@ impl Protocol for Raft {
             Timer::Election => self.on_election(cx),
             Timer::Heartbeat => self.on_heartbeat(cx),
             Timer::Retry => self.on_retry(cx),
+            Timer::Read => self.on_read_timer(cx),
         }
     }
 
@@ -200,6 +216,7 @@ impl Protocol for Raft {
             Timer::Election => "election",
             Timer::Heartbeat => "heartbeat",
             Timer::Retry => "retry",
+            Timer::Read => "read",
         }
     }
 
@@ -208,7 +225,9 @@ impl Protocol for Raft {
     }
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
-        self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+        if !self.reads(ticket, &op, cx) {
+            self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+        }
     }
 
     /// First what is on disk, in the order of slots, then what came of it.

@@ -2,6 +2,7 @@
 
 use super::entries::Entries;
 use super::message::{Item, Items, Place};
+use super::reads::Rounds;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time};
 use crate::event::Fact;
@@ -39,8 +40,9 @@ struct Progress {
     mode: Mode,
     /// The last slots of messages under way, and when they left.
     sent: VecDeque<(Slot, Time)>,
-    /// When it answered last.
+    /// When it answered last, and which heartbeat was the last that it answered.
     heard: Time,
+    round: u64,
 }
 
 /// Who leads.
@@ -49,8 +51,9 @@ pub(super) struct Leader {
     progress: BTreeMap<NodeId, Progress>,
     /// The calls of all entries in the log that are not applied.
     pub(super) calls: BTreeSet<CallId>,
-    /// The number of the last heartbeat.
-    round: u64,
+    /// Its first own entry: all that was committed before is in slots before it.
+    pub(super) first: Slot,
+    pub(super) rounds: Rounds,
     /// The entries that were sent last, and their first slot: most often several are sent the same.
     batch: (Slot, Items),
 }
@@ -58,13 +61,31 @@ pub(super) struct Leader {
 impl Progress {
     fn new(next: Slot, now: Time) -> Progress {
         let (mode, sent) = (Mode::Probe(false), VecDeque::new());
-        Progress { next, matched: 0, told: 0, mode, sent, heard: now }
+        Progress { next, matched: 0, told: 0, mode, sent, heard: now, round: 0 }
     }
 
     /// Begins again after the last slot that is known to match.
     fn probe(&mut self, next: Slot) {
         (self.next, self.mode) = (next.max(self.matched + 1), Mode::Probe(false));
         self.sent.clear();
+    }
+}
+
+impl Leader {
+    /// Up to where a node's log is known to be the leader's.
+    pub(super) fn matched(&self, id: NodeId) -> Option<Slot> {
+        self.progress.get(&id).map(|progress| progress.matched)
+    }
+
+    /// The largest heartbeat that a majority has answered; its own it has answered itself.
+    pub(super) fn answered(&self, me: NodeId, quorum: usize) -> u64 {
+        let own = |(id, progress): (&NodeId, &Progress)| match *id == me {
+            true => self.rounds.last,
+            false => progress.round,
+        };
+        let mut answered: Vec<u64> = self.progress.iter().map(own).collect();
+        answered.sort_unstable();
+        answered[answered.len() - quorum]
     }
 }
 
@@ -78,11 +99,13 @@ impl Raft {
         let leader = Leader {
             progress: peers.map(|peer| (*peer, Progress::new(next, cx.now()))).collect(),
             calls: open.map(|(_, cell)| cell.item.entry.call).collect(),
-            round: 1,
+            first: next,
+            rounds: Rounds::default(),
             batch: (0, Items::default()),
         };
         self.turn_into(Role::Leader(Box::new(leader)), cx);
         cx.cancel(Timer::Election);
+        self.count_round(cx);
         cx.set(Timer::Heartbeat, self.config.log.heartbeat);
         self.append(Arc::new(Entry { call: CallId::default(), op: Op::Noop }), cx);
         self.hand_on_all(cx);
@@ -107,7 +130,7 @@ impl Raft {
         self.others(cx.me()).into_iter().for_each(|id| self.copy(id, cx));
     }
 
-    fn others(&self, me: NodeId) -> Vec<NodeId> {
+    pub(super) fn others(&self, me: NodeId) -> Vec<NodeId> {
         self.config.log.others(me).copied().collect()
     }
 }
@@ -137,7 +160,7 @@ impl Raft {
             let (term, commit) = (self.term, self.commit);
             if let Mode::Probe(_) = progress.mode {
                 progress.mode = Mode::Probe(true);
-                let (items, round) = (Items::default(), leader.round);
+                let (items, round) = (Items::default(), leader.rounds.last);
                 cx.send(to, Message::AppendEntries { term, prev, items, commit, round });
                 return;
             }
@@ -174,7 +197,7 @@ impl Raft {
     }
 
     /// What any follower can take in that has everything up to `matched`.
-    fn note(&self, matched: Slot, round: u64) -> Message {
+    pub(super) fn note(&self, matched: Slot, round: u64) -> Message {
         let prev = self.entries.place(matched).unwrap_or_default();
         let (term, commit) = (self.term, self.commit.min(prev.slot));
         Message::AppendEntries { term, prev, items: Items::default(), commit, round }
@@ -194,11 +217,18 @@ fn batch(last: &mut (Slot, Items), entries: &Entries, first: Slot) -> Items {
 
 // -- answers -------------------------------------------------------------------------------------
 impl Raft {
-    pub(super) fn on_appended(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
+    pub(super) fn on_appended(
+        &mut self,
+        from: NodeId,
+        upto: Slot,
+        round: u64,
+        cx: &mut Context<'_, Self>,
+    ) {
         let last = self.entries.last().slot;
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&from) else { return };
         progress.heard = cx.now();
+        progress.round = progress.round.max(round);
         if upto > last {
             return;
         }
@@ -220,6 +250,9 @@ impl Raft {
         }
         self.copy(from, cx);
         self.tell(from, cx);
+        if round > 0 {
+            self.confirm(cx);
+        }
     }
 
     /// The commit rule: of its own term, the leader counts copies; what came before is committed
@@ -272,7 +305,7 @@ impl Raft {
         if self.config.check_quorum && heard < self.config.log.peers.len() / 2 + 1 {
             return self.wait_for_leader(cx);
         }
-        leader.round += 1;
+        self.count_round(cx);
         self.others(me).into_iter().for_each(|id| self.heartbeat(id, cx));
         cx.set(Timer::Heartbeat, self.config.log.heartbeat);
     }
@@ -291,7 +324,7 @@ impl Raft {
             }
             Mode::Snapshot(at) if late(at) => self.send_snapshot(to, cx),
             Mode::Replicate | Mode::Snapshot(_) => {
-                let (matched, round) = (progress.matched, leader.round);
+                let (matched, round) = (progress.matched, leader.rounds.last);
                 cx.send(to, self.note(matched, round));
             }
         }
