@@ -228,3 +228,16 @@ fn two_branches_are_compared_at_the_same_time_and_step_together() {
     bench.press(KeyCode::Enter);
     assert!(!bench.app.timeline().is_live(), "Enter goes to that time");
 }
+
+#[test]
+fn the_timeline_with_the_whole_screen_shows_leaders_branches_and_where_one_is() {
+    let mut bench = default();
+    bench.run(3);
+    bench.order("kill n1 keep");
+    bench.run(1);
+    bench.keys("m<");
+    bench.order("partition n1,n2 | n3,n4,n5");
+    bench.run(2);
+    bench.keys("8z<");
+    insta::assert_snapshot!("timeline", bench.screen(120, 36) + &bench.screen(80, 24));
+}

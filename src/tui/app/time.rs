@@ -8,11 +8,11 @@ use crate::base::{Span, Time};
 use crate::command::Command;
 use crate::tui::list::{List, Listed};
 use crate::tui::overlay::Overlay;
-use crate::tui::panes::{clock, mark_look, thousands};
+use crate::tui::panes::{branch_head, branch_row, clock, mark_look};
 use crate::tui::prompt::Ask;
 use crate::tui::source::{NO_STEP, REAL_TIME};
 use crate::tui::theme::Role;
-use crate::view::timeline::{Branch, Mark, MarkKind, Timeline};
+use crate::view::timeline::{Mark, MarkKind, Timeline};
 
 /// The speeds that keys lead through, in percent; beyond the last it is as fast as can be.
 const SPEEDS: [u32; 12] = [1, 2, 5, 10, 25, 50, 100, 200, 400, 800, 1_600, 3_200];
@@ -292,45 +292,16 @@ impl App {
     }
 
     fn show_branches(&mut self, at: usize) {
-        let rows = self.timeline.branches().iter().enumerate();
-        let rows = rows.map(|(index, branch)| self.branch_row(index, branch)).collect();
+        let row = |branch| branch_row(&self.timeline, self.look.glyphs, branch);
         self.overlay = Some(Overlay::List(List {
             of: Listed::Branches,
             title: "Branches".to_owned(),
-            head: format!(
-                "  {:14} {:22} {:>9} {:>10}  {:9} commands",
-                "name", "from", "until", "events", "checks"
-            ),
-            rows,
+            head: branch_head(),
+            rows: self.timeline.branches().iter().map(row).collect(),
             at,
             keys: &[('c', "compare"), ('r', "rename")],
             enter: "go there",
         }));
-    }
-
-    fn branch_row(&self, index: usize, branch: &Branch) -> (String, Role) {
-        let glyphs = self.look.glyphs;
-        let parent = branch.parent.and_then(|id| self.timeline.branch(id));
-        let from = match (&parent, branch.seed) {
-            (Some(parent), _) => format!("{} at {}s", parent.name, clock(branch.fork_at)),
-            (None, Some(seed)) => format!("its own start, seed {seed}"),
-            (None, None) if branch.id == 0 => "the start".to_owned(),
-            (None, None) => format!("{}s", clock(branch.fork_at)),
-        };
-        let broken = branch.checks().violations().count();
-        let holds = branch.checks().standings().count() - broken;
-        let checks = format!("{holds}{} {broken}{}", glyphs.holds, glyphs.broken);
-        let own = branch.commands().iter().filter(|given| given.event >= branch.fork);
-        let commands: Vec<String> = own.map(|given| given.command.to_string()).collect();
-        let mark = if index == self.timeline.viewed_index() { ">" } else { " " };
-        let events = thousands(branch.events().len() as u64);
-        let until = format!("{}s", clock(branch.end().now));
-        let commands = commands.join(", ");
-        let text = format!(
-            "{mark} {:14} {from:22} {until:>9} {events:>10}  {checks:9} {commands}",
-            branch.name
-        );
-        (text, if broken > 0 { Role::Bad } else { Role::Text })
     }
 
     fn take_branch(&mut self, index: usize, key: Option<char>) {

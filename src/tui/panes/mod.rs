@@ -28,7 +28,7 @@ mod txn;
 pub use events::FILTER;
 pub use list::{Item, Mark};
 pub(super) use table::{clock, thousands};
-pub(super) use timeline::mark_look;
+pub(super) use timeline::{branch_head, branch_row, mark_look};
 
 use super::frame::Title;
 use super::layout::PaneKind;

@@ -1,7 +1,7 @@
 //! Where in time we are: how much happened when, what is marked, and where the cursor stands.
 //!
 //! One row is enough for the scrubber. With more rows come marks, the stretches without a quorum,
-//! the faults and the branches.
+//! the faults and the branches; with the whole screen all that `full` has.
 
 use super::{Item, Mark, Pane, Scene};
 use crate::base::Time;
@@ -13,6 +13,10 @@ use crate::view::timeline::MarkKind;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+
+mod full;
+
+pub(in crate::tui) use full::{branch_head, branch_row};
 
 /// The pane.
 #[derive(Debug)]
@@ -138,12 +142,19 @@ fn branches(scene: &Scene<'_>, width: usize) -> Vec<Track> {
     let timeline = scene.timeline;
     let line = |index: usize| {
         let branch = &timeline.branches()[index];
-        let mut track = Track::new(&branch.name, width);
+        let name = if branch.parent.is_some() { "branch" } else { &branch.name };
+        let mut track = Track::new(name, width);
         let viewed = index == timeline.viewed_index();
         let role = if viewed { Role::Accent } else { Role::Muted };
         let from = timeline.column_of(branch.fork_at, width);
         for column in from..=timeline.column_of(branch.end().now, width) {
             track.set(column, stroke(scene), role);
+        }
+        if branch.parent.is_some() {
+            track.set(from, if scene.look.glyphs.is_ascii() { "+" } else { "└" }, role);
+            let word = format!(" {} ", branch.name);
+            let room = width.saturating_sub(word.chars().count());
+            track.write((from + 2).min(room), &word, role);
         }
         track.behind = if viewed { "viewed".to_owned() } else { String::new() };
         track
@@ -217,7 +228,18 @@ impl Pane for Scrubber {
             return;
         }
         let cursor = scene.timeline.column_of(scene.board.now, width);
-        let rows = tracks(scene, width, area.height.into());
+        let full = scene.zoomed && area.height >= full::ROWS;
+        let rows = match full {
+            true => full::tracks(scene, width, usize::from(area.height - full::ROWS / 2)),
+            false => tracks(scene, width, area.height.into()),
+        };
+        let below = area.rows().skip(rows.len());
+        if full {
+            for (row, line) in below.zip(full::lines(scene)) {
+                let line = frame::cut(line, row.width.into(), scene.look.glyphs.ellipsis);
+                frame::put(buf, row, &line);
+            }
+        }
         for (at, column) in (0..width).zip(area.x + LEFT..) {
             let moment = Pick::Moment(scene.timeline.time_of(at, width));
             scene.spot(Rect { x: column, width: 1, ..area }, moment);
