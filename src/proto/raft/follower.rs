@@ -59,9 +59,6 @@ impl Raft {
     /// Appends what it does not have. An entry of another term gives way, with all after it; one
     /// that it has stays, with all after it: the message may be old.
     fn take_in(&mut self, prev: Slot, items: &Items, cx: &mut Context<'_, Self>) {
-        if self.has(Mutation::RaftTruncateAlways) {
-            self.drop_after(prev, cx);
-        }
         for (slot, item) in (prev + 1..).zip(items.iter()) {
             let own = self.entries.place(slot).map(|place| place.term);
             let there = own == Some(item.term) || slot <= self.entries.base().slot;
@@ -70,6 +67,9 @@ impl Raft {
             }
             self.drop_after(slot - 1, cx);
             self.push(item.clone(), cx);
+        }
+        if !items.is_empty() && self.has(Mutation::RaftTruncateAlways) {
+            self.drop_after(prev + items.len() as u64, cx);
         }
     }
 
