@@ -10,6 +10,8 @@ mod nodes;
 pub mod play;
 mod remote;
 mod replay;
+mod report;
+mod schema;
 mod screen;
 mod tap;
 
@@ -21,7 +23,8 @@ use crate::event::Watch;
 use crate::live::{self, Way};
 use crate::plan::{self, Plan, SAMPLES};
 use crate::saved;
-use crate::script::{self, Format, Step, Stop, library, scenario};
+use crate::script::scenario::{self, Scenario};
+use crate::script::{self, Format, Step, Stop, library};
 use crate::sim::player::{Player, seam};
 use crate::tui::config::{Setup, Wishes};
 use crate::tui::theme::{ColorArg, GlyphsArg};
@@ -34,10 +37,14 @@ pub use nodes::NodeArgs;
 use nodes::{InviteArgs, UpArgs};
 use remote::{AttachArgs, DownArgs};
 use replay::ReplayArgs;
+use report::ReportArgs;
+pub use report::Saving;
+pub use schema::schema;
 use screen::FrameArgs;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tap::Tap;
 
 /// Exit code: all properties held.
@@ -85,6 +92,8 @@ enum Verb {
     Run(Run),
     /// Play a lesson or an incident, step by step
     Demo(DemoArgs),
+    /// Write up a scenario: what happened, what broke and why, what the cure changes
+    Report(ReportArgs),
     /// Start all processes of a cluster on this machine
     Up(UpArgs),
     /// Look at a cluster of processes, here or elsewhere
@@ -119,6 +128,8 @@ enum Verb {
     Keys,
     /// Say what is known of this terminal, what was chosen, and show all signs and colours
     Doctor(Looks),
+    /// Print what a cluster or scenario file may have, as JSON Schema: keys, commands, conditions
+    Schema,
     /// Print the version, where files are, and all mutations: bugs that a cluster file can plant
     Info,
 }
@@ -148,8 +159,9 @@ pub struct Run {
     until: Option<String>,
     #[command(flatten)]
     output: Output,
-    /// Save the run when it is over; a live one while it runs. 'netsplit replay' opens it
-    #[arg(long, value_name = "FILE.nsr")]
+    /// Save the run when it is over; a live one while it runs. 'netsplit replay' opens FILE.nsr;
+    /// FILE.toml is a scenario of what was done, to read, edit and play again
+    #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 
     /// Record the screen of the run, for asciinema
@@ -408,6 +420,35 @@ pub struct Show {
     pub tour: bool,
     /// Where to save it when it is over.
     pub save: Option<PathBuf>,
+    /// The scenario to tell, if there is one.
+    pub story: Option<Telling>,
+    /// Where to write down what is done, if anywhere.
+    pub saving: Option<Saving>,
+}
+
+/// A scenario to tell on the screen.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// What is told.
+    pub scenario: Arc<Scenario>,
+    /// Which act, counted from 1.
+    pub act: usize,
+    /// Whether it is shown to a room.
+    pub present: bool,
+    /// The seed, if another than each act's own is asked for.
+    pub seed: Option<u64>,
+}
+
+impl Telling {
+    /// What to show for its act.
+    pub fn show(self, speed: f64, setup: Setup) -> Show {
+        let plan = self.scenario.acts[self.act - 1].plan.clone();
+        let start = Start::Run(self.seed.unwrap_or(plan.seed), RuntimeArg::Sim);
+        let (steps, story) = (Vec::new(), Some(self));
+        let (paused, plain, tour) = (true, false, false);
+        let (save, saving) = (None, None);
+        Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving }
+    }
 }
 
 impl Cli {
@@ -417,6 +458,7 @@ impl Cli {
             Some(Verb::Run(run)) => &run.looks,
             Some(Verb::Attach(attach)) => &attach.looks,
             Some(Verb::Replay(replay)) => &replay.looks,
+            Some(Verb::Demo(demo)) => &demo.looks,
             _ => &self.run.looks,
         };
         looks.no_color || looks.color == ColorArg::Never
@@ -428,8 +470,8 @@ impl Cli {
     /// Says what the user must change, or why the output or the cluster failed.
     pub fn execute(self, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Outcome, Stop> {
         match self.verb {
-            None => self.run.execute(out),
-            Some(Verb::Run(run)) => run.execute(out),
+            None => self.run.execute(out, talk),
+            Some(Verb::Run(run)) => run.execute(out, talk),
             Some(Verb::Attach(attach)) => attach.execute(out),
             Some(Verb::Replay(replay)) => replay.execute(out),
             Some(Verb::Node(node)) => Ok(Outcome::Serve(Box::new(node))),
@@ -437,6 +479,7 @@ impl Cli {
             Some(Verb::Down(down)) => down.execute(out).map(|()| Outcome::Done(OK)),
             Some(Verb::Invite(invite)) => invite.execute(out, talk).map(|()| Outcome::Done(OK)),
             Some(Verb::Demo(demo)) => demo.execute(out),
+            Some(Verb::Report(report)) => report.execute(out),
             Some(Verb::Check { files }) => demo::check(&files, out, talk).map(Outcome::Done),
             Some(Verb::Samples { name }) => samples(name.as_deref(), out),
             Some(Verb::Layouts { name }) => {
@@ -445,6 +488,11 @@ impl Cli {
             Some(Verb::Frame(frame)) => frame.execute(out),
             Some(Verb::Keys) => screen::keys(&Config::find(), out),
             Some(Verb::Doctor(looks)) => screen::doctor(&looks, out),
+            Some(Verb::Schema) => {
+                serde_json::to_writer_pretty(&mut *out, &schema()).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+                Ok(Outcome::Done(OK))
+            }
             Some(Verb::Info) => info(out),
         }
     }
@@ -473,7 +521,7 @@ pub fn start(plan: &Plan, seed: u64, watch: Watch, runtime: RuntimeArg) -> Resul
 }
 
 impl Run {
-    fn execute(self, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    fn execute(self, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Outcome, Stop> {
         let source = library::source(&self.cluster).map_err(Stop::Refused)?;
         if scenario::is_scenario(&source) {
             if self.save.is_some() {
@@ -484,15 +532,19 @@ impl Run {
         }
         let plan = plan::file::parse(&library::name(&self.cluster), &source);
         let plan = plan.map_err(Stop::Refused)?;
+        let saving = Saving::of(&self, &plan, &source);
         let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
         if !self.headless {
             self.fits_runtime()?;
             let start = Start::Run(seed, self.runtime);
             let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
-            let (setup, save) = (self.looks.set_up()?, self.save);
+            let save = self.save.clone().filter(|_| saving.is_none());
+            let setup = self.looks.set_up()?;
             let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
-            let show = Show { plan, start, steps, paused, speed, setup, plain, tour, save };
+            let story = None;
+            let show =
+                Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until("--until", self.until())?;
@@ -518,13 +570,18 @@ impl Run {
             repeatable,
         };
         let cluster = start(&plan, seed, self.output.events.watch(), self.runtime)?;
-        let (cluster, tap) = match self.save {
+        let (cluster, tap) = match self.save.filter(|_| saving.is_none()) {
             Some(path) => tap::tap(cluster, &plan, self.runtime.kind(seed), path)
                 .map(|(cluster, tap)| (cluster, Some(tap)))?,
             None => (cluster, None),
         };
         let summary = script::run(cluster, &plan, &options, out)?;
         tap.map_or(Ok(()), Tap::end)?;
+        if let Some(saving) = saving {
+            let whole = repeatable && self.output.events == EventsArg::All;
+            let found = (script::record::broken(&summary), whole.then_some(summary.digest));
+            saving.steps(&options.steps, until, found, talk)?;
+        }
         Ok(Outcome::Done(summary.verdict.exit_code()))
     }
 

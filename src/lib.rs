@@ -43,8 +43,8 @@
 //! | 4 | [`live`] | the same hosts in real time: agents, disks, links, consoles |
 //! | 4 | [`saved`] | runs on disk: what they keep, and the file format |
 //! | 5 | [`script`] | runs without a terminal; scenarios: lessons, tests, incidents |
-//! | 5 | [`tui`] | the terminal: panes, keys, layout |
-//! | 6 | [`cli`] | arguments; puts the others together |
+//! | 6 | [`tui`] | the terminal: panes, keys, layout, and scenarios told on it |
+//! | 7 | [`cli`] | arguments; puts the others together |
 //!
 //! # What must stay true
 //!
@@ -61,7 +61,8 @@
 //!   is caught (`tests/mutations.rs`).
 //! * Every check catches a planted bug, and is silent without it (`tests/mutations.rs`).
 //! * The samples survive any storm, and make progress after it (`tests/seeds.rs`).
-//! * Every lesson and incident comes out as it announces (`tests/scenarios.rs`).
+//! * Every lesson and incident comes out as it announces (`tests/scenarios.rs`), and is on the
+//!   screen what it is without one (`tests/story.rs`).
 //! * Drawing changes nothing and fits any size (`tests/screens.rs`).
 //! * A scenario ends alike in the simulator, in memory and over QUIC (`tests/parity.rs`).
 //! * Who comes late or misses events is shown and judged rightly (`tests/late.rs`).

@@ -3,7 +3,9 @@
 use clap::Parser as _;
 use netsplit::base::Time;
 use netsplit::cli::desk::{self, Files};
-use netsplit::cli::{self, Cli, FAILED, NodeArgs, OK, Outcome, RuntimeArg, Show, Start, USAGE};
+use netsplit::cli::{
+    self, Cli, FAILED, NodeArgs, OK, Outcome, RuntimeArg, Show, Start, Telling, USAGE,
+};
 use netsplit::cluster::Cluster;
 use netsplit::error::Error;
 use netsplit::event::Watch;
@@ -14,6 +16,7 @@ use netsplit::script::Stop;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::desk::Opened;
 use netsplit::tui::run::End;
+use netsplit::tui::story::Story as Tale;
 use netsplit::tui::{self, Env, Look, Source};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -62,7 +65,11 @@ fn screen(show: Show) -> Result<u8, Stop> {
     let (mut files, opened, at) = set_up(show.start, &show.plan, show.save)?;
     let Opening { title, cluster, story } = opened;
     let playing = !show.paused && !show.plain;
+    let again = (show.speed, show.setup.clone());
     let mut app = App::new(title, look, speed, playing).set_up(show.setup);
+    if let Some(Telling { scenario, act, present, .. }) = &show.story {
+        app.tell(Tale::new(scenario.clone(), *act, *present));
+    }
     app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
     app.resume(story, at);
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
@@ -76,7 +83,18 @@ fn screen(show: Show) -> Result<u8, Stop> {
         }
     };
     tell(files.close(&app));
-    Ok(match end.map_err(Stop::Output)? {
+    let end = end.map_err(Stop::Output)?;
+    if let Some(saving) = &show.saving {
+        let run = app.timeline().running();
+        let events = run.events().range(0..run.events().len()).map(|(_, event)| event);
+        let broken = run.checks().violations().map(|v| v.check.to_owned()).collect();
+        saving.events(events, run.end().now, broken, &mut io::stderr())?;
+    }
+    if let (End::Quit, Some(act), Some(story)) = (end, app.next_act(), show.story) {
+        let (speed, setup) = again;
+        return screen(Telling { act, ..story }.show(speed, setup));
+    }
+    Ok(match end {
         End::Quit => OK,
         // As a shell would say it.
         End::Signal(number) => 128 + number,

@@ -39,6 +39,8 @@ enum Case {
     Locks,
     /// Five nodes, the ring and the store: three clients read, write and count, few keys each.
     Keys,
+    /// The same, and all nodes are told to leave the ring, one after the other.
+    Exodus,
     /// The sample bank: five nodes, three clients who move money between eight accounts.
     Bank,
     /// The same on a bad network, with a crash every second: decisions often fail to arrive.
@@ -60,6 +62,12 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::PaxosMinority, "paxos", Case::Decree, 40),
     (Mutation::PaxosMinority, "paxos", Case::Log, 40),
     (Mutation::PaxosCountValues, "paxos", Case::Duel, 100),
+    (Mutation::PaxosRandomBallot, "paxos", Case::Decree, 10),
+    (Mutation::PaxosNoPrepare, "paxos", Case::Decree, 10),
+    (Mutation::PaxosDecideAlone, "paxos", Case::Decree, 10),
+    (Mutation::PaxosVolatile, "paxos", Case::Duel, 40),
+    (Mutation::PaxosAcceptAbove, "progress", Case::Locks, 10),
+    (Mutation::PaxosUnraised, "paxos", Case::Duel, 400),
     (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
     (Mutation::LogNoClientTable, "log", Case::Log, 40),
@@ -84,6 +92,14 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockNoFence, "lock", Case::Locks, 100),
     (Mutation::LockRepeatToken, "lock", Case::Locks, 10),
     (Mutation::LockShared, "lock", Case::Locks, 10),
+    (Mutation::LockNoExpiry, "progress", Case::Locks, 40),
+    (Mutation::LockUnfair, "lock", Case::Locks, 10),
+    (Mutation::LockBlindRenew, "lock", Case::Locks, 100),
+    (Mutation::LockWakeAll, "lock", Case::Locks, 10),
+    (Mutation::LockStaleExpiry, "lock", Case::Locks, 100),
+    (Mutation::RingOneNode, "ring", Case::Bank, 10),
+    (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
+    (Mutation::RingLeaveLast, "ring", Case::Exodus, 1),
     (Mutation::RingUnevenEpoch, "ring", Case::Bank, 10),
     (Mutation::RingReshuffle, "ring", Case::Bank, 10),
     (Mutation::RingNoHandoff, "ring", Case::Bank, 10),
@@ -96,6 +112,9 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::TxnNoForce, "bank", Case::Doubt, 40),
     (Mutation::TxnForgetDecision, "atomic", Case::Doubt, 20),
     (Mutation::TxnHeuristic, "atomic", Case::Bank, 20),
+    (Mutation::TxnDisconnect, "atomic", Case::Doubt, 40),
+    (Mutation::TxnAnyDecision, "atomic", Case::Bank, 100),
+    (Mutation::TxnReverse, "atomic", Case::Bank, 10),
     (Mutation::TxnEarlyRelease, "atomic", Case::Bank, 10),
 ];
 
@@ -153,7 +172,7 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(client).collect();
             Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
         }
-        Case::Keys => {
+        Case::Keys | Case::Exodus => {
             let (paxos, lock, txn) = (None, None, None);
             let services = Services { paxos, lock, txn, ..Services::all() };
             let load =
@@ -167,7 +186,7 @@ fn plan(case: Case) -> Plan {
 
 fn until(case: Case) -> Time {
     match case {
-        Case::Decree => Time(12_000_000),
+        Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
         Case::Log | Case::Raft => Time(18_000_000),
         Case::Terms => Time(12_000_000),
@@ -271,12 +290,22 @@ fn lapses(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// Every node is told to leave the ring. One of them will have to stay.
+fn exodus() -> Vec<(Time, Command)> {
+    let leave = |n| {
+        let op = Op::Leave { node: NodeId::node(n) };
+        (Time(u64::from(n) * 1_000_000), Command::Ask { who: NodeId::node(1), op })
+    };
+    (1..=5).map(leave).collect()
+}
+
 /// The storm of this seed, and requests in between.
 fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let until = until(case);
     match case {
         Case::Duel => return duel(seed),
         Case::Doubt => return doubt(seed),
+        Case::Exodus => return exodus(),
         _ => {}
     }
     let mut commands = match case {
@@ -358,7 +387,8 @@ fn late(case: Case, seed: u64, mutations: Mutations) -> Checks {
 
 /// That no quorum voted for one thing in one ballot is hidden from a late observer: who voted for it
 /// in a later ballot may have done so in an earlier one too.
-const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[Mutation::PaxosCountValues];
+const ONLY_SEEN_FROM_THE_START: &[Mutation] =
+    &[Mutation::PaxosCountValues, Mutation::PaxosDecideAlone];
 
 /// A late observer notices nearly all bugs as well, though it does not know how it all began.
 #[test]
@@ -413,6 +443,7 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Leases, 0..40);
     silent(Case::Locks, 0..100);
     silent(Case::Keys, 0..30);
+    silent(Case::Exodus, 0..3);
     silent(Case::Bank, 0..30);
     silent(Case::Doubt, 0..30);
 }

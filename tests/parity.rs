@@ -11,8 +11,11 @@ use netsplit::cluster::{Cluster, Update};
 use netsplit::command::Command;
 use netsplit::event::Watch;
 use netsplit::plan::{self, Client, Load, Plan};
+use netsplit::script::library;
+use netsplit::script::play::{self, Output, Playing};
 use netsplit::view::Board;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// How long anything may take, in the cluster's own time.
 const PATIENCE: Span = Span::secs(40);
@@ -308,4 +311,38 @@ fn a_node_joins_the_ring_and_takes_its_keys() {
         let known = (0..12).map(|key| lab.read(&format!("k{key}"))).collect();
         lab.end(known)
     });
+}
+
+/// Lessons and incidents whose stories hang on no latency of the simulator.
+const EVERYWHERE: &[&str] =
+    &["lock-fencing", "lock-blind-release", "set-without-nx", "log-minority-leader"];
+
+#[test]
+fn a_lesson_ends_alike_in_every_runtime() {
+    for name in EVERYWHERE {
+        let scenario = library::load(name, &cli::words()).expect("it is built in");
+        let scenario = Arc::new(scenario);
+        let verdicts = |runtime: RuntimeArg| {
+            let playing = Playing {
+                seed: None,
+                output: Output::Text,
+                events: false,
+                narrate: false,
+                keep: false,
+                live: runtime.is_live(),
+                replay: String::new(),
+            };
+            let mut start = |plan: &Plan, seed| cli::start(plan, seed, Watch::Messages, runtime);
+            let mut out = Vec::new();
+            let outcome = play::play(&scenario, &playing, &mut start, &mut out).expect("it plays");
+            let text = String::from_utf8(out).expect("it writes text");
+            let verdicts: Vec<&str> = outcome.acts.iter().map(|act| act.verdict.name()).collect();
+            (verdicts, text)
+        };
+        let (simulated, _) = verdicts(RuntimeArg::Sim);
+        for runtime in [RuntimeArg::Memory, RuntimeArg::Quic] {
+            let (live, text) = verdicts(runtime);
+            assert_eq!(simulated, live, "{name} ends otherwise with {runtime:?}:\n{text}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Scenarios: every one that is built in comes out as it announces, twice in the same way; wrong ones
 //! are refused with their place and a remedy; what a scenario expects and does not get is said.
 
+use clap::Parser as _;
 use netsplit::cli::{self, RuntimeArg, words};
 use netsplit::error::Source;
 use netsplit::event::Watch;
@@ -9,7 +10,9 @@ use netsplit::script::library::{self, LIBRARY};
 use netsplit::script::play::{self, Outcome, Output, Playing};
 use netsplit::script::scenario::{self, Scenario};
 use netsplit::script::{Judgement, Stop};
+use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn playing(output: Output) -> Playing {
     Playing {
@@ -17,6 +20,7 @@ fn playing(output: Output) -> Playing {
         output,
         events: false,
         narrate: true,
+        keep: false,
         live: false,
         replay: "netsplit demo x --headless".to_owned(),
     }
@@ -25,6 +29,7 @@ fn playing(output: Output) -> Playing {
 fn play(scenario: &Scenario, output: Output) -> (Outcome, String) {
     let mut start = |plan: &Plan, seed: u64| cli::start(plan, seed, Watch::Labels, RuntimeArg::Sim);
     let mut out = Vec::new();
+    let scenario = &Arc::new(scenario.clone());
     let played = play::play(scenario, &playing(output), &mut start, &mut out);
     let outcome = match played {
         Ok(outcome) => outcome,
@@ -319,4 +324,172 @@ fn json_has_a_line_for_each_thing_and_junit_a_case_for_each_expectation() {
 </testsuite>
 ";
     assert_eq!(xml, expected);
+}
+
+/// Whether a value is what a schema says, as far as this project's schema goes.
+fn fits(schema: &Value, value: &toml::Value, whole: &Value) -> Result<(), String> {
+    let wrong = |why: &str| Err(format!("{value}: {why}"));
+    if let Some(at) = schema["$ref"].as_str() {
+        fits(&whole["$defs"][at.trim_start_matches("#/$defs/")], value, whole)?;
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let misses: Vec<String> =
+            any.iter().filter_map(|one| fits(one, value, whole).err()).collect();
+        if misses.len() == any.len() {
+            return Err(misses.join(" or "));
+        }
+    }
+    if let Some(known) = schema["enum"].as_array()
+        && !known.iter().any(|known| known.as_str() == value.as_str())
+    {
+        return wrong("not one of the known words");
+    }
+    let kind = value.type_str();
+    match schema["type"].as_str() {
+        Some("object") if kind == "table" => {}
+        Some(wanted) if wanted != kind => return wrong(&format!("not of type {wanted}")),
+        _ => {}
+    }
+    if let Some(number) = value.as_integer() {
+        let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);
+        let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
+        if !(least..=most).contains(&number) {
+            return wrong("out of range");
+        }
+    }
+    if let (Some(items), Some(list)) = (schema.get("items"), value.as_array()) {
+        list.iter().try_for_each(|item| fits(items, item, whole))?;
+    }
+    let Some(table) = value.as_table() else { return Ok(()) };
+    for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !table.contains_key(key) {
+            return wrong(&format!("'{key}' is missing"));
+        }
+    }
+    for (key, value) in table {
+        match (schema["properties"].get(key), &schema["additionalProperties"]) {
+            (Some(of), _) => fits(of, value, whole).map_err(|why| format!("{key}: {why}"))?,
+            (None, Value::Bool(false)) => return wrong(&format!("unknown key '{key}'")),
+            (None, Value::Object(_)) => fits(&schema["additionalProperties"], value, whole)?,
+            (None, _) => {}
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_schema_fits_every_file_and_has_every_key() {
+    let schema = cli::schema();
+    let texts = LIBRARY.iter().map(|(_, name, text)| (name, text));
+    let samples = netsplit::plan::SAMPLES.iter().map(|(name, text)| (name, text));
+    for (name, text) in texts.chain(samples) {
+        let value: toml::Value = toml::from_str(text).expect("it is TOML");
+        fits(&schema, &value, &schema).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+    let wrong: toml::Value = toml::from_str("[[step]]\nsya = \"x\"").unwrap();
+    assert!(fits(&schema, &wrong, &schema).is_err());
+    let keys = |of: &Value| -> BTreeSet<String> {
+        of["properties"].as_object().expect("it has keys").keys().cloned().collect()
+    };
+    for (table, known) in scenario::KEYS {
+        let step = &schema["$defs"]["step"];
+        let of = match *table {
+            "" => &schema,
+            "look" => &step["properties"]["look"]["items"],
+            "ask" | "show" => &step["properties"][*table],
+            other => &schema["$defs"][other],
+        };
+        let missing: Vec<_> = known.iter().filter(|key| !keys(of).contains(**key)).collect();
+        assert!(missing.is_empty(), "[{table}] in the schema lacks {missing:?}");
+        let strange = keys(of).len() > known.len() && !table.is_empty();
+        assert!(!strange, "[{table}] in the schema has more than {known:?}");
+    }
+}
+
+/// What the program writes on standard output and on standard error.
+fn program(line: &[&str]) -> (String, String) {
+    let (mut out, mut talk) = (Vec::new(), Vec::new());
+    let line = ["netsplit"].iter().chain(line);
+    let done = cli::Cli::parse_from(line).execute(&mut out, &mut talk);
+    assert!(done.is_ok(), "{done:?}");
+    let text = |bytes| String::from_utf8(bytes).expect("it writes text");
+    (text(out), text(talk))
+}
+
+#[test]
+fn what_was_done_is_written_down_and_replays_to_the_same_digest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).into_os_string().into_string().unwrap();
+    let mine = path("mine.toml");
+    let buggy = "seed = 3\nnodes = 3\nmutations = [\"lock.shared\"]\n[log]\n[lock]\n[[client]]\n\
+                 do = [{ load = \"lock\" }]\n[[client]]\ndo = [{ load = \"lock\" }]\n";
+    std::fs::write(&mine, buggy).unwrap();
+    for (cluster, seed) in [("bank", "5"), (mine.as_str(), "4"), (mine.as_str(), "3")] {
+        let saved = path("session.toml");
+        let line = ["run", cluster, "--headless", "-q", "--seed", seed, "--until", "6s"];
+        let steps = ["-c", "2s kill leader", "-c", "4s isolate c1"];
+        let (out, talk) = program(&[&line[..], &steps, &["--save", &saved]].concat());
+        let digest = out.split("digest ").nth(1).unwrap()[..16].to_owned();
+        assert!(talk.contains(&format!("it replays to digest {digest}")), "{talk}");
+        assert!(!talk.contains("step"), "{talk}");
+        let text = std::fs::read_to_string(&saved).unwrap();
+        assert!(text.contains("at = \"2.000s\"\ndo = \"kill leader\""), "{text}");
+        let scenario = parse(&text).unwrap_or_else(|why| panic!("{why}\n{text}"));
+        let (again, _) = play(&scenario, Output::Text);
+        assert_eq!(format!("{:016x}", again.acts[0].summary.digest), digest);
+        assert!(matches!(again.verdict, Judgement::Ok | Judgement::Expected), "{text}");
+    }
+}
+
+#[test]
+fn a_live_run_is_written_down_and_compared_with_the_simulator() {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = dir.path().join("live.toml").into_os_string().into_string().unwrap();
+    let line = ["run", "locks", "--headless", "-q", "--runtime", "memory", "--until", "1s"];
+    let (_, talk) = program(&[&line[..], &["-c", "500ms kill c1", "--save", &saved]].concat());
+    assert!(talk.contains("in the simulator it ends alike"), "{talk}");
+    assert!(std::fs::read_to_string(&saved).unwrap().contains("kill c1"));
+}
+
+#[test]
+fn a_report_tells_what_broke_why_and_what_the_cure_changes() {
+    let (text, _) = program(&["report", "lock-fencing"]);
+    for part in [
+        "# A lock holder that slept too long",
+        "| 0.", // rows of the timeline
+        "▼ pause c1",
+        "```mermaid\nsequenceDiagram\n  participant n1",
+        "is broken\n```",
+        "### FENCE-2 is broken",
+        "| Without a fence | expected | FENCE-2:",
+        "| With a fence | ok | nothing |",
+        "netsplit demo lock-fencing --headless",
+    ] {
+        assert!(text.contains(part), "'{part}' is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_run_can_be_shown_by_other_tools() {
+    let (log, _) = program(&["report", "lock-fencing", "--format", "shiviz"]);
+    let mut lines = log.lines().skip(2);
+    let mut last = std::collections::BTreeMap::new();
+    while let (Some(head), Some(_)) = (lines.next(), lines.next()) {
+        let (host, clock) = head.split_once(' ').unwrap();
+        let clock: Value = serde_json::from_str(clock).unwrap();
+        let own = clock[host].as_u64().unwrap();
+        assert_eq!(own, last.get(host).copied().unwrap_or(0) + 1, "{head}");
+        last.insert(host.to_owned(), own);
+    }
+    assert!(last.len() >= 5);
+    let (trace, _) = program(&["report", "lock-fencing", "--format", "chrome-trace", "--act", "2"]);
+    let trace: Value = serde_json::from_str(&trace).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let ids = |phase: &str| -> BTreeSet<&str> {
+        let of = events.iter().filter(|event| event["ph"] == phase);
+        of.map(|event| event["id"].as_str().unwrap()).collect()
+    };
+    assert!(ids("f").is_subset(&ids("s")) && !ids("f").is_empty());
+    let (diagram, _) = program(&["report", "lock-fencing", "--format", "mermaid"]);
+    assert!(diagram.starts_with("sequenceDiagram") && diagram.lines().count() < 60);
 }

@@ -27,7 +27,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("live", &["base", "error", "command", "event", "net", "cluster", "proto", "host", "plan"]),
     ("saved", &["base", "error", "event", "cluster"]),
     ("script", FRONT),
-    ("tui", FRONT),
+    (
+        "tui",
+        &[
+            "base", "error", "read", "command", "event", "check", "view", "cluster", "plan",
+            "saved", "script",
+        ],
+    ),
     (
         "cli",
         &[

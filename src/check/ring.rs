@@ -2,7 +2,7 @@
 //!
 //! | rule | holds as long as |
 //! |---|---|
-//! | RING-1 | in one epoch no two nodes serve the same key, and once it is settled every key is served |
+//! | RING-1 | in one epoch every key has an owner, no two nodes serve the same key, and once it is settled every key is served |
 //! | RING-2 | a node serves only what the ring of its epoch gives it |
 //! | RING-3 | from one epoch to the next, keys move only from or to nodes that left, joined or changed their weight |
 //! | RING-7 | a range is served only when its data has arrived, and not again after it was given up |
@@ -56,6 +56,10 @@ impl Rings {
     }
 
     fn view(&mut self, at: usize, node: NodeId, epoch: u64, ring: Ring) -> Option<Wrong> {
+        if ring.is_empty() {
+            let what = format!("nobody owns anything in the ring of epoch {epoch}");
+            return Some(("RING-1", what, Vec::new()));
+        }
         if let Some((known, index)) = self.views.get(&epoch) {
             let what = format!("{node} has another ring in epoch {epoch} than who had it first");
             return (*known != ring).then(|| ("RING-8", what, vec![*index]));

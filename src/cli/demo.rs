@@ -1,15 +1,18 @@
 //! Scenarios on the command line: list them, play them, check them.
 
-use super::{FormatArg, OK, Outcome, Run, RuntimeArg, USAGE, shell_word, start};
+use super::{
+    FormatArg, Looks, OK, Outcome, Run, RuntimeArg, Telling, USAGE, shell_word, speed, start,
+};
 use crate::error::{Error, Source};
 use crate::event::Watch;
 use crate::plan;
 use crate::script::play::{self, Output, Playing};
 use crate::script::scenario::{self, Scenario, Words};
 use crate::script::{Judgement, Stop, library};
-use crate::tui::PaneKind;
+use crate::tui::{Library, PaneKind};
 use clap::{Args, ValueEnum};
 use std::io::Write;
+use std::sync::Arc;
 
 /// What `netsplit demo` was asked to do.
 #[derive(Clone, Debug, Args)]
@@ -35,6 +38,15 @@ pub(super) struct DemoArgs {
     /// What the nodes live in
     #[arg(long, value_enum, default_value = "sim", value_name = "WHERE")]
     runtime: RuntimeArg,
+    /// Show it to a room: no hints of keys, and '.' pauses, for remote controls
+    #[arg(long, conflicts_with = "headless")]
+    present: bool,
+    /// How many of the cluster's seconds pass in one of yours: 0.01 to 1000, or full
+    /// [default: 1]
+    #[arg(long, value_name = "X", value_parser = speed, conflicts_with = "headless")]
+    speed: Option<f64>,
+    #[command(flatten)]
+    pub(super) looks: Looks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,8 +61,9 @@ enum DemoFormat {
 
 /// The names that a scenario may use for what the screen has.
 pub fn words() -> Words {
-    let panes = PaneKind::ALL.iter().map(|pane| pane.id()).collect();
-    Words { panes, layouts: vec!["overview"] }
+    let panes = PaneKind::ALL.iter().map(|pane| pane.id().to_owned()).collect();
+    let layouts = Library::default().list().into_iter().map(|found| found.name).collect();
+    Words { panes, layouts }
 }
 
 impl DemoArgs {
@@ -58,16 +71,19 @@ impl DemoArgs {
         if self.list {
             return list(out).map(|()| Outcome::Done(OK));
         }
-        let scenarios: Vec<Scenario> = match &self.name {
-            Some(name) => vec![library::load(name, &words()).map_err(Stop::Refused)?],
+        let scenarios: Vec<Arc<Scenario>> = match &self.name {
+            Some(name) => vec![Arc::new(library::load(name, &words()).map_err(Stop::Refused)?)],
             None => {
                 let all = library::all(&words()).map_err(Stop::Refused)?;
-                all.into_iter().map(|(_, scenario)| scenario).collect()
+                all.into_iter().map(|(_, scenario)| Arc::new(scenario)).collect()
             }
         };
         if !self.headless {
-            let error = Error::new("a scenario is played without a screen");
-            return Err(Stop::Refused(error.help("add --headless")));
+            let scenario = Arc::clone(&scenarios[0]);
+            let story = Telling { scenario, act: 1, present: self.present, seed: self.seed };
+            only_simulated(self.runtime)?;
+            let show = story.show(self.speed.unwrap_or(1.0), self.looks.set_up()?);
+            return Ok(Outcome::Screen(Box::new(show)));
         }
         let output = match self.format {
             DemoFormat::Text => Output::Text,
@@ -82,6 +98,7 @@ impl DemoArgs {
                 output,
                 events: false,
                 narrate: true,
+                keep: false,
                 live: self.runtime.is_live(),
                 replay: self.again(name),
             };
@@ -98,9 +115,18 @@ impl DemoArgs {
     }
 }
 
+/// Refuses to tell a scenario on a cluster whose time nobody can turn back.
+fn only_simulated(runtime: RuntimeArg) -> Result<(), Stop> {
+    if !runtime.is_live() {
+        return Ok(());
+    }
+    let what = "on the screen a scenario is told in the simulator, where one can go back";
+    Err(Stop::Refused(Error::new(what).help("leave --runtime out, or add --headless")))
+}
+
 /// Plays a scenario in a runtime.
 pub(super) fn play(
-    scenario: &Scenario,
+    scenario: &Arc<Scenario>,
     playing: &Playing,
     watch: Watch,
     runtime: RuntimeArg,
@@ -117,6 +143,7 @@ impl Run {
         let scenario = scenario.map_err(Stop::Refused)?;
         let alien = match self {
             Run { until: Some(_), .. } => Some("--until"),
+            Run { save: Some(_), .. } => Some("--save"),
             Run { steps, .. } if !steps.is_empty() => Some("-c"),
             _ => None,
         };
@@ -126,19 +153,23 @@ impl Run {
         }
         let format = self.output.format;
         if !self.headless {
-            let error = Error::new("a scenario is played without a screen");
-            return Err(Stop::Refused(error.help("add --headless")));
+            only_simulated(self.runtime)?;
+            let scenario = Arc::new(scenario);
+            let story = Telling { scenario, act: 1, present: false, seed: self.seed };
+            let show = story.show(self.speed.unwrap_or(1.0), self.looks.set_up()?);
+            return Ok(Outcome::Screen(Box::new(show)));
         }
         let playing = Playing {
             seed: self.seed,
             output: if format == FormatArg::Json { Output::Json } else { Output::Text },
             events: !self.output.quiet,
             narrate: false,
+            keep: false,
             live: self.runtime.is_live(),
             replay: self.play_again(),
         };
         let watch = self.output.events.watch();
-        let verdict = play(&scenario, &playing, watch, self.runtime, out)?;
+        let verdict = play(&Arc::new(scenario), &playing, watch, self.runtime, out)?;
         Ok(Outcome::Done(verdict.exit_code()))
     }
 

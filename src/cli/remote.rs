@@ -65,8 +65,9 @@ impl AttachArgs {
             let start = Start::Attached(cluster, role == Role::Operator);
             let (setup, save) = (self.looks.set_up()?, None);
             let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
-            let (paused, speed) = (false, 1.0);
-            let show = Show { plan, start, steps, paused, speed, setup, plain, tour, save };
+            let (paused, speed, story, saving) = (false, 1.0, None, None);
+            let show =
+                Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

@@ -46,7 +46,9 @@ impl ReplayArgs {
         let (setup, steps) = (self.looks.set_up()?, Vec::new());
         let (paused, speed, save) = (true, 1.0, None);
         let (plain, tour) = (self.looks.plain, false);
-        let show = Show { plan, start, steps, paused, speed, setup, plain, tour, save };
+        let (story, saving) = (None, None);
+        let show =
+            Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving };
         Ok(Outcome::Screen(Box::new(show)))
     }
 

@@ -159,7 +159,7 @@ impl Machine {
             | Op::Synced { .. }
             | Op::Evict { .. }
             | Op::Admit { .. } => match &mut self.views {
-                Some(views) => views.apply(slot, &entry.op, facts),
+                Some(views) => views.apply(&entry.op, self.mutations, facts),
                 None => Outcome::Refused(Refusal::NoService),
             },
             op if Registers::takes(op) => self.registers.apply(op),

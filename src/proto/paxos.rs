@@ -284,6 +284,13 @@ impl Paxos {
             cx.write(Record::Round(self.round));
         }
         self.ballot = Ballot::new(self.round, cx.me());
+        if self.config.mutations.has(Mutation::PaxosRandomBallot) {
+            let number = u32::try_from(cx.rng().between(1, 20)).unwrap_or(1);
+            self.ballot = Ballot::new(number, NodeId::node(1));
+        }
+        if self.config.mutations.has(Mutation::PaxosNoPrepare) {
+            return self.propose(None, cx);
+        }
         self.stage = Stage::Preparing { promises: Tally::default(), best: None };
         cx.emit(Fact::Prepares { slot: DECREE, ballot: self.ballot });
         cx.send_all(self.config.peers.iter(), &Message::Prepare { ballot: self.ballot });
@@ -349,7 +356,11 @@ impl Paxos {
         }
         if ballot > self.promised {
             self.promised = ballot;
-            if !self.config.mutations.has(Mutation::PaxosForgetPromise) {
+            let mutations = self.config.mutations;
+            if ![Mutation::PaxosForgetPromise, Mutation::PaxosVolatile]
+                .into_iter()
+                .any(|forgets| mutations.has(forgets))
+            {
                 cx.write(Record::Promised(ballot));
             }
             cx.emit(Fact::Promises { slot: DECREE, ballot });
@@ -364,14 +375,20 @@ impl Paxos {
     }
 
     fn on_accept(&mut self, from: NodeId, vote: Vote, cx: &mut Context<'_, Self>) {
-        let below = self.config.mutations.has(Mutation::PaxosAcceptBelow);
-        if vote.ballot < self.promised && !below {
+        let mutations = self.config.mutations;
+        let below = mutations.has(Mutation::PaxosAcceptBelow);
+        let above = mutations.has(Mutation::PaxosAcceptAbove) && vote.ballot == self.promised;
+        if vote.ballot < self.promised && !below || above {
             return self.refuse(from, vote.ballot, Phase::Accept, cx);
         }
         if self.vote.as_ref() != Some(&vote) {
-            self.promised = self.promised.max(vote.ballot);
+            if !mutations.has(Mutation::PaxosUnraised) {
+                self.promised = self.promised.max(vote.ballot);
+            }
             self.vote = Some(vote.clone());
-            cx.write(Record::Accepted(vote.clone()));
+            if !mutations.has(Mutation::PaxosVolatile) {
+                cx.write(Record::Accepted(vote.clone()));
+            }
             let Vote { ballot, entry } = vote.clone();
             cx.emit(Fact::Accepts { slot: DECREE, ballot, entry });
         }
@@ -389,7 +406,11 @@ impl Paxos {
         let votes = self.votes.entry(key.unwrap_or(vote.ballot));
         let (entry, tally) = votes.or_insert_with(|| (vote.entry, Tally::default()));
         tally.add(from);
-        if tally.count() >= quorum(self.config.peers.len(), self.config.mutations) {
+        let mut enough = quorum(self.config.peers.len(), self.config.mutations);
+        if self.config.mutations.has(Mutation::PaxosDecideAlone) {
+            enough = 1;
+        }
+        if tally.count() >= enough {
             let entry = entry.clone();
             self.chosen = Some(entry.clone());
             self.votes.clear();

@@ -1,8 +1,9 @@
 //! The hand on a cluster: lets time pass, gives commands, and takes in what comes of it.
 
-use super::expect::Claim;
+use super::director::{Director, Next};
 use super::report::{Evidence, Failure, Judgement, Summary};
 use super::run::{Format, Options, Stop};
+use super::told::Teller;
 use crate::base::Time;
 use crate::check::Checks;
 use crate::cluster::{Cluster, Update};
@@ -15,33 +16,25 @@ use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::hash::Hasher as _;
 use std::io::{self, Write};
+use std::sync::Arc;
 use twox_hash::XxHash3_64;
-
-/// A claim under watch: it is looked at after every event.
-#[derive(Debug)]
-pub(super) struct Watch {
-    claim: Claim,
-    /// Whether it trips when the claim becomes true, or when it becomes false.
-    on: bool,
-    /// Until when it is watched.
-    pub(super) until: Time,
-    /// When it tripped, and how things stood then.
-    pub(super) tripped: Option<(Time, String)>,
-}
 
 /// A cluster, and all that is made of its events.
 pub(super) struct Driver<'a> {
     cluster: Cluster,
     out: &'a mut dyn Write,
-    pub(super) board: Board,
-    pub(super) checks: Checks,
+    board: Board,
+    checks: Checks,
     evidence: Evidence,
     failures: Vec<Failure>,
     recorder: Recorder,
-    pub(super) now: Time,
+    now: Time,
     /// How many events of a live cluster could not be taken in.
     missed: u64,
-    pub(super) watches: Vec<Watch>,
+    /// All events, if they are to be kept.
+    pub(super) kept: Option<Vec<Event>>,
+    /// Who says what comes next, if a scenario is played.
+    director: Option<Director>,
 }
 
 impl<'a> Driver<'a> {
@@ -65,15 +58,11 @@ impl<'a> Driver<'a> {
             recorder: Recorder::new(options),
             now: Time::ZERO,
             missed: 0,
-            watches: Vec::new(),
+            kept: None,
+            director: None,
         };
         driver.wait()?;
         Ok(driver)
-    }
-
-    /// Where lines go.
-    pub(super) fn out(&mut self) -> &mut dyn Write {
-        self.out
     }
 
     fn send(&self, command: Command) -> Result<(), Stop> {
@@ -134,23 +123,48 @@ impl<'a> Driver<'a> {
             self.failures.push(Failure::panic(index, &event, why));
         }
         let at = event.at;
+        if let Some(kept) = &mut self.kept {
+            kept.push(event.clone());
+        }
         self.evidence.keep(index, event);
         if news {
             self.note();
         }
-        for watch in &mut self.watches {
-            watch.look(at, &self.board, &self.checks);
+        if let Some(director) = &mut self.director {
+            director.look(at, &self.board, &self.checks);
         }
         Ok(())
     }
 
-    /// Watches a claim from now on: trips when it is true, if `on`, else when it is false. Returns
-    /// its number.
-    pub(super) fn watch(&mut self, claim: &Claim, on: bool, until: Time) -> usize {
-        let mut watch = Watch { claim: claim.clone(), on, until, tripped: None };
-        watch.look(self.now, &self.board, &self.checks);
-        self.watches.push(watch);
-        self.watches.len() - 1
+    /// Plays an act to its end and tells what happens. Returns who directed it.
+    pub(super) fn perform(
+        &mut self,
+        director: Director,
+        teller: &Teller<'_>,
+    ) -> Result<Director, Stop> {
+        let scenario = Arc::clone(director.scenario());
+        self.director = Some(director);
+        loop {
+            let Some(director) = &mut self.director else { return Err(Stop::Gone) };
+            match director.next(self.now, &self.board, &self.checks) {
+                Next::Run(until) => self.go_on(until)?,
+                Next::Begin(number) => {
+                    teller.step(number, &scenario.steps[number - 1], self.now, self.out)?;
+                }
+                Next::Give(command) => {
+                    let refused = self.give(&command)?;
+                    if let (Some(why), Some(director)) = (refused, &mut self.director) {
+                        director.refused(&command, &why);
+                    }
+                }
+                Next::Met(number, place, why) => {
+                    let expect = &scenario.steps[number - 1].expect[place];
+                    teller.expected(expect, why.as_deref(), self.out)?;
+                }
+                Next::Done(_) => {}
+                Next::End => return self.director.take().ok_or(Stop::Gone),
+            }
+        }
     }
 
     /// Writes down violations that are new, while their witnesses are still at hand.
@@ -179,15 +193,6 @@ impl<'a> Driver<'a> {
             replay: options.replay.clone(),
             repeatable: options.repeatable,
             missed: self.missed,
-        }
-    }
-}
-
-impl Watch {
-    fn look(&mut self, at: Time, board: &Board, checks: &Checks) {
-        if self.tripped.is_none() && at <= self.until && self.claim.holds(board, checks) == self.on
-        {
-            self.tripped = Some((at, self.claim.instead(board, checks)));
         }
     }
 }

@@ -60,6 +60,15 @@ pub struct Expect {
     pub claim: Claim,
 }
 
+/// How to write each, and what it means.
+pub const FORMS: &[(&str, &str)] = &[
+    ("CONDITION", "it is so when the step's commands have been given"),
+    ("within SPAN: CONDITION", "it is so at some moment of the time that follows"),
+    ("throughout SPAN: CONDITION", "it is so at every moment of the time that follows"),
+    ("throughout: CONDITION", "it is so at every moment to the end of the act"),
+    ("CHECK is ok|violated|stalled", "a check, a rule such as FENCE-2, or everything"),
+];
+
 /// The word for all checks.
 const EVERY: &str = "everything";
 

@@ -18,9 +18,30 @@ macro_rules! library {
 
 library! {
     "lessons":
-        "lock-fencing";
+        "paxos-one-value"
+        "paxos-duel"
+        "paxos-adopt"
+        "paxos-amnesia"
+        "log-minority-leader"
+        "log-takeover"
+        "lock-fencing"
+        "txn-two-phase"
+        "txn-blocked"
+        "ring-join-leave"
+        "ring-vnodes"
+        "store-replicas"
+        "slow-or-dead";
     "incidents":
-        "lock-blind-release";
+        "lock-blind-release"
+        "set-without-nx"
+        "stale-plan"
+        "ack-before-sync"
+        "deaf-network-card"
+        "vote-that-evaporated"
+        "wrong-transaction"
+        "modulo-placement"
+        "ring-of-one"
+        "shoot-each-other";
 }
 
 /// The text that `word` means: a built-in scenario, a built-in cluster, or the path of a file. A

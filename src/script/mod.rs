@@ -10,14 +10,17 @@
 //! seed and commands has the same event lines, and [`Summary::digest`] stands for all of them.
 //! `run` gives commands at times; [`play`] plays a [`scenario`].
 
+pub mod director;
 mod driver;
 pub mod expect;
 pub mod library;
 pub mod play;
+pub mod record;
 mod report;
 mod run;
 pub mod scenario;
 mod told;
+pub mod writeup;
 
 pub use report::{Failure, Judgement, Summary};
 pub use run::{Format, Options, Step, Stop, run};

@@ -8,20 +8,22 @@
 //! lets time pass in small slices, so it notices what was so only for a moment; what a step does
 //! comes at the end of that slice.
 
-use super::driver::{Driver, Watch};
-use super::expect::{Claim, Expect, Stand, When};
+use super::director::Director;
+use super::driver::Driver;
+use super::expect::{Claim, Stand};
 use super::report::{Failure, Judgement, Summary};
 use super::run::{Format, Options, Stop};
-use super::scenario::{Act, Scenario, Step};
+use super::scenario::{Act, Scenario};
 use super::told::Teller;
 use crate::base::{Span, Time};
 use crate::cluster::Cluster;
-use crate::command::Command;
+use crate::event::Event;
 use crate::plan::Plan;
 use std::io::Write;
+use std::sync::Arc;
 
 /// How long time passes between two looks in a simulator, and where time is real.
-const SLICE: Span = Span::millis(1);
+pub const SLICE: Span = Span::millis(1);
 const LIVE_SLICE: Span = Span::millis(10);
 
 /// How the output of a scenario looks.
@@ -47,6 +49,8 @@ pub struct Playing {
     pub events: bool,
     /// Whether all that a scenario tells is written, too.
     pub narrate: bool,
+    /// Whether the events of each act are kept, for a report.
+    pub keep: bool,
     /// Whether time is real time.
     pub live: bool,
     /// The command line that repeats this.
@@ -92,6 +96,8 @@ pub struct PlayedAct {
     pub summary: Summary,
     /// The verdict by what the scenario announces.
     pub verdict: Judgement,
+    /// What happened, if that was to be kept.
+    pub events: Vec<Event>,
 }
 
 /// A scenario as it was played.
@@ -119,7 +125,7 @@ pub type Start<'a> = dyn FnMut(&Plan, u64) -> Result<Cluster, Stop> + 'a;
 /// Stops early if a cluster cannot be started or dies, or the output cannot be written. What the
 /// scenario expects and does not get is no error but in the outcome.
 pub fn play(
-    scenario: &Scenario,
+    scenario: &Arc<Scenario>,
     playing: &Playing,
     start: &mut Start<'_>,
     out: &mut dyn Write,
@@ -141,7 +147,7 @@ pub fn play(
 }
 
 fn play_act(
-    scenario: &Scenario,
+    scenario: &Arc<Scenario>,
     number: usize,
     playing: &Playing,
     teller: &Teller<'_>,
@@ -160,148 +166,19 @@ fn play_act(
         late: false,
         repeatable: !playing.live,
     };
-    let driver = Driver::new(start(&act.plan, seed)?, &act.plan, &options, out)?;
     let slice = if playing.live { LIVE_SLICE } else { SLICE };
-    let mut stage = Stage {
-        driver,
-        slice,
-        last: Time::ZERO,
-        open: Vec::new(),
-        missed: Vec::new(),
-        steps: vec![],
-    };
-    for (step_number, step) in scenario.steps_of(number) {
-        let goes_on = stage.step(step_number, step, teller)?;
-        if !goes_on {
-            break;
-        }
-    }
-    stage.end(scenario, number, &options)
-}
-
-/// An act being played.
-struct Stage<'a> {
-    driver: Driver<'a>,
-    slice: Span,
-    /// When the last step was done.
-    last: Time,
-    /// What must be so for a while: step, text, watch.
-    open: Vec<(usize, String, usize)>,
-    missed: Vec<Missed>,
-    steps: Vec<Played>,
-}
-
-impl Stage<'_> {
-    /// Plays one step. False if the act cannot go on.
-    fn step(&mut self, number: usize, step: &Step, teller: &Teller<'_>) -> Result<bool, Stop> {
-        if !self.wait(number, step)? {
-            return Ok(false);
-        }
-        let (began, events) = (self.driver.now, self.driver.board.events);
-        teller.step(number, step, began, self.driver.out())?;
-        for order in &step.orders {
-            if let Some(why) = self.driver.give(order)? {
-                self.miss(number, order.to_string(), format!("it was refused: {why}"));
-                return Ok(false);
-            }
-        }
-        let mut expected = Vec::new();
-        for expect in &step.expect {
-            let why = self.expect(number, expect)?;
-            teller.expected(expect, why.as_deref(), self.driver.out())?;
-            if let Some(why) = &why {
-                self.miss(number, expect.to_string(), why.clone());
-            }
-            expected.push((expect.to_string(), why));
-        }
-        self.last = self.driver.now;
-        self.steps.push(Played { number, began, events, expected });
-        Ok(true)
-    }
-
-    fn miss(&mut self, step: usize, what: String, why: String) {
-        self.missed.push(Missed { step, what, why });
-    }
-
-    /// Lets time pass until the step may begin. False if it never may.
-    fn wait(&mut self, number: usize, step: &Step) -> Result<bool, Stop> {
-        let wait = &step.wait;
-        let due = wait.at.or(wait.after.map(|after| self.last + after));
-        if let Some(due) = due.filter(|due| *due > self.driver.now) {
-            self.driver.go_on(due)?;
-        }
-        let Some(condition) = &wait.when else { return Ok(true) };
-        let claim = Claim::So(condition.clone());
-        if self.sometime(&claim, wait.within)? {
-            return Ok(true);
-        }
-        let why = claim.instead(&self.driver.board, &self.driver.checks);
-        self.miss(number, format!("{condition}"), format!("waited {} in vain: {why}", wait.within));
-        Ok(false)
-    }
-
-    /// Lets time pass until a claim was true for a moment. False if it never was.
-    fn sometime(&mut self, claim: &Claim, within: Span) -> Result<bool, Stop> {
-        let until = self.driver.now + within;
-        let watch = self.driver.watch(claim, true, until);
-        while self.driver.watches[watch].tripped.is_none() && self.driver.now < until {
-            let next = (self.driver.now + self.slice).min(until);
-            self.driver.go_on(next)?;
-        }
-        Ok(self.driver.watches[watch].tripped.is_some())
-    }
-
-    /// Looks whether an expectation is met. Says why not.
-    fn expect(&mut self, number: usize, expect: &Expect) -> Result<Option<String>, Stop> {
-        let claim = &expect.claim;
-        let driver = &mut self.driver;
-        match expect.when {
-            When::Now if claim.holds(&driver.board, &driver.checks) => Ok(None),
-            When::Now => Ok(Some(claim.instead(&driver.board, &driver.checks))),
-            When::Within(span) => match self.sometime(claim, span)? {
-                true => Ok(None),
-                false => Ok(Some(claim.instead(&self.driver.board, &self.driver.checks))),
-            },
-            When::Throughout(span) => {
-                let until = span.map_or(Time::NEVER, |span| driver.now + span);
-                let watch = driver.watch(claim, false, until);
-                if let Some((_, why)) = &driver.watches[watch].tripped {
-                    return Ok(Some(why.clone()));
-                }
-                self.open.push((number, expect.to_string(), watch));
-                Ok(None)
-            }
-        }
-    }
-
-    fn end(
-        mut self,
-        scenario: &Scenario,
-        number: usize,
-        options: &Options,
-    ) -> Result<PlayedAct, Stop> {
-        let act = &scenario.acts[number - 1];
-        // What must be so for a while is watched until that is over.
-        let bound = |watch: &Watch| Some(watch.until).filter(|until| *until != Time::NEVER);
-        let open = |(_, _, watch): &(usize, String, usize)| bound(&self.driver.watches[*watch]);
-        if let Some(until) = self.open.iter().filter_map(open).max()
-            && until > self.driver.now
-        {
-            self.driver.go_on(until)?;
-        }
-        for (step, what, watch) in std::mem::take(&mut self.open) {
-            if let Some((at, why)) = self.driver.watches[watch].tripped.clone() {
-                self.miss(step, what, format!("at {at}s {why}"));
-            }
-        }
-        let Stage { driver, mut missed, steps, .. } = self;
-        let summary = driver.finish(&act.plan, options);
-        missed.extend(not_broken(act, &summary.failures));
-        let announced = announced(scenario, number);
-        let verdict = verdict(&summary.failures, &announced, &missed);
-        let title = act.title.clone();
-        Ok(PlayedAct { number, title, steps, missed, summary, verdict })
-    }
+    let mut driver = Driver::new(start(&act.plan, seed)?, &act.plan, &options, out)?;
+    driver.kept = playing.keep.then(Vec::new);
+    let director = Director::new(Arc::clone(scenario), number, slice);
+    let director = driver.perform(director, teller)?;
+    let events = driver.kept.take().unwrap_or_default();
+    let summary = driver.finish(&act.plan, &options);
+    let mut missed = director.missed().to_vec();
+    missed.extend(not_broken(act, &summary.failures));
+    let announced = announced(scenario, number);
+    let verdict = verdict(&summary.failures, &announced, &missed);
+    let (title, steps) = (act.title.clone(), director.played().to_vec());
+    Ok(PlayedAct { number, title, steps, missed, summary, verdict, events })
 }
 
 fn is(name: &str, failure: &Failure) -> bool {
@@ -340,13 +217,4 @@ fn verdict(failures: &[Failure], announced: &[&str], missed: &[Missed]) -> Judge
         if missed.is_empty() { Judgement::Ok } else { Judgement::Failed },
         if known { Judgement::Expected } else { Judgement::Ok },
     ])
-}
-
-/// The commands that a play gave, which is what a recording of it holds.
-pub fn orders(scenario: &Scenario, act: &PlayedAct) -> Vec<(Time, Command)> {
-    let step = |played: &Played| {
-        let step = &scenario.steps[played.number - 1];
-        step.orders.iter().map(|order| (played.began, order.clone())).collect::<Vec<_>>()
-    };
-    act.steps.iter().flat_map(step).collect()
 }

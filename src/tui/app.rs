@@ -33,6 +33,7 @@ mod pointer;
 mod saving;
 mod schedule;
 mod search;
+mod story;
 mod time;
 mod typing;
 
@@ -53,6 +54,7 @@ use super::prompt::Prompt;
 use super::select::{Move, Select};
 use super::source::{Links, NO_WAY_BACK, Source};
 use super::spots::Spots;
+use super::story::Story;
 use super::theme::{Look, Themes};
 use super::tour::Tour;
 use crate::base::{NodeId, Span, Time};
@@ -148,6 +150,10 @@ pub struct App {
     joined: VecDeque<Command>,
     /// Which processes of a live cluster can be seen.
     links: Links,
+    /// The scenario that is shown, if one is, and how much time may pass for it.
+    story: Option<Story>,
+    budget: Span,
+    next_act: Option<usize>,
     /// Whether nothing will come from the cluster any more.
     over: bool,
     quit: bool,
@@ -200,6 +206,9 @@ impl App {
             errands: Vec::new(),
             opening: None,
             joined: VecDeque::new(),
+            story: None,
+            budget: Span::ZERO,
+            next_act: None,
             over: false,
             zoom: false,
             modes: Modes::default(),
@@ -286,7 +295,9 @@ impl App {
         match update {
             Update::Events(events) => {
                 self.plan_ends(&events);
+                let first = self.timeline.running().events().len();
                 self.timeline.extend(events);
+                self.story_saw(first);
             }
             Update::Reached { now, busy } => {
                 let before = std::mem::replace(&mut self.reached, now);
@@ -297,6 +308,9 @@ impl App {
                 let sent = self.outbox.len();
                 self.due();
                 self.go_on();
+                if !busy {
+                    self.story_reached(now);
+                }
                 // A live cluster says what time it is more often than one can read.
                 let step = |time: Time| time.0 / LIVE_STEP;
                 return !self.is_live()
@@ -307,6 +321,9 @@ impl App {
             Update::Forked { keep, now } => {
                 let keep = usize::try_from(keep).unwrap_or(usize::MAX);
                 self.timeline.fork(keep);
+                if let Some(story) = &mut self.story {
+                    story.forked(self.timeline.running().id);
+                }
                 self.schedule.fork(keep);
                 self.arrive(now);
             }
@@ -371,7 +388,7 @@ impl App {
     /// What a key does.
     pub fn key(&mut self, key: &KeyEvent) {
         let said = self.notice.take();
-        if self.layout.solve(self.screen).is_none() {
+        if self.solve(self.screen).is_none() {
             // Nothing is drawn, so nothing may be hit.
             if let Some(action @ (Action::Quit | Action::Interrupt)) = self.keymap.action(key) {
                 self.act(action);
@@ -384,6 +401,9 @@ impl App {
         let action = self.keymap.action(key);
         if self.overlay.is_some() {
             return self.overlay_key(key, action);
+        }
+        if self.story_key(key) {
+            return;
         }
         match action {
             Some(Action::Copy) => self.copy_selection(said),

@@ -463,13 +463,19 @@ pub fn overlay(
     let y = screen.y + (screen.height - height) / 2;
     let rect = Rect::new(x, y, width, height);
     spots.add(rect, Spot::Overlay);
+    boxed(buf, rect, look, title, Line::default())
+}
+
+/// Clears a box and draws its border, its title and, on the right, `summary`. Returns the area
+/// inside.
+pub fn boxed(buf: &mut Buffer, rect: Rect, look: &Look, title: &str, summary: Line<'_>) -> Rect {
     clear(buf, rect);
     border(buf, look, rect, true);
-    if height < 2 {
+    if rect.height < 2 {
         return Rect { width: 0, height: 0, ..rect };
     }
     let title = front_title(look, title, look.glyphs.focus, true);
-    top_border(buf, look, rect, title, Line::default());
+    top_border(buf, look, rect, title, summary);
     inside(rect)
 }
 

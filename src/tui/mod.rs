@@ -42,6 +42,7 @@ pub mod layout;
 pub mod list;
 pub mod menu;
 pub mod mode;
+mod narration;
 pub mod overlay;
 pub mod paint;
 pub mod palette;
@@ -55,6 +56,7 @@ pub mod search;
 pub mod select;
 pub mod source;
 pub mod spots;
+pub mod story;
 pub mod theme;
 pub mod tour;
 

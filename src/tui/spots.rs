@@ -55,6 +55,12 @@ impl Spots {
         })
     }
 
+    /// Where something that can be selected was drawn first.
+    pub fn find(&self, pick: &Pick) -> Option<Rect> {
+        let is = |spot: &Spot| matches!(spot, Spot::Pick(found) if found == pick);
+        self.0.borrow().iter().find(|(_, spot)| is(spot)).map(|(rect, _)| *rect)
+    }
+
     /// Whether something lies over the panes.
     pub fn is_covered(&self) -> bool {
         self.0.borrow().iter().any(|(_, spot)| *spot == Spot::Overlay)

@@ -34,7 +34,8 @@
 
 use super::{Context, Protocol, Ticket};
 use crate::base::{
-    Ballot, CallId, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time, Token,
+    Ballot, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time,
+    Token,
 };
 use crate::event::Fact;
 use resource::{Judged, Resources};
@@ -277,6 +278,9 @@ impl LockService {
         else {
             return;
         };
+        if self.config.mutations.has(Mutation::LockNoExpiry) {
+            return;
+        }
         if self.leads.is_some() && lease.held {
             let Lease { token, renewals, .. } = *lease;
             let (call, lock) = (cx.new_call(), lock.clone());

@@ -160,7 +160,9 @@ impl Lock {
     }
 
     fn renew(&mut self, call: CallId, token: Token, step: &mut Step<'_>) {
-        let Some(grant) = self.holder.as_mut().filter(|grant| grant.is_of(call, token)) else {
+        let blind = step.mutations.has(Mutation::LockBlindRenew);
+        let own = |grant: &&mut Grant| blind || grant.is_of(call, token);
+        let Some(grant) = self.holder.as_mut().filter(own) else {
             return step.answers.push((call, Outcome::Refused(Refusal::NotHeld)));
         };
         grant.renewals = grant.renewals.saturating_add(1);
@@ -181,8 +183,9 @@ impl Lock {
     }
 
     fn expire(&mut self, call: CallId, token: Token, renewals: u32, step: &mut Step<'_>) {
+        let stale = step.mutations.has(Mutation::LockStaleExpiry);
         match &self.holder {
-            Some(grant) if grant.token == token && grant.renewals <= renewals => {
+            Some(grant) if grant.token == token && (stale || grant.renewals <= renewals) => {
                 step.answers.push((call, Outcome::Done));
                 self.free(Freed::Expired, step);
             }
@@ -196,7 +199,16 @@ impl Lock {
             let (slot, lock) = (step.slot, step.name.clone());
             step.facts.push(Fact::Freed { slot, lock, token, why });
         }
-        if let Some(next) = self.queue.pop_front() {
+        let next = match step.mutations.has(Mutation::LockUnfair) {
+            true => self.queue.pop_back(),
+            false => self.queue.pop_front(),
+        };
+        if let Some(next) = next {
+            self.grant(next, step);
+        }
+        while step.mutations.has(Mutation::LockWakeAll)
+            && let Some(next) = self.queue.pop_front()
+        {
             self.grant(next, step);
         }
     }

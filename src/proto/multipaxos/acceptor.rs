@@ -124,7 +124,9 @@ impl Log {
         cx: &mut Context<'_, Self>,
     ) {
         let below = self.config.mutations.has(Mutation::PaxosAcceptBelow);
-        if ballot < self.promised && !below {
+        let above =
+            self.config.mutations.has(Mutation::PaxosAcceptAbove) && ballot == self.promised;
+        if ballot < self.promised && !below || above {
             return self.refuse(from, ballot, first, Phase::Accept, cx);
         }
         if ballot >= self.current() {

@@ -31,7 +31,7 @@ mod views;
 pub use views::{View, Views};
 
 use super::{Context, Protocol, Ticket};
-use crate::base::placement::{Member, Shape};
+use crate::base::placement::{self, Member, Shape};
 use crate::base::{
     CallId, Mutation, Mutations, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time,
 };
@@ -108,6 +108,23 @@ pub struct Ring {
     settled: u64,
     asked: BTreeMap<u64, Ticket>,
     next: u64,
+}
+
+/// The circle that a node goes by: what the view says, unless a mutation has it otherwise.
+pub(crate) fn circle(
+    members: &[Member],
+    shape: Shape,
+    me: NodeId,
+    mutations: Mutations,
+) -> placement::Ring {
+    if mutations.has(Mutation::RingRandomPoints) {
+        let seed = shape.seed ^ u64::from(me.number()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        return placement::Ring::new(members, Shape { seed, ..shape });
+    }
+    match members {
+        [.., last] if mutations.has(Mutation::RingOneNode) => placement::Ring::new(&[*last], shape),
+        _ => placement::Ring::new(members, shape),
+    }
 }
 
 impl Protocol for Ring {

@@ -69,7 +69,7 @@ impl Views {
     ///
     /// `Join` and `Leave` are a person's word and always count. `Evict` and `Admit` are the
     /// cluster's, and count only in the ring for which they were decided.
-    pub fn apply(&mut self, _: Slot, op: &Op, facts: &mut Vec<Fact>) -> Outcome {
+    pub fn apply(&mut self, op: &Op, mutations: Mutations, facts: &mut Vec<Fact>) -> Outcome {
         let epoch = self.current().epoch;
         match *op {
             // No person can have written that.
@@ -81,14 +81,14 @@ impl Views {
                 self.join(node, weight, facts)
             }
             Op::Leave { node } => {
-                let outcome = self.leave(node, facts);
+                let outcome = self.leave(node, mutations, facts);
                 if outcome == Outcome::Done {
                     self.evicted.remove(&node);
                 }
                 outcome
             }
             Op::Evict { node, epoch: of } if of == epoch => {
-                let outcome = self.leave(node, facts);
+                let outcome = self.leave(node, mutations, facts);
                 if self.current().epoch > epoch {
                     self.evicted.insert(node);
                 }
@@ -123,10 +123,11 @@ impl Views {
         Outcome::Done
     }
 
-    fn leave(&mut self, node: NodeId, facts: &mut Vec<Fact>) -> Outcome {
+    fn leave(&mut self, node: NodeId, mutations: Mutations, facts: &mut Vec<Fact>) -> Outcome {
         let old = &self.current().members;
         let rest: Vec<Member> = old.iter().filter(|m| m.node != node).copied().collect();
-        if !rest.iter().any(|member| member.weight > 0) {
+        let nobody = !rest.iter().any(|member| member.weight > 0);
+        if nobody && !mutations.has(Mutation::RingLeaveLast) {
             // Somebody must be left to hold the data.
             return Outcome::Refused(Refusal::Unavailable);
         }
@@ -209,7 +210,7 @@ mod tests {
 
     fn apply(views: &mut Views, op: Op) -> (Outcome, Vec<String>) {
         let mut facts = Vec::new();
-        let outcome = views.apply(1, &op, &mut facts);
+        let outcome = views.apply(&op, Mutations::NONE, &mut facts);
         (outcome, facts.iter().map(ToString::to_string).collect())
     }
 

@@ -227,12 +227,13 @@ impl Item {
         commit: bool,
         rules: Rules,
     ) -> Step {
-        let outcome = match commit {
+        let ended = |txn| match commit {
             true => Outcome::Committed { txn },
             false => Outcome::Aborted { txn },
         };
-        if let Some(at) = self.intents.iter().position(|held| held.txn == txn) {
-            let Intent { by, call, .. } = self.intents.remove(at);
+        let any = rules.mutations.has(Mutation::TxnAnyDecision);
+        if let Some(at) = self.intents.iter().position(|held| any || held.txn == txn) {
+            let Intent { txn, by, call } = self.intents.remove(at);
             let before = self.balance(key, rules);
             let mut after = before;
             if commit {
@@ -241,8 +242,8 @@ impl Item {
             }
             self.ended.push(Ended { txn, commit, values: (before, after) });
             self.note_over(txn);
-            self.remember(call, outcome.clone());
-            return Step::Wrote(outcome);
+            self.remember(call, ended(txn));
+            return Step::Wrote(ended(txn));
         }
         if let Some(known) = self.remembered(call) {
             // Over, but what became of the call was forgotten.
@@ -258,8 +259,8 @@ impl Item {
             return Step::Wait;
         }
         self.note_over(txn);
-        self.remember(call, outcome.clone());
-        Step::Wrote(outcome)
+        self.remember(call, ended(txn));
+        Step::Wrote(ended(txn))
     }
 }
 

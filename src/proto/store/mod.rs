@@ -58,6 +58,7 @@ mod route;
 
 pub use item::{Ended, Intent, Item, Rules, Stamp, is_account};
 
+use super::ring::circle;
 use super::{Context, Protocol, Ticket};
 use crate::base::placement::{KeyRange, Ring};
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span, Time};
@@ -346,7 +347,8 @@ impl Protocol for Store {
     fn hear(&mut self, fact: &Fact, cx: &mut Cx<'_>) {
         match fact {
             Fact::View { epoch, members, shape } => {
-                self.view(*epoch, || Ring::new(members, *shape), cx);
+                let (me, mutations) = (cx.me(), self.config.mutations);
+                self.view(*epoch, || circle(members, *shape, me, mutations), cx);
             }
             Fact::Settled { epoch } => self.note_settled(*epoch, cx),
             _ => return,

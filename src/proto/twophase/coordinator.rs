@@ -171,6 +171,9 @@ impl TwoPhase {
         if commit {
             self.answer_commit(call, cx);
         }
+        if commit && self.has(Mutation::TxnReverse) {
+            self.decide(txn, false, cx);
+        }
     }
 
     fn answer_commit(&mut self, call: CallId, cx: &mut Cx<'_>) {

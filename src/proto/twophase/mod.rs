@@ -50,6 +50,7 @@
 mod coordinator;
 mod participant;
 
+use super::ring::circle;
 use super::{Context, Protocol, Ticket};
 use crate::base::placement::Ring;
 use crate::base::{
@@ -273,7 +274,11 @@ impl Protocol for TwoPhase {
             Fact::View { epoch, members, shape }
                 if self.ring.as_ref().is_none_or(|(known, _)| known < epoch) =>
             {
-                self.ring = Some((*epoch, Ring::new(members, *shape)));
+                let ring = circle(members, *shape, cx.me(), self.config.mutations);
+                self.ring = Some((*epoch, ring));
+            }
+            Fact::Suspects { who, .. } if self.has(Mutation::TxnDisconnect) => {
+                self.disconnect(*who, cx);
             }
             Fact::Votes { txn, yes: true, keys } => self.note_doubt(*txn, keys, cx),
             Fact::Resolves { txn, changes, .. } => {

@@ -82,9 +82,20 @@ impl TwoPhase {
                 cx.send(txn.coordinator, Message::Inquire { txn, key });
             }
         }
-        for (txn, key) in given_up {
-            let op = Op::Settle { txn, call: CallId::default(), key: key.clone(), commit: false };
-            self.ask_store(Job { to: txn.coordinator, txn, key, prepare: false }, op, cx);
-        }
+        given_up.into_iter().for_each(|(txn, key)| self.give_up(txn, key, cx));
+    }
+
+    /// Aborts alone, which is what a bound participant must never do.
+    fn give_up(&mut self, txn: TxnId, key: Name, cx: &mut Cx<'_>) {
+        let op = Op::Settle { txn, call: CallId::default(), key: key.clone(), commit: false };
+        self.ask_store(Job { to: txn.coordinator, txn, key, prepare: false }, op, cx);
+    }
+
+    /// Gives up all that it said yes to for a coordinator, as a server that drops the prepared
+    /// work of a session that ended.
+    pub(super) fn disconnect(&mut self, coordinator: NodeId, cx: &mut Cx<'_>) {
+        let of = |(txn, _): &&(TxnId, Name)| txn.coordinator == coordinator;
+        let dropped: Vec<(TxnId, Name)> = self.doubts.keys().filter(of).cloned().collect();
+        dropped.into_iter().for_each(|(txn, key)| self.give_up(txn, key, cx));
     }
 }

@@ -409,13 +409,13 @@ impl Reader<'_> {
     }
 }
 
-fn one_of(value: &Value<'_>, known: &[&str], what: &str) -> Read<String> {
+fn one_of(value: &Value<'_>, known: &[String], what: &str) -> Read<String> {
     let text = value.text()?;
-    if known.contains(&text) {
+    if known.iter().any(|known| known == text) {
         return Ok(text.to_owned());
     }
     let error = value.wrong(format!("there is no such {what}"), "not known");
-    Err(match nearest(text, known.iter().copied()) {
+    Err(match nearest(text, known.iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean '{near}'?")),
         None => error.help(format!("{what}s are {}", known.join(", "))),
     })

@@ -46,9 +46,9 @@ use crate::view::condition::Condition;
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     /// The panes.
-    pub panes: Vec<&'static str>,
+    pub panes: Vec<String>,
     /// The layouts.
-    pub layouts: Vec<&'static str>,
+    pub layouts: Vec<String>,
 }
 
 /// A scenario, checked.

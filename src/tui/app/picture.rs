@@ -4,6 +4,7 @@ use super::{App, LIVE_STEP, Speed};
 use crate::check::{Standing, Verdict};
 use crate::tui::frame::{self, Header, Pace};
 use crate::tui::help::{self, Help};
+use crate::tui::narration;
 use crate::tui::overlay::Overlay;
 use crate::tui::panes;
 use crate::tui::prompt::Ask;
@@ -28,6 +29,12 @@ impl App {
         let (look, layout, focus) = (&self.look, &self.layout, &self.focus);
         for (id, inside) in frame::panes(buf, look, layout, &solved, focus, &self.spots, title) {
             panes::draw(kind(id), &self.scene(id), inside, buf);
+        }
+        if let Some(story) = &self.story {
+            let height = narration::height(story, &self.look, buf.area).min(solved.hints.y);
+            let area = Rect { y: solved.hints.y - height, height, ..solved.hints };
+            narration::draw(story, &self.look, area, buf);
+            narration::tags(story, &self.layout, &solved, &self.spots, buf);
         }
         let selected = self.spots.selected(self.focus.pane(), &self.select);
         let asked = self.draw_hints(solved.hints, buf);

@@ -7,6 +7,7 @@ use crate::tui::keys::Keymap;
 use crate::tui::layout::{Focus, Found, Layout, Library, PaneId, PaneKind, Solved, Spec};
 use crate::tui::list::{List, Listed};
 use crate::tui::mode::{Mode, Modes};
+use crate::tui::narration;
 use crate::tui::overlay::Overlay;
 use crate::tui::theme::{Depth, Role};
 use ratatui::layout::Rect;
@@ -70,6 +71,15 @@ impl App {
         }
     }
 
+    /// Shows the layout of a name, if there is one.
+    pub(super) fn arrange_by_name(&mut self, name: &str) {
+        match self.library.load(name) {
+            Ok(layout) if layout == self.layout => {}
+            Ok(layout) => self.arrange(layout),
+            Err(error) => self.say(error.line()),
+        }
+    }
+
     fn arrange(&mut self, layout: Layout) {
         self.modes = Modes::first(&layout);
         self.focus = Focus::new(layout.focus);
@@ -91,11 +101,15 @@ impl App {
     /// Where everything is now. A pane that has focus but no place is shown alone, as one is that
     /// was given the whole screen.
     pub(super) fn solve(&self, area: Rect) -> Option<Solved> {
-        let mut solved = self.layout.solve(area)?;
+        let story = self.story.as_ref().map(|story| narration::height(story, &self.look, area));
+        let story = story.unwrap_or_default().min(area.height);
+        let mut solved = self.layout.solve(Rect { height: area.height - story, ..area })?;
         let pane = self.focus.pane();
         if self.zoom || !solved.has(pane) {
             solved.zoom(pane);
         }
+        // What is told stands between the panes and the hints.
+        solved.hints.y += story;
         Some(solved)
     }
 

@@ -37,6 +37,9 @@ impl App {
             Speed::Percent(percent) => Span(wall.0.saturating_mul(u64::from(percent)) / 100),
             Speed::Full => Span::secs(3_600),
         };
+        if self.tick_story(passed) {
+            return;
+        }
         if !self.timeline.is_live() {
             return self.replay(passed);
         }

@@ -85,7 +85,11 @@ pub(super) const TABLE: &[(What, &str, &str)] = &[
     (What::Learned, "WHO learned NAME", "it knows that this value of the decree is chosen"),
     (What::Believes, "WHO believes NAME", "the client believes that it holds this lock"),
     (What::Wrote, "WHO wrote NAME", "the last write that this resource took is this client's"),
-    (What::Heard, "WHO heard RESULT", "how its last call ended: c1 heard granted, c1 heard 5"),
+    (
+        What::Heard,
+        "WHO heard RESULT",
+        "how its last call ended, if none is open: c1 heard granted, c1 heard 5",
+    ),
     (What::Owns, "WHO owns CMP SHARE", "its share of the ring: n1 owns > 30%"),
     (What::Holds, "WHO holds CMP N keys", "so many keys are on its disk"),
     (What::Applied, "WHO applied CMP N", "its state machine has taken in slots up to there"),

@@ -241,9 +241,10 @@ fn counted(what: What, cmp: Cmp, than: &Arg, board: &Board) -> bool {
     matches!(than, Arg::N(n) if cmp.holds(number, *n))
 }
 
-/// The last call of a process that is over.
+/// The last call of a process, if it is over: while one is open, nobody can say how it ends.
 fn last(board: &Board, who: NodeId) -> Option<&Done> {
-    board.clients.get(who).and_then(|client| client.last())
+    let client = board.clients.get(who)?;
+    client.last().filter(|_| client.open().next().is_none())
 }
 
 /// The number in an outcome.

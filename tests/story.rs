@@ -1,0 +1,228 @@
+//! Scenarios on the screen: what a viewer sees step by step is what happens without a screen, there
+//! is a way back, and whoever leaves the script finds it again.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use netsplit::base::Span;
+use netsplit::cli::{self, RuntimeArg, words};
+use netsplit::event::Watch;
+use netsplit::plan::Plan;
+use netsplit::script::library;
+use netsplit::script::play::{self, Output, Playing};
+use netsplit::script::scenario::Scenario;
+use netsplit::sim::player::Player;
+use netsplit::tui::app::{App, Speed, Title};
+use netsplit::tui::story::Story;
+use netsplit::tui::{Env, Flags, Look, Source};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::hash::Hasher as _;
+use std::sync::Arc;
+
+/// The screen, and the cluster that it steers, without a thread between them.
+struct Hall {
+    app: App,
+    player: Player,
+}
+
+impl Hall {
+    fn new(scenario: &Arc<Scenario>, act: usize) -> Hall {
+        let plan = &scenario.acts[act - 1].plan;
+        let title = Title {
+            name: plan.name.clone(),
+            source: Source::Simulated { seed: plan.seed },
+            expect: plan.expect(),
+            processes: plan.processes().collect(),
+            focus: None,
+        };
+        let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
+        let mut app = App::new(title, look, Speed::Percent(100), false);
+        app.tell(Story::new(Arc::clone(scenario), act, false));
+        let player = Player::new(plan, plan.seed, Watch::Labels);
+        let mut hall = Hall { app, player };
+        hall.player.command("stop".parse().unwrap(), &mut |update| {
+            hall.app.update(update);
+        });
+        hall
+    }
+
+    fn settle(&mut self) {
+        loop {
+            let commands = self.app.commands();
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands {
+                self.player.command(command, &mut |update| {
+                    self.app.update(update);
+                });
+                while self.player.busy() {
+                    self.player.slice(&mut |update| {
+                        self.app.update(update);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Presses a key and lets time pass until nothing moves any more.
+    fn press(&mut self, code: KeyCode) {
+        self.app.key(&KeyEvent::new(code, KeyModifiers::NONE));
+        self.settle();
+        for _ in 0..10_000 {
+            if !self.app.moves() {
+                return;
+            }
+            self.app.tick(Span::millis(33));
+            self.settle();
+        }
+        panic!("it never stops");
+    }
+
+    fn next(&mut self) {
+        self.press(KeyCode::PageDown);
+    }
+
+    fn order(&mut self, line: &str) {
+        self.app.key(&KeyEvent::new(KeyCode::Char(':'), KeyModifiers::NONE));
+        for c in line.chars() {
+            self.app.key(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        }
+        self.press(KeyCode::Enter);
+    }
+
+    fn screen(&self, width: u16, height: u16) -> String {
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+        self.app.draw(&mut buf);
+        let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>() + "\n";
+        (0..height).map(row).collect()
+    }
+
+    fn sees(&self, text: &str) -> bool {
+        self.screen(160, 50).contains(text)
+    }
+
+    /// Goes on until the act is over.
+    fn finish(&mut self) {
+        for _ in 0..100 {
+            if self.sees("The act is over") || self.sees("The end.") {
+                return;
+            }
+            self.next();
+        }
+        panic!("there is no end:\n{}", self.screen(120, 36));
+    }
+
+    /// Stands for all events of the run.
+    fn digest(&self) -> u64 {
+        let mut digest = twox_hash::XxHash3_64::with_seed(0);
+        let events = self.app.timeline().events();
+        for (_, event) in events.range(0..events.len()) {
+            digest.write(format!("{event}\n").as_bytes());
+        }
+        digest.finish()
+    }
+}
+
+fn load(name: &str) -> Arc<Scenario> {
+    Arc::new(library::load(name, &words()).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The digests of all acts without a screen.
+fn played(scenario: &Arc<Scenario>) -> Vec<u64> {
+    let (live, replay) = (false, String::new());
+    let output = Output::Text;
+    let playing =
+        Playing { seed: None, output, events: false, narrate: false, keep: false, live, replay };
+    let mut start = |plan: &Plan, seed: u64| cli::start(plan, seed, Watch::Labels, RuntimeArg::Sim);
+    let outcome = play::play(scenario, &playing, &mut start, &mut std::io::sink()).unwrap();
+    outcome.acts.iter().map(|act| act.summary.digest).collect()
+}
+
+#[test]
+fn what_a_viewer_sees_is_what_happens_without_a_screen() {
+    for (_, scenario) in library::all(&words()).unwrap_or_else(|error| panic!("{error}")) {
+        let scenario = Arc::new(scenario);
+        for (act, digest) in (1..).zip(played(&scenario)) {
+            let mut hall = Hall::new(&scenario, act);
+            hall.finish();
+            assert_eq!(hall.digest(), digest, "{}, act {act}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn a_question_is_answered_when_the_viewer_has_thought() {
+    let mut hall = Hall::new(&load("lock-fencing"), 1);
+    (0..3).for_each(|_| hall.next());
+    assert!(hall.sees("Think first: The lease of c1 runs out"));
+    assert!(!hall.sees("A dead client must not block"));
+    hall.next();
+    assert!(hall.sees("A dead client must not block") && hall.sees("✓ 2 It frees the lock"));
+    hall.next();
+    assert!(hall.sees("c2 gets the lock and writes"));
+}
+
+#[test]
+fn one_can_go_back_and_see_a_step_again() {
+    let mut hall = Hall::new(&load("lock-fencing"), 1);
+    (0..2).for_each(|_| hall.next());
+    let (two, at) = (hall.digest(), hall.screen(120, 36));
+    (0..3).for_each(|_| hall.next());
+    assert_ne!(hall.digest(), two);
+    hall.press(KeyCode::PageUp);
+    hall.press(KeyCode::PageUp);
+    assert_eq!(hall.digest(), two);
+    assert!(hall.sees("step 2 of 5") && at.contains("step 2 of 5"));
+    hall.press(KeyCode::Char('R'));
+    assert_eq!(hall.digest(), two, "the same step gives the same events");
+    hall.finish();
+    assert_eq!(hall.digest(), played(&load("lock-fencing"))[0]);
+}
+
+#[test]
+fn whoever_leaves_the_script_finds_it_again() {
+    let scenario = load("lock-fencing");
+    let mut hall = Hall::new(&scenario, 1);
+    (0..2).for_each(|_| hall.next());
+    let before = hall.digest();
+    hall.order("kill n1");
+    assert!(hall.sees("You left the script here"));
+    hall.app.key(&KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE));
+    for _ in 0..20 {
+        hall.app.tick(Span::millis(33));
+        hall.settle();
+    }
+    hall.press(KeyCode::Char(' '));
+    assert_ne!(hall.digest(), before);
+    hall.next();
+    assert_eq!(hall.digest(), before, "it goes on where the script was left");
+    hall.finish();
+    assert_eq!(hall.digest(), played(&scenario)[0]);
+}
+
+#[test]
+fn the_next_act_is_another_cluster() {
+    let mut hall = Hall::new(&load("lock-fencing"), 1);
+    hall.finish();
+    assert_eq!(hall.app.next_act(), None);
+    hall.next();
+    assert_eq!((hall.app.next_act(), hall.app.quits()), (Some(2), true));
+    let mut hall = Hall::new(&load("lock-fencing"), 2);
+    assert!(hall.sees("With a fence"));
+    hall.press(KeyCode::PageUp);
+    assert_eq!(hall.app.next_act(), Some(1));
+}
+
+#[test]
+fn it_fits_every_size() {
+    let mut hall = Hall::new(&load("vote-that-evaporated"), 1);
+    for step in 0..9 {
+        for (width, height) in [(80, 24), (120, 36), (200, 50), (40, 10), (60, 16), (13, 4)] {
+            let screen = hall.screen(width, height);
+            let fits = width < 60 || screen.contains("The vote that evaporated");
+            assert!(fits, "step {step}:\n{screen}");
+        }
+        hall.next();
+    }
+}
