@@ -42,6 +42,7 @@ pub use report::Saving;
 pub use schema::schema;
 use screen::FrameArgs;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -165,7 +166,7 @@ pub struct Run {
     save: Option<PathBuf>,
 
     /// Record the screen of the run, for asciinema
-    #[arg(long, value_name = "FILE.cast", requires = "headless", hide_short_help = true)]
+    #[arg(long, value_name = "FILE.cast", conflicts_with = "plain", hide_short_help = true)]
     record: Option<String>,
 
     /// Begin with time standing still
@@ -177,6 +178,8 @@ pub struct Run {
     speed: Option<f64>,
     #[command(flatten)]
     looks: Looks,
+    #[command(flatten)]
+    person: Person,
 }
 
 /// What a run without a screen writes.
@@ -223,6 +226,11 @@ struct Looks {
     /// Look at no files of your own in the configuration directory
     #[arg(long, hide_short_help = true)]
     no_config: bool,
+}
+
+/// How a person who sits there is met.
+#[derive(Clone, Debug, Args)]
+struct Person {
     /// Lines instead of a screen: for screen readers, simple terminals and pipes
     #[arg(long, conflicts_with = "headless")]
     plain: bool,
@@ -420,6 +428,8 @@ pub struct Show {
     pub tour: bool,
     /// Where to save it when it is over.
     pub save: Option<PathBuf>,
+    /// Where to record it.
+    pub record: Option<File>,
     /// The scenario to tell, if there is one.
     pub story: Option<Telling>,
     /// Where to write down what is done, if anywhere.
@@ -446,8 +456,8 @@ impl Telling {
         let start = Start::Run(self.seed.unwrap_or(plan.seed), RuntimeArg::Sim);
         let (steps, story) = (Vec::new(), Some(self));
         let (paused, plain, tour) = (true, false, false);
-        let (save, saving) = (None, None);
-        Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving }
+        let (save, saving, record) = (None, None, None);
+        Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving, record }
     }
 }
 
@@ -541,10 +551,23 @@ impl Run {
             let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
             let save = self.save.clone().filter(|_| saving.is_none());
             let setup = self.looks.set_up()?;
-            let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
+            let (plain, tour) = (self.person.plain, !self.person.no_tour);
+            let record = self.record.as_deref().map(screen::file).transpose()?;
             let story = None;
-            let show =
-                Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving };
+            let show = Show {
+                plan,
+                start,
+                steps,
+                paused,
+                speed,
+                setup,
+                plain,
+                tour,
+                save,
+                story,
+                saving,
+                record,
+            };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let until = until("--until", self.until())?;

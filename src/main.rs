@@ -17,7 +17,7 @@ use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::desk::Opened;
 use netsplit::tui::run::End;
 use netsplit::tui::story::Story as Tale;
-use netsplit::tui::{self, Env, Look, Source};
+use netsplit::tui::{self, Env, Look, Source, background};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +57,12 @@ fn screen(show: Show) -> Result<u8, Stop> {
         let help = "run with lines, --plain, or without a person: --headless --until 30s";
         return Err(Stop::Refused(error.help(help)));
     }
-    let look = Look::choose(&show.setup.flags, &Env::read());
+    let env = Env::read();
+    let background = match show.setup.flags.theme {
+        None if env.may_ask() && !show.plain => background::ask(),
+        _ => None,
+    };
+    let look = Look::choose(&show.setup.flags, &env.answered(background));
     let speed = match show.speed {
         speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
         _ => Speed::Full,
@@ -73,13 +78,14 @@ fn screen(show: Show) -> Result<u8, Stop> {
     app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
     app.resume(story, at);
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
+    let record = show.record.map(|file| (file, show.plan.title.as_str()));
     let end = match show.plain {
         true => tui::plain::run(&mut app, cluster, &mut io::stdout()),
         false => {
             if show.tour && is_first_time() {
                 app.begin_tour();
             }
-            tui::run::run(&mut app, cluster, &mut files, slow_line)
+            tui::run::run(&mut app, cluster, &mut files, slow_line, record)
         }
     };
     tell(files.close(&app));

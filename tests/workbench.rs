@@ -15,6 +15,7 @@ use netsplit::plan::{self, Plan};
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::screen::Mouse;
+use netsplit::tui::theme::GlyphsArg;
 use netsplit::tui::{Env, Flags, Layout, Library, Look, Source};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -39,8 +40,13 @@ struct Bench {
 
 impl Bench {
     fn new(plan: &Plan) -> Bench {
+        Bench::with(plan, GlyphsArg::Unicode)
+    }
+
+    fn with(plan: &Plan, glyphs: GlyphsArg) -> Bench {
         let title = title(plan);
-        let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
+        let flags = Flags { glyphs: Some(glyphs), ..Flags::default() };
+        let look = Look::choose(&flags, &Env::default());
         let app = App::new(title, look, Speed::Percent(100), false);
         let mut bench = Bench { app, player: Player::new(plan, 7, Watch::Labels) };
         bench.player.command("stop".parse().unwrap(), &mut |update| {
@@ -785,6 +791,59 @@ fn a_saved_layout_applies_at_once_and_a_wrong_one_not_at_all() {
     assert_eq!(Layout::overview().file(), None, "what is built in never changes");
 }
 
+#[test]
+fn what_is_shown_is_kept_as_a_layout_of_ones_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = default();
+    let library = Library::of([dir.path().to_owned()]);
+    bench.app = bench.app.arranged(Layout::overview(), library.clone());
+    // The border between nodes and log goes four columns to the left.
+    bench.screen(120, 36);
+    bench.app.resize(Rect::new(0, 0, 120, 36));
+    bench.mouse(MouseEventKind::Down(MouseButton::Left), (46, 5), false);
+    assert_eq!(bench.app.mouse_wanted(), Mouse::Drags);
+    bench.mouse(MouseEventKind::Drag(MouseButton::Left), (42, 5), false);
+    bench.mouse(MouseEventKind::Up(MouseButton::Left), (42, 5), false);
+    bench.keys("6sws");
+    assert!(bench.screen(120, 36).contains("name of the layout: "));
+    bench.keys("mine");
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("mine.toml"));
+    let (nodes, _) = bench.find("3 ");
+    assert_eq!(nodes, 45, "the log begins where it was put");
+    let text = std::fs::read_to_string(dir.path().join("mine.toml")).unwrap();
+    for part in ["focus  = \"network\"", "view  = \"groups\"", "columns = [\"43\""] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert!(library.load("mine").is_ok());
+    bench.keys("ws");
+    bench.keys("mine");
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("there already"), "nothing is written over");
+}
+
+#[test]
+fn themes_go_round() {
+    let mut bench = default();
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        bench.keys("T");
+        let screen = bench.screen(120, 36);
+        let (_, rest) = screen.split_once(" theme ").unwrap();
+        seen.push(rest.split(';').next().unwrap().to_owned());
+    }
+    assert_eq!(seen, ["mono", "projector", "projector-dark", "dark", "light", "neutral"]);
+}
+
+/// Whether a sign may stand on the screen: one cell wide everywhere, in the basic plane, no emoji.
+fn known(sign: char, ascii: bool) -> bool {
+    const OTHERS: &str = "★●◆○✗‖◌Δ✓…·×»►◉▼▸◄→←≤≥µ";
+    matches!(sign, ' '..='~')
+        || (!ascii
+            && (matches!(sign, '\u{2500}'..='\u{259F}' | '\u{2800}'..='\u{28FF}')
+                || OTHERS.contains(sign)))
+}
+
 fn any_key() -> impl Strategy<Value = KeyCode> {
     let named = [
         KeyCode::Esc,
@@ -804,7 +863,7 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVM:abcdDtfFyYo()=m'[]BRr/nN+-";
+    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVMT:abcdDtfFyYo()=m'[]BRr/nN+-";
     let letters = letters.chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)
@@ -825,18 +884,26 @@ fn any_click() -> impl Strategy<Value = (MouseEventKind, (u16, u16), bool)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// And every row is exactly as wide as the screen, and made of known signs only.
     #[test]
     fn no_keys_at_any_size_do_harm(
-        keys in prop::collection::vec((any_key(), any_click(), 1u16..160, 1u16..60), 1..60)
+        keys in prop::collection::vec((any_key(), any_click(), 1u16..300, 1u16..100), 1..60),
+        which in prop::sample::select(vec!["default", "bank", "three-paxos", "locks"]),
+        ascii: bool,
     ) {
-        let mut bench = default();
+        let glyphs = if ascii { GlyphsArg::Ascii } else { GlyphsArg::Unicode };
+        let mut bench = Bench::with(&plan::builtin(which).unwrap(), glyphs);
         for (code, (kind, place, again), width, height) in keys {
             bench.app.resize(Rect::new(0, 0, width, height));
             bench.press(code);
             bench.mouse(kind, place, again);
             bench.app.tick(Span::millis(50));
             bench.settle();
-            bench.screen(width, height);
+            for row in bench.screen(width, height).lines() {
+                prop_assert_eq!(row.chars().count(), usize::from(width), "{}", row);
+                let strange = row.chars().find(|c| !known(*c, ascii));
+                prop_assert_eq!(strange, None, "{}", row);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at clusters elsewhere, and ending them: `attach`, `down`.
 
 use super::nodes::started;
-use super::{EventsArg, Looks, Outcome, Output, Show, Start, shell_word};
+use super::{EventsArg, Looks, Outcome, Output, Person, Show, Start, shell_word};
 use crate::base::Time;
 use crate::error::Error;
 use crate::event::Watch;
@@ -35,6 +35,8 @@ pub(super) struct AttachArgs {
     output: Output,
     #[command(flatten)]
     pub(super) looks: Looks,
+    #[command(flatten)]
+    person: Person,
 }
 
 /// End a cluster that 'netsplit up' started
@@ -64,10 +66,22 @@ impl AttachArgs {
         if !self.headless {
             let start = Start::Attached(cluster, role == Role::Operator);
             let (setup, save) = (self.looks.set_up()?, None);
-            let (plain, tour) = (self.looks.plain, !self.looks.no_tour);
-            let (paused, speed, story, saving) = (false, 1.0, None, None);
-            let show =
-                Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving };
+            let (plain, tour) = (self.person.plain, !self.person.no_tour);
+            let (paused, speed, story, saving, record) = (false, 1.0, None, None, None);
+            let show = Show {
+                plan,
+                start,
+                steps,
+                paused,
+                speed,
+                setup,
+                plain,
+                tour,
+                save,
+                story,
+                saving,
+                record,
+            };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

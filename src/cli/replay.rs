@@ -1,6 +1,6 @@
 //! `netsplit replay`: a saved run, on the screen or without one.
 
-use super::{FormatArg, Looks, Outcome, Show, Start, play, shell_word};
+use super::{FormatArg, Looks, Outcome, Person, Show, Start, play, shell_word};
 use crate::base::Time;
 use crate::error::{Error, nearest};
 use crate::saved::{Branch, Kind, Run, Story, file};
@@ -32,6 +32,8 @@ pub(super) struct ReplayArgs {
     at: Option<String>,
     #[command(flatten)]
     pub(super) looks: Looks,
+    #[command(flatten)]
+    person: Person,
 }
 
 impl ReplayArgs {
@@ -45,10 +47,22 @@ impl ReplayArgs {
         let start = Start::Saved { file: self.file, run: Box::new(run), at };
         let (setup, steps) = (self.looks.set_up()?, Vec::new());
         let (paused, speed, save) = (true, 1.0, None);
-        let (plain, tour) = (self.looks.plain, false);
-        let (story, saving) = (None, None);
-        let show =
-            Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving };
+        let (plain, tour) = (self.person.plain, false);
+        let (story, saving, record) = (None, None, None);
+        let show = Show {
+            plan,
+            start,
+            steps,
+            paused,
+            speed,
+            setup,
+            plain,
+            tour,
+            save,
+            story,
+            saving,
+            record,
+        };
         Ok(Outcome::Screen(Box::new(show)))
     }
 

@@ -14,6 +14,7 @@ use crate::tui::film::Film;
 use crate::tui::theme::{ColorArg, GlyphsArg, Theme};
 use crate::tui::{Env, Keymap, Look, Source, doctor, print};
 use clap::{Args, ValueEnum};
+use std::fs::File;
 use std::io::Write;
 
 /// Pictures of a recording in a second of the cluster.
@@ -162,20 +163,27 @@ impl FrameArgs {
     }
 }
 
+/// Makes the file of a recording.
+pub(super) fn file(name: &str) -> Result<File, Stop> {
+    File::create(name).map_err(|error| unwritten(name, &error))
+}
+
+fn unwritten(name: &str, error: &std::io::Error) -> Stop {
+    let error = Error::new(format!("cannot write '{name}': {error}"));
+    Stop::Refused(error.help("choose another file for --record"))
+}
+
 /// Records the screen of a simulated run.
 pub(super) fn record(
-    file: &str,
+    name: &str,
     plan: &Plan,
     seed: u64,
     steps: &[Step],
     until: Time,
     looks: &Looks,
 ) -> Result<(), Stop> {
-    let refuse = |error: std::io::Error| {
-        let error = Error::new(format!("cannot write '{file}': {error}"));
-        Stop::Refused(error.help("choose another file for --record"))
-    };
-    let out = std::io::BufWriter::new(std::fs::File::create(file).map_err(refuse)?);
+    let refuse = |error| unwritten(name, &error);
+    let out = std::io::BufWriter::new(file(name)?);
     let mut stand = Stand::new(plan, seed, steps, looks.set_up()?);
     let (width, height) = FILMED;
     stand.app.fit(width, height);

@@ -297,7 +297,7 @@ pub static ACTIONS: &[Row] = {
             .hint(12, "view"),
         Row::new(G::Panes, A::Options, "options", &["o"], "What can be chosen in the pane.")
             .hint(13, "options"),
-        Row::new(G::Panes, A::Layouts, "layouts", &["w"], "List all layouts, and take one."),
+        Row::new(G::Panes, A::Layouts, "layouts", &["w"], "List all layouts; take one, or save."),
         Row::new(G::Panes, A::Theme, "theme", &["T"], "Take the next set of colours."),
         Row::new(G::Panes, A::Closer, "closer", &["+"], "Show less or more time in the pane.")
             .repeats(),

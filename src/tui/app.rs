@@ -44,7 +44,7 @@ use super::copy::Copy;
 use super::faults::{Lasting, Page};
 use super::help::Reading;
 use super::keys::{Bindings, Keymap};
-use super::layout::{Focus, Layout, Library, PaneId, PaneKind};
+use super::layout::{Border, Focus, Layout, Library, PaneId, PaneKind};
 use super::menu::Menu;
 use super::mode::Modes;
 use super::overlay::{Answer, Overlay, Question, Wish};
@@ -157,6 +157,8 @@ pub struct App {
     /// Whether nothing will come from the cluster any more.
     over: bool,
     quit: bool,
+    /// The border between panes that the mouse holds.
+    pulled: Option<Border>,
     /// The size of the terminal.
     screen: Rect,
 }
@@ -213,6 +215,7 @@ impl App {
             zoom: false,
             modes: Modes::default(),
             quit: false,
+            pulled: None,
             screen: Rect::new(0, 0, 200, 60),
             title,
             look,
@@ -273,6 +276,11 @@ impl App {
     /// Whether time passes on the screen, so that ticks are needed. A live cluster ticks by itself.
     pub fn moves(&self) -> bool {
         self.playing || self.running
+    }
+
+    /// The time that the cluster has reached.
+    pub fn reached(&self) -> Time {
+        self.reached
     }
 
     /// Whether the cluster's time is real time.

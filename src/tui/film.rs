@@ -1,14 +1,17 @@
 //! A recording of the screen, in the format of asciinema, version 2.
 //!
 //! What it tells the time by is the cluster's clock, so a simulated run gives the same recording
-//! every time, byte for byte.
+//! every time, byte for byte. While that clock stands still or goes back, as when somebody looks at
+//! the past, every picture stays for a moment.
 
 use super::screen::Painter;
-use crate::base::Time;
+use crate::base::{Span, Time};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use std::io::{self, Write};
 
+/// How long a picture stays that is no later than the one before, by the cluster's clock.
+const MOMENT: Span = Span::millis(100);
 /// What every picture is wrapped in on a terminal; a recording needs it neither.
 const WRAPS: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
 
@@ -17,7 +20,10 @@ const WRAPS: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
 pub struct Film<W: Write> {
     out: W,
     painter: Painter<Vec<u8>>,
-    last: Time,
+    /// The cluster's time of the last picture, if there is one, and how much longer the recording
+    /// has been since.
+    last: Option<Time>,
+    longer: Span,
 }
 
 impl<W: Write> Film<W> {
@@ -33,17 +39,16 @@ impl<W: Write> Film<W> {
         Ok(Film {
             out,
             painter: Painter::new(Vec::new(), Size { width, height }),
-            last: Time::ZERO,
+            last: None,
+            longer: Span::ZERO,
         })
     }
 
-    /// Adds what the screen shows at a time, if it is anything new. A time that lies before the
-    /// last one, as when somebody looks back, is taken for the last one.
+    /// Adds what the screen shows at a time, if it is anything new.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn show(&mut self, at: Time, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
-        self.last = self.last.max(at);
         self.painter.draw(|buf| {
             paint(buf);
             None
@@ -56,7 +61,10 @@ impl<W: Write> Film<W> {
         for wrap in WRAPS {
             text = text.replace(wrap, "");
         }
-        let seconds = self.last.0 as f64 / 1e6;
+        if let Some(last) = self.last.replace(at).filter(|last| at <= *last) {
+            self.longer = self.longer + (last.since(at) + MOMENT);
+        }
+        let seconds = (at + self.longer).0 as f64 / 1e6;
         writeln!(self.out, "{}", serde_json::json!([seconds, "o", text]))
     }
 
@@ -78,7 +86,8 @@ mod tests {
     fn a_recording_played_back_shows_the_last_picture() {
         let mut bytes = Vec::new();
         let mut film = Film::begin(&mut bytes, (20, 2), "a \"title\"").unwrap();
-        for (at, text) in [(0, "one"), (1_500_000, "one"), (2_500_000, "one two")] {
+        let told = [(0, "one"), (1_500_000, "one"), (2_500_000, "two"), (500_000, "one two")];
+        for (at, text) in told {
             film.show(Time(at), |buf| buf.set_string(0, 1, text, Style::new())).unwrap();
         }
         film.end().unwrap();
@@ -86,8 +95,9 @@ mod tests {
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((&lines[0]["version"], &lines[0]["width"]), (&2.into(), &20.into()));
-        assert_eq!(lines.len(), 3, "what shows nothing new is left out");
+        assert_eq!(lines.len(), 4, "what shows nothing new is left out");
         assert_eq!((&lines[2][0], &lines[2][1]), (&2.5.into(), &"o".into()));
+        assert_eq!(lines[3][0], 2.6, "who looks back does not turn the recording back");
         let size = |n: u16| n.try_into().unwrap();
         let mut terminal = vt100::Parser::new(size(2), size(20), 0);
         for line in &lines[1..] {

@@ -9,6 +9,7 @@
 //! * [`action`] and [`keys`]: what a person can ask for, and with which key. Dispatch, help and the
 //!   hint bar come from one table.
 //! * [`theme`] and [`glyph`]: what things look like.
+//! * [`background`]: what the terminal says of its background, where it may be asked.
 //! * [`config`]: what a person has chosen, on the command line and for good; [`doctor`] shows it.
 //! * [`layout`]: which pane is where, a pure function of the terminal's size.
 //! * [`mode`] and [`menu`]: in which of its views a pane is shown, and what can be chosen in it.
@@ -28,6 +29,8 @@
 
 pub mod action;
 pub mod app;
+#[cfg(unix)]
+pub mod background;
 pub mod config;
 pub mod copy;
 pub mod desk;

@@ -58,6 +58,11 @@ impl Mode {
         self.chosen.get(choice.name).map_or(first, String::as_str)
     }
 
+    /// All that was chosen, by name.
+    pub fn chosen(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.chosen.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// Chooses this text.
     pub fn choose(&mut self, choice: &Choice, value: impl Into<String>) {
         self.chosen.insert(choice.name, value.into());

@@ -22,6 +22,8 @@ pub enum Ask {
     Open,
     /// A name for the branch with this number.
     BranchName(u32),
+    /// A name under which to keep the layout.
+    LayoutName,
     /// A text for this mark of the branch that is looked at.
     MarkText(usize),
 }
@@ -36,6 +38,7 @@ impl Ask {
             Ask::Open => "open the run in: ",
             Ask::BranchName(_) => "name of the branch: ",
             Ask::MarkText(_) => "text of the mark: ",
+            Ask::LayoutName => "name of the layout: ",
         }
     }
 }

@@ -8,6 +8,7 @@
 use super::app::{App, Errand};
 use super::copy;
 use super::desk::{Desk, Opened};
+use super::film::Film;
 use super::screen::{Screen, watch_hangup};
 use super::theme::Env;
 use crate::base::Span;
@@ -17,8 +18,10 @@ use crossterm::event::{
     Event, EventStream, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind,
 };
 use futures_util::StreamExt;
+use ratatui::layout::Rect;
 use std::collections::VecDeque;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,7 +52,8 @@ pub enum End {
     Signal(u8),
 }
 
-/// Shows a cluster until the person leaves or a signal comes. The terminal is as before afterwards.
+/// Shows a cluster until the person leaves or a signal comes, and records it if there is a file to
+/// record to, in the size that the terminal has at first. The terminal is as before afterwards.
 ///
 /// # Errors
 ///
@@ -59,13 +63,18 @@ pub fn run(
     cluster: Cluster,
     desk: &mut dyn Desk,
     slow_line: bool,
+    record: Option<(File, &str)>,
 ) -> io::Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut screen = Screen::enter()?;
     watch_hangup();
     app.resize(screen.area());
-    let end = runtime.block_on(turn(app, cluster, desk, &mut screen, slow_line));
+    let Rect { width, height, .. } = screen.area();
+    let begin = |(file, title)| Film::begin(BufWriter::new(file), (width, height), title);
+    let mut film = record.map(begin).transpose()?;
+    let end = runtime.block_on(turn(app, cluster, desk, &mut screen, slow_line, &mut film));
     drop(screen);
+    film.map(Film::end).transpose()?;
     end
 }
 
@@ -75,6 +84,7 @@ async fn turn(
     desk: &mut dyn Desk,
     screen: &mut Screen,
     slow_line: bool,
+    film: &mut Option<Film<BufWriter<File>>>,
 ) -> io::Result<End> {
     let mut keys = EventStream::new();
     let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
@@ -92,7 +102,7 @@ async fn turn(
     loop {
         let stays = stays(app, slow_line);
         if dirty && (answer || drawn.elapsed() >= stays) {
-            screen.draw(|buf| app.draw(buf))?;
+            show(app, screen, film)?;
             (dirty, answer, drawn) = (false, false, Instant::now());
         }
         screen.set_mouse(app.mouse_wanted())?;
@@ -140,10 +150,7 @@ async fn turn(
             }
             () = sleep_until((drawn + stays).into()), if dirty => {}
             _ = watch.tick(), if app.layout_file().is_some() => {
-                let now = last_written(app);
-                if now != written {
-                    written = now;
-                    app.reload();
+                if reloaded(app, &mut written) {
                     (dirty, answer) = (true, true);
                 }
             }
@@ -156,6 +163,32 @@ async fn turn(
             },
         }
     }
+}
+
+/// Records what there is to see, and draws it. In this order: what was drawn last is what the mouse
+/// points at.
+fn show(
+    app: &App,
+    screen: &mut Screen,
+    film: &mut Option<Film<BufWriter<File>>>,
+) -> io::Result<()> {
+    if let Some(film) = film {
+        film.show(app.reached(), |buf| {
+            app.draw(buf);
+        })?;
+    }
+    screen.draw(|buf| app.draw(buf)).map(|_| ())
+}
+
+/// Takes the layout anew if its file has changed. Says whether it has.
+fn reloaded(app: &mut App, written: &mut Option<(PathBuf, SystemTime)>) -> bool {
+    let now = last_written(app);
+    let changed = now != *written;
+    if changed {
+        *written = now;
+        app.reload();
+    }
+    changed
 }
 
 /// Which file the layout is in, and when that was written.

@@ -9,6 +9,7 @@ use crate::tui::list::{List, Listed};
 use crate::tui::mode::{Mode, Modes};
 use crate::tui::narration;
 use crate::tui::overlay::Overlay;
+use crate::tui::prompt::Ask;
 use crate::tui::theme::{Depth, Role};
 use ratatui::layout::Rect;
 use std::path::Path;
@@ -172,10 +173,10 @@ impl App {
         let list = List {
             of: Listed::Layouts,
             title: "Layouts".to_owned(),
-            head: " 'netsplit layouts NAME' prints one, to begin one of your own.".to_owned(),
+            head: " The first fitting variant of each is taken.".to_owned(),
             rows: all.iter().map(row).collect(),
             at: all.iter().position(|found| found.name == self.layout.name).unwrap_or(0),
-            keys: &[],
+            keys: &[('s', "save what is shown as")],
             enter: "take it",
         };
         self.overlay = Some(Overlay::List(list));
@@ -189,8 +190,12 @@ impl App {
         }
     }
 
-    /// Shows the layout in this row of the list.
-    pub(super) fn take_layout(&mut self, row: usize) {
+    /// Shows the layout in this row of the list, or asks for a name to keep what is shown now.
+    pub(super) fn take_layout(&mut self, row: usize, key: Option<char>) {
+        if key.is_some() {
+            let name = self.layout.file().map_or("", |_| self.layout.name.as_str()).to_owned();
+            return self.prompt.ask(Ask::LayoutName, &name);
+        }
         if let Some(found) = self.library.list().into_iter().nth(row) {
             self.switch(found.layout);
         }
@@ -212,6 +217,15 @@ impl App {
             Depth::None => "there are no colours here".to_owned(),
             _ => format!("theme {name}; --theme {name} begins with it"),
         });
+    }
+
+    /// Keeps the layout under this name, as it is shown now: sizes, views, focus.
+    pub(super) fn save_layout(&mut self, name: &str) -> Result<(), String> {
+        let text = self.layout.write(self.focus.pane(), &self.modes);
+        let saved = self.library.save(name, &text, self.layout.file());
+        let file = saved.map_err(|error| error.line())?;
+        self.say(format!("layout {name} is in {}", file.display()));
+        Ok(())
     }
 
     fn switch(&mut self, layout: Result<Layout, Error>) {

@@ -22,7 +22,7 @@ impl App {
     /// What the terminal should tell of the mouse. Movements are told only while they drag
     /// something: over a slow line they are noise.
     pub fn mouse_wanted(&self) -> Mouse {
-        match (self.mouse_off, self.dragging) {
+        match (self.mouse_off, self.dragging || self.pulled.is_some()) {
             (true, _) => Mouse::Off,
             (false, false) => Mouse::Clicks,
             (false, true) => Mouse::Drags,
@@ -39,8 +39,9 @@ impl App {
                 self.point(place);
                 self.open_faults(Page::All);
             }
-            MouseEventKind::Up(MouseButton::Left) => self.dragging = false,
+            MouseEventKind::Up(MouseButton::Left) => self.let_go(),
             MouseEventKind::Drag(MouseButton::Left) if self.dragging => self.scrub(place),
+            MouseEventKind::Drag(MouseButton::Left) => self.pull(place),
             MouseEventKind::ScrollUp => self.wheel(place, Move::Up),
             MouseEventKind::ScrollDown => self.wheel(place, Move::Down),
             _ => {}
@@ -72,10 +73,25 @@ impl App {
             }
             _ => self.point(place),
         }
+        if !self.is_deep() {
+            self.pulled = self.layout.border(self.screen, place);
+        }
         match spot {
             Some(Spot::Pick(_)) if again => self.enter(),
             Some(Spot::Pane(_)) if again => self.zoom = !self.zoom,
             _ => {}
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.dragging = false;
+        self.pulled = None;
+    }
+
+    /// The border that the mouse holds goes where the mouse goes, as far as it can.
+    fn pull(&mut self, place: Position) {
+        if let Some(border) = self.pulled {
+            self.layout.pull(self.screen, border, place);
         }
     }
 

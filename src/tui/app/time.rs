@@ -384,7 +384,7 @@ impl App {
             Listed::Restart => self.begin_again(row),
             Listed::Comparison { left, right, at } => self.take_comparison((left, right), at, key),
             Listed::Panes => self.take_pane(row),
-            Listed::Layouts => self.take_layout(row),
+            Listed::Layouts => self.take_layout(row, key),
         }
     }
 

@@ -71,6 +71,11 @@ impl App {
             Ask::Open => self.errands.push(Errand::Open(line)),
             Ask::BranchName(id) => self.timeline.rename(id, &line),
             Ask::MarkText(index) => self.timeline.rename_mark(index, &line),
+            Ask::LayoutName => {
+                if let Err(why) = self.save_layout(&line) {
+                    return self.say(why);
+                }
+            }
         }
         self.prompt.close("");
     }

@@ -9,7 +9,7 @@ use crate::tui::panes;
 use std::ops::Range;
 
 const TOP: &[&str] = &["schema", "title", "about", "for", "focus", "theme", "pane", "variant"];
-const PANE: &[&str] = &["kind", "title", "view", "options"];
+const PANE: &[&str] = &["kind", "title", "view", "filter", "options"];
 const VARIANT: &[&str] = &["name", "columns", "rows", "areas", "tabs"];
 
 /// How many panes, columns and rows there may be, each.
@@ -119,6 +119,9 @@ fn pane(value: &Value<'_>) -> Read<Spec> {
     };
     let title = table.get("title").map(|title| title.line(20)).transpose()?;
     let mut mode = table.get_or("view", Mode::default(), |value| view(value, kind))?;
+    if let Some(filter) = table.get("filter") {
+        option(&filter, kind, &mut mode)?;
+    }
     if let Some(options) = table.get("options") {
         for value in options.open_table()?.entries() {
             option(&value, kind, &mut mode)?;

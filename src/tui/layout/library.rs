@@ -78,6 +78,32 @@ impl Library {
         all
     }
 
+    /// Keeps a layout under a name, in the last of the directories, which is a person's own.
+    ///
+    /// # Errors
+    /// The name is none, there is such a file already (other than `mine`, which may be replaced),
+    /// or it cannot be written.
+    pub fn save(&self, name: &str, text: &str, mine: Option<&Path>) -> Result<PathBuf, Error> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
+            let what = format!("'{name}' is no name: up to 40 letters, digits, '-' and '_'");
+            return Err(Error::new(what));
+        }
+        let Some(dir) = self.dirs.last() else {
+            return Err(Error::new("there is no directory to keep layouts in"));
+        };
+        let file = dir.join(name).with_extension("toml");
+        if file.exists() && mine != Some(file.as_path()) {
+            let error = Error::new(format!("{} is there already", file.display()));
+            return Err(error.help("choose another name"));
+        }
+        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&file, text));
+        match written {
+            Ok(()) => Ok(file),
+            Err(error) => Err(Error::new(format!("cannot write {}: {error}", file.display()))),
+        }
+    }
+
     /// The layout that `word` means: the name of one, or else the path of a file. A word with a
     /// slash or a dot is always a path.
     ///

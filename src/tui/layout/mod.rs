@@ -36,12 +36,15 @@
 mod file;
 mod kind;
 mod library;
+mod pull;
 #[cfg(test)]
 mod tests;
 mod track;
+mod write;
 
 pub use kind::PaneKind;
 pub use library::{Found, Library};
+pub use pull::Border;
 
 use super::mode::Mode;
 use ratatui::layout::{Rect, Size};

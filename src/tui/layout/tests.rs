@@ -1,6 +1,8 @@
 use super::*;
 use crate::error::Source;
+use crate::tui::mode::Modes;
 use proptest::prelude::*;
+use ratatui::layout::Position;
 
 const OVERVIEW: &str = include_str!("../../../layouts/overview.toml");
 
@@ -180,6 +182,69 @@ fn names_are_looked_for_in_directories_and_then_in_the_program() {
     let file = path("mine.toml").to_string_lossy().into_owned();
     assert_eq!(library.load(&file).unwrap(), library.load("mine").unwrap());
     assert!(library.load("./none.toml").unwrap_err().line().contains("no such file"));
+}
+
+#[test]
+fn a_layout_that_is_written_reads_back_the_same() {
+    for layout in Library::default().list().into_iter().map(|found| found.layout.unwrap()) {
+        let text = layout.write(layout.focus, &Modes::first(&layout));
+        let again = Layout::parse(&layout.name, &Source::new("again.toml", text.as_str()));
+        assert_eq!(again.unwrap(), layout, "{text}");
+    }
+}
+
+#[test]
+fn a_pulled_border_stays_where_it_is_put_and_is_saved() {
+    let screen = Rect::new(0, 0, 120, 36);
+    let mut layout = Layout::overview();
+    let rect = |layout: &Layout, name: &str| {
+        let pane = layout.with_id(name).unwrap();
+        let solved = layout.solve(screen).unwrap();
+        solved.places.iter().find(|place| place.panes == [pane]).unwrap().rect
+    };
+    let side = layout.border(screen, Position::new(46, 5)).unwrap();
+    assert!(layout.pull(screen, side, Position::new(42, 5)));
+    assert_eq!((rect(&layout, "nodes").width, rect(&layout, "consensus").x), (43, 42));
+    assert!(!layout.pull(screen, side, Position::new(20, 5)), "nodes would be too small");
+    let top = layout.border(screen, Position::new(60, 14)).unwrap();
+    assert!(layout.pull(screen, top, Position::new(60, 17)));
+    assert_eq!((rect(&layout, "locks").y, rect(&layout, "txn").y), (17, 22));
+    assert_eq!(layout.border(screen, Position::new(10, 5)), None, "inside of a pane");
+    assert_eq!(layout.border(screen, Position::new(0, 5)), None, "the edge of the screen");
+    let text = layout.write(layout.focus, &Modes::first(&layout));
+    let again = parse(&text).unwrap();
+    assert_eq!(boxes(&again, 120, 36), boxes(&layout, 120, 36));
+}
+
+#[test]
+fn a_saved_layout_replaces_none_but_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = Library::of([dir.path().join("own")]);
+    let file = library.save("mine", TWO, None).unwrap();
+    assert_eq!(library.load("mine").unwrap().file(), Some(file.as_path()));
+    assert!(library.save("mine", TWO, None).unwrap_err().line().contains("there already"));
+    assert!(library.save("mine", TWO, Some(&file)).is_ok());
+    for name in ["", "a/b", "../x", "a b"] {
+        assert!(library.save(name, TWO, None).unwrap_err().line().contains("no name"), "{name}");
+    }
+}
+
+proptest! {
+    /// Whatever is pulled wherever, the layout stays sound.
+    #[test]
+    fn pulling_does_no_harm(
+        pulls in prop::collection::vec((0_u16..130, 0_u16..40, 0_u16..130, 0_u16..40), 1..12),
+        (width, height) in (40_u16..130, 10_u16..40),
+    ) {
+        let screen = Rect::new(0, 0, width, height);
+        let mut layout = Layout::overview();
+        for (x, y, to_x, to_y) in pulls {
+            if let Some(border) = layout.border(screen, Position::new(x, y)) {
+                layout.pull(screen, border, Position::new(to_x, to_y));
+            }
+            prop_assert_eq!(sound(&layout, screen), Ok(()));
+        }
+    }
 }
 
 proptest! {
