@@ -7,7 +7,7 @@ use netsplit::check::Checks;
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
-    self, Client, Load, Lock, Log, LogKind, Paxos, Plan, Raft, Reads, Services, Ways,
+    self, Client, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads, Services, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -45,6 +45,8 @@ enum Case {
     Bank,
     /// The same on a bad network, with a crash every second: decisions often fail to arrive.
     Doubt,
+    /// The same, with nodes that are quick to lose sight of each other.
+    Sessions,
 }
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
@@ -112,7 +114,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::TxnNoForce, "bank", Case::Doubt, 40),
     (Mutation::TxnForgetDecision, "atomic", Case::Doubt, 20),
     (Mutation::TxnHeuristic, "atomic", Case::Bank, 20),
-    (Mutation::TxnDisconnect, "atomic", Case::Doubt, 40),
+    (Mutation::TxnDisconnect, "atomic", Case::Sessions, 40),
     (Mutation::TxnAnyDecision, "atomic", Case::Bank, 100),
     (Mutation::TxnReverse, "atomic", Case::Bank, 10),
     (Mutation::TxnEarlyRelease, "atomic", Case::Bank, 10),
@@ -181,6 +183,12 @@ fn plan(case: Case) -> Plan {
             Plan { services, clients, ..Plan::bare(5) }
         }
         Case::Bank | Case::Doubt => plan::builtin("bank").unwrap(),
+        Case::Sessions => {
+            let mut plan = plan::builtin("bank").unwrap();
+            let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
+            plan.services.membership = Some(Membership { heartbeat, suspect_after });
+            plan
+        }
     }
 }
 
@@ -193,7 +201,7 @@ fn until(case: Case) -> Time {
         Case::Reads => Time(20_000_000),
         Case::Leases => Time(30_000_000),
         Case::Locks => Time(30_000_000),
-        Case::Doubt => Time(45_000_000),
+        Case::Doubt | Case::Sessions => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
     }
 }
@@ -304,7 +312,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let until = until(case);
     match case {
         Case::Duel => return duel(seed),
-        Case::Doubt => return doubt(seed),
+        Case::Doubt | Case::Sessions => return doubt(seed),
         Case::Exodus => return exodus(),
         _ => {}
     }
