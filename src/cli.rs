@@ -127,9 +127,9 @@ enum Verb {
     Frame(FrameArgs),
     /// List the keys of the screen, as they are now
     Keys,
-    /// Say what is known of this terminal, what was chosen, and show all signs and colours
+    /// Say what is known of this terminal, and show all signs and colours
     Doctor(Looks),
-    /// Print what a cluster or scenario file may have, as JSON Schema: keys, commands, conditions
+    /// Print what a cluster or scenario file may have, as JSON Schema
     Schema,
     /// Print the version, where files are, and all mutations: bugs that a cluster file can plant
     Info,
@@ -160,8 +160,10 @@ pub struct Run {
     until: Option<String>,
     #[command(flatten)]
     output: Output,
-    /// Save the run when it is over; a live one while it runs. 'netsplit replay' opens FILE.nsr;
-    /// FILE.toml is a scenario of what was done, to read, edit and play again
+    /// Save the run: FILE.nsr for 'netsplit replay', FILE.toml as a scenario
+    ///
+    /// It is saved when it is over, a live one while it runs. FILE.toml is a scenario of what was
+    /// done, to read, edit and play again.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 
@@ -174,7 +176,7 @@ pub struct Run {
     paused: bool,
     /// How many of the cluster's seconds pass in one of yours: 0.01 to 1000, or full
     /// [default: 1]
-    #[arg(long, value_name = "X", value_parser = speed, conflicts_with = "headless")]
+    #[arg(long, value_name = "X", value_parser = speed, conflicts_with = "headless", hide_short_help = true)]
     speed: Option<f64>,
     #[command(flatten)]
     looks: Looks,
@@ -186,13 +188,13 @@ pub struct Run {
 #[derive(Clone, Debug, Args)]
 struct Output {
     /// How to write events and summary
-    #[arg(long, value_enum, default_value = "text", requires = "headless")]
+    #[arg(long, value_enum, default_value = "text", requires = "headless", hide_short_help = true)]
     format: FormatArg,
     /// Which events to write; the digest is that of these
-    #[arg(long, value_enum, default_value = "all", requires = "headless")]
+    #[arg(long, value_enum, default_value = "all", requires = "headless", hide_short_help = true)]
     events: EventsArg,
     /// Write the summary only
-    #[arg(long, short, requires = "headless")]
+    #[arg(long, short, requires = "headless", hide_short_help = true)]
     quiet: bool,
 }
 
@@ -212,7 +214,7 @@ struct Looks {
     #[arg(long, value_name = "NAME|FILE")]
     theme: Option<String>,
     /// How many colours to use
-    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW", hide_short_help = true)]
     color: ColorArg,
     /// The same as --color never
     #[arg(long, conflicts_with = "color", hide_short_help = true)]
@@ -231,11 +233,11 @@ struct Looks {
 /// How a person who sits there is met.
 #[derive(Clone, Debug, Args)]
 struct Person {
-    /// Lines instead of a screen: for screen readers, simple terminals and pipes
+    /// Lines instead of a screen, for screen readers and pipes
     #[arg(long, conflicts_with = "headless")]
     plain: bool,
     /// Do not show the tour, which comes once
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_tour: bool,
 }
 
