@@ -544,7 +544,7 @@ impl Run {
         }
         let plan = plan::file::parse(&library::name(&self.cluster), &source);
         let plan = plan.map_err(Stop::Refused)?;
-        let saving = Saving::of(&self, &plan, &source);
+        let saving = Saving::of(&self, &plan, &source)?;
         let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
         if !self.headless {

@@ -101,7 +101,14 @@ fn no_other_file_is_written_over() {
     fs::write(&file, "nodes = 5").unwrap();
     let args = ["run", "--headless", "-q", "--until", "100ms", "--save", "mine.toml"];
     let ran = netsplit(home.path(), &args);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("is there already"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "nodes = 5");
+    let other = home.path().join("mine.nsr");
+    fs::write(&other, "nodes = 5").unwrap();
+    let args = ["run", "--headless", "-q", "--until", "100ms", "--save", "mine.nsr"];
+    let ran = netsplit(home.path(), &args);
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(ran.err.contains("is no saved run"), "{}", ran.err);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "nodes = 5");
+    assert_eq!(fs::read_to_string(&other).unwrap(), "nodes = 5");
 }

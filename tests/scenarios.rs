@@ -425,7 +425,7 @@ fn what_was_done_is_written_down_and_replays_to_the_same_digest() {
                  do = [{ load = \"lock\" }]\n[[client]]\ndo = [{ load = \"lock\" }]\n";
     std::fs::write(&mine, buggy).unwrap();
     for (cluster, seed) in [("bank", "5"), (mine.as_str(), "4"), (mine.as_str(), "3")] {
-        let saved = path("session.toml");
+        let saved = path(&format!("session-{seed}.toml"));
         let line = ["run", cluster, "--headless", "-q", "--seed", seed, "--until", "6s"];
         let steps = ["-c", "2s kill leader", "-c", "4s isolate c1"];
         let (out, talk) = program(&[&line[..], &steps, &["--save", &saved]].concat());

@@ -95,9 +95,17 @@ pub struct Saving {
 
 impl Saving {
     /// For a run that is to be saved as a scenario: in a file that ends in `.toml`.
-    pub(super) fn of(run: &Run, plan: &Plan, source: &Source) -> Option<Saving> {
+    ///
+    /// # Errors
+    /// The file is there: somebody may have written it by hand.
+    pub(super) fn of(run: &Run, plan: &Plan, source: &Source) -> Result<Option<Saving>, Stop> {
         let is_scenario = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
-        let path = run.save.clone().filter(is_scenario)?;
+        let Some(path) = run.save.clone().filter(is_scenario) else { return Ok(None) };
+        if path.exists() {
+            let error = Error::new(format!("'{}' is there already", path.display()));
+            let help = "choose another name; a scenario is never written over";
+            return Err(Stop::Refused(error.help(help)));
+        }
         let built_in = SAMPLES.iter().any(|(name, _)| *name == run.cluster);
         let home = match built_in {
             true => Home::BuiltIn(run.cluster.clone()),
@@ -105,7 +113,7 @@ impl Saving {
         };
         let seed = run.seed.unwrap_or(plan.seed);
         let (name, live) = (plan.name.clone(), run.runtime.is_live());
-        Some(Saving { path, name, home, seed: (seed, seed == plan.seed), live })
+        Ok(Some(Saving { path, name, home, seed: (seed, seed == plan.seed), live }))
     }
 
     /// Writes down what a screen has shown.

@@ -157,6 +157,7 @@ async fn a_greeting_for_another_cluster_or_of_another_version_is_refused() {
     let town = Town::quiet(3);
     let houses = pair(&town).await;
     let right = hello(&town, node(n(2)));
+    let versions = format!("the other side speaks protocol version 9, and we {VERSION}");
     for (greeting, why, logged) in [
         (
             Hello { cluster: [7; 16], ..right.clone() },
@@ -166,7 +167,7 @@ async fn a_greeting_for_another_cluster_or_of_another_version_is_refused() {
         (
             Hello { version: 9, ..right.clone() },
             Refusal::WrongVersion { ours: VERSION },
-            "the other side speaks protocol version 9, and we 1",
+            &*versions,
         ),
     ] {
         // Twice: it is said each time, and logged once.
@@ -235,7 +236,7 @@ async fn a_greeting_that_is_none_is_refused() {
     let length = (trailing.len() - 4) as u32;
     trailing[..4].copy_from_slice(&length.to_be_bytes());
     for (bytes, logged) in [
-        (&[0, 0, 0, 3, 1, 7, 7][..], "refused 127.0.0.1: a frame is no greeting"),
+        (&[0, 0, 0, 3, VERSION as u8, 7, 7][..], "refused 127.0.0.1: a frame is no greeting"),
         (&frame(&long)[..HELLO_MAX], "refused 127.0.0.1: a frame is longer than 65536 bytes"),
         (&trailing[..], "refused 127.0.0.1: a frame has 3 bytes left over after the greeting"),
     ] {

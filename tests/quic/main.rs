@@ -17,6 +17,6 @@ fn a_whole_cluster_runs_over_quic_in_one_process() {
     assert!(out.ends_with("verdict: ok\n"), "{out}");
     let fine = |line: &&str| line.contains(" holds ") || line.contains(" unused ");
     let held = out.lines().filter(fine).count();
-    assert_eq!(held, 8, "{out}");
+    assert_eq!(held, 9, "{out}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
