@@ -20,8 +20,8 @@
 //! A recorded one is written while it is seen. If the program dies, all is there up to the last
 //! whole frame, and whoever opens the file is told that its end is missing.
 //!
-//! [`bytes`] reads and writes all that, [`file`] knows about files, and [`keep`] keeps the latest
-//! runs of a person.
+//! [`bytes`] reads and writes all that, [`mod@file`] knows about files, and [`keep`] keeps the
+//! latest runs of a person.
 
 pub mod bytes;
 pub mod file;

@@ -20,7 +20,7 @@
 //! * [`copy`]: the clipboard.
 //! * [`palette`]: everything that can be asked for, by a few letters of it.
 //! * [`spots`]: where on the screen what is, so that it can be pointed at.
-//! * [`print`] and [`film`]: pictures and recordings, without a terminal.
+//! * [`mod@print`] and [`film`]: pictures and recordings, without a terminal.
 //! * [`tour`]: what to know first. [`plain`]: the same workbench as lines, without a screen.
 //! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
 //!
