@@ -1,27 +1,71 @@
 //! What the panes show of one long story, at many sizes, for few nodes and for many, in pictures
 //! and in letters, and in which role each part of it is drawn.
 
-use super::sample::{Story, ballot, begins, c, call, entry, n, name, txn, votes};
+use super::sample::{Story, ballot, begins, c, call, entry, n, name, op, txn, votes};
 use super::*;
 use crate::base::placement::{Member, Ring, Shape, Share};
-use crate::base::{Ballot, ServiceId, Span, TxnId};
-use crate::event::{Fact, Kind, LetGo, Phase};
+use crate::base::{Ballot, MsgId, Outcome, ServiceId, Span, TxnId};
+use crate::check::Expect;
+use crate::event::{Fact, Kind, Label, LetGo, Loss, Phase};
 use crate::tui::theme::{GlyphsArg, Role};
+use ratatui::buffer::Cell;
 use std::sync::Arc;
 
 /// Inside the borders of a zoomed pane on screens of 40x10, 60x20, 80x24, 120x36 and 200x60.
 const SIZES: [(u16, u16); 5] = [(38, 6), (58, 16), (78, 20), (118, 32), (198, 56)];
 
 /// A cluster that does everything, parts in two, and loses its last node.
-fn story(nodes: u16) -> Story {
-    let mut story = Story::of(nodes, 3);
+pub(super) fn story(nodes: u16) -> Story {
+    let expect = Expect {
+        nodes: (1..=nodes).map(n).collect(),
+        clients: vec![c(1), c(2), c(3)],
+        progress_within: Span::secs(5),
+        opening_balance: 100,
+    };
+    let mut story = Story::judged(nodes, 3, Checks::all(&expect));
+    calls(&mut story);
     duel(&mut story, nodes);
     log(&mut story, nodes);
     ring(&mut story, 1, 1..nodes + 1, 1_000);
     locks(&mut story, nodes);
     txns(&mut story, nodes);
     fall(&mut story, nodes);
+    talk(&mut story, nodes);
     story
+}
+
+/// c1 and c2 are answered, c3 asks again.
+fn calls(story: &mut Story) {
+    let asks = |client: u16, seq, retry| {
+        let (call, op) = (call(client, seq), op("put x=5"));
+        Fact::Invokes { call, op, at: n(1 + client % 2), retry }
+    };
+    let hears =
+        |client, seq| Fact::Returns { call: call(client, seq), outcome: Box::new(Outcome::Done) };
+    for seq in 1..=3 {
+        story.at(seq * 20).says(c(1), asks(1, seq, 0)).says(c(2), asks(2, seq, 0));
+        story.at(seq * 20 + 3 * seq).says(c(1), hears(1, seq));
+        story.at(seq * 20 + 12).says(c(2), hears(2, seq));
+    }
+    story.at(90).says(c(3), asks(3, 1, 0)).at(95).says(c(3), asks(3, 1, 1));
+}
+
+/// n1 asks everybody; some messages arrive, some are lost, some are under way.
+fn talk(story: &mut Story, nodes: u16) {
+    let service = ServiceId::Log;
+    for to in 2..=nodes {
+        let (msg, label) = (MsgId(to.into()), Label::of(&format!("Accept 5.1 slot {to}")));
+        story
+            .at(3_300 + u64::from(to))
+            .tell(n(1), Kind::Sent { msg, to: n(to), service, label: label.clone() });
+        let received = Kind::Received { msg, from: n(1), service, label };
+        match to % 3 {
+            0 => _ = story.at(3_380 + u64::from(to)).tell(n(to), received),
+            1 => _ = story.tell(n(1), Kind::Lost { msg, to: n(to), why: Loss::Cut }),
+            _ => {}
+        }
+    }
+    story.at(3_440);
 }
 
 /// Two proposers overtake each other, until one wins.
@@ -209,40 +253,44 @@ fn roles(story: &mut Story, kind: PaneKind, zoomed: bool) -> String {
     story.with(|scene| {
         pane(kind).draw(scene, buf.area, &mut buf);
         for row in buf.area.rows() {
-            let mut run: Option<(u16, String, Role)> = None;
-            for at in row.positions() {
-                let role = role_of(scene.look, &buf[at]);
-                match &mut run {
-                    Some((_, text, known)) if *known == role => text.push_str(buf[at].symbol()),
-                    _ => {
-                        text.push_str(&told(row.y, run.take()));
-                        run = Some((at.x, buf[at].symbol().to_owned(), role));
-                    }
+            for (x, run, role) in runs(scene.look, &buf, row) {
+                if role != Role::Text && !run.trim().is_empty() {
+                    text.push_str(&format!("{},{x} {:?} {role:?}\n", row.y, run.trim_end()));
                 }
             }
-            text.push_str(&told(row.y, run));
         }
     });
     text
 }
 
-fn told(y: u16, run: Option<(u16, String, Role)>) -> String {
-    let Some((x, text, role)) = run else { return String::new() };
-    match role == Role::Text || text.trim().is_empty() {
-        true => String::new(),
-        false => format!("{y},{x} {:?} {role:?}\n", text.trim_end()),
+/// The pieces of a row that are drawn in one role: column, text, role.
+pub(super) fn runs(look: &Look, buf: &Buffer, row: Rect) -> Vec<(u16, String, Role)> {
+    let mut runs: Vec<(u16, String, Role)> = Vec::new();
+    let mut last: Option<(&Cell, Role)> = None;
+    for at in row.positions() {
+        let cell = &buf[at];
+        let role = match last {
+            Some((known, role)) if known.style() == cell.style() => role,
+            _ => role_of(look, cell),
+        };
+        last = Some((cell, role));
+        match runs.last_mut() {
+            Some((_, text, known)) if *known == role => text.push_str(cell.symbol()),
+            _ => runs.push((at.x, cell.symbol().to_owned(), role)),
+        }
     }
+    runs
 }
 
 /// The role whose look a cell has.
-fn role_of(look: &Look, cell: &ratatui::buffer::Cell) -> Role {
+fn role_of(look: &Look, cell: &Cell) -> Role {
     use Role::*;
     let plain = [Text, Leader, Follower, Candidate, Ok, Bad, Violation, Warn, Down, Muted, Accent];
     let groups = (0..4).map(Group);
     let colours = (0..8).map(Identity);
     let all = [Selection].into_iter().chain(plain).chain(groups).chain(colours);
     let same = |role: &Role| {
-        let mut drawn = ratatui::buffer::Cell::default();
+        let mut drawn = Cell::default();
         drawn.set_style(look.style(*role));
         (drawn.fg, drawn.bg, drawn.modifier) == (cell.fg, cell.bg, cell.modifier)
     };

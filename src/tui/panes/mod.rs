@@ -188,6 +188,8 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
 #[cfg(test)]
 mod album;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod sample;
 
 #[cfg(test)]

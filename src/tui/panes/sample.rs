@@ -75,10 +75,15 @@ pub(crate) fn votes(story: &mut Story, id: TxnId, node: u16, key: &str) {
 impl Story {
     /// Nodes `n1` to `n<nodes>` start, and clients `c1` to `c<clients>`.
     pub(crate) fn of(nodes: u16, clients: u16) -> Story {
+        Story::judged(nodes, clients, Checks::of([]))
+    }
+
+    /// The same, under the eyes of these checks.
+    pub(crate) fn judged(nodes: u16, clients: u16, checks: Checks) -> Story {
         let select = Select::new(n(1), n(2));
         let (now, glyphs) = (Time::ZERO, GlyphsArg::Unicode);
         let mut story = Story {
-            timeline: Timeline::new(10_000),
+            timeline: Timeline::new(10_000).checked(checks),
             now,
             links: Links::default(),
             select,
@@ -123,11 +128,11 @@ impl Story {
     }
 
     pub(crate) fn with<T>(&self, use_it: impl FnOnce(&Scene<'_>) -> T) -> T {
-        let (look, checks) = (self.look(), Checks::of([]));
+        let look = self.look();
         use_it(&Scene {
             board: self.timeline.board(),
             timeline: &self.timeline,
-            checks: &checks,
+            checks: self.timeline.checks(),
             look: &look,
             live: false,
             links: &self.links,
