@@ -5,12 +5,14 @@
 
 mod demo;
 pub mod desk;
+mod frames;
 mod layouts;
 mod nodes;
 pub mod play;
 mod remote;
 mod replay;
 mod report;
+mod saving;
 mod schema;
 mod screen;
 mod tap;
@@ -38,7 +40,7 @@ use nodes::{InviteArgs, UpArgs};
 use remote::{AttachArgs, DownArgs};
 use replay::ReplayArgs;
 use report::ReportArgs;
-pub use report::Saving;
+pub use saving::Saving;
 pub use schema::schema;
 use screen::FrameArgs;
 use std::fmt::Write as _;
@@ -93,7 +95,7 @@ enum Verb {
     Run(Run),
     /// Play a lesson or an incident, step by step
     Demo(DemoArgs),
-    /// Write up a scenario: what happened, what broke and why, what the cure changes
+    /// Write up a scenario or a saved run: what happened, what broke and why
     Report(ReportArgs),
     /// Start all processes of a cluster on this machine
     Up(UpArgs),
@@ -471,6 +473,7 @@ impl Cli {
             Some(Verb::Attach(attach)) => &attach.looks,
             Some(Verb::Replay(replay)) => &replay.looks,
             Some(Verb::Demo(demo)) => &demo.looks,
+            Some(Verb::Report(report)) => &report.looks,
             _ => &self.run.looks,
         };
         looks.no_color || looks.color == ColorArg::Never

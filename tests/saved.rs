@@ -112,3 +112,48 @@ fn no_other_file_is_written_over() {
     assert!(ran.err.contains("is no saved run"), "{}", ran.err);
     assert_eq!(fs::read_to_string(&other).unwrap(), "nodes = 5");
 }
+
+#[test]
+fn a_saved_run_is_written_up_simulated_or_recorded() {
+    let home = tempfile::tempdir().unwrap();
+    let steps = ["-c", "1s kill leader", "-c", "1.5s c1 propose x"];
+    let args = ["run", "default", "--headless", "-q", "--until", "2s", "--save", "a.nsr"];
+    let first = netsplit(home.path(), &[&args[..], &steps].concat());
+    let digest = first.out.split("digest ").nth(1).unwrap()[..16].to_owned();
+    let ran = netsplit(home.path(), &["report", "a.nsr", "--frames", "pictures"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    for part in [
+        "Branch `main` of a simulated run.",
+        "| 1.000 | - | ▼ kill",
+        "![The screen](<pictures/a-turn.svg>)\n\nThe turning point: 1.000 - ▼ kill",
+        "![The screen](<pictures/a-end.svg>)",
+        "netsplit replay a.nsr --headless --branch main",
+        &digest,
+    ] {
+        assert!(ran.out.contains(part), "'{part}' is missing in\n{}", ran.out);
+    }
+    let turn = fs::read_to_string(home.path().join("pictures/a-turn.svg")).unwrap();
+    assert!(turn.contains("at 1.000s</title>"), "{turn}");
+
+    let args =
+        ["run", "three-paxos", "--headless", "-q", "--runtime", "memory", "--until", "500ms"];
+    netsplit(home.path(), &[&args[..], &["--save", "live.nsr"]].concat());
+    let ran = netsplit(home.path(), &["report", "live.nsr", "--frames", "pictures"]);
+    assert!(ran.out.contains("What was seen of a live cluster (LIVE memory)."), "{}", ran.out);
+    assert!(home.path().join("pictures/live-end.svg").exists());
+    let trace = netsplit(home.path(), &["report", "live.nsr", "--format", "chrome-trace"]);
+    assert!(trace.out.starts_with("{\"displayTimeUnit\"") && trace.code == 0, "{}", trace.out);
+
+    let whole = fs::read(home.path().join("live.nsr")).unwrap();
+    fs::write(home.path().join("cut.nsr"), &whole[..whole.len() - 30]).unwrap();
+    let cut = netsplit(home.path(), &["report", "cut.nsr"]);
+    assert!(cut.out.contains("The end of the recording is missing"), "{}", cut.out);
+    let whole = fs::read(home.path().join("a.nsr")).unwrap();
+    fs::write(home.path().join("cut.nsr"), &whole[..whole.len() - 30]).unwrap();
+    refused(home.path(), &["report", "cut.nsr"], &["cannot open 'cut.nsr'", "cut off or damaged"]);
+    fs::write(home.path().join("cut.nsr"), "nodes = 3").unwrap();
+    refused(home.path(), &["report", "cut.nsr"], &["not a saved run", "help"]);
+    refused(home.path(), &["report", "none.nsr"], &["there is no such file"]);
+    refused(home.path(), &["report", "a.nsr", "--act", "2"], &["--act does not go", "--branch"]);
+    refused(home.path(), &["report", "live.nsr", "--branch", "x"], &["has no branches"]);
+}

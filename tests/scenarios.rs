@@ -470,6 +470,24 @@ fn a_report_tells_what_broke_why_and_what_the_cure_changes() {
 }
 
 #[test]
+fn a_report_shows_the_screen_at_the_turning_point_and_where_it_broke() {
+    let dir = tempfile::tempdir().unwrap();
+    let frames = dir.path().join("frames").into_os_string().into_string().unwrap();
+    let (text, _) = program(&["report", "lock-fencing", "--frames", &frames, "--no-config"]);
+    let picture = |name: &str| {
+        let file = format!("{frames}/lock-fencing-{name}.svg");
+        assert!(text.contains(&format!("![The screen](<{file}>)")), "{file}: {text}");
+        std::fs::read_to_string(file).unwrap()
+    };
+    assert!(text.contains("The turning point: 0.242 - ▼ pause c1"), "{text}");
+    assert!(text.contains("1.251801s: FENCE-2 is broken"), "{text}");
+    assert!(!picture("act1-turn").contains("VIOLATION"));
+    assert!(picture("act1-broken").contains("FENCE-2 broken"));
+    picture("act2-turn");
+    assert!(!picture("act2-end").contains("FENCE-2 broken"));
+}
+
+#[test]
 fn a_run_can_be_shown_by_other_tools() {
     let (log, _) = program(&["report", "lock-fencing", "--format", "shiviz"]);
     let mut lines = log.lines().skip(2);

@@ -188,7 +188,8 @@ fn kind(source: &Source) -> Kind {
     }
 }
 
-fn source(kind: &Kind) -> Source {
+/// Where a run comes from, as the screen says it.
+pub(super) fn source(kind: &Kind) -> Source {
     match kind {
         Kind::Simulated { seed } => Source::Simulated { seed: *seed },
         Kind::Recorded { place, late, remote } => {

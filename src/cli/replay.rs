@@ -1,10 +1,14 @@
 //! `netsplit replay`: a saved run, on the screen or without one.
 
-use super::{FormatArg, Looks, Outcome, Person, Show, Start, play, shell_word};
+use super::{FormatArg, Looks, Outcome, Person, Show, Start, desk, play, shell_word};
 use crate::base::Time;
+use crate::cluster::Cluster;
 use crate::error::{Error, nearest};
-use crate::saved::{Branch, Kind, Run, Story, file};
-use crate::script::{self, Format, Stop};
+use crate::event::Event;
+use crate::plan::Plan;
+use crate::saved::{Branch, Kind, Run, Seen, Story, file};
+use crate::script::{self, Format, Stop, Summary};
+use crate::tui::app::Title;
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -68,54 +72,122 @@ impl ReplayArgs {
 
     /// Writes one branch, as it was, and says whether it is the same again.
     fn headless(&self, run: &Run, out: &mut dyn Write) -> Result<Outcome, Stop> {
+        let again = Again::of(run, &self.file, self.branch.as_deref())?;
+        let format = match self.format {
+            FormatArg::Text => Format::Text,
+            FormatArg::Json => Format::Json,
+        };
+        let options = script::Options { format, quiet: self.quiet, ..again.options() };
+        let summary = again.play(|cluster| script::run(cluster, &again.plan, &options, out))?;
+        Ok(Outcome::Done(summary.verdict.exit_code()))
+    }
+}
+
+/// One branch of a saved run, to be played once more without a screen.
+pub(super) struct Again<'a> {
+    run: &'a Run,
+    file: &'a Path,
+    plan: Plan,
+    branch: Option<(usize, &'a Branch)>,
+}
+
+impl<'a> Again<'a> {
+    /// The branch of this name, else the one that was looked at; of a recorded run, all of it.
+    ///
+    /// # Errors
+    /// There is no such branch, or the cluster file in the run cannot be read.
+    pub(super) fn of(run: &'a Run, file: &'a Path, name: Option<&str>) -> Result<Again<'a>, Stop> {
         let plan = play::plan(run).map_err(Stop::Refused)?;
-        let branch = self.branch(run)?;
-        let index = branch.map_or(0, |(index, _)| index);
-        let name = branch
-            .map_or(String::new(), |(_, branch)| format!(" --branch {}", shell_word(&branch.name)));
-        let late = matches!(run.about.kind, Kind::Recorded { late: true, .. });
-        let options = script::Options {
-            seed: branch.map(|(_, branch)| seed(run, branch)),
+        let branch = match &run.story {
+            Story::Seen { .. } if name.is_some() => {
+                let error = Error::new("a recorded run has no branches");
+                return Err(Stop::Refused(error.help("leave --branch out")));
+            }
+            Story::Seen { .. } => None,
+            Story::Branches(branches, view) => {
+                let known = |name: &str| branches.iter().position(|branch| branch.name == name);
+                let index = match name {
+                    None => view.branch as usize,
+                    Some(name) => known(name).ok_or_else(|| unknown(name, branches))?,
+                };
+                branches.get(index).map(|branch| (index, branch))
+            }
+        };
+        Ok(Again { run, file, plan, branch })
+    }
+
+    /// The branch, if the run has branches.
+    pub(super) fn branch(&self) -> Option<&'a Branch> {
+        self.branch.map(|(_, branch)| branch)
+    }
+
+    /// The marks that a person has set: index of the event, and text.
+    pub(super) fn marks(&self) -> Vec<(u64, String)> {
+        match &self.run.story {
+            Story::Branches(..) => self.branch().map_or(Vec::new(), |branch| branch.marks.clone()),
+            Story::Seen { pieces, .. } => {
+                let mark = |piece: &Seen| match piece {
+                    Seen::Mark(event, text) => Some((*event, text.clone())),
+                    _ => None,
+                };
+                pieces.iter().filter_map(mark).collect()
+            }
+        }
+    }
+
+    /// What the app is told about it.
+    pub(super) fn title(&self) -> Title {
+        let kind = match &self.run.about.kind {
+            Kind::Simulated { seed } => {
+                Kind::Simulated { seed: self.branch().map_or(*seed, |of| seed_of(self.run, of)) }
+            }
+            recorded => recorded.clone(),
+        };
+        desk::title(&self.plan, desk::source(&kind))
+    }
+
+    fn options(&self) -> script::Options {
+        let name = self
+            .branch()
+            .map_or(String::new(), |branch| format!(" --branch {}", shell_word(&branch.name)));
+        script::Options {
+            seed: self.branch().map(|branch| seed_of(self.run, branch)),
             // All that there is comes by itself.
             until: Time::ZERO,
             steps: Vec::new(),
-            format: match self.format {
-                FormatArg::Text => Format::Text,
-                FormatArg::Json => Format::Json,
-            },
-            quiet: self.quiet,
-            replay: format!("netsplit replay {} --headless{name}", shell(&self.file)),
-            late,
+            format: Format::Text,
+            quiet: true,
+            replay: format!("netsplit replay {} --headless{name}", shell(self.file)),
+            late: matches!(self.run.about.kind, Kind::Recorded { late: true, .. }),
             repeatable: true,
-        };
-        let cluster = play::open_branch(run, &plan, index)?;
-        let (cluster, digest) = play::digested(cluster)?;
-        let summary = script::run(cluster, &plan, &options, out)?;
+        }
+    }
+
+    /// Plays it without a word.
+    ///
+    /// # Errors
+    /// It is not the same again.
+    pub(super) fn keep(&self) -> Result<(Summary, Vec<Event>), Stop> {
+        self.play(|cluster| script::keep(cluster, &self.plan, &self.options()))
+    }
+
+    /// Has somebody play it, and makes sure that it is the same again.
+    fn play<T>(&self, play: impl FnOnce(Cluster) -> Result<T, Stop>) -> Result<T, Stop> {
+        let index = self.branch.map_or(0, |(index, _)| index);
+        let (cluster, digest) = play::digested(play::open_branch(self.run, &self.plan, index)?)?;
+        let played = play(cluster)?;
         let digest = digest.join().map_err(|_| Stop::Gone)?.value();
-        match branch {
-            Some((_, branch)) if branch.digest != digest => Err(Stop::Failed(
+        match self.branch() {
+            Some(branch) if branch.digest != digest => Err(Stop::Failed(
                 Error::new(format!(
                     "'{}' is not the run that was saved: its facts have digest {digest:016x}, and \
                      had {:016x}",
                     branch.name, branch.digest
                 ))
-                .help(format!("netsplit {} saved it; use that one", run.about.program)),
+                .help(format!("netsplit {} saved it; use that one", self.run.about.program)),
             )),
-            _ => Ok(Outcome::Done(summary.verdict.exit_code())),
+            _ => Ok(played),
         }
-    }
-
-    /// The branch that is meant, if the run has branches.
-    fn branch<'a>(&self, run: &'a Run) -> Result<Option<(usize, &'a Branch)>, Stop> {
-        let Story::Branches(branches, view) = &run.story else { return Ok(None) };
-        let index = match &self.branch {
-            None => view.branch as usize,
-            Some(name) => {
-                let known = branches.iter().position(|branch| branch.name == *name);
-                known.ok_or_else(|| unknown(name, branches))?
-            }
-        };
-        Ok(branches.get(index).map(|branch| (index, branch)))
     }
 }
 
@@ -128,7 +200,7 @@ fn unknown(name: &str, branches: &[Branch]) -> Stop {
     })
 }
 
-fn seed(run: &Run, branch: &Branch) -> u64 {
+fn seed_of(run: &Run, branch: &Branch) -> u64 {
     branch.seed.unwrap_or(match run.about.kind {
         Kind::Simulated { seed } => seed,
         Kind::Recorded { .. } => 0,

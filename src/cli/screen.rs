@@ -124,7 +124,7 @@ impl Stand {
 
 /// How a picture looks unless it is said: dark, in all colours, with all glyphs. What the terminal
 /// can show does not matter to a file.
-fn still_look(setup: &Setup) -> Look {
+pub(super) fn still_look(setup: &Setup) -> Look {
     let mut flags = setup.flags.clone();
     flags.theme.get_or_insert((Theme::Dark, "a picture"));
     flags.glyphs.get_or_insert(GlyphsArg::Unicode);

@@ -1,6 +1,7 @@
 //! Files that hold runs.
 
 use super::bytes::{Damage, Encoder, TITLE, decode};
+use super::keep::EXTENSION;
 use super::{About, Run, Seen};
 use crate::error::Error;
 use crate::event::Event;
@@ -12,6 +13,20 @@ use std::path::{Path, PathBuf};
 const MAX_BYTES: u64 = 2 << 30;
 /// How many events of a live run are written in one frame at the most.
 const BATCH: usize = 1_024;
+
+/// Whether a file is meant to be a saved run: by its name, or by how it begins.
+pub fn is_run(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == EXTENSION)
+        || start(path).is_some_and(|start| start == TITLE)
+}
+
+/// The first bytes of a file, as many as the title of a saved run has.
+fn start(path: &Path) -> Option<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(TITLE.len() as u64).read_to_end(&mut start).ok()?;
+    Some(start)
+}
 
 /// Reads a saved run.
 ///
@@ -74,10 +89,7 @@ fn beside(path: &Path) -> PathBuf {
 
 /// Refuses to write over what is no saved run.
 fn spare(path: &Path) -> Result<(), Error> {
-    let Ok(mut file) = File::open(path) else { return Ok(()) };
-    let mut start = Vec::new();
-    let read = Read::by_ref(&mut file).take(TITLE.len() as u64).read_to_end(&mut start);
-    if read.is_ok() && (start.is_empty() || start == TITLE) {
+    if File::open(path).is_err() || start(path).is_some_and(|it| it.is_empty() || it == TITLE) {
         return Ok(());
     }
     let error = Error::new(format!("'{}' is there and is no saved run", path.display()));

@@ -32,17 +32,19 @@ pub(super) struct Driver<'a> {
     /// How many events of a live cluster could not be taken in.
     missed: u64,
     /// All events, if they are to be kept.
-    pub(super) kept: Option<Vec<Event>>,
+    kept: Option<Vec<Event>>,
     /// Who says what comes next, if a scenario is played.
     director: Option<Director>,
 }
 
 impl<'a> Driver<'a> {
-    /// Takes a cluster over that stands still at its start.
+    /// Takes a cluster over that stands still at its start, and keeps all its events if that is
+    /// wanted.
     pub(super) fn new(
         cluster: Cluster,
         plan: &Plan,
         options: &Options,
+        keep: bool,
         out: &'a mut dyn Write,
     ) -> Result<Driver<'a>, Stop> {
         let mut driver = Driver {
@@ -58,7 +60,7 @@ impl<'a> Driver<'a> {
             recorder: Recorder::new(options),
             now: Time::ZERO,
             missed: 0,
-            kept: None,
+            kept: keep.then(Vec::new),
             director: None,
         };
         driver.wait()?;
@@ -176,12 +178,12 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Ends the run and says what came of it.
-    pub(super) fn finish(mut self, plan: &Plan, options: &Options) -> Summary {
+    /// Ends the run and says what came of it, with the events that were kept.
+    pub(super) fn finish(mut self, plan: &Plan, options: &Options) -> (Summary, Vec<Event>) {
         if self.checks.finish() {
             self.note();
         }
-        Summary {
+        let summary = Summary {
             cluster: plan.name.clone(),
             seed: options.seed,
             until: self.now,
@@ -193,7 +195,8 @@ impl<'a> Driver<'a> {
             replay: options.replay.clone(),
             repeatable: options.repeatable,
             missed: self.missed,
-        }
+        };
+        (summary, self.kept.unwrap_or_default())
     }
 }
 

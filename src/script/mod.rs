@@ -23,4 +23,4 @@ mod told;
 pub mod writeup;
 
 pub use report::{Failure, Judgement, Summary};
-pub use run::{Format, Options, Step, Stop, run};
+pub use run::{Format, Options, Step, Stop, keep, run};

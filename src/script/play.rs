@@ -167,12 +167,11 @@ fn play_act(
         repeatable: !playing.live,
     };
     let slice = if playing.live { LIVE_SLICE } else { SLICE };
-    let mut driver = Driver::new(start(&act.plan, seed)?, &act.plan, &options, out)?;
-    driver.kept = playing.keep.then(Vec::new);
+    let cluster = start(&act.plan, seed)?;
+    let mut driver = Driver::new(cluster, &act.plan, &options, playing.keep, out)?;
     let director = Director::new(Arc::clone(scenario), number, slice);
     let director = driver.perform(director, teller)?;
-    let events = driver.kept.take().unwrap_or_default();
-    let summary = driver.finish(&act.plan, &options);
+    let (summary, events) = driver.finish(&act.plan, &options);
     let mut missed = director.missed().to_vec();
     missed.extend(not_broken(act, &summary.failures));
     let announced = announced(scenario, number);

@@ -6,6 +6,7 @@ use crate::base::{ParseError, Time, parse_error};
 use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::error::Error;
+use crate::event::Event;
 use crate::plan::Plan;
 use std::fmt;
 use std::io::{self, Write};
@@ -102,7 +103,34 @@ pub fn run(
     options: &Options,
     out: &mut dyn Write,
 ) -> Result<Summary, Stop> {
-    let mut driver = Driver::new(cluster, plan, options, out)?;
+    let (summary, _) = go(Driver::new(cluster, plan, options, false, out)?, plan, options)?;
+    match options.format {
+        Format::Text => write!(out, "{summary}")?,
+        Format::Json => json_line(out, &summary.as_json())?,
+    }
+    out.flush()?;
+    Ok(summary)
+}
+
+/// Runs a cluster that stands still at its start, writes nothing, and keeps all events.
+///
+/// # Errors
+/// Stops early if a command is refused or the cluster died.
+pub fn keep(
+    cluster: Cluster,
+    plan: &Plan,
+    options: &Options,
+) -> Result<(Summary, Vec<Event>), Stop> {
+    let options = Options { quiet: true, ..options.clone() };
+    let mut nowhere = io::sink();
+    go(Driver::new(cluster, plan, &options, true, &mut nowhere)?, plan, &options)
+}
+
+fn go(
+    mut driver: Driver<'_>,
+    plan: &Plan,
+    options: &Options,
+) -> Result<(Summary, Vec<Event>), Stop> {
     let mut steps: Vec<&Step> = options.steps.iter().collect();
     steps.sort_by_key(|step| step.at);
     for step in steps {
@@ -112,13 +140,7 @@ pub fn run(
         }
     }
     driver.go_on(options.until)?;
-    let summary = driver.finish(plan, options);
-    match options.format {
-        Format::Text => write!(out, "{summary}")?,
-        Format::Json => json_line(out, &summary.as_json())?,
-    }
-    out.flush()?;
-    Ok(summary)
+    Ok(driver.finish(plan, options))
 }
 
 #[cfg(test)]
