@@ -118,6 +118,20 @@ impl Check for Raft {
         "One leader a term, its log is every log, and what is committed stays."
     }
 
+    fn judges(&self, event: &Event) -> bool {
+        matches!(
+            event.fact(),
+            Some(
+                Fact::Enters { .. }
+                    | Fact::VotesFor { .. }
+                    | Fact::Appends { .. }
+                    | Fact::Truncates { .. }
+                    | Fact::Voter { .. }
+                    | Fact::Commits { .. }
+            )
+        )
+    }
+
     fn gap(&mut self, node: NodeId) {
         for (id, state) in &mut self.nodes {
             if node == NodeId::BENCH || *id == node {
