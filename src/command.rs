@@ -156,6 +156,9 @@ pub enum Command {
     Branch(u32),
     /// Begin a branch that starts anew, with its chance from this seed.
     Seed(u64),
+
+    /// Have a timer of these run out now: the one that is due first, or the first of this name.
+    Fire { who: Target, timer: Option<Name> },
 }
 
 impl Command {
@@ -193,7 +196,8 @@ impl Command {
             | Hold(_)
             | Drop(_)
             | Twice(_)
-            | Postpone { .. } => true,
+            | Postpone { .. }
+            | Fire { .. } => true,
             Run { .. } | Stop | Step(_) | Fork { .. } | Branch(_) | Seed(_) => false,
         }
     }
@@ -236,6 +240,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("drop #MSG", "lose a message in flight"),
     ("twice #MSG", "deliver a message in flight twice"),
     ("delay #MSG SPAN", "keep a message in flight under way for longer"),
+    ("fire WHO [TIMER]", "have the timer that is due first run out now, or the one of a name"),
     ("clock WHO +SPAN|-SPAN", "set a wall clock off: clock n4 +250ms"),
     ("clock WHO drift PPM", "let a clock run fast or slow: clock n4 drift 200"),
     ("clock WHO ok", "set a clock right"),
@@ -349,6 +354,8 @@ impl fmt::Display for Command {
             Drop(msg) => write!(f, "drop {msg}"),
             Twice(msg) => write!(f, "twice {msg}"),
             Postpone { msg, by } => write!(f, "delay {msg} {by}"),
+            Fire { who, timer: None } => write!(f, "fire {who}"),
+            Fire { who, timer: Some(timer) } => write!(f, "fire {who} {timer}"),
             Clock { who, fault: ClockFault::Ok } => write!(f, "clock {who} ok"),
             Clock { who, fault: ClockFault::Drift(ppm) } => write!(f, "clock {who} drift {ppm}"),
             Clock { who, fault: ClockFault::Offset(us) } => {
@@ -416,6 +423,16 @@ fn kill(text: &str) -> Result<Command, ParseError> {
         return Ok(Command::Kill { who: who.parse()?, unsynced });
     }
     Ok(Command::Kill { who: text.parse()?, unsynced: Unsynced::Chance })
+}
+
+/// What names somebody as a whole has no timer in it: `fire holder billing`.
+fn fire(text: &str) -> Result<Command, ParseError> {
+    let whole = match text.parse() {
+        Ok(who) => return Ok(Command::Fire { who, timer: None }),
+        Err(error) => error,
+    };
+    let (who, timer) = split_last(text).map_err(|_| whole)?;
+    Ok(Command::Fire { who: who.parse()?, timer: Some(timer.parse()?) })
 }
 
 fn clock(text: &str) -> Result<Command, ParseError> {
@@ -519,6 +536,7 @@ impl FromStr for Command {
             "deliver" => Command::Deliver(rest.parse()?),
             "drop" => Command::Drop(rest.parse()?),
             "twice" => Command::Twice(rest.parse()?),
+            "fire" => fire(rest)?,
             "clock" => clock(rest)?,
             "disk" => disk(rest)?,
             "run" => run(rest)?,
@@ -653,6 +671,8 @@ mod tests {
             message_id().prop_map(Command::Deliver),
             message_id().prop_map(Command::Twice),
             (message_id(), span()).prop_map(|(msg, by)| Command::Postpone { msg, by }),
+            (target(), prop::option::of(name()))
+                .prop_map(|(who, timer)| Command::Fire { who, timer }),
         ];
         let machine = prop_oneof![
             (target(), -1_000_000_000_000i64..1_000_000_000_000)
@@ -696,6 +716,8 @@ mod tests {
         "release",
         "deliver",
         "drop",
+        "fire",
+        "election",
         "clock",
         "disk",
         "run",

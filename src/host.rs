@@ -16,7 +16,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::{Mutation, Mutations, NodeId, Op, Rng, ServiceId, Span, Time};
+use crate::base::{Mutation, Mutations, Name, NodeId, Op, Rng, ServiceId, Span, Time};
 use crate::event::Fact;
 use crate::proto::{Config, Effect, Frame, Message, Record, Service, Ticket, Timer};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub enum Input {
     Deliver { from: NodeId, message: Message },
     /// The clock has reached the earliest timer.
     Wake,
+    /// Somebody wants a timer to run out now: the earliest one, or the earliest of this name.
+    Fire { timer: Option<Name> },
     /// All writes up to this number are durable.
     Synced { upto: u64 },
     /// The workbench asks for an operation.
@@ -174,6 +176,11 @@ impl Host {
                 self.with(id, &mut effects, |service, frame| service.message(from, message, frame));
             }
             Input::Wake => self.wake(&mut effects, out),
+            Input::Fire { timer } => {
+                if let Some(index) = self.earliest(timer.as_ref()) {
+                    self.fire(index, &mut effects, out);
+                }
+            }
             Input::Synced { upto } => self.release(upto, out),
             Input::Ask { op } => self.ask(op, &mut effects),
             Input::Restate => self.restate(out),
@@ -189,6 +196,21 @@ impl Host {
     /// All timers that are set, and when they run out by the node's own clock.
     pub fn timers(&self) -> &[(Time, Timer)] {
         &self.timers
+    }
+
+    /// Why no timer, or none of this name, can run out: all that are set have other names.
+    pub fn cannot_fire(&self, name: Option<&Name>) -> Option<String> {
+        if self.earliest(name).is_some() {
+            return None;
+        }
+        let mut set: Vec<String> = self.timers.iter().map(|(_, timer)| word(*timer)).collect();
+        set.sort_unstable();
+        set.dedup();
+        Some(match (name, set.is_empty()) {
+            (_, true) => "no timer is set".to_owned(),
+            (Some(name), _) => format!("no timer {name} is set, but {}", set.join(", ")),
+            (None, _) => return None,
+        })
     }
 
     /// The services, in stack order.
@@ -233,12 +255,27 @@ impl Host {
     }
 
     fn wake(&mut self, effects: &mut VecDeque<(ServiceId, Effect)>, out: &mut Vec<Output>) {
-        let due = self.timers.iter().enumerate().min_by_key(|(_, timer)| **timer);
-        let Some((index, &(at, timer))) = due else { return };
-        if at > self.frame.now {
-            return;
+        let due = self.earliest(None).filter(|index| self.timers[*index].0 <= self.frame.now);
+        if let Some(index) = due {
+            self.fire(index, effects, out);
         }
-        self.timers.swap_remove(index);
+    }
+
+    /// Where the timer is that runs out first, of all or of those of this name.
+    fn earliest(&self, name: Option<&Name>) -> Option<usize> {
+        let timers = self.timers.iter().enumerate();
+        let is = |timer: Timer| name.is_none_or(|name| word(timer) == name.as_str());
+        let named = timers.filter(|(_, (_, timer))| is(*timer));
+        named.min_by_key(|(_, timer)| **timer).map(|(index, _)| index)
+    }
+
+    fn fire(
+        &mut self,
+        index: usize,
+        effects: &mut VecDeque<(ServiceId, Effect)>,
+        out: &mut Vec<Output>,
+    ) {
+        let (_, timer) = self.timers.swap_remove(index);
         out.push(Output::Fired(timer));
         self.with(timer.service(), effects, |service, frame| service.timer(timer, frame));
     }
@@ -349,6 +386,11 @@ impl Host {
             out.extend(self.waiting.pop_front().map(|(_, output)| output));
         }
     }
+}
+
+/// The name of a timer, as one word.
+fn word(timer: Timer) -> String {
+    timer.name().replace(' ', "-")
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! progress once it is over.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::base::Time;
+use netsplit::base::{NodeId, Time};
+use netsplit::command::{Command, Target};
 use netsplit::plan::{self, Plan};
 use netsplit::sim::hunt;
 use std::ops::Range;
@@ -38,6 +39,22 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("locks"), 0..6, MINUTE);
     survives(&sample("raft"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
+}
+
+/// A timer says when to do something, never that it may be done.
+#[test]
+fn timers_that_run_out_at_any_moment_do_no_harm() {
+    let fire = |at: u64, plan: &Plan| {
+        let who = NodeId::node((at % plan.nodes.len() as u64) as u16 + 1);
+        (Time(at * 37_000), Command::Fire { who: Target::just(who), timer: None })
+    };
+    for name in ["default", "bank", "locks", "raft", "three-paxos"] {
+        let (plan, until) = (sample(name), Time(20_000_000));
+        let commands: Vec<_> = (1..400).map(|at| fire(at, &plan)).collect();
+        let found = hunt::run(&plan, 1, &commands, until, true, &mut |_| {});
+        assert!(found.clean(), "{name}: {:?} {:?}", found.first(), found.panic);
+        assert!(found.refused < 400, "{name}: none of them was fired");
+    }
 }
 
 /// `NETSPLIT_SEEDS=500..1000` chooses which.

@@ -10,7 +10,7 @@ mod time;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use netsplit::base::{NodeId, Span, Time};
-use netsplit::event::Watch;
+use netsplit::event::{Event, Fact, Watch};
 use netsplit::plan::{self, Plan};
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
@@ -605,6 +605,37 @@ fn a_message_under_way_is_delivered_late_by_its_line() {
 }
 
 #[test]
+fn what_is_due_later_happens_by_hand_and_a_node_leaves_the_ring() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys("1e");
+    assert!(bench.screen(120, 36).contains("▼  1.000 -   fire n1 election"));
+    bench.run(1);
+    let events = bench.app.timeline().events();
+    let stood = |(_, event): (usize, &Event)| matches!(event.fact(), Some(Fact::Seeks { .. }));
+    let n1 = |event: &(usize, &Event)| event.1.node == NodeId::node(1);
+    assert!(events.range(0..events.len()).filter(n1).any(stood), "n1 stands for leader");
+    bench.keys("a");
+    bench.run(1);
+    let in_ring = |bench: &Bench| {
+        let board = bench.app.timeline().board();
+        board.ring.latest().unwrap().has(NodeId::node(1))
+    };
+    assert!(!in_ring(&bench));
+    bench.keys("a");
+    bench.run(1);
+    assert!(in_ring(&bench), "and joins it again");
+    bench.order("hold n1 -> n2");
+    bench.run(1);
+    to_messages(&mut bench);
+    while !bench.screen(120, 36).contains("x drop") {
+        bench.press(KeyCode::Left);
+    }
+    bench.keys("e");
+    assert!(bench.screen(120, 36).lines().nth(34).unwrap().starts_with(" deliver #"));
+}
+
+#[test]
 fn inspecting_a_node_tells_all_that_it_stated_and_ends_with_what_there_is() {
     let mut bench = default();
     bench.run(2);
@@ -863,7 +894,7 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
         KeyCode::F(1),
         KeyCode::F(5),
     ];
-    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVMT:abcdDtfFyYo()=m'[]BRr/nN+-";
+    let letters = "?0123456789zswohjklgG .,><xpiPHuUvVMT:abcdDetfFyYo()=m'[]BRr/nN+-";
     let letters = letters.chars().map(KeyCode::Char);
     let keys: Vec<KeyCode> = named.into_iter().chain(letters).collect();
     proptest::sample::select(keys)

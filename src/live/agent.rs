@@ -118,7 +118,7 @@ pub struct Agent<L> {
     pub(super) settings: Settings,
     pub(super) me: NodeId,
     pub(super) state: State,
-    host: Option<Host>,
+    pub(super) host: Option<Host>,
     boot: u32,
     pub(super) clock: Clock,
     pub(super) rules: Rules,

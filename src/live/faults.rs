@@ -27,6 +27,13 @@ impl<L: Link> Agent<L> {
             }
             Command::Clock { who, .. } | Command::Disk { who, .. } => self.must(who, "here", true),
             Command::Ask { who, .. } => self.must(&Target::just(*who), "not running", self.is_up()),
+            Command::Fire { who, timer } => {
+                self.must(who, "not running", self.is_up())?;
+                match self.host.as_ref().and_then(|host| host.cannot_fire(timer.as_ref())) {
+                    Some(why) => Err(format!("{}: {why}", self.me)),
+                    None => Ok(()),
+                }
+            }
             Command::Deliver(msg)
             | Command::Drop(msg)
             | Command::Twice(msg)
@@ -75,6 +82,7 @@ impl<L: Link> Agent<L> {
             Command::Clock { fault, .. } => self.set_clock(*fault),
             Command::Disk { fault, .. } => self.set_disk(*fault),
             Command::Ask { op, .. } => self.feed(Input::Ask { op: op.clone() }),
+            Command::Fire { timer, .. } => self.feed(Input::Fire { timer: timer.clone() }),
             Command::Deliver(msg)
             | Command::Twice(msg)
             | Command::Drop(msg)
@@ -190,7 +198,8 @@ pub(super) fn audience(command: &Command, all: &[NodeId]) -> Refused<Vec<NodeId>
         | Command::Pause(who)
         | Command::Resume(who)
         | Command::Clock { who, .. }
-        | Command::Disk { who, .. } => named(who)?,
+        | Command::Disk { who, .. }
+        | Command::Fire { who, .. } => named(who)?,
         Command::Ask { who, .. } => vec![*who],
         Command::Deliver(msg)
         | Command::Drop(msg)
@@ -248,6 +257,7 @@ mod tests {
             ("drop #n2.17", "n2"),
             ("delay #n2.17 5ms", "n2"),
             ("c1 get x", "c1"),
+            ("fire n1,n2 election", "n1 n2"),
             ("kill n9", "there is no n9 in this cluster"),
             ("partition n1 -> n9", "there is no n9 in this cluster"),
             ("drop #17", "message #17 is not one of a live node"),

@@ -110,8 +110,15 @@ async fn a_service_that_panics_leaves_a_red_node_and_an_agent_that_listens() {
     let (inbox, _) = n1(&[]);
     let mut told = watch(&inbox, 1, 64).await;
     for number in 1..3 {
-        until(&mut told, event(|kind| matches!(kind, Kind::Panicked { .. }))).await;
-        until(&mut told, event(|kind| matches!(kind, Kind::Killed { .. }))).await;
+        // Both may come in one report.
+        let panicked = event(|kind| matches!(kind, Kind::Panicked { .. }));
+        let killed = event(|kind| matches!(kind, Kind::Killed { .. }));
+        let mut red = false;
+        until(&mut told, |report| {
+            red |= panicked(report).is_some();
+            killed(report).filter(|_| red)
+        })
+        .await;
         command(&inbox, 1, number, "restart n1").await;
     }
 }

@@ -1,7 +1,7 @@
 //! What each command does to the world.
 
 use super::world::{Envelope, Item, State, World};
-use crate::base::{MsgId, NodeId, Span, Time};
+use crate::base::{MsgId, Name, NodeId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault, Target, Unsynced};
 use crate::event::{Event, Kind, Loss};
 use crate::host::Input;
@@ -35,6 +35,9 @@ impl World {
                     self.feed(index, Input::Ask { op: op.clone() }, out);
                 }
             }
+            Command::Fire { who, timer } => self.each(who, |world, index| {
+                world.feed(index, Input::Fire { timer: timer.clone() }, out);
+            }),
             Command::Deliver(msg)
             | Command::Twice(msg)
             | Command::Drop(msg)
@@ -82,8 +85,20 @@ impl World {
                 let target = Target::Nodes(vec![*who]);
                 self.all(&target, "not running", |s| matches!(s, State::Up))
             }
+            Command::Fire { who, timer } => {
+                self.all(who, "not running", |s| matches!(s, State::Up))?;
+                self.nodes(who)?.iter().try_for_each(|id| self.can_fire(*id, timer.as_ref()))
+            }
             Command::Ring => Ok(()),
             _ => Err(format!("'{command}' steers time; it is no command to the cluster")),
+        }
+    }
+
+    fn can_fire(&self, id: NodeId, timer: Option<&Name>) -> Refused {
+        let host = self.index(id).and_then(|index| self.slots[index].host.as_ref());
+        match host.and_then(|host| host.cannot_fire(timer)) {
+            Some(why) => Err(format!("{id}: {why}")),
+            None => Ok(()),
         }
     }
 
@@ -266,6 +281,25 @@ mod tests {
                 assert!(resumed.iter().any(sends), "it takes in what waited");
             }
         }
+    }
+
+    #[test]
+    fn a_timer_that_is_fired_by_hand_makes_its_node_stand_for_leader() {
+        let plan = Plan {
+            services: Services { log: Some(Default::default()), ..Services::default() },
+            ..Plan::bare(3)
+        };
+        let mut world = World::new(&plan, 7, Watch::Messages, &mut Vec::new());
+        let mut out = apply(&mut world, "fire n2 election").expect("n2 waits to stand");
+        assert!(matches!(out[0].kind, Kind::Commanded(_)), "who did it is said");
+        // It asks for votes when its own is on its disk.
+        while world.next() < Time(10_000) && world.step(&mut out) {}
+        let fired = |e: &Event| matches!(&e.kind, Kind::Fired { timer, .. } if timer == "election");
+        let asks = |e: &Event| matches!(e.kind, Kind::Sent { .. });
+        let n2: Vec<&Event> = out.iter().filter(|e| e.node == NodeId::node(2)).collect();
+        assert!(fired(n2[0]) && n2.iter().any(|e| asks(e)), "{n2:?}");
+        let why = apply(&mut world, "fire n2 lease").expect_err("it has no lease");
+        assert!(why.starts_with("n2: no timer lease is set, but "), "{why}");
     }
 
     #[test]

@@ -65,6 +65,10 @@ pub enum Action {
     PauseNode,
     /// Cut the selected node off, or reconnect it.
     Isolate,
+    /// Have the timer of the selected node run out now, or the selected message arrive.
+    Fire,
+    /// Have the selected node join the ring, or leave it.
+    JoinRing,
     /// Open the menu of all faults for the selection.
     FaultMenu,
     /// Delay messages of the selection.
@@ -329,6 +333,14 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Break, A::PauseNode, "pause-node", &["p"], "Pause the node, or let it go on.")
             .hint(11, "pause"),
         Row::new(G::Break, A::Isolate, "isolate", &["i"], "Cut the node off, or reconnect it."),
+        Row::new(
+            G::Break,
+            A::Fire,
+            "fire",
+            &["e"],
+            "Run out the node's timer now, or have the message arrive.",
+        ),
+        Row::new(G::Break, A::JoinRing, "join-ring", &["a"], "Have it join the ring, or leave it."),
         Row::new(
             G::Break,
             A::FaultMenu,

@@ -571,6 +571,8 @@ impl App {
             Action::Break => self.break_or_restore(),
             Action::PauseNode => self.pause_or_resume(),
             Action::Isolate => self.isolate_or_reconnect(),
+            Action::Fire => self.fire(),
+            Action::JoinRing => self.join_or_leave(),
             Action::FaultMenu => self.open_faults(Page::All),
             Action::Delay => self.open_faults(Page::Delay),
             Action::Loss => self.open_faults(Page::Loss),

@@ -10,7 +10,7 @@ use super::keys::Keymap;
 use super::select::{Select, Target};
 use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
-use crate::base::NodeId;
+use crate::base::{NodeId, Op};
 use crate::command::{Command, FORMS, Target as Whom};
 use crate::view::Board;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
@@ -137,12 +137,13 @@ impl Source<'_> {
     /// The commands for what is selected.
     fn selected(&self) -> Vec<Entry> {
         let lines: Vec<String> = match self.target {
-            Target::Node(id) => ["kill", "restart", "pause", "resume", "isolate"]
+            Target::Node(id) => ["kill", "restart", "pause", "resume", "isolate", "fire"]
                 .map(|verb| format!("{verb} {id}"))
                 .to_vec(),
             Target::Link(a, b) => vec![format!("partition {a} ~ {b}"), format!("heal {a} ~ {b}")],
             Target::Message(msg) => {
-                ["drop", "deliver", "twice"].map(|verb| format!("{verb} {msg}")).to_vec()
+                let lines = ["drop MSG", "deliver MSG", "twice MSG", "delay MSG 100ms"];
+                lines.map(|line| line.replace("MSG", &msg.to_string())).to_vec()
             }
             Target::Lock(lock) => vec![format!("kill holder {lock}")],
             Target::Txn(txn) => vec![format!("kill coordinator {txn}")],
@@ -178,6 +179,13 @@ impl Source<'_> {
             Command::Kill { who, .. } | Command::Restart(who) if just(who) => Action::Break,
             Command::Pause(who) | Command::Resume(who) if just(who) => Action::PauseNode,
             Command::Isolate(who) if just(who) => Action::Isolate,
+            Command::Fire { who, .. } if just(who) => Action::Fire,
+            Command::Ask { op: Op::Join { node, .. } | Op::Leave { node }, .. }
+                if *self.target == Target::Node(*node) =>
+            {
+                Action::JoinRing
+            }
+            Command::Deliver(msg) if *self.target == Target::Message(*msg) => Action::Fire,
             Command::Drop(msg) if *self.target == Target::Message(*msg) => Action::Break,
             _ => return String::new(),
         };
@@ -195,7 +203,7 @@ impl Source<'_> {
         let open = self.board.txns.all().filter(|txn| !txn.is_over());
         whom.extend(open.map(|txn| format!("coordinator {}", txn.id)));
         whom.extend(ids.iter().map(NodeId::to_string));
-        for verb in ["kill", "restart", "pause", "resume", "isolate"] {
+        for verb in ["kill", "restart", "pause", "resume", "isolate", "fire"] {
             lines.extend(whom.iter().map(|who| format!("{verb} {who}")));
         }
         let more = ["clock WHO +250ms", "clock WHO ok", "disk WHO slow 50ms", "disk WHO ok"];

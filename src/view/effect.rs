@@ -53,6 +53,8 @@ impl Board {
                 .map(|id| format!("{id} is not paused")),
             Command::Ask { who, .. } => find(&[*who], |life| !life.is_up())
                 .map(|id| format!("{id} does not run, so it cannot ask")),
+            Command::Fire { who, .. } => find(who.nodes(), |life| !life.is_up())
+                .map(|id| format!("{id} does not run, so none of its timers does")),
             Command::Deliver(msg)
             | Command::Drop(msg)
             | Command::Twice(msg)
@@ -121,6 +123,7 @@ impl Board {
             Ask { op: Op::Join { .. }, .. } => "A node joins the ring, and keys move to it.",
             Ask { op: Op::Release { .. }, .. } => "The lock is free for others.",
             Ask { .. } => "A request like any other.",
+            Fire { .. } => "It does now what it would have done when the timer ran out.",
             _ => return self.about_links(command),
         };
         text.to_owned()
@@ -273,6 +276,7 @@ fn named(command: &Command) -> Vec<NodeId> {
         Restart(who) | Pause(who) | Resume(who) | Isolate(who) | Bridge(who) => {
             who.nodes().to_vec()
         }
+        Fire { who, .. } => who.nodes().to_vec(),
         Partition(groups) => groups.iter().flat_map(|who| who.nodes().to_vec()).collect(),
         Cut(l) | Heal(l) | Hold(l) | Release(l) => link(l),
         Delay { link: l, .. }

@@ -1,6 +1,6 @@
 //! Processes: whether they run, what they are to the cluster, and what their clocks show.
 
-use crate::base::{Ballot, NodeId, ServiceId, Span, Time};
+use crate::base::{Ballot, Name, NodeId, ServiceId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault};
 use crate::event::{Fact, Kind, Presence};
 use std::borrow::Cow;
@@ -176,6 +176,13 @@ impl Node {
             received: 0,
             lost: 0,
         }
+    }
+
+    /// The timer that will make it act on its own, by the name that a command has for it. Where
+    /// several run down, the one that does so first.
+    pub fn acts_by(&self) -> Option<Name> {
+        let first = self.timers.iter().min_by_key(|(_, timer)| timer.until);
+        first.and_then(|((_, name), _)| name.replace(' ', "-").parse().ok())
     }
 
     /// The services that were seen to send, receive or wait: all that it runs, before long.

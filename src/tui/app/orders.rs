@@ -254,6 +254,35 @@ impl App {
         self.order(&command);
     }
 
+    /// Does at once what is due later: the message arrives, the node's timer runs out.
+    pub(super) fn fire(&mut self) {
+        let command = match self.target() {
+            Target::Message(msg) => Command::Deliver(msg),
+            _ => {
+                let id = self.target_node();
+                let timer = self.node(id).and_then(Node::acts_by);
+                Command::Fire { who: Whom::just(id), timer }
+            }
+        };
+        self.order(&command);
+    }
+
+    /// Has a node that is up ask for the change, so that it works for one that is down, too.
+    pub(super) fn join_or_leave(&mut self) {
+        let (node, board) = (self.target_node(), self.timeline.board());
+        let Some(epoch) = board.ring.latest() else { return self.say("no ring runs here") };
+        if node.is_client() {
+            return self.say(format!("a: {node} is a client, and no part of the ring"));
+        }
+        let op = match epoch.has(node) {
+            true => Op::Leave { node },
+            false => Op::Join { node, weight: 1 },
+        };
+        let up = board.nodes.servers().find(|other| other.life.is_up());
+        let who = up.map_or(node, |other| other.id);
+        self.order(&Command::Ask { who, op });
+    }
+
     /// Ends every fault.
     pub(super) fn heal(&mut self) {
         let faults = self.timeline.board().faults.active();
