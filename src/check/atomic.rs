@@ -16,6 +16,11 @@
 //! and carries the outcome out in the old one's place, so a vote is a statement about keys, and a
 //! participant is whoever speaks for them.
 //!
+//! What a node says waits for its disk, so a crash may keep that an outcome was carried out and
+//! swallow that it was said. Who starts again says which votes it still holds; of the others it may
+//! have given up those that had an outcome: a decision, or a coordinator that has started again and
+//! knows of none.
+//!
 //! A newcomer judges AC-3 and AC-6 of transactions that it saw from their begin, and LOCKHOLD
 //! between these. What an owner restates may be out of date, if it was deposed and could not be
 //! told, so it binds nobody.
@@ -38,6 +43,8 @@ struct Txn {
     op: Option<Arc<Op>>,
     votes: BTreeMap<Name, Vote>,
     decided: Option<(bool, usize)>,
+    /// Whether its coordinator has started again before it was heard to decide.
+    orphan: bool,
     carried_out: BTreeMap<NodeId, (bool, usize)>,
     /// Keys for which the outcome was carried out: a vote about them is an old one, repeated.
     settled: BTreeSet<Name>,
@@ -214,6 +221,19 @@ impl Atomic {
         None
     }
 
+    /// A process is about to say what it still holds.
+    fn starts(&mut self, node: NodeId) {
+        for (_, txn) in self.txns.iter_mut().filter(|(id, _)| id.coordinator == node) {
+            txn.orphan |= txn.decided.is_none();
+        }
+        let txns = &self.txns;
+        self.locks.retain(|key, (holder, _)| {
+            let Some(txn) = txns.get(holder) else { return true };
+            let voted = txn.votes.get(key).is_some_and(|vote| vote.node == node);
+            !voted || (txn.decided.is_none() && !txn.orphan)
+        });
+    }
+
     /// Forgets those that have been over for the longest.
     fn make_room(&mut self) {
         while self.over.len() > REMEMBERED
@@ -251,6 +271,9 @@ impl Check for Atomic {
     }
 
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
+        if let Kind::Started { .. } = event.kind {
+            self.starts(event.node);
+        }
         let Kind::Fact(fact) = &event.kind else { return None };
         let (node, fresh) = (event.node, !witness.restates(event.node));
         let (rule, what, because) = match fact {
@@ -307,15 +330,37 @@ mod tests {
 
     /// The rules that a list of facts breaks, in order.
     fn broken(facts: &[(u16, Fact)]) -> Vec<&'static str> {
+        let kinds = facts.iter().map(|(node, fact)| (*node, Kind::Fact(fact.clone())));
+        broken_by(&kinds.collect::<Vec<_>>())
+    }
+
+    fn broken_by(kinds: &[(u16, Kind)]) -> Vec<&'static str> {
         let mut check = Atomic::new();
-        let event = |(node, fact): &(u16, Fact)| Event {
+        let event = |(node, kind): &(u16, Kind)| Event {
             at: Time::ZERO,
             node: NodeId::node(*node),
-            kind: Kind::Fact(fact.clone()),
+            kind: kind.clone(),
         };
         let witness = Witness::of_nobody();
-        let see = |(at, fact)| check.see(at, &event(fact), &witness);
-        facts.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
+        let see = |(at, kind)| check.see(at, &event(kind), &witness);
+        kinds.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
+    }
+
+    #[test]
+    fn a_crash_may_swallow_that_a_decided_outcome_was_carried_out_and_no_other() {
+        let start = |node| (node, Kind::Started { boot: 2, records: 0, torn: false });
+        let say = |(node, fact)| (node, Kind::Fact(fact));
+        let (voted, next) = ([begin(TXN), yes(2, TXN, "a")].map(say), say(yes(2, OTHER, "a")));
+        let story = |between: &[(u16, Kind)]| {
+            broken_by(&[&voted[..], between, std::slice::from_ref(&next)].concat())
+        };
+        let decided = say(decide(TXN, false));
+        assert_eq!(story(&[decided.clone(), start(2)]), [""; 0]);
+        assert_eq!(story(&[start(1), start(2)]), [""; 0], "who knows of none says abort");
+        assert_eq!(story(&[start(2)]), ["LOCKHOLD"], "a vote evaporates");
+        assert_eq!(story(&[decided.clone(), start(3)]), ["LOCKHOLD"], "it was not its vote");
+        let again = say(yes(2, TXN, "a"));
+        assert_eq!(story(&[decided, start(2), again]), ["LOCKHOLD"], "it holds it still");
     }
 
     #[test]

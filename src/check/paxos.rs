@@ -17,12 +17,18 @@
 //! A newcomer hears from every acceptor what it has promised and its last votes. What contradicts
 //! them is found as ever. Three conclusions are drawn from silence: that something was never
 //! proposed, asked for, or chosen. The first needs a ballot that was seen from its `Prepares` on,
-//! the second a client that was heard to ask before; the third counts whoever is unknown, or has
-//! cut the slot off, as a vote in favour. Promises of acceptors that are unknown (down) are taken
-//! for given.
+//! the second a client that was heard to ask before and of which nothing was missed since; the
+//! third counts whoever is unknown, or has cut the slot off, as a vote in favour. Promises of
+//! acceptors that are unknown (down) are taken for given.
+//!
+//! What a node says waits for its disk, so a crash may keep a proposer's vote for its own proposal
+//! and swallow that it proposed. Such a vote, found on a disk, stands for the proposal.
 //!
 //! A slot of the log is forgotten some time after every node has applied it, or when there are too
 //! many.
+
+#[cfg(test)]
+mod tests;
 
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, Entry, NodeId, Slot};
@@ -290,8 +296,7 @@ impl Paxos {
     ) -> Option<Violation> {
         let owned = self.owns(seen, false, witness);
         let (quorum, slot) = (self.quorum, seen.slot);
-        let asked = self.asked.get(&entry.call.client).copied();
-        let asked = asked.or_else(|| witness.is_whole().then_some(0));
+        let asked = self.asked(entry.call.client, witness);
         let instance = self.instance(slot);
         if instance.forgets(slot) {
             return owned;
@@ -317,6 +322,12 @@ impl Paxos {
         broken.or_else(|| state.safe(seen, entry, &instance.acceptors, quorum))
     }
 
+    /// The last call that a client made, if it is known.
+    fn asked(&self, client: NodeId, witness: &Witness) -> Option<u64> {
+        let asked = self.asked.get(&client).copied().filter(|_| !witness.misses(client));
+        asked.or_else(|| witness.is_whole().then_some(0))
+    }
+
     fn accepts(&mut self, seen: Seen, entry: &Arc<Entry>, witness: &Witness) -> Option<Violation> {
         let Seen { at, node, slot, ballot } = seen;
         let (index, quorum) = (self.index(node)?, self.quorum);
@@ -324,7 +335,10 @@ impl Paxos {
         if instance.forgets(slot) {
             return None;
         }
-        if let Some(restated) = instance.restated.get_mut(&node) {
+        let restated = instance.restated.get_mut(&node);
+        // What a crash kept of a proposal may be no more than the proposer's own vote.
+        let kept = restated.is_some() && ballot.node == node;
+        if let Some(restated) = restated {
             restated.push((slot, ballot));
         }
         let state = instance.slots.entry(slot).or_default();
@@ -334,7 +348,7 @@ impl Paxos {
             return broken;
         }
         let fresh = !witness.restates(node);
-        if !proposed && fresh && shows_all(&instance.ballots, ballot, witness) {
+        if !proposed && !kept && fresh && shows_all(&instance.ballots, ballot, witness) {
             let what = format!("{node} votes for {entry}, which {ballot} never proposed");
             broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
         }

@@ -323,12 +323,21 @@ impl Hub {
 
     /// Says that a process is out of sight since its last report.
     fn lose(&mut self, index: usize) {
+        self.lose_at(index, self.sources[index].upto);
+    }
+
+    fn lose_at(&mut self, index: usize, at: Time) {
         let source = &mut self.sources[index];
+        let node = source.feed.process;
         if !std::mem::replace(&mut source.lost, true) {
-            let (at, node) = (source.upto, source.feed.process);
-            let event = Event { at, node, kind: Kind::Missed { count: 0 } };
-            self.queue_up(Stamped { command: None, event });
+            self.miss(at, node, 0);
         }
+    }
+
+    /// Says that events of a process were missed.
+    fn miss(&mut self, at: Time, node: NodeId, count: u64) {
+        let event = Event { at, node, kind: Kind::Missed { count } };
+        self.put(Stamped { command: None, event });
     }
 
     /// Whoever is gone will not answer.
@@ -350,19 +359,18 @@ impl Hub {
                 let source = &mut self.sources[index];
                 source.upto = source.upto.max(upto);
                 source.fresh = None;
-                if std::mem::take(&mut source.lost) {
+                let room = self.queue.len() < MOST_QUEUED;
+                if room && std::mem::take(&mut source.lost) {
                     let _ = source.feed.requests.try_send(Request::Watch(self.level));
                 }
                 for stamped in events.iter() {
-                    self.queue_up(stamped.clone());
+                    self.queue_up(index, stamped.clone());
                 }
             }
             Report::Missed { count } => {
                 self.missed += count;
                 let Source { feed, upto, .. } = &self.sources[index];
-                let (at, node) = (*upto, feed.process);
-                let event = Event { at, node, kind: Kind::Missed { count } };
-                self.queue_up(Stamped { command: None, event });
+                self.miss(*upto, feed.process, count);
             }
             Report::Answer { id, result } => {
                 if id.console == self.console
@@ -377,16 +385,20 @@ impl Hub {
         }
     }
 
-    fn queue_up(&mut self, stamped: Stamped) {
+    fn queue_up(&mut self, index: usize, stamped: Stamped) {
         if self.queue.len() >= MOST_QUEUED {
             self.missed += 1;
-            return;
+            return self.lose_at(index, stamped.event.at);
         }
         if let Some(id) = stamped.command
             && !self.remember(id)
         {
             return;
         }
+        self.put(stamped);
+    }
+
+    fn put(&mut self, stamped: Stamped) {
         self.came += 1;
         self.queue.insert((stamped.event.at, self.came), stamped);
     }

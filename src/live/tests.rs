@@ -151,6 +151,37 @@ async fn who_reads_too_slowly_misses_a_counted_number_and_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn who_asks_again_how_things_stand_is_told_what_it_misses_meanwhile() {
+    let (inbox, _) = n1(&[N1, N2]);
+    let mut slow = watch(&inbox, 1, 8).await;
+    let mut quick = watch(&inbox, 2, 64).await;
+    until(&mut quick, event(is_there)).await;
+    until(&mut slow, |report| (*report == Report::Restated).then_some(())).await;
+    for ball_number in 0..60 {
+        if ball_number == 5 {
+            // There is room for a report, but not for an introduction.
+            let request = Request::Watch(Watch::Messages);
+            inbox.send(Inbox::Asked { console: 1, request }).await.expect("the agent lives");
+        }
+        inbox.send(Inbox::Arrived { from: N2, envelope: ball(Time::ZERO) }).await.expect("alive");
+        until(&mut quick, event(|kind| matches!(kind, Kind::Sent { .. }))).await;
+    }
+    let (mut seen, mut missed) = (0, 0);
+    until(&mut slow, |report| {
+        if let Report::Events { events, .. } = report {
+            let received = |s: &&Stamped| matches!(s.event.kind, Kind::Received { .. });
+            seen += events.iter().filter(received).count();
+        }
+        if let Report::Missed { count } = report {
+            missed = *count;
+        }
+        (*report == Report::Restated).then_some(())
+    })
+    .await;
+    assert!(seen < 60 && missed >= 2 * (60 - seen as u64) - 2, "{seen} seen, {missed} missed");
+}
+
+#[tokio::test]
 async fn who_comes_late_is_told_what_is_broken() {
     let (inbox, _) = n1(&[N1, N2]);
     let mut early = watch(&inbox, 1, 64).await;

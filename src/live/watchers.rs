@@ -39,9 +39,14 @@ impl Watchers {
 
     /// A console wants reports from now on.
     pub(super) fn watch(&mut self, console: u64, level: Watch) {
-        if let Some(watcher) = self.all.iter_mut().find(|watcher| watcher.console == console) {
-            (watcher.level, watcher.stranger) = (Some(level), true);
+        let Some(watcher) = self.all.iter_mut().find(|watcher| watcher.console == console) else {
+            return;
+        };
+        if watcher.level.is_some() && !watcher.stranger {
+            // It knows everything so far, and may have to wait for what it has asked for.
+            watcher.missed = Some(0);
         }
+        (watcher.level, watcher.stranger) = (Some(level), true);
     }
 
     /// How much the most curious of them wants; none if nobody watches.
@@ -110,7 +115,7 @@ impl Watcher {
             return;
         };
         let events = introduction.iter().chain(news.iter()).cloned().collect();
-        if let Some(count) = self.missed.take() {
+        if let Some(count) = self.missed.take().filter(|count| *count > 0) {
             let _ = self.reports.try_send(Report::Missed { count });
         }
         let _ = self.reports.try_send(Report::Events { events, upto });
