@@ -6,7 +6,7 @@
 //! come before it any more. An agent that is silent for [`PATIENCE`] is not waited for, and one
 //! whose connection is lost neither: what it has done since its last report may be unknown for
 //! ever, so it is said to be out of sight ([`Kind::Missed`]) before anything later is shown. When
-//! it reports again it is asked how things stand.
+//! it has caught up it is asked how things stand.
 //!
 //! **Time** passes by itself. `run until` lets events through up to a time and holds the others
 //! back, so a script can wait for a time as it does in the simulator; going back is refused.
@@ -359,10 +359,7 @@ impl Hub {
                 let source = &mut self.sources[index];
                 source.upto = source.upto.max(upto);
                 source.fresh = None;
-                let room = self.queue.len() < MOST_QUEUED;
-                if room && std::mem::take(&mut source.lost) {
-                    let _ = source.feed.requests.try_send(Request::Watch(self.level));
-                }
+                self.ask(index);
                 for stamped in events.iter() {
                     self.queue_up(index, stamped.clone());
                 }
@@ -382,6 +379,16 @@ impl Hub {
                 }
             }
             Report::Restated => {}
+        }
+    }
+
+    /// Asks a process that was out of sight how things stand, once it keeps up again: to answer
+    /// costs it time.
+    fn ask(&mut self, index: usize) {
+        let keeps_up = self.latest().since(self.sources[index].upto) <= PATIENCE;
+        let source = &mut self.sources[index];
+        if keeps_up && self.queue.len() < MOST_QUEUED && std::mem::take(&mut source.lost) {
+            let _ = source.feed.requests.try_send(Request::Watch(self.level));
         }
     }
 
@@ -417,10 +424,15 @@ impl Hub {
         true
     }
 
+    /// Up to when anybody has reported.
+    fn latest(&self) -> Time {
+        let connected = self.sources.iter().filter(|source| source.up).map(|s| s.upto);
+        connected.max().unwrap_or(self.shown)
+    }
+
     /// Up to when everything has come, as far as it is worth waiting for.
     fn complete(&mut self) -> Time {
-        let connected = self.sources.iter().filter(|source| source.up).map(|s| s.upto);
-        let latest = connected.max().unwrap_or(self.shown);
+        let latest = self.latest();
         let mut complete = latest;
         for index in 0..self.sources.len() {
             match &self.sources[index] {
