@@ -66,6 +66,7 @@ pub use tls::{
     ALPN, client_config, explain, is_role, joining_config, peer_certificates, role_of,
     server_config,
 };
+pub(in crate::live) use transport::ACK_WITHIN;
 pub use transport::{admit, transport};
 
 use crate::base::{NodeId, ParseError, parse_error};

@@ -13,8 +13,9 @@ const KEEP_ALIVE: Duration = Duration::from_millis(1_500);
 
 /// How long an acknowledgement may wait for company, where QUIC's 25 ms are usual. A process that
 /// has read something is awake, and what it needs is at hand; much later it would have to be woken
-/// up for the acknowledgement alone. Shorter than this, it would overtake the answer.
-const ACK_WITHIN: Duration = Duration::from_millis(1);
+/// up for the acknowledgement alone. QUIC can be told no shorter time. The network's timers make it
+/// shorter where nothing else is to be done.
+pub(in crate::live) const ACK_WITHIN: Duration = Duration::from_millis(1);
 
 /// How many bytes a stranger may have us keep.
 const STRANGERS_WINDOW: u32 = 64 << 10;
