@@ -539,17 +539,14 @@ impl Run {
     fn execute(self, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Outcome, Stop> {
         let source = library::source(&self.cluster).map_err(Stop::Refused)?;
         if scenario::is_scenario(&source) {
-            if self.save.is_some() {
-                let error = Error::new("--save keeps the run of a cluster, and this is a scenario");
-                return Err(Stop::Refused(error.help("play it, and save what you need with W")));
-            }
             return self.play(&source, out);
         }
         let plan = plan::file::parse(&library::name(&self.cluster), &source);
         let plan = plan.map_err(Stop::Refused)?;
-        let saving = Saving::of(&self, &plan, &source)?;
+        let saving = Saving::of(&self)?;
         let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
+        let plan = Plan { seed, ..plan };
         if !self.headless {
             self.fits_runtime()?;
             let start = Start::Run(seed, self.runtime);
@@ -607,8 +604,9 @@ impl Run {
         tap.map_or(Ok(()), Tap::end)?;
         if let Some(saving) = saving {
             let whole = repeatable && self.output.events == EventsArg::All;
-            let found = (script::record::broken(&summary), whole.then_some(summary.digest));
-            saving.steps(&options.steps, until, found, talk)?;
+            let broken = script::record::broken(&summary);
+            let found = (broken, !repeatable, whole.then_some(summary.digest));
+            saving.steps(&plan, &options.steps, until, found, talk)?;
         }
         Ok(Outcome::Done(summary.verdict.exit_code()))
     }

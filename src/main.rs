@@ -91,14 +91,12 @@ fn screen(show: Show) -> Result<u8, Stop> {
     tell(files.close(&app));
     let end = end.map_err(Stop::Output)?;
     if let Some(saving) = &show.saving {
-        let run = app.timeline().running();
-        let events = run.events().range(0..run.events().len()).map(|(_, event)| event);
-        let broken = run.checks().violations().map(|v| v.check.to_owned()).collect();
-        saving.events(events, run.end().now, broken, &mut io::stderr())?;
+        saving.screen(&app, &show.plan, &mut io::stderr())?;
     }
     if let (End::Quit, Some(act), Some(story)) = (end, app.next_act(), show.story) {
         let (speed, setup) = again;
-        return screen(Telling { act, ..story }.show(speed, setup));
+        let saving = show.saving.map(|saving| saving.of_act(act));
+        return screen(Show { saving, ..Telling { act, ..story }.show(speed, setup) });
     }
     Ok(match end {
         End::Quit => OK,

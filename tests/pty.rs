@@ -183,3 +183,29 @@ fn every_frame_is_whole_and_nothing_is_cleared() {
     session.keys("q");
     assert_eq!(session.finish(), Some(0));
 }
+
+#[test]
+fn what_was_done_becomes_a_scenario_that_is_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    let name = path.to_str().unwrap();
+    let mut session = Session::start(&["run", "lock-fencing"]);
+    session.shows("PgDn begins.");
+    session.keys("\x1b[6~");
+    session.shows("only ever grows");
+    session.keys(":kill n3\r");
+    session.shows("n3  crashes");
+    session.keys(":save-sc\r");
+    session.shows("save the run as: lock-fencing-session.toml");
+    session.keys(&format!("\x15{name}\r"));
+    session.shows("it replays to digest");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for part in ["mutations = [\"lock.no_fence\"]", "title = \"Three nodes", "do = \"kill n3\""] {
+        assert!(text.contains(part), "'{part}' is missing in\n{text}");
+    }
+    session.keys(&format!("W\x15{name}\r"));
+    session.shows("is there already");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}

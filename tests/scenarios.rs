@@ -5,10 +5,10 @@ use clap::Parser as _;
 use netsplit::cli::{self, RuntimeArg, words};
 use netsplit::error::Source;
 use netsplit::event::Watch;
-use netsplit::plan::Plan;
+use netsplit::plan::{self, Plan};
 use netsplit::script::library::{self, LIBRARY};
 use netsplit::script::play::{self, Outcome, Output, Playing};
-use netsplit::script::scenario::{self, Scenario};
+use netsplit::script::scenario::{self, Act, Scenario};
 use netsplit::script::{Judgement, Stop};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -72,6 +72,18 @@ fn every_lesson_and_incident_teaches() {
         has("expectation in each act", (1..=acts.len()).all(expects));
         has("look", steps.iter().any(|step| !step.look.is_empty()));
         has("few steps", steps.len() <= 14);
+    }
+}
+
+#[test]
+fn the_cluster_of_every_act_is_a_cluster_file_of_its_own() {
+    for (_, scenario) in library::all(&words()).unwrap_or_else(|error| panic!("{error}")) {
+        for Act { plan, .. } in &scenario.acts {
+            let source = Source::new("its text", &*plan.text);
+            let again = plan::file::parse(&plan.name, &source);
+            let again = again.unwrap_or_else(|error| panic!("{error}\n{}", plan.text));
+            assert_eq!(format!("{again:?}"), format!("{plan:?}"), "{}", plan.text);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Scenarios on the command line: list them, play them, check them.
 
 use super::{
-    FormatArg, Looks, OK, Outcome, Run, RuntimeArg, Telling, USAGE, shell_word, speed, start,
+    FormatArg, Looks, OK, Outcome, Run, RuntimeArg, Saving, Show, Telling, USAGE, shell_word,
+    speed, start,
 };
 use crate::error::{Error, Source};
 use crate::event::Watch;
@@ -143,21 +144,26 @@ impl Run {
         let scenario = scenario.map_err(Stop::Refused)?;
         let alien = match self {
             Run { until: Some(_), .. } => Some("--until"),
-            Run { save: Some(_), .. } => Some("--save"),
+            Run { save: Some(_), headless: true, .. } => Some("--save"),
             Run { steps, .. } if !steps.is_empty() => Some("-c"),
             _ => None,
         };
         if let Some(option) = alien {
             let error = Error::new(format!("{option} does not go with a scenario"));
-            return Err(Stop::Refused(error.help("what happens, and until when, is in its file")));
+            return Err(Stop::Refused(error.help(match option {
+                "--save" => "its file has it all; on the screen, what you do besides can be saved",
+                _ => "what happens, and until when, is in its file",
+            })));
         }
         let format = self.output.format;
         if !self.headless {
             only_simulated(self.runtime)?;
             let scenario = Arc::new(scenario);
             let story = Telling { scenario, act: 1, present: false, seed: self.seed };
+            let saving = Saving::of(self)?;
+            let save = self.save.clone().filter(|_| saving.is_none());
             let show = story.show(self.speed.unwrap_or(1.0), self.looks.set_up()?);
-            return Ok(Outcome::Screen(Box::new(show)));
+            return Ok(Outcome::Screen(Box::new(Show { save, saving, ..show })));
         }
         let playing = Playing {
             seed: self.seed,

@@ -1,6 +1,6 @@
 //! Where runs are filed: those that a person saves, and the latest ones of every person.
 
-use super::play;
+use super::{play, saving};
 use crate::cluster::Update;
 use crate::error::Error;
 use crate::plan::{Plan, Services};
@@ -21,6 +21,7 @@ const DELAY: Duration = Duration::from_secs(1);
 /// The desk of a workbench.
 #[derive(Debug)]
 pub struct Files {
+    plan: Plan,
     about: About,
     /// Where the person wants the run; else it goes where all latest runs are kept.
     wanted: Option<PathBuf>,
@@ -45,13 +46,14 @@ impl Files {
                 place(&about.name).and_then(|path| Recording::create(&path, &about, UNASKED)).ok()
             }
         };
-        Ok(Files { about, wanted, recording, opened: None, flushed: Instant::now() })
+        let (plan, opened, flushed) = (plan.clone(), None, Instant::now());
+        Ok(Files { plan, about, wanted, recording, opened, flushed })
     }
 
     /// A desk for a run that was opened from a file.
-    pub fn of(path: &Path, about: About) -> Files {
+    pub fn of(path: &Path, plan: Plan, about: About) -> Files {
         let opened = matches!(about.kind, Kind::Recorded { .. }).then(|| path.to_owned());
-        Files { about, wanted: None, recording: None, opened, flushed: Instant::now() }
+        Files { plan, about, wanted: None, recording: None, opened, flushed: Instant::now() }
     }
 
     /// Puts the run away. Returns where it is; none if it is where it was, or there is nothing.
@@ -120,8 +122,11 @@ impl Desk for Files {
 
     fn save(&mut self, app: &App, path: &str) -> Result<String, String> {
         let path = with_extension(path);
-        let done = self.put(app, &path).map(|()| format!("saved: {}", path.display()));
-        done.map_err(|error| error.what().to_owned())
+        let done = match saving::is_scenario(&path) {
+            true => saving::screen(&path, app, &self.plan),
+            false => self.put(app, &path).map(|()| format!("saved: {}", path.display())),
+        };
+        done.map_err(|error| error.line())
     }
 
     fn open(&mut self, app: &App, path: &str) -> Result<Opened, String> {
@@ -152,7 +157,7 @@ pub fn open_run(path: &Path, run: Run) -> Result<(Files, Opened), Error> {
     })?;
     let Run { about, story } = run;
     let title = title(&plan, source(&about.kind));
-    Ok((Files::of(path, about), Opened { title, cluster, story }))
+    Ok((Files::of(path, plan, about), Opened { title, cluster, story }))
 }
 
 /// What the app is told about a cluster.

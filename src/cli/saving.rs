@@ -4,117 +4,157 @@ use super::{Run, RuntimeArg, start, words};
 use crate::base::Time;
 use crate::error::{Error, Source};
 use crate::event::{Event, Watch};
-use crate::plan::{Plan, SAMPLES};
-use crate::script::play::{self, Output, Playing};
-use crate::script::record::{self, Home, Session};
+use crate::plan::{self, Plan};
+use crate::script::play::{self, Output, PlayedAct, Playing};
+use crate::script::record::{self, Deeds, Home, Session};
 use crate::script::scenario;
 use crate::script::{Judgement, Step, Stop};
+use crate::tui::app::App;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where and how to write down what is done.
+/// Where to write down what is done.
 #[derive(Clone, Debug)]
 pub struct Saving {
     path: PathBuf,
-    name: String,
-    home: Home,
-    seed: (u64, bool),
-    live: bool,
+}
+
+/// Whether a path is that of a scenario, rather than of a saved run.
+pub(super) fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "toml")
+}
+
+/// A scenario is never written over: somebody may have written it by hand.
+fn spare(path: &Path) -> Result<(), Error> {
+    match path.exists() {
+        false => Ok(()),
+        true => {
+            let error = Error::new(format!("'{}' is there already", path.display()));
+            Err(error.help("choose another name; a scenario is never written over"))
+        }
+    }
 }
 
 impl Saving {
     /// For a run that is to be saved as a scenario: in a file that ends in `.toml`.
     ///
     /// # Errors
-    /// The file is there: somebody may have written it by hand.
-    pub(super) fn of(run: &Run, plan: &Plan, source: &Source) -> Result<Option<Saving>, Stop> {
-        let is_scenario = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
-        let Some(path) = run.save.clone().filter(is_scenario) else { return Ok(None) };
-        if path.exists() {
-            let error = Error::new(format!("'{}' is there already", path.display()));
-            let help = "choose another name; a scenario is never written over";
-            return Err(Stop::Refused(error.help(help)));
-        }
-        let built_in = SAMPLES.iter().any(|(name, _)| *name == run.cluster);
-        let home = match built_in {
-            true => Home::BuiltIn(run.cluster.clone()),
-            false => Home::Text(source.text.to_string()),
-        };
-        let seed = run.seed.unwrap_or(plan.seed);
-        let (name, live) = (plan.name.clone(), run.runtime.is_live());
-        Ok(Some(Saving { path, name, home, seed: (seed, seed == plan.seed), live }))
+    /// The file is there.
+    pub(super) fn of(run: &Run) -> Result<Option<Saving>, Stop> {
+        let path = run.save.clone().filter(|path| is_scenario(path));
+        let Some(path) = path else { return Ok(None) };
+        spare(&path).map(|()| Some(Saving { path })).map_err(Stop::Refused)
+    }
+
+    /// The same for another act of the scenario that is played.
+    #[must_use]
+    pub fn of_act(&self, act: usize) -> Saving {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        Saving { path: self.path.with_file_name(format!("{stem}-act{act}.toml")) }
     }
 
     /// Writes down what a screen has shown.
     ///
     /// # Errors
     /// Why the file cannot be written.
-    pub fn events<'a>(
-        &self,
-        events: impl Iterator<Item = &'a Event>,
-        until: Time,
-        broken: Vec<String>,
-        talk: &mut dyn Write,
-    ) -> Result<(), Stop> {
-        self.write(record::orders(events), until, broken, None, talk)
+    pub fn screen(&self, app: &App, plan: &Plan, talk: &mut dyn Write) -> Result<(), Stop> {
+        let said = screen(&self.path, app, plan).map_err(Stop::Failed)?;
+        Ok(writeln!(talk, "{said}")?)
     }
 
-    /// Writes down the steps of a run without a screen. `digest` is that of all its events.
+    /// Writes down the steps of a run without a screen. `digest` is that of all its events, if it
+    /// was simulated and they were all seen.
     pub(super) fn steps(
         &self,
+        plan: &Plan,
         steps: &[Step],
         until: Time,
-        (broken, digest): (Vec<String>, Option<u64>),
+        (broken, live, digest): (Vec<String>, bool, Option<u64>),
         talk: &mut dyn Write,
     ) -> Result<(), Stop> {
         let orders = steps.iter().map(|step| (step.at, step.command.clone())).collect();
-        self.write(orders, until, broken, digest, talk)
+        let deeds = Deeds { orders, told: Vec::new(), until, broken };
+        let again = write(&self.path, plan, &deeds, live).map_err(Stop::Failed)?;
+        let differs = digest.filter(|digest| *digest != again.summary.digest);
+        let said = match live {
+            true => outcome(&deeds, &again),
+            false => replays(&again, differs.map(|_| "to another one than the run".to_owned())),
+        };
+        Ok(writeln!(talk, "{}", told(&self.path, &said, &again))?)
     }
+}
 
-    fn write(
-        &self,
-        orders: Vec<(Time, crate::command::Command)>,
-        until: Time,
-        broken: Vec<String>,
-        digest: Option<u64>,
-        talk: &mut dyn Write,
-    ) -> Result<(), Stop> {
-        let Saving { name, home, seed, .. } = self.clone();
-        // What a live cluster broke may hold in the simulator: there it is found out anew.
-        let known = if self.live { Vec::new() } else { broken.clone() };
-        let session = Session { name, home, seed, orders, until, broken: known };
-        let text = session.scenario();
-        let path = self.path.display();
-        std::fs::write(&self.path, &text)
-            .map_err(|error| Stop::Failed(Error::new(format!("cannot write '{path}': {error}"))))?;
-        let again = play_again(&self.path, &text)?;
-        let summary = &again.acts[0].summary;
-        let said = match (self.live, digest) {
-            (true, _) => {
-                let there = record::broken(summary);
-                match there == broken {
-                    true => "in the simulator it ends alike".to_owned(),
-                    false => format!(
-                        "in the simulator it ends otherwise: broken here {}, there {}",
-                        names(&broken),
-                        names(&there)
-                    ),
-                }
-            }
-            (false, Some(digest)) if digest != summary.digest => {
-                format!("it replays to another digest, {:016x}", summary.digest)
-            }
-            (false, _) => format!("it replays to digest {:016x}", summary.digest),
-        };
-        let verdict = match again.verdict {
-            Judgement::Failed => again.acts[0].missed.first().map(ToString::to_string),
-            _ => None,
-        };
-        let but = verdict.map_or(String::new(), |missed| format!("; {missed}"));
-        writeln!(talk, "saved as {path}: {said}{but}")?;
-        Ok(())
+/// Writes down the branch that a screen shows, and says what came of playing it again.
+///
+/// # Errors
+/// The file is there, or cannot be written.
+pub(super) fn screen(path: &Path, app: &App, plan: &Plan) -> Result<String, Error> {
+    spare(path)?;
+    let (deeds, seed) = (app.deeds(), app.simulated());
+    let plan = Plan { seed: seed.unwrap_or(plan.seed), ..plan.clone() };
+    let again = write(path, &plan, &deeds, seed.is_none())?;
+    let said = match seed {
+        None => outcome(&deeds, &again),
+        Some(_) => replays(&again, differs(app, &again.events)),
+    };
+    Ok(told(path, &said, &again))
+}
+
+/// Where the branch that a screen shows differs from how it went again, if it does.
+fn differs(app: &App, again: &[Event]) -> Option<String> {
+    let tape = app.timeline().viewed().events();
+    let other = |(index, event): &(usize, &Event)| again.get(*index) != Some(*event);
+    let first = tape.range(0..tape.len()).find(other);
+    match first {
+        Some((index, event)) => {
+            Some(format!("but differs from event {index} on, at {}s", event.at))
+        }
+        None if again.len() > tape.len() => Some("with what else happens at its end".to_owned()),
+        None => None,
     }
+}
+
+fn replays(again: &PlayedAct, but: Option<String>) -> String {
+    let but = but.map_or(String::new(), |but| format!(", {but}"));
+    format!("it replays to digest {:016x}{but}", again.summary.digest)
+}
+
+/// How the simulator ends, where the run was a live one.
+fn outcome(deeds: &Deeds, again: &PlayedAct) -> String {
+    let there = record::broken(&again.summary);
+    match there == deeds.broken {
+        true => "in the simulator it ends alike".to_owned(),
+        false => format!(
+            "in the simulator it ends otherwise: broken here {}, there {}",
+            names(&deeds.broken),
+            names(&there)
+        ),
+    }
+}
+
+fn told(path: &Path, said: &str, again: &PlayedAct) -> String {
+    let missed = match again.verdict {
+        Judgement::Failed => again.missed.first().map(|missed| format!("; {missed}")),
+        _ => None,
+    };
+    format!("saved as {}: {said}{}", path.display(), missed.unwrap_or_default())
+}
+
+/// Writes down what was done, and plays it in the simulator.
+fn write(path: &Path, plan: &Plan, deeds: &Deeds, live: bool) -> Result<PlayedAct, Error> {
+    let mut deeds = deeds.clone();
+    if live {
+        // What a live cluster broke may hold in the simulator: there it is found out anew.
+        deeds.broken.clear();
+    }
+    let own = plan::file::parse(&plan.name, &Source::new("the cluster file", &*plan.text))?;
+    let seed = (plan.seed, plan.seed == own.seed);
+    let session = Session { name: plan.name.clone(), home: Home::of(&plan.text), seed, deeds };
+    let text = session.scenario();
+    std::fs::write(path, &text)
+        .map_err(|error| Error::new(format!("cannot write '{}': {error}", path.display())))?;
+    play_again(path, &text)
 }
 
 fn names(broken: &[String]) -> String {
@@ -122,18 +162,29 @@ fn names(broken: &[String]) -> String {
 }
 
 /// Plays what was written down, in the simulator.
-fn play_again(path: &Path, text: &str) -> Result<play::Outcome, Stop> {
+fn play_again(path: &Path, text: &str) -> Result<PlayedAct, Error> {
     let source = Source::new(path.to_string_lossy(), text);
-    let scenario = scenario::parse("session", &source, &words()).map_err(Stop::Failed)?;
+    let scenario = scenario::parse("session", &source, &words())?;
     let playing = Playing {
         seed: None,
         output: Output::Text,
         events: false,
         narrate: false,
-        keep: false,
+        keep: true,
         live: false,
         replay: String::new(),
     };
-    let mut begin = |plan: &Plan, seed: u64| start(plan, seed, Watch::Labels, RuntimeArg::Sim);
-    play::play(&Arc::new(scenario), &playing, &mut begin, &mut std::io::sink())
+    let play = || {
+        let mut begin = |plan: &Plan, seed: u64| start(plan, seed, Watch::Labels, RuntimeArg::Sim);
+        play::play(&Arc::new(scenario), &playing, &mut begin, &mut std::io::sink())
+    };
+    // Whoever waits for a cluster must not have others to wait for, and the screen's loop does.
+    let played = std::thread::scope(|scope| scope.spawn(play).join());
+    let played = played.unwrap_or(Err(Stop::Gone));
+    let gone = |_| Error::new(format!("'{}' is written, but was not played again", path.display()));
+    let outcome = played.map_err(|stop| match stop {
+        Stop::Refused(error) | Stop::Failed(error) => error,
+        other => gone(other),
+    })?;
+    outcome.acts.into_iter().next().ok_or_else(|| gone(Stop::Gone))
 }

@@ -8,14 +8,16 @@
 //! do = "kill n3"                # everything that was done is a line
 //! ```
 //!
-//! Of a simulated run it gives the same events again, so its digest is that of the run. A live run
+//! What a scenario told meanwhile stands at its time, too. Of a simulated run it gives the same
+//! events again, so its digest is that of the run. A live run
 //! is never the same twice; its commands are given in the simulator, at the same times, and what
 //! comes of them may differ.
 
 use super::Summary;
 use crate::base::Time;
 use crate::command::Command;
-use crate::event::Event;
+use crate::plan::SAMPLES;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Where the cluster of a session is described.
@@ -27,7 +29,41 @@ pub enum Home {
     Text(String),
 }
 
-/// What was done.
+impl Home {
+    /// Where the cluster of this text is described: a built-in one needs its name only.
+    pub fn of(text: &str) -> Home {
+        match SAMPLES.iter().find(|(_, known)| *known == text) {
+            Some((name, _)) => Home::BuiltIn((*name).to_owned()),
+            None => Home::Text(text.to_owned()),
+        }
+    }
+}
+
+/// What was done in a run, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Deeds {
+    /// The commands, in order of time.
+    pub orders: Vec<(Time, Command)>,
+    /// What a scenario told meanwhile, in order of time.
+    pub told: Vec<Told>,
+    /// When it ended.
+    pub until: Time,
+    /// The checks that were broken.
+    pub broken: Vec<String>,
+}
+
+/// A step of a scenario that was told in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When it began.
+    pub at: Time,
+    /// Its headline.
+    pub title: String,
+    /// What it told.
+    pub say: Vec<String>,
+}
+
+/// A run that is to be written down.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// What to call it.
@@ -36,18 +72,8 @@ pub struct Session {
     pub home: Home,
     /// The seed, and whether the cluster would have it anyway.
     pub seed: (u64, bool),
-    /// The commands, in order of time.
-    pub orders: Vec<(Time, Command)>,
-    /// When it ended.
-    pub until: Time,
-    /// The checks that were broken.
-    pub broken: Vec<String>,
-}
-
-/// The commands in a run, as they took effect.
-pub fn orders<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<(Time, Command)> {
-    let order = |event: &Event| event.command().map(|command| (event.at, command.clone()));
-    events.filter_map(order).collect()
+    /// What was done.
+    pub deeds: Deeds,
 }
 
 /// The names of the checks that were broken in a run.
@@ -62,14 +88,15 @@ impl Session {
             "# Written by netsplit from what was done. Give steps a title, say what one sees, and \
              expect\n# what must be so: netsplit check says what is wrong with it.\n",
         );
-        let broken = list(self.broken.iter().map(String::as_str));
+        let Deeds { orders, told, until, broken } = &self.deeds;
+        let breaks = list(broken.iter().map(String::as_str));
         match &self.home {
             Home::BuiltIn(name) => {
                 let _ = writeln!(text, "cluster = {}", quoted(name));
                 let _ = writeln!(text, "title = {}", quoted(&format!("{}, as played", self.name)));
                 let _ = writeln!(text, "topic = \"sessions\"\nseed = {}", self.seed.0);
-                if !self.broken.is_empty() {
-                    let _ = writeln!(text, "breaks = {broken}");
+                if !broken.is_empty() {
+                    let _ = writeln!(text, "breaks = {breaks}");
                 }
             }
             Home::Text(own) => {
@@ -78,21 +105,30 @@ impl Session {
                 if !self.seed.1 {
                     let _ = writeln!(text, "set = {{ seed = {} }}", self.seed.0);
                 }
-                if !self.broken.is_empty() {
-                    let _ = writeln!(text, "breaks = {broken}");
+                if !broken.is_empty() {
+                    let _ = writeln!(text, "breaks = {breaks}");
                 }
             }
         }
-        let mut rest = self.orders.as_slice();
-        while let Some((at, _)) = rest.first() {
-            let count = rest.iter().take_while(|(time, _)| time == at).count();
-            let (now, later) = rest.split_at(count);
-            let lines: Vec<String> = now.iter().map(|(_, command)| command.to_string()).collect();
+        let times = orders.iter().map(|(at, _)| *at).chain(told.iter().map(|told| told.at));
+        for at in times.collect::<BTreeSet<Time>>() {
             let _ = writeln!(text, "\n[[step]]\nat = \"{at}s\"");
-            let _ = writeln!(text, "do = {}", list(lines.iter().map(String::as_str)));
-            rest = later;
+            let told: Vec<&Told> = told.iter().filter(|told| told.at == at).collect();
+            if let Some(title) = told.iter().map(|told| &told.title).find(|it| !it.is_empty()) {
+                let _ = writeln!(text, "title = {}", quoted(title));
+            }
+            let say: Vec<&str> =
+                told.iter().flat_map(|told| &told.say).map(String::as_str).collect();
+            if !say.is_empty() {
+                let _ = writeln!(text, "say = {}", quoted(&say.join("\n\n")));
+            }
+            let orders = orders.iter().filter(|(time, _)| *time == at);
+            let lines: Vec<String> = orders.map(|(_, command)| command.to_string()).collect();
+            if !lines.is_empty() {
+                let _ = writeln!(text, "do = {}", list(lines.iter().map(String::as_str)));
+            }
         }
-        let _ = writeln!(text, "\n[[step]]\nat = \"{}s\"\nsay = \"The end.\"", self.until);
+        let _ = writeln!(text, "\n[[step]]\nat = \"{until}s\"\nsay = \"The end.\"");
         text
     }
 }

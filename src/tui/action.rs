@@ -250,7 +250,7 @@ const SECOND: &str = "One second back, forward.";
 const SPEED: &str = "Slower, faster, as fast as real time.";
 const MARK: &str = "The mark or fault before, the next one.";
 const MARKS: &str = "Set a mark here; list the marks and go to one.";
-const FILES: &str = "Save the run in a file; open another one.";
+const FILES: &str = "Save the run (.toml: as a scenario); open another one.";
 const VIOLATION: &str = "The next broken property, the one before.";
 const UNDO: &str = "Undo the last command; do it again.";
 

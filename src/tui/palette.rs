@@ -41,6 +41,18 @@ pub enum Does {
     Give(Command),
     /// Begins a line that has to be completed.
     Begin(String),
+    /// Asks where to write down what was done, as a scenario.
+    Scenario,
+}
+
+fn scenario() -> Entry {
+    Entry {
+        text: "save-scenario".to_owned(),
+        about: "Write what was done as a scenario".to_owned(),
+        key: String::new(),
+        does: Does::Scenario,
+        no: None,
+    }
 }
 
 /// One thing that is offered.
@@ -108,6 +120,7 @@ impl Source<'_> {
         let mut all = self.selected();
         let rows = ACTIONS.iter().filter(|row| !is_plain(row.action, row.group));
         all.extend(rows.filter_map(|row| self.action(row)));
+        all.push(scenario());
         for line in self.lines() {
             if let Ok(command) = line.parse() {
                 all.push(self.command(command, ""));

@@ -18,7 +18,8 @@ use crate::check::Checks;
 use crate::command::Command;
 use crate::event::Event;
 use crate::script::director::{Director, Next};
-use crate::script::play::SLICE;
+use crate::script::play::{Played, SLICE};
+use crate::script::record::Told;
 use crate::script::scenario::{Act, Pointer, Question, Scenario, Show, Step};
 use crate::view::Board;
 use crate::view::timeline::Branch;
@@ -272,6 +273,20 @@ impl Story {
     /// Whether a step was told already.
     fn is_told(&self) -> bool {
         !self.past.is_empty() && !self.under_way
+    }
+
+    /// Whether a branch of the run is the one that is told in.
+    pub(super) fn is_told_in(&self, branch: u32) -> bool {
+        !self.past.is_empty() && self.now.branch == branch
+    }
+
+    /// The steps that were told so far, and when.
+    pub(super) fn told(&self) -> Vec<Told> {
+        let told = |played: &Played| {
+            let Step { title, say, .. } = &self.scenario().steps[played.number - 1];
+            Told { at: played.began, title: title.clone(), say: say.clone() }
+        };
+        self.now.director.played().iter().map(told).collect()
     }
 
     /// A command was refused.

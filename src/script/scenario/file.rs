@@ -1,5 +1,6 @@
 //! Reading a scenario file, and what is wrong with it.
 
+use super::text;
 use super::{Act, Pointer, Question, Scenario, Show, Step, Wait, Words};
 use crate::base::{NodeId, ParseError, Span, Time};
 use crate::command::Command;
@@ -150,10 +151,12 @@ impl<'a> Base<'a> {
         at: Option<&Value<'_>>,
     ) -> Read<Plan> {
         let all = file::keys();
+        let told = |plan: Plan, table: &DeTable<'_>| Plan { text: text::of(table).into(), ..plan };
         let Some(other) = &self.other else {
             let mut table = self.own.clone();
             changes.iter().for_each(|change| merge(&mut table, change));
-            return file::read(name, &Table::new(source, &table, "a cluster file", all)?);
+            let plan = file::read(name, &Table::new(source, &table, "a cluster file", all)?)?;
+            return Ok(told(plan, &table));
         };
         let document = read::document(other)?;
         let mut table = document.get_ref().clone();
@@ -161,7 +164,8 @@ impl<'a> Base<'a> {
         merge(&mut table, &self.own);
         changes.iter().for_each(|change| merge(&mut table, change));
         let changed = Table::new(other, &table, "a cluster file", all);
-        changed.and_then(|table| file::read(name, &table)).map_err(|error| match at {
+        let plan = changed.and_then(|table| file::read(name, &table));
+        plan.map(|plan| told(plan, &table)).map_err(|error| match at {
             Some(at) => at.wrong_key(error.what(), "this does not fit the cluster"),
             None => Error::new(error.what()).help(format!("see {} and this file", other.name)),
         })

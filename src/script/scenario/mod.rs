@@ -33,6 +33,7 @@
 //! seconds, so a scenario means the same with another seed and in real time.
 
 mod file;
+mod text;
 
 pub use file::{KEYS, is_scenario, parse};
 

@@ -329,6 +329,10 @@ impl App {
             (Does::Give(command), None) => self.order(&command),
             (Does::Act(action), None) => self.act(action),
             (Does::Begin(_), None) => return vec![format!("{}: {}", entry.text, entry.about)],
+            (Does::Scenario, None) => {
+                let line = "netsplit run --plain --save FILE.toml";
+                return vec![format!("'{line}' writes a scenario when it is over")];
+            }
         }
         Vec::new()
     }

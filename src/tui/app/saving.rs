@@ -4,15 +4,17 @@
 
 use super::{App, Title};
 use crate::base::Time;
-use crate::saved::{Branch, End, Given, Seen, Story, View};
+use crate::saved::{Branch, End, Given, Seen, Story as Saved, View};
+use crate::script::record::Deeds;
 use crate::tui::prompt::Ask;
 use crate::tui::source::Source;
+use crate::tui::story::Story;
 use crate::view::timeline::{self, MarkKind};
 
 /// Something that is to be done with files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
-    /// Save the run under this path.
+    /// Save the run under this path; as a scenario, if it ends in `.toml`.
     Save(String),
     /// Open the run under this path, in the place of this one.
     Open(String),
@@ -21,7 +23,7 @@ pub enum Errand {
 /// What is still to be done when a saved run has been gone through.
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
-    story: Story,
+    story: Saved,
     /// Which time to look at.
     at: Option<Time>,
 }
@@ -43,12 +45,18 @@ impl App {
         self.prompt.ask(Ask::Save, &format!("{name}{seed}.nsr"));
     }
 
+    /// Asks under which name to write down what was done, as a scenario.
+    pub(super) fn ask_scenario(&mut self) {
+        let name = crate::saved::keep::plain(&self.title.name);
+        self.prompt.ask(Ask::Save, &format!("{name}-session.toml"));
+    }
+
     pub(super) fn ask_open(&mut self) {
         self.prompt.ask(Ask::Open, "");
     }
 
     /// Shows another run in the place of this one. A saved one is gone through first.
-    pub fn open(&mut self, title: Title, story: Option<Story>) {
+    pub fn open(&mut self, title: Title, story: Option<Saved>) {
         let fresh = App::new(title, self.look.clone(), self.speed, false);
         let old = std::mem::replace(self, fresh);
         // What a person has set up stays.
@@ -62,7 +70,7 @@ impl App {
 
     /// Has the app know what a saved run is to look like when it has been gone through, and which
     /// time to look at.
-    pub fn resume(&mut self, story: Option<Story>, at: Option<Time>) {
+    pub fn resume(&mut self, story: Option<Saved>, at: Option<Time>) {
         self.running = story.is_some();
         self.opening = story.map(|story| Opening { story, at });
     }
@@ -72,8 +80,8 @@ impl App {
         let Some(Opening { story, at }) = self.opening.take() else { return };
         self.running = false;
         match story {
-            Story::Branches(branches, view) => self.opened_branches(&branches, view),
-            Story::Seen { pieces, whole } => {
+            Saved::Branches(branches, view) => self.opened_branches(&branches, view),
+            Saved::Seen { pieces, whole } => {
                 let marks = pieces.into_iter().filter_map(|piece| match piece {
                     Seen::Mark(event, text) => Some((usize::try_from(event).ok()?, text)),
                     _ => None,
@@ -122,17 +130,45 @@ impl App {
     }
 
     /// All that must be kept of a simulated run; none of another.
-    pub fn story(&self) -> Option<Story> {
+    pub fn story(&self) -> Option<Saved> {
         let Source::Simulated { .. } = self.title.source else { return None };
         let branches = self.timeline.branches().iter().map(|branch| self.kept(branch)).collect();
         let cursor = (!self.timeline.at_end()).then(|| self.timeline.position() as u64);
         let branch = u32::try_from(self.timeline.viewed_index()).unwrap_or_default();
-        Some(Story::Branches(branches, View { branch, cursor }))
+        Some(Saved::Branches(branches, View { branch, cursor }))
     }
 
     /// The marks that a person has set: index of the event, and text.
     pub fn own_marks(&self) -> Vec<(u64, String)> {
         own_marks(self.timeline.viewed())
+    }
+
+    /// What was done in the branch that is looked at, to be written down as a scenario.
+    pub fn deeds(&self) -> Deeds {
+        let branch = self.timeline.viewed();
+        let orders = branch.commands().iter().map(|given| (given.at, given.command.clone()));
+        let broken = branch.checks().violations().map(|violation| violation.check.to_owned());
+        // Another branch may have left the script, or never been told.
+        let told = self.story.as_ref().filter(|story| story.is_told_in(branch.id));
+        Deeds {
+            orders: orders.collect(),
+            told: told.map(Story::told).unwrap_or_default(),
+            until: self.end_of(branch),
+            broken: broken.collect(),
+        }
+    }
+
+    /// The seed of the branch that is looked at, if it is simulated.
+    pub fn simulated(&self) -> Option<u64> {
+        self.title.source.seed().map(|_| self.seed())
+    }
+
+    /// How far a branch went. The clock of the one that goes on may be ahead of its last event.
+    fn end_of(&self, branch: &timeline::Branch) -> Time {
+        match branch.id == self.timeline.running().id {
+            true => branch.end().now.max(self.reached),
+            false => branch.end().now,
+        }
     }
 
     fn kept(&self, branch: &timeline::Branch) -> Branch {
@@ -148,11 +184,7 @@ impl App {
             joined: given.joined,
             line: given.command.to_string(),
         });
-        // The clock of the branch that goes on may be ahead of its last event.
-        let now = match branch.id == self.timeline.running().id {
-            true => branch.end().now.max(self.reached),
-            false => branch.end().now,
-        };
+        let now = self.end_of(branch);
         Branch {
             name: branch.name.to_string(),
             parent,

@@ -104,6 +104,7 @@ impl App {
         match (&entry.does, &entry.no) {
             (_, Some(no)) => self.prompt.mend(no.clone()),
             (Does::Begin(line), None) => self.prompt.fill(line),
+            (Does::Scenario, None) => self.ask_scenario(),
             (Does::Give(command), None) => {
                 self.prompt.close(&entry.text);
                 self.order(command);
@@ -163,6 +164,10 @@ impl App {
                 row.map(|row| row.doc.to_owned()).into_iter().collect()
             }
             Does::Begin(_) => vec![entry.about.clone()],
+            Does::Scenario => vec![
+                "A file to read, edit and play again: netsplit demo FILE.toml.".to_owned(),
+                "It is played in the simulator at once, to see whether it ends alike.".to_owned(),
+            ],
         }
     }
 
