@@ -80,7 +80,7 @@ fn screen(show: Show) -> Result<u8, Stop> {
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
     let record = show.record.map(|file| (file, show.plan.title.as_str()));
     let end = match show.plain {
-        true => tui::plain::run(&mut app, cluster, &mut io::stdout()),
+        true => tui::plain::run(&mut app, cluster, &mut files, &mut io::stdout()),
         false => {
             if show.tour && is_first_time() {
                 app.begin_tour();

@@ -61,6 +61,24 @@ fn what_cannot_be_given_back_is_asked_about() {
 }
 
 #[test]
+fn a_run_is_saved_and_another_one_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.nsr");
+    let file = file.display();
+    let (told, _) = told(
+        &[],
+        &format!(
+            "run 2s\nkill n4\nsave\nsave {file}\nopen nowhere.nsr\nopen {file}\nrun 1s\nquit\n"
+        ),
+    );
+    says(&told, "write save FILE, such as run.nsr");
+    says(&told, "saved: ");
+    says(&told, "nowhere.nsr");
+    says(&told, "opened by running again");
+    says(&told, "t 3.000 paused; n3 leads 1.3; 1 faults");
+}
+
+#[test]
 fn undo_is_a_line_too() {
     let (told, _) = told(&[], "run 1s\nkill n4\nundo\nstatus\nredo\nback 500ms\nnow\n");
     says(&told, "undone: kill n4");

@@ -192,6 +192,18 @@ fn a_step_takes_in_the_next_events_and_a_second_the_next_second() {
 }
 
 #[test]
+fn seconds_that_are_asked_for_in_a_row_are_all_taken() {
+    let mut bench = default();
+    for _ in 0..3 {
+        bench.app.key(&KeyEvent::new(KeyCode::Char('>'), KeyModifiers::NONE));
+    }
+    bench.settle();
+    assert_eq!(bench.now(), Time(3_000_000));
+    bench.keys("<");
+    assert!(!bench.app.moves());
+}
+
+#[test]
 fn what_is_killed_can_be_undone_and_done_again() {
     let mut bench = default();
     bench.run(1);
@@ -737,6 +749,18 @@ fn the_scrubber_is_dragged_and_everything_else_is_not() {
 }
 
 #[test]
+fn a_border_that_is_held_while_the_size_changes_is_let_go() {
+    let mut bench = default();
+    bench.app.resize(Rect::new(0, 0, 117, 35));
+    bench.screen(117, 35);
+    bench.mouse(MouseEventKind::Down(MouseButton::Left), (47, 22), false);
+    assert_eq!(bench.app.mouse_wanted(), Mouse::Drags);
+    bench.app.resize(Rect::new(0, 0, 110, 84));
+    assert_eq!(bench.app.mouse_wanted(), Mouse::Clicks);
+    bench.mouse(MouseEventKind::Drag(MouseButton::Left), (0, 1), false);
+}
+
+#[test]
 fn the_wheel_scrolls_what_is_under_the_pointer() {
     let mut bench = default();
     bench.run(2);
@@ -854,21 +878,95 @@ fn what_is_shown_is_kept_as_a_layout_of_ones_own() {
 }
 
 #[test]
-fn themes_go_round() {
+fn a_theme_is_shown_while_it_is_chosen_and_kept_by_enter_only() {
     let mut bench = default();
-    let mut seen = Vec::new();
+    // The colour of the sign of the focused pane tells one theme from another.
+    let looks = |bench: &Bench| {
+        let mut buf = Buffer::empty(Rect::new(0, 0, 120, 36));
+        bench.app.draw(&mut buf);
+        format!("{:?}", buf[(5, 1)].style())
+    };
+    let (before, mut seen) = (looks(&bench), Vec::new());
     for _ in 0..6 {
         bench.keys("T");
-        let screen = bench.screen(120, 36);
-        let (_, rest) = screen.split_once(" theme ").unwrap();
-        seen.push(rest.split(';').next().unwrap().to_owned());
+        seen.push(looks(&bench));
     }
-    assert_eq!(seen, ["mono", "projector", "projector-dark", "dark", "light", "neutral"]);
+    seen.sort();
+    seen.dedup();
+    assert!(seen.len() > 3, "most differ here: {seen:?}");
+    bench.press(KeyCode::Esc);
+    assert_eq!(looks(&bench), before, "nothing was kept");
+    bench.keys("TT");
+    let second = looks(&bench);
+    bench.press(KeyCode::Enter);
+    assert_eq!(looks(&bench), second);
+    assert!(bench.screen(120, 36).contains("theme projector; --theme projector begins with it"));
+    bench.keys("Tk");
+    bench.click_at((0, 35), false);
+    assert_eq!(looks(&bench), second, "a click beside the list keeps nothing");
+}
+
+#[test]
+fn the_wheel_over_the_timeline_shows_less_of_it_and_more_again() {
+    let mut bench = default();
+    bench.run(4);
+    let row = |bench: &Bench| {
+        let screen = bench.screen(120, 36);
+        screen.lines().nth(32).unwrap().chars().filter(|c| !c.is_whitespace()).collect::<String>()
+    };
+    assert!(row(&bench).starts_with("│0.0s"), "{}", row(&bench));
+    let place = (20, 32);
+    bench.mouse(MouseEventKind::ScrollUp, place, false);
+    assert!(row(&bench).starts_with("│2.9s"), "{}", row(&bench));
+    assert!(bench.screen(120, 36).contains(" 1/4 of main "));
+    bench.keys("<<");
+    assert!(row(&bench).starts_with("│1."), "it goes with the cursor: {}", row(&bench));
+    bench.mouse(MouseEventKind::ScrollDown, place, false);
+    assert!(row(&bench).starts_with("│0.0s"));
+    bench.keys("8++++--");
+    assert!(bench.screen(120, 36).contains(" 1/16 of main "), "and so do keys");
+}
+
+#[test]
+fn a_row_of_a_list_is_selected_by_a_click() {
+    let mut bench = default();
+    bench.run(2);
+    bench.keys("1");
+    while !bench.screen(120, 36).contains("Nodes (list)") {
+        bench.keys("s");
+    }
+    bench.click("n4 up");
+    bench.keys("x");
+    assert!(bench.down(4));
+}
+
+#[test]
+fn the_moment_chosen_on_a_chart_tells_its_values_and_is_gone_to() {
+    let mut bench = default();
+    bench.run(4);
+    bench.keys("0gjjjjjjjjjj");
+    bench.press(KeyCode::Enter);
+    let head = |bench: &Bench| {
+        let screen = bench.screen(120, 36);
+        let head = screen.lines().find(|line| line.contains("latency of calls")).unwrap();
+        head.trim_matches(['│', '┃', ' ']).to_owned()
+    };
+    assert_eq!(head(&bench), "latency of calls that succeeded, ms");
+    bench.keys("hhh");
+    let told = head(&bench);
+    assert!(told.contains(" at 3.") && told.contains(" p50 ") && told.contains(" p99 "), "{told}");
+    bench.keys("h");
+    assert_ne!(head(&bench), told);
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("PAST -0."), "the cursor is there");
+    bench.keys("G");
+    bench.click_at((60, 6), false);
+    assert!(bench.screen(120, 36).contains("PAST -"), "and a click goes there at once");
 }
 
 /// Whether a sign may stand on the screen: one cell wide everywhere, in the basic plane, no emoji.
 fn known(sign: char, ascii: bool) -> bool {
-    const OTHERS: &str = "★●◆○✗‖◌Δ✓…·×»►◉▼▸◄→←≤≥µ";
+    const OTHERS: &str = "★●◆○•✗‖◌Δ✓…·×»►◉▼▸◄→←≤≥µ";
     matches!(sign, ' '..='~')
         || (!ascii
             && (matches!(sign, '\u{2500}'..='\u{259F}' | '\u{2800}'..='\u{28FF}')

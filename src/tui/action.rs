@@ -29,7 +29,7 @@ pub enum Action {
     Panes,
     /// List all layouts.
     Layouts,
-    /// Take the next theme.
+    /// Try the themes.
     Theme,
     /// Give the focused pane the whole screen, or take it back.
     Zoom,
@@ -302,7 +302,7 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Panes, A::Options, "options", &["o"], "What can be chosen in the pane.")
             .hint(13, "options"),
         Row::new(G::Panes, A::Layouts, "layouts", &["w"], "List all layouts; take one, or save."),
-        Row::new(G::Panes, A::Theme, "theme", &["T"], "Take the next set of colours."),
+        Row::new(G::Panes, A::Theme, "theme", &["T"], "Try sets of colours, and keep one."),
         Row::new(G::Panes, A::Closer, "closer", &["+"], "Show less or more time in the pane.")
             .repeats(),
         Row::new(G::Panes, A::Farther, "farther", &["-"], "Show less or more time in the pane.")

@@ -18,9 +18,9 @@
 //! given in the past: it would hit a cluster that looks different now.
 //!
 //! `orders` and `breaking` have what keys and commands do to the cluster, `schedule` what waits,
-//! `time` what they do to time, `places` which layout is shown and which pane has focus, `pointer`
-//! what the mouse does, `typing` what is done with a typed line, `copying` what goes to the
-//! clipboard, `picture` what is drawn, `plain` what is told instead.
+//! `time` what they do to time, `places` which layout is shown and which pane has focus, `themes`
+//! how it looks, `pointer` what the mouse does, `typing` what is done with a typed line, `copying`
+//! what goes to the clipboard, `picture` what is drawn, `plain` what is told instead.
 
 mod breaking;
 mod compare;
@@ -34,6 +34,7 @@ mod saving;
 mod schedule;
 mod search;
 mod story;
+mod themes;
 mod time;
 mod typing;
 
@@ -102,6 +103,8 @@ pub enum Speed {
 pub struct App {
     title: Title,
     look: Look,
+    /// How it looked before a theme was tried that is not kept yet.
+    tried: Option<Look>,
     keymap: Keymap,
     library: Library,
     themes: Themes,
@@ -185,6 +188,7 @@ impl App {
             },
             keymap: Keymap::new(live, &Bindings::default()),
             themes: Themes::default(),
+            tried: None,
             links: match title.source.links_one_by_one() {
                 true => Links::awaited(&title.processes),
                 false => Links::default(),
@@ -268,8 +272,11 @@ impl App {
         self.resize(Rect::new(0, 0, width, height));
     }
 
-    /// The terminal has this size now.
+    /// The terminal has this size now. What the mouse holds is somewhere else then.
     pub fn resize(&mut self, screen: Rect) {
+        if screen != self.screen {
+            self.let_go();
+        }
         self.screen = screen;
     }
 
@@ -447,7 +454,10 @@ impl App {
             true => Some(Answer::No),
             false => overlay.key(key, action),
         };
-        let Some(answer) = answer else { return self.bound_scroll() };
+        let Some(answer) = answer else {
+            self.try_theme();
+            return self.bound_scroll();
+        };
         let (wish, list) = match self.overlay.take() {
             Some(Overlay::Question(question)) => (Some(question.wish), None),
             Some(Overlay::List(list)) => (None, Some(list.of)),
@@ -467,7 +477,7 @@ impl App {
                 self.say(format!("not given: {}", lines.join("; ")));
             }
             (Answer::No, Some(Wish::Quit)) => self.quit = action == Some(Action::Interrupt),
-            (_, None) => {}
+            (_, None) => self.uncover(),
         }
     }
 
@@ -510,7 +520,7 @@ impl App {
             Action::Pane(number) => self.go_to_number(number),
             Action::Panes => self.list_panes(),
             Action::Layouts => self.list_layouts(),
-            Action::Theme => self.next_theme(),
+            Action::Theme => self.list_themes(),
             Action::Zoom => self.zoom = !self.zoom,
             Action::NextView => {
                 let views = panes::pane(self.focused()).views();

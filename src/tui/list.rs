@@ -27,6 +27,8 @@ pub enum Listed {
     Panes,
     /// The layouts.
     Layouts,
+    /// The themes. The one that is chosen is shown.
+    Themes,
     /// What differs between these branches at this time.
     Comparison {
         /// The number of the one.
@@ -70,6 +72,9 @@ impl List {
         }
         if let (Listed::Panes, Some(Action::Pane(number))) = (self.of, action) {
             return Some(Answer::Take(usize::from(number.saturating_sub(1)), None));
+        }
+        if let (Listed::Themes, Some(Action::Theme)) = (self.of, action) {
+            self.at = (self.at + 1) % self.rows.len().max(1);
         }
         self.go(action);
         None

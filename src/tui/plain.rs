@@ -5,7 +5,8 @@
 //! so that the same lines give the same run.
 
 use super::app::{App, Plain};
-use super::run::End;
+use super::desk::Desk;
+use super::run::{End, run_errand, take_in_update};
 use crate::base::Span;
 use crate::cluster::{Cluster, Update};
 use crate::command::Command;
@@ -22,10 +23,15 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn run(app: &mut App, cluster: Cluster, out: &mut dyn Write) -> io::Result<End> {
+pub fn run(
+    app: &mut App,
+    cluster: Cluster,
+    desk: &mut dyn Desk,
+    out: &mut dyn Write,
+) -> io::Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lines = read_lines()?;
-    let end = runtime.block_on(turn(app, cluster, lines, out));
+    let end = runtime.block_on(turn(app, cluster, lines, desk, out));
     // A thread may still wait for a line that never comes.
     runtime.shutdown_background();
     end
@@ -50,6 +56,7 @@ async fn turn(
     app: &mut App,
     mut cluster: Cluster,
     mut lines: UnboundedReceiver<String>,
+    desk: &mut dyn Desk,
     out: &mut dyn Write,
 ) -> io::Result<End> {
     let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
@@ -59,8 +66,13 @@ async fn turn(
     let mut last = Instant::now();
     say(out, &["netsplit: help tells the lines that can be written".to_owned(), app.status()])?;
     loop {
-        let news = app.news(&mut plain);
-        say(out, &app.readable(news))?;
+        tell(app, &mut plain, out)?;
+        for errand in app.errands() {
+            if let Some(other) = run_errand(app, desk, errand) {
+                (cluster, over, plain) = (other, false, Plain::default());
+            }
+            tell(app, &mut plain, out)?;
+        }
         let mut commands = app.commands();
         // A simulated cluster answers this when all before it is done.
         if !commands.is_empty() && !app.is_live() && !app.moves() {
@@ -83,10 +95,9 @@ async fn turn(
             update = cluster.updates.recv(), if !over => match update {
                 Some(update) => {
                     waits &= !matches!(update, Update::Reached { .. });
-                    app.update(update);
+                    take_in_update(app, desk, update);
                     if moves && !app.moves() {
-                        let news = app.news(&mut plain);
-                        say(out, &app.readable(news))?;
+                        tell(app, &mut plain, out)?;
                         say(out, &[app.status()])?;
                     }
                 }
@@ -114,6 +125,13 @@ async fn turn(
             }
         }
     }
+}
+
+/// Tells what happened, and what there is to say of it.
+fn tell(app: &mut App, plain: &mut Plain, out: &mut dyn Write) -> io::Result<()> {
+    let mut lines = app.news(plain);
+    lines.extend(app.notices());
+    say(out, &app.readable(lines))
 }
 
 fn say(out: &mut dyn Write, lines: &[String]) -> io::Result<()> {

@@ -239,24 +239,26 @@ fn stays(app: &App, slow_line: bool) -> Duration {
 /// something new to show.
 fn take_updates(app: &mut App, cluster: &mut Cluster, desk: &mut dyn Desk, first: Update) -> bool {
     let start = Instant::now();
-    let mut take = |update: Update| {
-        let notice = desk.see(&update);
-        let news = app.update(update);
-        let told = notice.is_some();
-        notice.into_iter().for_each(|notice| app.told(notice));
-        news | told
-    };
-    let mut news = take(first);
+    let mut news = take_in_update(app, desk, first);
     while start.elapsed() < PATIENCE
         && let Ok(update) = cluster.updates.try_recv()
     {
-        news |= take(update);
+        news |= take_in_update(app, desk, update);
     }
     news
 }
 
+/// Takes in one update, and takes note of it. Says whether there is something new to show.
+pub(super) fn take_in_update(app: &mut App, desk: &mut dyn Desk, update: Update) -> bool {
+    let notice = desk.see(&update);
+    let news = app.update(update);
+    let told = notice.is_some();
+    notice.into_iter().for_each(|notice| app.told(notice));
+    news | told
+}
+
 /// Does what the app wants done with files. Some cluster, if another run is to be shown.
-fn run_errand(app: &mut App, desk: &mut dyn Desk, errand: Errand) -> Option<Cluster> {
+pub(super) fn run_errand(app: &mut App, desk: &mut dyn Desk, errand: Errand) -> Option<Cluster> {
     match errand {
         Errand::Save(path) => {
             let done = desk.save(app, &path);

@@ -26,13 +26,15 @@ pub struct Select {
     pub event: Option<usize>,
     /// The selected check, counted from 0.
     pub check: usize,
+    /// The moment whose measurements are told; none tells of no single one.
+    pub time: Option<Time>,
 }
 
 impl Select {
     /// The first node, and its link to the second.
     pub fn new(node: NodeId, peer: NodeId) -> Select {
         let (slot, ballot, epoch, lock, txn, event) = (None, None, None, None, None, None);
-        Select { node, peer, slot, ballot, epoch, lock, txn, event, check: 0 }
+        Select { node, peer, slot, ballot, epoch, lock, txn, event, check: 0, time: None }
     }
 
     /// Selects what was pointed at. A moment is not selected but gone to, by who knows how.

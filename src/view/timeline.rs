@@ -22,6 +22,8 @@
 mod branch;
 mod mark;
 mod scale;
+
+pub use scale::Axis;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,7 @@ use crate::tui::mode::{Mode, Modes};
 use crate::tui::narration;
 use crate::tui::overlay::Overlay;
 use crate::tui::prompt::Ask;
-use crate::tui::theme::{Depth, Role};
+use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use std::path::Path;
 
@@ -199,24 +199,6 @@ impl App {
         if let Some(found) = self.library.list().into_iter().nth(row) {
             self.switch(found.layout);
         }
-    }
-
-    /// Takes the next theme.
-    pub(super) fn next_theme(&mut self) {
-        let names = self.themes.names();
-        let at = names.iter().position(|name| name == self.look.theme.name());
-        let next = at.map_or(0, |at| at + 1) % names.len().max(1);
-        match names.get(next).map(|name| self.themes.load(name)) {
-            Some(Ok(theme)) => self.look.switch(theme),
-            Some(Err(error)) => return self.say(error.line()),
-            None => {}
-        }
-        self.look.because = "the key that changes it";
-        let name = self.look.theme.name();
-        self.say(match self.look.able {
-            Depth::None => "there are no colours here".to_owned(),
-            _ => format!("theme {name}; --theme {name} begins with it"),
-        });
     }
 
     /// Keeps the layout under this name, as it is shown now: sizes, views, focus.

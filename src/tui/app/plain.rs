@@ -1,10 +1,11 @@
 //! The same workbench, told line by line.
 
-use super::App;
+use super::{App, Errand};
 use crate::base::{Span, Time};
 use crate::check::Verdict;
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind};
+use crate::tui::action::Action;
 use crate::tui::faults::{self, Entry, Lasting, Menu, Page};
 use crate::tui::layout::PaneKind;
 use crate::tui::overlay::{Overlay, Wish};
@@ -22,6 +23,7 @@ Lines:
   effect COMMAND            what it would do
   run 3s, run until 10s     let time pass; step 5 takes steps; run and stop for who watches
   back 2s, now              look at the past; return
+  save FILE, open FILE      the run, to go on with it later
   tell all, tell few        every event that matters, or only trouble and changes of role
   status, undo, redo, quit  and every command: kill leader, partition n1 | n2,n3, heal
 A few letters of anything show what it could be, as a menu. A number chooses from the last menu.";
@@ -174,6 +176,9 @@ impl App {
             ("", _) | ("status", "") => return vec![self.status()],
             ("help" | "?", _) => return HELP.lines().map(str::to_owned).collect(),
             ("quit" | "q" | "exit", "") => self.leave(),
+            ("save" | "open", "") => return vec![format!("write {verb} FILE, such as run.nsr")],
+            ("save", path) => self.errands.push(Errand::Save(path.to_owned())),
+            ("open", path) => self.errands.push(Errand::Open(path.to_owned())),
             ("tell", word @ ("all" | "few")) => plain.all = word == "all",
             ("menu", "") => return self.menu(plain, Page::All),
             ("bundles", "") => return self.menu(plain, Page::Bundles),
@@ -323,11 +328,32 @@ impl App {
         }
     }
 
+    /// Does what a key would. What needs a screen is said to.
+    fn act_in_lines(&mut self, action: Action) -> Vec<String> {
+        match action {
+            Action::Save => return vec!["write save FILE, such as save run.nsr".to_owned()],
+            Action::Open => return vec!["write open FILE, such as open run.nsr".to_owned()],
+            _ => self.act(action),
+        }
+        let asks = matches!(self.overlay, Some(Overlay::Question(_)));
+        let covered = self.prompt.is_open() || self.overlay.is_some() && !asks;
+        if !covered {
+            return Vec::new();
+        }
+        self.uncover();
+        vec!["that needs a screen; help tells what there is in lines".to_owned()]
+    }
+
+    /// What there is to say that was not said yet.
+    pub fn notices(&mut self) -> Vec<String> {
+        self.notice.take().into_iter().collect()
+    }
+
     fn take_offer(&mut self, entry: palette::Entry) -> Vec<String> {
         match (entry.does, entry.no) {
             (_, Some(no)) => return vec![no],
             (Does::Give(command), None) => self.order(&command),
-            (Does::Act(action), None) => self.act(action),
+            (Does::Act(action), None) => return self.act_in_lines(action),
             (Does::Begin(_), None) => return vec![format!("{}: {}", entry.text, entry.about)],
             (Does::Scenario, None) => {
                 let line = "netsplit run --plain --save FILE.toml";

@@ -83,7 +83,7 @@ impl App {
         }
     }
 
-    fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         self.dragging = false;
         self.pulled = None;
     }
@@ -97,19 +97,18 @@ impl App {
 
     /// A click while something lies over the panes; beside it, it closes that.
     fn click_over(&mut self, spot: Option<Spot>) {
-        match (&self.overlay, spot) {
+        match (&mut self.overlay, spot) {
             (_, Some(Spot::Row(at))) if self.prompt.is_open() => self.point_at_offer(at),
             (Some(Overlay::List(list)), Some(Spot::Row(row))) => {
                 let of = list.of;
+                list.at = row;
+                self.try_theme();
                 self.overlay = None;
                 self.take(of, row, None);
             }
             (_, Some(Spot::Row(at))) => self.point_at_fault(at),
             (_, Some(Spot::Overlay)) => {}
-            _ => {
-                self.prompt.close("");
-                self.overlay = None;
-            }
+            _ => self.uncover(),
         }
     }
 
@@ -124,6 +123,7 @@ impl App {
         for _ in 0..NOTCH {
             self.overlay.iter_mut().for_each(|overlay| overlay.wheel(action));
         }
+        self.try_theme();
         self.bound_scroll();
     }
 
@@ -159,10 +159,9 @@ impl App {
         }
         let pane = self.spots.pane(place);
         match pane.map(|pane| (pane, self.layout.pane(pane).kind)) {
-            Some((_, PaneKind::Timeline)) => match to {
-                Move::Up => self.look(|timeline| timeline.step(-1)),
-                _ => self.step_forward(),
-            },
+            Some((pane, PaneKind::Timeline)) => {
+                panes::pane(PaneKind::Timeline).scale(self.modes.of_mut(pane), to == Move::Up);
+            }
             Some((pane, kind)) => {
                 for _ in 0..NOTCH {
                     self.select = panes::pane(kind).select(&self.scene(pane), to);

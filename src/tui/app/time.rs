@@ -154,15 +154,21 @@ impl App {
     }
 
     pub(super) fn second_forward(&mut self) {
+        if let Some(goal) = self.bound_for.filter(|_| self.running) {
+            // On its way already: a key that is held down goes farther.
+            self.bound_for = Some(goal + Span::secs(1));
+            return;
+        }
         if !self.steps_cluster() {
             return self.forward(|timeline| timeline.skip(Span::secs(1)));
         }
         self.running = true;
-        let goal = match self.timeline.views_running() {
-            true => self.goal(Span::secs(1)),
-            // Of another branch, only the time of its last event is known.
-            false => self.timeline.board().now + Span::secs(1),
-        };
+        if self.timeline.views_running() {
+            self.bound_for = Some(self.reached + Span::secs(1));
+            return self.go_on();
+        }
+        // Of another branch, only the time of its last event is known.
+        let goal = self.timeline.board().now + Span::secs(1);
         self.outbox.push(Command::Run { until: Some(goal) });
     }
 
@@ -385,6 +391,7 @@ impl App {
             Listed::Comparison { left, right, at } => self.take_comparison((left, right), at, key),
             Listed::Panes => self.take_pane(row),
             Listed::Layouts => self.take_layout(row, key),
+            Listed::Themes => self.keep_theme(),
         }
     }
 

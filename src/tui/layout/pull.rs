@@ -71,7 +71,7 @@ fn body(solved: &Solved) -> Rect {
 /// The last track that shares what is left goes on to do so, or the screen could not grow.
 fn shift(tracks: &mut [Track], at: usize, total: u16, to: u16) -> Option<()> {
     let solved = track::solve(tracks, total)?;
-    let by = i32::from(to) - i32::from(solved[at].0);
+    let by = i32::from(to) - i32::from(solved.get(at)?.0);
     let mut shares = tracks.iter().filter(|track| matches!(track, Track::Share { .. })).count();
     for (index, by) in [(at - 1, by), (at, -by)] {
         let length = u16::try_from(i32::from(solved[index].1) + by).ok()?;

@@ -30,6 +30,8 @@ const LISTED: usize = 8;
 const EDGES: [u64; 9] = [2, 4, 8, 16, 32, 64, 128, 512, u64::MAX / 1_000];
 /// Columns from one point of a curve to the next.
 const POINT: u16 = 4;
+/// In how many steps Left and Right go through the run at the most.
+const STEPS: usize = 64;
 /// Cells of a sparkline.
 const SPARK: usize = 20;
 
@@ -41,8 +43,10 @@ impl Pane for Charts {
     fn about(&self) -> &'static str {
         "How long calls took, and how many ended in a second, over the whole run. p50 is the middle: \
          half of the calls took less. p99 is what one in a hundred exceeds. A gap means that no call \
-         succeeded then. The marks below the axis are faults; the bar is the cursor. A call belongs \
-         to the node that was asked for it last. Numbers are of what happened up to the cursor."
+         succeeded then. The marks below the axis are faults; the dashed bar is the cursor. Left and \
+         Right choose a moment, whose values stand above the curves, and Enter goes there. A call \
+         belongs to the node that was asked for it last. Numbers are of what happened up to the \
+         cursor."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -72,7 +76,7 @@ impl Pane for Charts {
                 quantiles(&calls.took)
             );
             let item = Item::new(super::Mark::None, text);
-            items.push(item.selected(*node == scene.select.node));
+            items.push(item.selected(*node == scene.select.node).picks(Pick::Node(*node)));
         }
         for ((service, word), traffic) in scene.board.metrics.kinds() {
             let (sent, lost) = (thousands(traffic.sent), thousands(traffic.lost));
@@ -103,13 +107,27 @@ impl Pane for Charts {
     }
 
     fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
+        let here = scene.select.clone();
+        if let Move::Left | Move::Right = to {
+            return Select { time: beside(scene, to == Move::Right), ..here };
+        }
         let ids: Vec<NodeId> = scene.board.nodes.servers().map(|node| node.id).collect();
-        let node = match to {
-            Move::Left | Move::Right => None,
-            _ => to.along(Some(&scene.select.node), &ids),
-        };
-        Select { node: node.unwrap_or(scene.select.node), ..scene.select.clone() }
+        let node = to.along(Some(&here.node), &ids).unwrap_or(here.node);
+        Select { node, time: None, ..here }
     }
+
+    fn moment(&self, scene: &Scene<'_>) -> Option<usize> {
+        scene.timeline.events().upto(scene.select.time?).checked_sub(1)
+    }
+}
+
+/// The middle of the part of the run beside the one that is chosen, or that the cursor is in.
+fn beside(scene: &Scene<'_>, right: bool) -> Option<Time> {
+    let (length, parts) = scene.timeline.viewed().end().metrics.parts(STEPS);
+    let here = scene.select.time.unwrap_or(scene.board.now).0 / length.0.max(1);
+    let last = (parts.len() as u64).checked_sub(1)?;
+    let at = if right { (here + 1).min(last) } else { here.saturating_sub(1) };
+    Some(Time(at * length.0 + length.0 / 2))
 }
 
 /// `3.4ms`, `12ms`, `1.2s`: three digits at the most.

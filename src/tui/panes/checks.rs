@@ -44,7 +44,7 @@ impl Pane for Standings {
             let (_, _, mark) = sign(scene, standing);
             let text =
                 format!("{}: {}, {}", standing.name, standing.verdict, note(scene, standing));
-            Item::new(mark, text).selected(*at == scene.select.check)
+            Item::new(mark, text).selected(*at == scene.select.check).picks(Pick::Check(*at))
         };
         ranked(scene).iter().map(item).collect()
     }

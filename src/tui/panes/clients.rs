@@ -50,7 +50,7 @@ impl Pane for Clients {
                 "{id} {now}; {} ok, {} refused, {} unknown{beliefs}",
                 calls.0, calls.1, calls.2
             );
-            Item::new(caller.mark(), text).selected(id == scene.select.node)
+            Item::new(caller.mark(), text).selected(id == scene.select.node).picks(Pick::Node(id))
         };
         callers(scene).into_iter().map(item).collect()
     }

@@ -317,7 +317,7 @@ impl Pane for Events {
                 _ => format!("#{} {} {}", entry.newest, event.at, common(&entry, event)),
             };
             let selected = scene.select.event.is_some_and(|index| entry.has(index));
-            Some(Item::new(Mark::None, text).selected(selected))
+            Some(Item::new(Mark::None, text).selected(selected).picks(Pick::Event(entry.newest)))
         };
         sieve.rows(events, start).take(2 * LISTED).filter_map(item).collect()
     }

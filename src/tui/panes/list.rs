@@ -1,6 +1,8 @@
 //! The list view that every pane has: one line of plain text for each item.
 
+use super::Scene;
 use super::row::{self, Row};
+use crate::tui::select::Pick;
 use crate::tui::theme::{Look, Role};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -49,17 +51,24 @@ pub struct Item {
     pub text: String,
     /// Whether it is the selected one.
     pub selected: bool,
+    /// What a click on it selects.
+    pub pick: Option<Pick>,
 }
 
 impl Item {
     /// An item that is not selected.
     pub fn new(mark: Mark, text: impl Into<String>) -> Item {
-        Item { mark, text: text.into(), selected: false }
+        Item { mark, text: text.into(), selected: false, pick: None }
     }
 
     /// Makes it the selected one, if it is.
     pub fn selected(self, selected: bool) -> Item {
         Item { selected, ..self }
+    }
+
+    /// Has a click on it select this.
+    pub fn picks(self, pick: Pick) -> Item {
+        Item { pick: Some(pick), ..self }
     }
 }
 
@@ -77,7 +86,8 @@ impl fmt::Display for Item {
 }
 
 /// Draws the items, the selected one among them.
-pub(super) fn draw(look: &Look, items: &[Item], area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: &Scene<'_>, items: &[Item], area: Rect, buf: &mut Buffer) {
+    let look = scene.look;
     if items.is_empty() {
         row::put(area, buf, &[Row::muted(look, "nothing to list yet")]);
         return;
@@ -89,7 +99,8 @@ pub(super) fn draw(look: &Look, items: &[Item], area: Rect, buf: &mut Buffer) {
             Mark::Trouble => Role::Bad,
         };
         // A selected row would hide its mark, so the mark is in its role, too.
-        Row::new(look, item.mark).text(role, item.text.as_str()).selected(item.selected)
+        let row = Row::new(look, item.mark).text(role, item.text.as_str());
+        item.pick.iter().fold(row.selected(item.selected), |row, pick| row.picks(pick.clone()))
     };
-    row::list(look, area, buf, &items.iter().map(row).collect::<Vec<_>>());
+    row::choices(scene, area, buf, &items.iter().map(row).collect::<Vec<_>>());
 }

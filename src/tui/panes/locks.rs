@@ -55,6 +55,7 @@ impl Pane for Locks {
             before = Some(line.name.clone());
             Item::new(line.mark, sentence(scene, &line))
                 .selected(first && Some(line.name) == picked)
+                .picks(Pick::Lock(line.name.clone()))
         };
         lines.map(item).collect()
     }

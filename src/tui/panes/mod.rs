@@ -141,7 +141,7 @@ pub fn title(kind: PaneKind, scene: &Scene<'_>) -> Title {
 pub fn draw(kind: PaneKind, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let pane = pane(kind);
     match scene.mode.view(pane.views()) {
-        LIST => list::draw(scene.look, &pane.list(scene), area, buf),
+        LIST => list::draw(scene, &pane.list(scene), area, buf),
         _ => pane.draw(scene, area, buf),
     }
 }

@@ -57,7 +57,7 @@ impl Pane for Links {
             let latency = wire.and_then(Wire::latency).map(|took| format!(", last took {took}"));
             let text = format!("{from} to {to} {state}{}", latency.unwrap_or_default());
             let mark = if bad { Mark::Fault } else { Mark::None };
-            Item::new(mark, text).selected(picked == Some((from, to)))
+            Item::new(mark, text).selected(picked == Some((from, to))).picks(Pick::Link(from, to))
         };
         pairs.filter(|(from, to)| from != to).map(item).collect()
     }

@@ -64,7 +64,9 @@ impl Pane for Nodes {
                 false => sheet.sentence(node),
                 true => format!("{} {}", sheet.one_line(node), doing(scene.board, node.id)),
             };
-            Item::new(sheet.mark(node), text).selected(node.id == scene.select.node)
+            Item::new(sheet.mark(node), text)
+                .selected(node.id == scene.select.node)
+                .picks(Pick::Node(node.id))
         };
         sheet.servers.iter().chain(&sheet.clients).map(item).collect()
     }

@@ -17,7 +17,7 @@ use crate::base::{MsgId, NodeId, Span, Time};
 use crate::event::{Event, Kind};
 use crate::tui::frame::Title;
 use crate::tui::mode::{Choice, Mode};
-use crate::tui::select::{Move, Select, Target};
+use crate::tui::select::{Move, Pick, Select, Target};
 use crate::view::flow::{self, Flow, Lanes, Message, Sign, Window};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -91,7 +91,7 @@ impl Pane for SpaceTime {
         let first = near.saturating_sub(LISTED / 2);
         let item = |row: &ladder::Step| {
             let text = format!("{} {}", super::table::clock(row.at), row.text);
-            Item::new(Mark::None, text).selected(row.is_selected())
+            Item::new(Mark::None, text).selected(row.is_selected()).picks(Pick::Event(row.index))
         };
         rows.iter().skip(first).take(LISTED).map(item).collect()
     }

@@ -7,9 +7,10 @@ use super::{Item, Mark, Pane, Scene};
 use crate::base::Time;
 use crate::tui::frame::{self, Title};
 use crate::tui::glyph::Glyphs;
+use crate::tui::mode::{Choice, Mode};
 use crate::tui::select::Pick;
 use crate::tui::theme::Role;
-use crate::view::timeline::MarkKind;
+use crate::view::timeline::{Axis, MarkKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -26,8 +27,33 @@ pub(super) struct Scrubber;
 const LEFT: u16 = 9;
 const RIGHT: u16 = 9;
 
-fn seconds(time: Time) -> String {
-    format!("{}.{}s", time.0 / 1_000_000, time.0 / 100_000 % 10)
+const PART: Choice = Choice {
+    key: 'p',
+    name: "part",
+    doc: "how much of the run is in sight",
+    values: &["all", "1/4", "1/16", "1/64", "1/256"],
+};
+
+/// The part of the run that is in sight.
+fn axis<'a>(scene: &Scene<'a>, width: usize) -> Axis<'a> {
+    match scene.mode.value(&PART).strip_prefix("1/").and_then(|parts| parts.parse().ok()) {
+        Some(parts) => scene.timeline.closer_axis(parts, width),
+        None => scene.timeline.axis(width),
+    }
+}
+
+/// Cells from one time that is told to the next.
+const TOLD: usize = 12;
+
+/// A time, in as many digits as it takes to tell it from the next one that is told.
+fn seconds(axis: &Axis<'_>, time: Time) -> String {
+    let step = axis.time_of(TOLD).since(axis.time_of(0)).0;
+    let (whole, micros) = (time.0 / 1_000_000, time.0 % 1_000_000);
+    match step {
+        100_000.. => format!("{whole}.{}s", micros / 100_000),
+        10_000.. => format!("{whole}.{:02}s", micros / 10_000),
+        _ => format!("{whole}.{:03}s", micros / 1_000),
+    }
 }
 
 /// One row of the pane: a name, a cell for each column, and something behind.
@@ -59,14 +85,15 @@ impl Track {
 
 fn density(scene: &Scene<'_>, width: usize) -> Track {
     let mut track = Track::new("", width);
-    let counts = scene.timeline.density(width);
+    let axis = axis(scene, width);
+    let counts = axis.density();
     let top = counts.iter().copied().max().unwrap_or(0).max(1) as u64;
     let line = scene.look.glyphs.sparkline(counts.iter().map(|n| *n as u64), top);
     for (column, glyph) in line.chars().enumerate() {
         track.set(column, &glyph.to_string(), Role::Muted);
     }
-    track.name = seconds(scene.timeline.time_of(0, width));
-    track.behind = seconds(scene.timeline.viewed().end().now);
+    track.name = seconds(&axis, axis.time_of(0));
+    track.behind = seconds(&axis, axis.time_of(width).min(scene.timeline.viewed().end().now));
     track
 }
 
@@ -83,14 +110,14 @@ pub(in crate::tui) fn mark_look(glyphs: &Glyphs, kind: MarkKind) -> (&'static st
 }
 
 fn marks(scene: &Scene<'_>, width: usize) -> Track {
-    let glyphs = scene.look.glyphs;
+    let (glyphs, axis) = (scene.look.glyphs, axis(scene, width));
     let mut track = Track::new("marks", width);
     let mut marks: Vec<_> = scene.timeline.viewed().marks().iter().collect();
     // Where several share a column, the gravest is drawn last and stays.
     marks.sort_by_key(|mark| mark.kind);
     for mark in marks {
         let (glyph, role) = mark_look(glyphs, mark.kind);
-        track.set(scene.timeline.column_of(mark.at, width), glyph, role);
+        axis.column_of(mark.at).into_iter().for_each(|column| track.set(column, glyph, role));
     }
     track
 }
@@ -100,9 +127,9 @@ fn quorum(scene: &Scene<'_>, width: usize) -> Track {
     let mut track = Track::new("quorum", width);
     let full = scene.look.glyphs.bar(1, 1, 1);
     let changes = scene.timeline.viewed().quorum();
-    let end = scene.timeline.column_of(scene.timeline.viewed().end().now, width);
-    for column in (0..width).take(end + 1) {
-        let time = scene.timeline.time_of(column, width);
+    let axis = axis(scene, width);
+    for column in axis.columns(Time::ZERO, scene.timeline.viewed().end().now) {
+        let time = axis.time_of(column);
         let before = changes.partition_point(|(at, _)| *at <= time);
         match changes[..before].last() {
             Some((_, true)) => track.set(column, &full, Role::Ok),
@@ -123,34 +150,31 @@ fn faults(scene: &Scene<'_>, width: usize) -> Vec<Track> {
     let faults = &scene.board.faults;
     let active = faults.active().iter().rev().map(|f| (f.since, None, f.text.clone()));
     let past = faults.past().rev().map(|f| (f.since, Some(f.until), f.text.clone()));
+    let axis = axis(scene, width);
     let draw = |(since, until, text): (Time, Option<Time>, std::sync::Arc<str>)| {
+        let columns = axis.columns(since, until.unwrap_or(scene.board.now));
         let mut track = Track::new("fault", width);
-        let from = scene.timeline.column_of(since, width);
-        let end = until.unwrap_or(scene.board.now);
-        for column in from..=scene.timeline.column_of(end, width) {
-            track.set(column, stroke(scene), Role::Warn);
-        }
+        let from = columns.clone().next()?;
+        columns.for_each(|column| track.set(column, stroke(scene), Role::Warn));
         let word = format!(" {text} ");
         let room = width.saturating_sub(word.chars().count());
         track.write((from + 1).min(room), &word, Role::Warn);
-        track
+        Some(track)
     };
-    active.chain(past).map(draw).collect()
+    active.chain(past).filter_map(draw).collect()
 }
 
 fn branches(scene: &Scene<'_>, width: usize) -> Vec<Track> {
-    let timeline = scene.timeline;
+    let (timeline, axis) = (scene.timeline, axis(scene, width));
     let line = |index: usize| {
         let branch = &timeline.branches()[index];
         let name = if branch.parent.is_some() { "branch" } else { &branch.name };
         let mut track = Track::new(name, width);
         let viewed = index == timeline.viewed_index();
         let role = if viewed { Role::Accent } else { Role::Muted };
-        let from = timeline.column_of(branch.fork_at, width);
-        for column in from..=timeline.column_of(branch.end().now, width) {
-            track.set(column, stroke(scene), role);
-        }
-        if branch.parent.is_some() {
+        let columns = axis.columns(branch.fork_at, branch.end().now);
+        columns.clone().for_each(|column| track.set(column, stroke(scene), role));
+        if let Some(from) = columns.clone().next().filter(|_| branch.parent.is_some()) {
             track.set(from, if scene.look.glyphs.is_ascii() { "+" } else { "└" }, role);
             let word = format!(" {} ", branch.name);
             let room = width.saturating_sub(word.chars().count());
@@ -185,8 +209,8 @@ fn tracks(scene: &Scene<'_>, width: usize, height: usize) -> Vec<Track> {
 
 impl Pane for Scrubber {
     fn about(&self) -> &'static str {
-        "The whole run from left to right: how much happened when, and where faults, new leaders \
-         and broken checks are. The bar is the cursor. , and . move it by one event, < and > by one \
+        "The whole run from left to right, or less of it with + and the wheel: how much happened \
+         when, and where faults, new leaders and broken checks are. The bar is the cursor. , and . move it by one event, < and > by one \
          second, v to the next violation, g to the start and G to the end. What is behind the \
          cursor stays: a command in the past begins a branch. A live cluster goes on meanwhile, and \
          takes commands only at its end."
@@ -194,6 +218,16 @@ impl Pane for Scrubber {
 
     fn views(&self) -> &'static [&'static str] {
         &["tracks"]
+    }
+
+    fn options(&self) -> &'static [Choice] {
+        &[PART]
+    }
+
+    fn scale(&self, mode: &mut Mode, closer: bool) {
+        let at = PART.values.iter().position(|value| *value == mode.value(&PART)).unwrap_or(0);
+        let next = if closer { at + 1 } else { at.wrapping_sub(1) };
+        PART.values.get(next).into_iter().for_each(|value| mode.choose(&PART, *value));
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
@@ -206,7 +240,8 @@ impl Pane for Scrubber {
                 MarkKind::Fault => Mark::Fault,
                 MarkKind::Leader | MarkKind::Person => Mark::None,
             };
-            Item::new(sign, format!("{} {}", mark.at, mark.text)).selected(here == Some(at))
+            let item = Item::new(sign, format!("{} {}", mark.at, mark.text));
+            item.selected(here == Some(at)).picks(Pick::Moment(mark.at))
         };
         marks.iter().enumerate().map(item).collect()
     }
@@ -218,7 +253,11 @@ impl Pane for Scrubber {
             false if scene.live => "the past: only to look at  Space returns to now".to_owned(),
             false => format!("{}  the past: a command here begins a branch  G live", branch.name),
         };
-        Title { summary: Line::from(summary), ..Title::default() }
+        let part = match scene.mode.value(&PART) {
+            "all" => String::new(),
+            part => format!("{part} of "),
+        };
+        Title { summary: Line::from(part + &summary), ..Title::default() }
     }
 
     fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -227,7 +266,8 @@ impl Pane for Scrubber {
         if width == 0 {
             return;
         }
-        let cursor = scene.timeline.column_of(scene.board.now, width);
+        let axis = axis(scene, width);
+        let cursor = axis.column_of(scene.board.now);
         let full = scene.zoomed && area.height >= full::ROWS;
         let rows = match full {
             true => full::tracks(scene, width, usize::from(area.height - full::ROWS / 2)),
@@ -241,7 +281,7 @@ impl Pane for Scrubber {
             }
         }
         for (at, column) in (0..width).zip(area.x + LEFT..) {
-            let moment = Pick::Moment(scene.timeline.time_of(at, width));
+            let moment = Pick::Moment(axis.time_of(at));
             scene.spot(Rect { x: column, width: 1, ..area }, moment);
         }
         for (row, track) in area.rows().zip(rows) {
@@ -250,7 +290,7 @@ impl Pane for Scrubber {
                 scene.look.style(Role::Muted),
             ));
             for (column, (glyph, role)) in track.cells.into_iter().enumerate() {
-                line.push_span(match column == cursor && !scene.timeline.is_live() {
+                line.push_span(match Some(column) == cursor && !scene.timeline.is_live() {
                     true => Span::styled(scene.look.glyphs.cursor, scene.look.style(Role::Accent)),
                     false => Span::styled(glyph, scene.look.style(role)),
                 });

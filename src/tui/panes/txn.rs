@@ -51,7 +51,9 @@ impl Pane for Transactions {
                 txn.parts().into_iter().map(|id| format!("{id} {}", cell(scene, txn, id).0));
             let votes = votes.collect::<Vec<_>>().join(", ");
             let text = format!("{} {}: {votes}; {}", txn.id, phase(scene, txn).0, next(scene, txn));
-            Item::new(mark(scene, txn), text).selected(Some(txn.id) == picked)
+            Item::new(mark(scene, txn), text)
+                .selected(Some(txn.id) == picked)
+                .picks(Pick::Txn(txn.id))
         };
         ordered(scene).into_iter().map(item).collect()
     }

@@ -163,7 +163,7 @@ fn the_oldest_events_are_forgotten_beyond_the_limit() {
     assert_eq!(timeline.events().len(), 100_000);
     assert!(timeline.position() >= first, "the cursor stands on something");
     assert_eq!(timeline.board_at(0).events, first);
-    assert_eq!(timeline.density(10).iter().sum::<usize>(), 100_000 - first);
+    assert_eq!(timeline.axis(10).density().iter().sum::<usize>(), 100_000 - first);
     timeline.fork(5);
     assert_eq!(timeline.position(), first, "there is nothing before it to fork from");
 }
@@ -220,22 +220,47 @@ fn skipping_goes_by_time() {
     let there = timeline.position();
     timeline.skip_back(Span::millis(50));
     assert!(timeline.position() < there);
-    assert_eq!(timeline.column_of(timeline.time_of(7, 40), 40), 7);
+    let axis = timeline.axis(40);
+    assert_eq!(axis.column_of(axis.time_of(7)), Some(7));
+}
+
+#[test]
+fn a_closer_axis_holds_the_cursor_and_stands_still_while_that_moves_a_little() {
+    let mut timeline = Timeline::default();
+    timeline.extend(fired(16_000));
+    let edges = |timeline: &Timeline| {
+        let axis = timeline.closer_axis(4, 40);
+        (axis.time_of(0).0 / 1_000_000, axis.time_of(40).0 / 1_000_000)
+    };
+    assert_eq!(edges(&timeline), (11, 15), "the end is in sight");
+    let mut windows = Vec::new();
+    for millis in (0..16_000).step_by(100) {
+        timeline.seek_time(Time(millis * 1_000));
+        let axis = timeline.closer_axis(4, 40);
+        assert!(axis.column_of(timeline.board().now).is_some(), "{millis}");
+        assert_eq!(axis.column_of(axis.time_of(7)), Some(7));
+        windows.push(edges(&timeline));
+    }
+    windows.dedup();
+    assert_eq!(windows.len(), 8, "{windows:?}");
+    let axis = timeline.closer_axis(4, 40);
+    assert_eq!((axis.column_of(Time::ZERO), axis.columns(Time::ZERO, Time(1))), (None, 0..0));
+    assert_eq!(axis.columns(Time::ZERO, Time::NEVER), 0..40);
 }
 
 #[test]
 fn a_steady_scrubber_stands_still_while_the_run_goes_on() {
     let mut timeline = Timeline::default().steady();
     timeline.extend(fired(12_100));
-    let (before, columns) = (timeline.density(70), 70);
+    let before = timeline.axis(70).density();
     timeline.extend(fired(13_900).skip(12_100));
-    let after = timeline.density(70);
-    let at = timeline.column_of(Time(12_000_000), columns);
+    let after = timeline.axis(70).density();
+    let at = timeline.axis(70).column_of(Time(12_000_000)).unwrap();
     assert_eq!((&before[..at], at), (&after[..at], 60), "14 s have room for this");
-    assert_eq!(timeline.column_of(timeline.viewed().end().now, columns), 69);
+    assert_eq!(timeline.axis(70).column_of(timeline.viewed().end().now), Some(69));
     timeline.extend(fired(14_100).skip(13_900));
-    assert_eq!(timeline.column_of(Time(12_000_000), columns), 52, "now it is 16 s");
-    assert_eq!(timeline.density(70).iter().sum::<usize>(), 14_100);
+    assert_eq!(timeline.axis(70).column_of(Time(12_000_000)), Some(52), "now it is 16 s");
+    assert_eq!(timeline.axis(70).density().iter().sum::<usize>(), 14_100);
     let lengths =
         [0, 4, 5, 8, 9, 16, 17, 100_000].map(|n| scale::roomy(Span::secs(n)).0 / 1_000_000);
     assert_eq!(lengths, [4, 4, 5, 8, 10, 16, 20, 114_688]);

@@ -2,9 +2,10 @@
 
 use super::super::Scene;
 use super::super::stroke::{Stroke, dots};
-use super::super::table::{folded, put, right_of, take};
+use super::super::table::{clock, folded, put, right_of, take};
 use crate::base::{Span, Time};
 use crate::tui::frame;
+use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::timeline::{Mark, MarkKind};
 use ratatui::buffer::Buffer;
@@ -49,8 +50,7 @@ impl Chart<'_> {
     pub(super) fn draw(&self, area: Rect, buf: &mut Buffer) {
         let look = self.scene.look;
         let mut rest = area;
-        let head = Run::styled(format!(" {}", self.name), look.style(Role::Muted));
-        put(buf, look, take(&mut rest, 1), head.into());
+        put(buf, look, take(&mut rest, 1), self.head());
         let below = if rest.height > 5 { 2 } else { u16::from(rest.height > 2) };
         let height = rest.height - below;
         let plot = take(&mut rest, height.into());
@@ -69,10 +69,25 @@ impl Chart<'_> {
             Some(marker) => self.canvas(plot, &scale, marker, buf),
             None => self.letters(plot, &scale, buf),
         }
-        self.cursor(plot, buf);
+        self.bars(plot, buf);
         let faults = if below > 1 { take(&mut rest, 1) } else { Rect::default() };
         self.faults(right_of(faults, NUMBERS), buf);
         self.times(right_of(rest, NUMBERS), buf);
+    }
+
+    /// What is drawn, and the values at the moment that is chosen.
+    fn head(&self) -> Line<'static> {
+        let look = self.scene.look;
+        let mut head = Line::styled(format!(" {}", self.name), look.style(Role::Muted));
+        let Some(time) = self.scene.select.time else { return head };
+        let at = usize::try_from(time.0 / self.length.0.max(1)).unwrap_or(usize::MAX);
+        head.push_span(Run::styled(format!("  at {}s:", clock(time)), look.style(Role::Accent)));
+        for curve in self.curves.iter().rev() {
+            let value = curve.values.get(at).copied().flatten();
+            let value = value.map_or("-".to_owned(), |value| self.label(value as f64));
+            head.push_span(Run::styled(format!(" {} {value}", curve.name), look.style(curve.role)));
+        }
+        head
     }
 
     /// The highest value, and a little more.
@@ -208,13 +223,25 @@ impl Chart<'_> {
         u16::try_from(part).unwrap_or(u16::MAX).min(width.saturating_sub(1))
     }
 
-    fn cursor(&self, plot: Rect, buf: &mut Buffer) {
-        if self.scene.timeline.is_live() {
-            return;
+    /// The cursor, and the moment that is chosen. A click on a column goes to its time.
+    fn bars(&self, plot: Rect, buf: &mut Buffer) {
+        for (at, column) in plot.columns().enumerate() {
+            let passed = u128::from(self.end.0) * at as u128 / u128::from(plot.width);
+            let time = Time(u64::try_from(passed).unwrap_or(u64::MAX));
+            self.scene.spot(column, Pick::Moment(time));
         }
+        let ascii = self.scene.look.glyphs.is_ascii();
+        if !self.scene.timeline.is_live() {
+            self.bar(self.scene.board.now, if ascii { ":" } else { "┊" }, plot, buf);
+        }
+        if let Some(time) = self.scene.select.time {
+            self.bar(time, if ascii { "|" } else { "│" }, plot, buf);
+        }
+    }
+
+    fn bar(&self, time: Time, symbol: &str, plot: Rect, buf: &mut Buffer) {
         let look = self.scene.look;
-        let x = plot.x + self.column(self.scene.board.now, plot.width);
-        let symbol = if look.glyphs.is_ascii() { ":" } else { "┊" };
+        let x = plot.x + self.column(time, plot.width);
         for y in plot.top()..plot.bottom() {
             if buf[(x, y)].symbol() == " " {
                 buf[(x, y)].set_symbol(symbol).set_style(look.style(Role::Accent));

@@ -64,7 +64,8 @@ pub(super) fn list(scene: &Scene<'_>) -> Vec<Item> {
             "{} proposes {entry}: {promises} promise, {accepts} accept, {refusals} refuse; {word}",
             round.ballot
         );
-        Item::new(Mark::None, text).selected(scene.select.ballot.or(newest) == Some(round.ballot))
+        let selected = scene.select.ballot.or(newest) == Some(round.ballot);
+        Item::new(Mark::None, text).selected(selected).picks(Pick::Ballot(round.ballot))
     };
     decree.rows().map(item).collect()
 }

@@ -298,7 +298,7 @@ pub(super) fn list(scene: &Scene<'_>) -> Vec<Item> {
             text.push_str(&format!(", {conflicts} entries must give way"));
         }
         let mark = if board.is_stale(id) { Mark::Doubt } else { Mark::None };
-        Item::new(mark, text).selected(id == scene.select.node)
+        Item::new(mark, text).selected(id == scene.select.node).picks(Pick::Node(id))
     };
     servers(scene).into_iter().map(item).collect()
 }

@@ -96,7 +96,9 @@ impl View<'_> {
             deviation(share, ideal),
             thousands(keys.into()),
         );
-        Item::new(self.mark(node), text).selected(node == self.scene.select.node)
+        Item::new(self.mark(node), text)
+            .selected(node == self.scene.select.node)
+            .picks(Pick::Node(node))
     }
 
     fn columns(&self) -> Vec<Column<Key>> {

@@ -17,7 +17,8 @@ const WORDS: u16 = 40;
 
 /// One row.
 pub(super) struct Step {
-    index: usize,
+    /// The event that it tells of.
+    pub index: usize,
     /// When.
     pub at: Time,
     /// In words.

@@ -50,7 +50,7 @@ pub(in crate::tui) fn branch_row(
 
 /// The tracks, the most telling first.
 pub(super) fn tracks(scene: &Scene<'_>, width: usize, height: usize) -> Vec<Track> {
-    let mut tracks = vec![axis(scene, width), named("events", density(scene, width))];
+    let mut tracks = vec![times(scene, width), named("events", density(scene, width))];
     tracks.push(leaders(scene, width));
     tracks.push(quorum(scene, width));
     let branches = branches(scene, width);
@@ -68,10 +68,11 @@ fn named(name: &str, track: Track) -> Track {
 }
 
 /// The times, a few of them.
-fn axis(scene: &Scene<'_>, width: usize) -> Track {
+fn times(scene: &Scene<'_>, width: usize) -> Track {
     let mut track = Track::new("", width);
-    for column in (0..width).step_by(12) {
-        let text = super::seconds(scene.timeline.time_of(column, width));
+    let axis = super::axis(scene, width);
+    for column in (0..width).step_by(super::TOLD) {
+        let text = super::seconds(&axis, axis.time_of(column));
         if column + text.len() <= width {
             track.write(column, &text, Role::Muted);
         }
@@ -84,13 +85,13 @@ fn leaders(scene: &Scene<'_>, width: usize) -> Track {
     let mut track = Track::new("leader", width);
     let timeline = scene.timeline;
     let is_leader = |mark: &&crate::view::timeline::Mark| mark.kind == MarkKind::Leader;
-    let end = timeline.column_of(timeline.viewed().end().now, width);
+    let (axis, end) = (super::axis(scene, width), timeline.viewed().end().now);
     for mark in timeline.viewed().marks().iter().filter(is_leader) {
-        let from = timeline.column_of(mark.at, width);
-        for column in from..=end {
-            track.set(column, stroke(scene), Role::Leader);
+        let columns = axis.columns(mark.at, end);
+        columns.clone().for_each(|column| track.set(column, stroke(scene), Role::Leader));
+        if let Some(from) = columns.clone().next() {
+            track.write(from, &mark.text.replace(" leads ", " in "), Role::Leader);
         }
-        track.write(from, &mark.text.replace(" leads ", " in "), Role::Leader);
     }
     track
 }
@@ -98,9 +99,9 @@ fn leaders(scene: &Scene<'_>, width: usize) -> Track {
 /// Where rules were broken, and which.
 fn checks(scene: &Scene<'_>, width: usize) -> Track {
     let mut track = Track::new("checks", width);
-    let broken = scene.timeline.viewed().marks().iter();
+    let (axis, broken) = (super::axis(scene, width), scene.timeline.viewed().marks().iter());
     for mark in broken.filter(|mark| mark.kind == MarkKind::Violation) {
-        let column = scene.timeline.column_of(mark.at, width);
+        let Some(column) = axis.column_of(mark.at) else { continue };
         track.set(column, scene.look.glyphs.violation, Role::Violation);
         let rule = mark.text.split(':').next().unwrap_or_default();
         track.write(column + 1, &format!(" {rule}"), Role::Bad);
