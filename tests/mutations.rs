@@ -34,6 +34,9 @@ enum Case {
     /// The same, read by `Reads::Lease`, on a slow network. Again and again one node is cut off with
     /// a client, just when its wall clock is set back and others restart.
     Leases,
+    /// The same with long leases and few writes: a node that has not heard of the leader for a while
+    /// asks for votes just when the others have restarted and the leader is cut off.
+    Naps,
     /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
     /// look at its clock.
     Locks,
@@ -88,6 +91,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RaftReadOldRound, "clients", Case::Reads, 40),
     (Mutation::RaftReadBeforeNoop, "clients", Case::Leases, 40),
     (Mutation::RaftLeaseWall, "clients", Case::Leases, 40),
+    (Mutation::RaftForgetLease, "clients", Case::Naps, 400),
     (Mutation::LogNoClientTable, "log", Case::Raft, 40),
     (Mutation::HostNoBarrier, "raft", Case::Raft, 400),
     (Mutation::LockBlindRelease, "lock", Case::Locks, 40),
@@ -99,6 +103,9 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockBlindRenew, "lock", Case::Locks, 100),
     (Mutation::LockWakeAll, "lock", Case::Locks, 10),
     (Mutation::LockStaleExpiry, "lock", Case::Locks, 100),
+    (Mutation::LockLateLease, "lock", Case::Locks, 40),
+    (Mutation::LockLeaseWall, "lock", Case::Locks, 100),
+    (Mutation::RingNoWrap, "ring", Case::Bank, 10),
     (Mutation::RingOneNode, "ring", Case::Bank, 10),
     (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
     (Mutation::RingLeaveLast, "ring", Case::Exodus, 1),
@@ -109,16 +116,32 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::StoreAckEarly, "clients", Case::Keys, 40),
     (Mutation::StoreNoEpoch, "bank", Case::Bank, 40),
     (Mutation::StoreNoEpoch, "clients", Case::Keys, 40),
+    (Mutation::StoreOneSlot, "clients", Case::Keys, 40),
     (Mutation::TxnIgnoreVotes, "atomic", Case::Bank, 10),
     (Mutation::TxnNoForce, "atomic", Case::Bank, 20),
     (Mutation::TxnNoForce, "bank", Case::Doubt, 40),
     (Mutation::TxnForgetDecision, "atomic", Case::Doubt, 20),
+    (Mutation::TxnForgetEarly, "bank", Case::Doubt, 10),
+    (Mutation::TxnIgnoreAbort, "progress", Case::Doubt, 10),
     (Mutation::TxnHeuristic, "atomic", Case::Bank, 20),
     (Mutation::TxnDisconnect, "atomic", Case::Sessions, 40),
     (Mutation::TxnAnyDecision, "atomic", Case::Bank, 100),
     (Mutation::TxnReverse, "atomic", Case::Bank, 10),
     (Mutation::TxnEarlyRelease, "atomic", Case::Bank, 10),
 ];
+
+/// Raft that answers from long leases, and six clients that seldom write.
+fn long_leases() -> Plan {
+    let raft = Raft { reads: Reads::Lease, check_quorum: false, ..Raft::default() };
+    let election = Ways { fastest: Span::secs(2), slowest: Span::millis(2_400) };
+    let log = Some(Log { kind: LogKind::Raft(raft), election, ..Log::default() });
+    let services = Services { log, ..Services::default() };
+    let client = |n| {
+        let load = vec![Load::ReadWrite { keys: 1, writes: 2 }];
+        Client { rate: 20, timeout: Span::millis(300), ..Client::new(n, load) }
+    };
+    Plan { services, clients: (1..=6).map(client).collect(), ..Plan::bare(5) }
+}
 
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
@@ -165,6 +188,7 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(client).collect();
             Plan { services, clients, ..Plan::bare(5) }
         }
+        Case::Naps => long_leases(),
         Case::Locks => {
             let (log, lock) = (Some(Log::default()), Some(Lock {}));
             let services = Services { log, lock, ..Services::default() };
@@ -182,7 +206,8 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(|n| Client::new(n, load())).collect();
             Plan { services, clients, ..Plan::bare(5) }
         }
-        Case::Bank | Case::Doubt => plan::builtin("bank").unwrap(),
+        Case::Bank => plan::builtin("bank").unwrap(),
+        Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Sessions => {
             let mut plan = plan::builtin("bank").unwrap();
             let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
@@ -200,6 +225,7 @@ fn until(case: Case) -> Time {
         Case::Terms => Time(12_000_000),
         Case::Reads => Time(20_000_000),
         Case::Leases => Time(30_000_000),
+        Case::Naps => Time(54_000_000),
         Case::Locks => Time(30_000_000),
         Case::Doubt | Case::Sessions => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
@@ -298,6 +324,32 @@ fn lapses(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// Again and again one node is cut off with half of the clients, when another has not heard of it
+/// for a while, and two voters have just restarted.
+fn naps(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "naps", 0);
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let (mut commands, mut at) = (Vec::new(), Time(3_000_000));
+    while at < Time(30_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
+        commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
+        at += rng.span(Span::millis(400), Span::millis(2_300));
+        let with: Vec<NodeId> = [one].into_iter().chain((1..=3).map(NodeId::client)).collect();
+        let rest = nodes.iter().copied().filter(|id| *id != one);
+        let rest: Vec<NodeId> = rest.chain((4..=6).map(NodeId::client)).collect();
+        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
+        let kill = Command::Kill { who: voters.clone(), unsynced: Unsynced::Keep };
+        commands.push((at, kill));
+        commands.push((at + Span::millis(1), Command::Restart(voters)));
+        at += Span::millis(1_600);
+        commands.push((at, Command::Heal(Link::All)));
+        at += Span::secs(3);
+    }
+    commands
+}
+
 /// Every node is told to leave the ring. One of them will have to stay.
 fn exodus() -> Vec<(Time, Command)> {
     let leave = |n| {
@@ -319,9 +371,13 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let mut commands = match case {
         Case::Terms => terms(seed),
         Case::Leases => lapses(seed),
+        Case::Naps => naps(seed),
         _ => hunt::storm(seed, plan, until),
     };
-    if matches!(case, Case::Locks | Case::Keys | Case::Bank | Case::Reads | Case::Leases) {
+    if matches!(
+        case,
+        Case::Locks | Case::Keys | Case::Bank | Case::Reads | Case::Leases | Case::Naps
+    ) {
         return commands;
     }
     let mut rng = Rng::split(seed, "asks", 0);
@@ -394,9 +450,10 @@ fn late(case: Case, seed: u64, mutations: Mutations) -> Checks {
 }
 
 /// That no quorum voted for one thing in one ballot is hidden from a late observer: who voted for it
-/// in a later ballot may have done so in an earlier one too.
+/// in a later ballot may have done so in an earlier one too. And how long a lease had lasted is
+/// judged only by who saw it all.
 const ONLY_SEEN_FROM_THE_START: &[Mutation] =
-    &[Mutation::PaxosCountValues, Mutation::PaxosDecideAlone];
+    &[Mutation::PaxosCountValues, Mutation::PaxosDecideAlone, Mutation::LockLeaseWall];
 
 /// A late observer notices nearly all bugs as well, though it does not know how it all began.
 #[test]
@@ -449,6 +506,7 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Terms, 0..40);
     silent(Case::Reads, 0..40);
     silent(Case::Leases, 0..40);
+    silent(Case::Naps, 0..20);
     silent(Case::Locks, 0..100);
     silent(Case::Keys, 0..30);
     silent(Case::Exodus, 0..3);
@@ -466,6 +524,7 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Terms, 0..1000);
     silent(Case::Reads, 0..1000);
     silent(Case::Leases, 0..1000);
+    silent(Case::Naps, 0..1000);
     silent(Case::Locks, 0..1000);
     silent(Case::Keys, 0..1000);
     silent(Case::Bank, 0..1000);

@@ -150,6 +150,16 @@ impl Ring {
         Ring::new(&others.copied().collect::<Vec<Member>>(), self.shape)
     }
 
+    /// This ring as if there was no way from its end to its start: behind the last point, keys
+    /// belong to the node of that point. This is a well-known mistake, to be shown.
+    pub fn unwrapped(&self) -> Ring {
+        let index = |node| self.members.iter().position(|member| member.node == node);
+        let index = |node| index(node).and_then(|at| u16::try_from(at).ok()).unwrap_or_default();
+        let last = self.points().last().map(|(_, node)| (u64::MAX, index(node)));
+        let points = self.points().map(|(at, node)| (at, index(node))).chain(last);
+        Ring::of_points(self.members.to_vec(), self.shape, points.collect())
+    }
+
     /// All members, by node, those of weight 0 included.
     pub fn members(&self) -> &[Member] {
         &self.members

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | LOCK-1 | by the order of the log, a lock is granted only when nobody holds it |
 //! | LOCK-3 | a release, renewal or expiry affects only the grant that it names, and only if that is its caller's own and was not renewed since |
+//! | LOCK-6 | a client believes to hold a lock only for as long as its lease lasts, counted from when it asked |
 //! | LOCK-7 | who waits is granted the lock in the order of asking |
 //! | LOCK-8 | all replicas say the same of the same slot |
+//! | LOCK-9 | a lease does not run out before its time, counted from the last grant or renewal |
 //! | FENCE-1 | tokens of successive grants rise |
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
 //!
@@ -18,9 +20,12 @@
 //!
 //! Sources: Burrows 2006, section 2.4; Kleppmann, *How to do distributed locking* (2016).
 
+mod leases;
+
 use super::{Check, Violation, Witness};
 use crate::base::{CallId, Entry, Name, NodeId, Op, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
+use leases::Leases;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -82,6 +87,7 @@ pub struct Lock {
     /// The largest token that each resource accepted, and where.
     fences: BTreeMap<Name, (Token, usize)>,
     believers: BTreeMap<Name, Vec<NodeId>>,
+    leases: Leases,
     overlaps: u64,
 }
 
@@ -129,6 +135,7 @@ impl Check for Lock {
             Kind::Fact(fact) => self.hear(at, event.node, fact, witness.restates(event.node)),
             _ => None,
         };
+        let broken = self.leases.see(at, event, witness.is_whole()).or(broken);
         broken.map(|Broken { rule, what, because }| {
             let because = because.into_iter().collect();
             Violation { check: "lock", rule, what, at, because }
@@ -420,12 +427,13 @@ mod tests {
         Fact::Guards { resource: name(), call: call(1), token, highest: 0, accepted }
     }
 
-    /// The rules that facts of these nodes break.
+    /// The rules that facts of these nodes break, stated more than a lease apart.
     fn rules(facts: &[(u16, Fact)]) -> Vec<&'static str> {
         let mut check = Lock::default();
         let mut see = |(at, (node, fact)): (usize, &(u16, Fact))| {
             let kind = Kind::Fact(fact.clone());
-            let event = Event { at: Time::ZERO, node: NodeId::node(*node), kind };
+            let time = Time::ZERO + Span::secs(2 * at as u64);
+            let event = Event { at: time, node: NodeId::node(*node), kind };
             check.see(at, &event, &Witness::of_nobody())
         };
         facts.iter().enumerate().filter_map(&mut see).map(|violation| violation.rule).collect()

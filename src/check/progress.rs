@@ -3,6 +3,7 @@
 //! | rule | holds as long as |
 //! |---|---|
 //! | LIVE-1 | each client that asks by itself gets its next success within a stated time after the last fault ended |
+//! | LIVE-2 | whoever voted yes to a transaction carries its end out within the same time (AC-5) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -16,7 +17,7 @@
 //! something wrong ([`Violation::is_stall`]).
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{CallId, NodeId, Outcome, Refusal, Span, Time};
+use crate::base::{CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
 use crate::command::{ClockFault, Command, DiskFault, Fault};
 use crate::event::{Event, Fact, Kind, Presence};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ pub struct Progress {
     now: Time,
     last: usize,
     debts: BTreeMap<NodeId, Debt>,
+    /// What is locked by a yes-vote.
+    doubts: BTreeMap<(TxnId, Name), Debt>,
     /// When somebody's time will be up, at the earliest.
     due: Time,
 }
@@ -78,7 +81,8 @@ impl Progress {
         let (trouble, now) = (Time::ZERO, Time::ZERO);
         let due = Time::ZERO + within;
         let unheard = BTreeSet::new();
-        Progress { all, within, faults, unheard, trouble, now, last: 0, debts, due }
+        let doubts = BTreeMap::new();
+        Progress { all, within, faults, unheard, trouble, now, last: 0, debts, doubts, due }
     }
 
     fn returned(&mut self, call: CallId, outcome: &Outcome) {
@@ -107,7 +111,11 @@ impl Progress {
                             self.faults.disks.remove(node)
                         }
                         DiskFault::Slow(_) => self.faults.disks.insert(*node),
-                        DiskFault::Lose | DiskFault::Wipe => false,
+                        DiskFault::Lose | DiskFault::Wipe => {
+                            // A vote may be forgotten, and that is not for this check to say.
+                            self.doubts.clear();
+                            false
+                        }
                     };
                 }
             }
@@ -164,6 +172,18 @@ impl Progress {
                 self.excuse(event.node);
             }
             Kind::Fact(Fact::Returns { call, outcome }) => self.returned(*call, outcome),
+            Kind::Fact(Fact::Votes { txn, yes: true, keys }) => {
+                let doubt = Debt { since: self.now, reported: false };
+                for key in keys.iter() {
+                    self.doubts.entry((*txn, key.clone())).or_insert_with(|| doubt.clone());
+                }
+                self.due = self.due.min(self.now + self.within);
+            }
+            Kind::Fact(Fact::Resolves { txn, changes, .. }) => {
+                for change in changes.iter() {
+                    self.doubts.remove(&(*txn, change.key.clone()));
+                }
+            }
             Kind::Present { state, faults, .. } => self.found(event.node, *state, faults),
             _ => {}
         }
@@ -204,8 +224,8 @@ impl Progress {
         }
     }
 
-    /// Who has waited for too long.
-    fn overdue(&mut self) -> Option<(NodeId, Time)> {
+    /// Who or what has waited for too long, and which rule that breaks.
+    fn overdue(&mut self) -> Option<(&'static str, String)> {
         if self.now <= self.due {
             return None;
         }
@@ -214,17 +234,23 @@ impl Progress {
         }
         let deadline = |debt: &Debt| debt.since.max(self.trouble) + self.within;
         let owing = |client: &NodeId, debt: &Debt| self.is_live(*client) && !debt.reported;
-        let late = self
-            .debts
-            .iter()
-            .find(|(client, debt)| owing(client, debt) && deadline(debt) < self.now)
-            .map(|(client, debt)| (*client, debt.since.max(self.trouble)));
-        if let Some((client, _)) = late {
+        let is_late = |debt: &Debt| deadline(debt) < self.now;
+        let late = self.debts.iter().find(|(client, debt)| owing(client, debt) && is_late(debt));
+        if let Some((client, since)) = late.map(|(who, debt)| (*who, debt.since)) {
+            let since = since.max(self.trouble);
             self.debts.entry(client).or_default().reported = true;
-            return late;
+            return Some(("LIVE-1", format!("{client} has had no success since {since}")));
         }
-        let open = self.debts.iter().filter(|(client, debt)| owing(client, debt));
-        let due = open.map(|(_, debt)| deadline(debt)).min();
+        let open = |debt: &Debt| !debt.reported;
+        let stuck = self.doubts.iter().find(|(_, debt)| open(debt) && is_late(debt));
+        if let Some(((txn, key), since)) = stuck.map(|(what, debt)| (what.clone(), debt.since)) {
+            let what = format!("{txn} has been in doubt on {key} since {since}");
+            self.doubts.entry((txn, key)).or_default().reported = true;
+            return Some(("LIVE-2", what));
+        }
+        let owed = self.debts.iter().filter(|(client, debt)| owing(client, debt));
+        let doubts = self.doubts.values().filter(|debt| open(debt));
+        let due = owed.map(|(_, debt)| debt).chain(doubts).map(deadline).min();
         self.due = due.unwrap_or(self.now + self.within);
         None
     }
@@ -240,6 +266,8 @@ impl Check for Progress {
     }
 
     fn gap(&mut self, node: NodeId) {
+        // Some may have ended unseen.
+        self.doubts.clear();
         match node {
             NodeId::BENCH => self.unheard.extend(&self.all),
             node => drop(self.unheard.insert(node)),
@@ -254,12 +282,9 @@ impl Check for Progress {
         (self.now, self.last) = (self.now.max(event.at), at);
         self.change(event);
         self.hear_again(witness);
-        let (client, since) = self.overdue()?;
-        let what = format!(
-            "{client} has had no success since {since}, though nothing is broken and {} are over",
-            self.within
-        );
-        Some(Violation { check: "progress", rule: "LIVE-1", what, at, because: Vec::new() })
+        let (rule, what) = self.overdue()?;
+        let what = format!("{what}, though nothing is broken and {} are over", self.within);
+        Some(Violation { check: "progress", rule, what, at, because: Vec::new() })
     }
 
     fn waits_for(&self) -> Option<String> {
@@ -287,6 +312,7 @@ impl Check for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Change;
 
     struct Lab {
         check: Progress,
@@ -333,6 +359,25 @@ mod tests {
         lab.see(13, NodeId::client(9), Kind::Paused);
         assert_eq!(lab.found.len(), 1);
         assert!(lab.found[0].is_stall());
+    }
+
+    #[test]
+    fn who_is_in_doubt_for_too_long_is_reported_once() {
+        let txn = TxnId { coordinator: NodeId::node(2), number: 1 };
+        let key: Name = "acct/1".parse().unwrap();
+        let votes = Kind::Fact(Fact::Votes { txn, yes: true, keys: [key.clone()].into() });
+        let change = Change { key, before: 1, after: 1 };
+        let over = Kind::Fact(Fact::Resolves { txn, commit: false, changes: [change].into() });
+        for (end, reported) in [(Some(over), 0), (None, 1)] {
+            let mut lab = Lab::new();
+            lab.see(1, NodeId::node(1), votes.clone());
+            end.into_iter().for_each(|end| lab.see(4, NodeId::node(1), end));
+            for second in 5..30 {
+                lab.succeed(second, Outcome::Done);
+            }
+            let rules: Vec<_> = lab.found.iter().map(|violation| violation.rule).collect();
+            assert_eq!(rules, vec!["LIVE-2"; reported]);
+        }
     }
 
     #[test]

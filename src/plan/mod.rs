@@ -503,7 +503,8 @@ impl Plan {
         let Client { rate, timeout, retries, careful, .. } = *client;
         let loads = client.load.iter().map(Load::to_client).collect();
         let peers = self.peers();
-        let config = client::Config { peers, loads, rate, timeout, retries, careful };
+        let mutations = self.mutations;
+        let config = client::Config { peers, loads, rate, timeout, retries, careful, mutations };
         vec![Config::Client(config)]
     }
 }

@@ -33,7 +33,9 @@
 //! **What is left out.** Sessions that span locks: each lock has its own lease.
 
 use super::{Context, Protocol, Ticket};
-use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span};
+use crate::base::{
+    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span,
+};
 use crate::event::LetGo;
 use calls::{Calls, Finished};
 use leases::Leases;
@@ -62,6 +64,8 @@ pub struct Config {
     pub retries: u32,
     /// Whether it looks at its clock before it writes under a lease.
     pub careful: bool,
+    /// Which rules are switched off.
+    pub mutations: Mutations,
 }
 
 /// What a client does, over and over.
@@ -145,6 +149,8 @@ pub struct Client {
     calls: Calls,
     leases: Leases,
     loads: Loads,
+    /// Whether leases count from the answer, which only a mutation has.
+    late: bool,
 }
 
 impl Protocol for Client {
@@ -155,12 +161,13 @@ impl Protocol for Client {
     type Record = Record;
 
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
-        let Config { peers, loads, rate, timeout, retries, careful } = config;
+        let Config { peers, loads, rate, timeout, retries, careful, mutations } = config;
         let at = usize::from(cx.me().number().max(1) - 1);
         let client = Client {
             calls: Calls::new(peers, at, timeout, retries),
             leases: Leases::default(),
             loads: Loads::new(loads, rate, careful),
+            late: mutations.has(Mutation::LockLateLease),
         };
         client.loads.tick(cx);
         client
@@ -176,7 +183,7 @@ impl Protocol for Client {
     }
 
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
-        let Client { calls, leases, loads } = self;
+        let Client { calls, leases, loads, .. } = self;
         match timer {
             Timer::Timeout(seq) => {
                 if let Some(finished) = calls.timed_out(seq, cx) {
@@ -224,18 +231,19 @@ impl Protocol for Client {
 impl Client {
     /// What an answer says about leases, and what the load makes of it.
     fn finished(&mut self, finished: &Finished, cx: &mut Context<'_, Self>) {
-        let Client { calls, leases, loads } = self;
+        let Client { calls, leases, loads, late } = self;
+        let since = if *late { cx.now() } else { finished.since };
         let told =
             |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });
         match (&*finished.op, &finished.outcome) {
             (Op::Acquire { lock, ttl }, Outcome::Granted { token }) => {
-                let sure = leases.granted(lock, *token, *ttl, finished.since, cx);
+                let sure = leases.granted(lock, *token, *ttl, since, cx);
                 let renew = (!sure).then(|| Op::Renew { lock: lock.clone(), token: *token });
                 renew.into_iter().for_each(|renew| calls.begin(cx.new_call(), renew, cx));
             }
             (Op::Renew { lock, token }, outcome) => {
                 let well = matches!(outcome, Outcome::Granted { .. });
-                leases.renewed(lock, *token, well, finished.since, cx);
+                leases.renewed(lock, *token, well, since, cx);
                 if matches!(outcome, Outcome::Refused(why) if told(why)) {
                     leases.let_go(lock, *token, LetGo::Told, cx);
                 }

@@ -52,6 +52,8 @@ pub use resource::{Accepted, Write};
 
 /// How long a forwarded write, or an `expire`, may stay without effect before it is repeated.
 const RETRY: Span = Span::millis(250);
+/// How often a leader that goes by the wall clock looks at it.
+const WALL_STEP: Span = Span::millis(20);
 /// How long a write is forwarded before its outcome counts as unknown.
 const GIVE_UP: Span = Span::secs(3);
 
@@ -119,6 +121,8 @@ struct Lease {
     renewals: u32,
     /// The grant that the timer is set for.
     armed: Option<Token>,
+    /// When it runs out by the wall clock, which only a mutation goes by.
+    wall: Time,
 }
 
 /// A write that was sent to its home.
@@ -216,7 +220,8 @@ impl Protocol for LockService {
         match fact {
             Fact::Leads { ballot } if self.leads != Some(*ballot) => {
                 self.leads = Some(*ballot);
-                self.leases.values_mut().for_each(|lease| lease.arm(cx));
+                let mutations = self.config.mutations;
+                self.leases.values_mut().for_each(|lease| lease.arm(mutations, cx));
             }
             Fact::Follows { .. } | Fact::Seeks { .. } => {
                 self.leads = None;
@@ -227,22 +232,22 @@ impl Protocol for LockService {
                 (lease.held, lease.token, lease.renewals) = (false, *token, *renewals);
             }
             Fact::Granted { lock, token, ttl, .. } => {
-                let leads = self.leads.is_some();
+                let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
                 let lease = self.lease(lock);
                 if lease.token != *token {
                     lease.renewals = 0;
                 }
                 (lease.held, lease.token, lease.ttl) = (true, *token, *ttl);
                 if leads && lease.armed != Some(*token) {
-                    lease.arm(cx);
+                    lease.arm(mutations, cx);
                 }
             }
             Fact::Renewed { lock, .. } => {
-                let leads = self.leads.is_some();
+                let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
                 let lease = self.lease(lock);
                 lease.renewals = lease.renewals.saturating_add(1);
                 if leads {
-                    lease.arm(cx);
+                    lease.arm(mutations, cx);
                 }
             }
             Fact::Freed { lock, .. } => {
@@ -269,6 +274,7 @@ impl LockService {
             ttl: Span::ZERO,
             renewals: 0,
             armed: None,
+            wall: Time::NEVER,
         })
     }
 
@@ -278,6 +284,10 @@ impl LockService {
         else {
             return;
         };
+        let on_wall = self.config.mutations.has(Mutation::LockLeaseWall);
+        if on_wall && cx.wall() < lease.wall {
+            return cx.set(Timer::Expire(number), WALL_STEP);
+        }
         if self.config.mutations.has(Mutation::LockNoExpiry) {
             return;
         }
@@ -352,10 +362,11 @@ impl LockService {
 
 impl Lease {
     /// As the leader: counts the lease from now.
-    fn arm(&mut self, cx: &mut Context<'_, LockService>) {
+    fn arm(&mut self, mutations: Mutations, cx: &mut Context<'_, LockService>) {
         if self.held {
-            self.armed = Some(self.token);
-            cx.set(Timer::Expire(self.number), self.ttl);
+            (self.armed, self.wall) = (Some(self.token), cx.wall() + self.ttl);
+            let on_wall = mutations.has(Mutation::LockLeaseWall);
+            cx.set(Timer::Expire(self.number), if on_wall { WALL_STEP } else { self.ttl });
         }
     }
 

@@ -108,7 +108,8 @@ impl Raft {
     fn has_leader(&self, cx: &Context<'_, Self>) -> bool {
         let shortest = self.config.log.election.0;
         let fresh = cx.now().since(self.heard) < shortest;
-        let woken = cx.boot() > 1 && cx.now().since(self.woke) < shortest;
+        let woken = cx.boot() > 1 && !self.has(Mutation::RaftForgetLease);
+        let woken = woken && cx.now().since(self.woke) < shortest;
         match self.role {
             Role::Leader(_) => true,
             Role::Candidate(_) => false,

@@ -121,6 +121,9 @@ pub(crate) fn circle(
         let seed = shape.seed ^ u64::from(me.number()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         return placement::Ring::new(members, Shape { seed, ..shape });
     }
+    if mutations.has(Mutation::RingNoWrap) {
+        return placement::Ring::new(members, shape).unwrapped();
+    }
     match members {
         [.., last] if mutations.has(Mutation::RingOneNode) => placement::Ring::new(&[*last], shape),
         _ => placement::Ring::new(members, shape),

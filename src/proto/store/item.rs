@@ -232,6 +232,10 @@ impl Item {
             false => Outcome::Aborted { txn },
         };
         let any = rules.mutations.has(Mutation::TxnAnyDecision);
+        let bound = self.intents.iter().any(|held| held.txn == txn);
+        if !commit && bound && rules.mutations.has(Mutation::TxnIgnoreAbort) {
+            return Step::Read(Outcome::Unknown);
+        }
         if let Some(at) = self.intents.iter().position(|held| any || held.txn == txn) {
             let Intent { txn, by, call } = self.intents.remove(at);
             let before = self.balance(key, rules);

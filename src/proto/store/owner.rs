@@ -170,6 +170,9 @@ impl Store {
         let count = old.stamp.count.saturating_add(1);
         draft.stamp = Stamp { epoch: self.epoch, boot: cx.boot(), count };
         let item = Arc::new(draft);
+        if self.has(Mutation::StoreOneSlot) {
+            self.items.values_mut().for_each(|other| Arc::make_mut(other).value = item.value);
+        }
         self.keep(key.clone(), Arc::clone(&item), cx);
         // A deposed owner may be told the wrong outcome, when the transaction was carried out under
         // the next one and is forgotten. It cannot reach all replicas, so it will not state it.

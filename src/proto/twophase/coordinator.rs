@@ -171,6 +171,9 @@ impl TwoPhase {
         if commit {
             self.answer_commit(call, cx);
         }
+        if commit && self.has(Mutation::TxnForgetEarly) {
+            return self.end(txn, cx);
+        }
         if commit && self.has(Mutation::TxnReverse) {
             self.decide(txn, false, cx);
         }

@@ -1,0 +1,185 @@
+//! How long leases last: for the client that has one, and for the service that gave it.
+//!
+//! Both count on clocks of their own, which may run a little fast or slow; so a tenth of the lease
+//! is allowed for that, and nobody is judged whose clock was made to run worse. A client that is
+//! frozen may believe for longer. That is legal, and nothing is said about it: what counts is until
+//! when it says that it will believe.
+
+use super::{Broken, broken};
+use crate::base::{Name, NodeId, Op, Slot, Span, Time};
+use crate::command::{ClockFault, Command};
+use crate::event::{Event, Fact, Freed, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many millionths a clock may run too fast or too slow for leases to be judged by it.
+const MAX_DRIFT: u32 = 50_000;
+/// One of so many parts of a lease is allowed for clocks.
+const SLACK_PART: u64 = 10;
+
+/// A lease as the service counts it.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    slot: Slot,
+    since: Time,
+    ttl: Span,
+    at: usize,
+}
+
+/// What leases are judged by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leases {
+    given: BTreeMap<Name, Given>,
+    /// When a client last asked for a lease of a lock, for how long, and in which event.
+    asked: BTreeMap<(NodeId, Name), (Time, Span, usize)>,
+    /// Whose clock runs too badly to be judged by, or did once.
+    strays: BTreeSet<NodeId>,
+}
+
+impl Leases {
+    /// Takes an event in. `whole` says that all was seen from the start.
+    pub(super) fn see(&mut self, at: usize, event: &Event, whole: bool) -> Option<Broken> {
+        let node = event.node;
+        match &event.kind {
+            Kind::Commanded(command) => {
+                self.set_clock(command);
+                None
+            }
+            Kind::Present { faults, .. } => {
+                faults.iter().for_each(|command| self.set_clock(command));
+                None
+            }
+            Kind::Killed { .. } => {
+                self.asked.retain(|(who, _), _| *who != node);
+                None
+            }
+            Kind::Fact(Fact::Invokes { op, retry: 0, .. }) => {
+                self.ask(at, event, op);
+                None
+            }
+            Kind::Fact(Fact::Holds { lock, lease, .. }) => self.believes(event, lock, *lease),
+            Kind::Fact(
+                Fact::Granted { slot, lock, ttl, .. } | Fact::Renewed { slot, lock, ttl, .. },
+            ) => {
+                let given = Given { slot: *slot, since: event.at, ttl: *ttl, at };
+                // Other replicas say it later.
+                let known = self.given.get(lock).is_some_and(|known| known.slot >= *slot);
+                if !known {
+                    self.given.insert(lock.clone(), given);
+                }
+                None
+            }
+            Kind::Fact(Fact::Freed { slot, lock, why: Freed::Expired, .. }) if whole => {
+                self.expires(event, *slot, lock)
+            }
+            _ => None,
+        }
+    }
+
+    fn set_clock(&mut self, command: &Command) {
+        if let Command::Clock { who, fault: ClockFault::Drift(drift) } = command
+            && drift.unsigned_abs() > MAX_DRIFT
+        {
+            self.strays.extend(who.nodes());
+        }
+    }
+
+    fn ask(&mut self, at: usize, event: &Event, op: &Op) {
+        match op {
+            Op::Acquire { lock, ttl } => {
+                self.asked.insert((event.node, lock.clone()), (event.at, *ttl, at));
+            }
+            Op::Renew { lock, .. } => {
+                if let Some(asked) = self.asked.get_mut(&(event.node, lock.clone())) {
+                    (asked.0, asked.2) = (event.at, at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn believes(&self, event: &Event, lock: &Name, lease: Span) -> Option<Broken> {
+        let node = event.node;
+        let (asked, ttl, at) = *self.asked.get(&(node, lock.clone()))?;
+        let most = asked + ttl + Span(ttl.0 / SLACK_PART);
+        if self.strays.contains(&node) || event.at + lease <= most {
+            return None;
+        }
+        let until = event.at + lease;
+        let what =
+            format!("{node} believes until {until} to hold {lock}, and asked at {asked} for {ttl}");
+        broken("LOCK-6", Some(at), what)
+    }
+
+    fn expires(&self, event: &Event, slot: Slot, lock: &Name) -> Option<Broken> {
+        let given = self.given.get(lock).filter(|given| given.slot < slot)?;
+        let least = given.since + Span(given.ttl.0 - given.ttl.0 / SLACK_PART);
+        if !self.strays.is_empty() || event.at >= least {
+            return None;
+        }
+        let what = format!(
+            "{lock} expires at {}, and its lease of {} counts from {}",
+            event.at, given.ttl, given.since
+        );
+        broken("LOCK-9", Some(given.at), what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::CallId;
+    use std::sync::Arc;
+
+    fn name() -> Name {
+        "door".parse().unwrap()
+    }
+
+    /// The rules that these break, each with its time in milliseconds.
+    fn rules(all: &[(u64, NodeId, Kind)]) -> Vec<&'static str> {
+        let mut leases = Leases::default();
+        let see = |(index, (at, node, kind)): (usize, &(u64, NodeId, Kind))| {
+            let at = Time::ZERO + Span::millis(*at);
+            leases.see(index, &Event { at, node: *node, kind: kind.clone() }, true)
+        };
+        all.iter().enumerate().filter_map(see).map(|broken| broken.rule).collect()
+    }
+
+    fn fact(at: u64, node: NodeId, fact: Fact) -> (u64, NodeId, Kind) {
+        (at, node, Kind::Fact(fact))
+    }
+
+    fn drift(line: &str) -> (u64, NodeId, Kind) {
+        (0, NodeId::BENCH, Kind::Commanded(Box::new(line.parse().unwrap())))
+    }
+
+    #[test]
+    fn a_client_may_not_believe_for_longer_than_it_asked_for() {
+        let client = NodeId::client(1);
+        let call = CallId { client, seq: 1 };
+        let op = Arc::new(Op::Acquire { lock: name(), ttl: Span::secs(1) });
+        let asks = fact(100, client, Fact::Invokes { call, op, at: NodeId::node(1), retry: 0 });
+        let holds = |lease| {
+            let lease = Span::millis(lease);
+            fact(700, client, Fact::Holds { lock: name(), token: 1, lease })
+        };
+        assert_eq!(rules(&[asks.clone(), holds(400)]), [""; 0]);
+        assert_eq!(rules(&[asks.clone(), holds(990)]), ["LOCK-6"]);
+        assert_eq!(rules(&[drift("clock c1 drift 90000"), asks, holds(990)]), [""; 0]);
+        assert_eq!(rules(&[holds(990)]), [""; 0], "nobody saw when it asked");
+    }
+
+    #[test]
+    fn a_lease_may_not_run_out_early() {
+        let node = NodeId::node(1);
+        let call = CallId { client: NodeId::client(1), seq: 1 };
+        let (lock, ttl) = (name(), Span::secs(1));
+        let granted = Fact::Granted { slot: 1, lock, call, token: 1, ttl };
+        let granted = fact(0, node, granted);
+        let freed = |at, why| fact(at, node, Fact::Freed { slot: 2, lock: name(), token: 1, why });
+        assert_eq!(rules(&[granted.clone(), freed(1_000, Freed::Expired)]), [""; 0]);
+        assert_eq!(rules(&[granted.clone(), freed(300, Freed::Released)]), [""; 0]);
+        assert_eq!(rules(&[granted.clone(), freed(300, Freed::Expired)]), ["LOCK-9"]);
+        let wrong = drift("clock n2 drift 400000");
+        assert_eq!(rules(&[wrong, granted, freed(300, Freed::Expired)]), [""; 0]);
+    }
+}
