@@ -110,7 +110,7 @@ impl Node {
                 agent.boot();
                 let counters = agent.counters();
                 say.send((Arc::new(endpoint), counters, inbox)).expect("it waits");
-                drive(agent, out).await;
+                tokio::spawn(drive(agent, out)).await.expect("it does not panic");
             });
         });
         let thread = thread.expect("there is a thread");

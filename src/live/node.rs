@@ -109,14 +109,20 @@ pub async fn run(
     let kept = tokio::spawn(quic::keep(options.data.join(MEMBERS), endpoint.watch_book()));
     ready(address);
 
-    let mut driven = pin!(drive(agent, out));
+    // As a task, it comes at once when a message has been read, and nothing else is asked then.
+    let mut driven = tokio::spawn(drive(agent, out));
     let mut stop = pin!(stop);
     let mut stopping = false;
     let mut figures = Figures::new(counters);
     let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + FIGURES, FIGURES);
     loop {
         tokio::select! {
-            () = &mut driven => break,
+            ended = &mut driven => {
+                if let Err(error) = ended && let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+                break;
+            }
             () = &mut stop, if !stopping => {
                 stopping = true;
                 tracing::info!("{} stops", options.me);
