@@ -28,7 +28,10 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         file.persist(path)?;
         sync_dir(dir)
     };
-    write().map_err(|error: io::Error| cannot("write", path, error))
+    write().map_err(|error: io::Error| {
+        cannot("write", path, error)
+            .help("let this user write there, free space, or choose another directory")
+    })
 }
 
 /// The directory that something lies in.
