@@ -88,6 +88,7 @@ impl Stage {
             spots: &self.spots,
             zoomed: false,
             focused: true,
+            story: None,
         })
     }
 

@@ -193,6 +193,7 @@ fn scene<'a>(stage: &'a Stage, look: &'a Look) -> Scene<'a> {
         spots: &stage.spots,
         zoomed: stage.zoomed,
         focused: true,
+        story: None,
     }
 }
 

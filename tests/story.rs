@@ -13,7 +13,7 @@ use netsplit::script::scenario::Scenario;
 use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::story::Story;
-use netsplit::tui::{Env, Flags, Look, Source};
+use netsplit::tui::{Env, Flags, Library, Look, Source, print};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::hash::Hasher as _;
@@ -224,5 +224,29 @@ fn it_fits_every_size() {
             assert!(fits, "step {step}:\n{screen}");
         }
         hall.next();
+    }
+}
+
+#[test]
+fn a_layout_with_a_pane_for_it_tells_there_and_not_in_a_box() {
+    let scenario = Arc::new(library::load("lock-fencing", &words()).unwrap());
+    let layout = |name: &str| Library::default().load(name).unwrap();
+    let told = "A client takes a lock";
+    for (name, size, boxed) in [
+        ("lecture", (120, 36), false),
+        ("lecture", (80, 24), false),
+        ("lecture", (60, 20), false),
+        ("overview", (120, 36), true),
+    ] {
+        let mut hall = Hall::new(&scenario, 1);
+        hall.app = hall.app.arranged(layout(name), Library::default());
+        hall.app.fit(size.0, size.1);
+        let text = print::text(&hall.app.picture(size.0, size.1));
+        assert_eq!(text.matches(told).count(), 1, "{text}");
+        let below = text.lines().rev().nth(1).unwrap().starts_with('┗');
+        assert_eq!(below, boxed, "{text}");
+        hall.app.key(&KeyEvent::new(KeyCode::Char('z'), KeyModifiers::NONE));
+        let text = print::text(&hall.app.picture(size.0, size.1));
+        assert!(text.contains(told), "another pane has the whole screen: {text}");
     }
 }

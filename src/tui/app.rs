@@ -649,6 +649,7 @@ impl App {
             spots: &self.spots,
             zoomed: self.is_deep() && self.focus.pane() == pane,
             focused: self.focus.pane() == pane,
+            story: self.story.as_ref(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a scenario tells: a box below the panes, and tags on what one should look at.
+//! What a scenario tells: lines for a pane of its own or for a box below the panes, and tags on
+//! what one should look at.
 
 use super::frame;
 use super::spots::Spots;
@@ -18,39 +19,48 @@ const LEAST: u16 = 5;
 
 /// How high the box is on a screen of this size.
 pub(super) fn height(story: &Story, look: &Look, screen: Rect) -> u16 {
-    let lines = lines(story, look, screen.width.saturating_sub(4)).len();
+    let lines = lines(story, look, usize::from(screen.width.saturating_sub(4))).len();
     let wants = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2);
     wants.max(LEAST).min(screen.height.saturating_sub(PANES + 2)).max(LEAST.min(screen.height))
 }
 
 /// Draws the box.
 pub(super) fn draw(story: &Story, look: &Look, area: Rect, buf: &mut Buffer) {
+    let inside = frame::boxed(buf, area, look, &place(story), hint(story, look));
+    let text = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
+    let lines = lines(story, look, usize::from(text.width));
+    frame::put_all(buf, text, cut(lines, text.height, look));
+}
+
+/// The scenario, and where in it one is.
+fn place(story: &Story) -> String {
     let (step, steps) = story.place();
     let (act, of) = (story.act().0, story.scenario().acts.len());
-    let place = match (step, of) {
+    match (step, of) {
         (0, _) => story.scenario().title.clone(),
         (_, 1) => format!("{}  step {step} of {steps}", story.scenario().title),
         _ => format!("{}  act {act} of {of}, step {step} of {steps}", story.scenario().title),
-    };
-    let hint = match story.presents() {
-        true => String::new(),
-        false => " PgDn next  PgUp back  R again ".to_owned(),
-    };
-    let hint = Line::styled(hint, look.style(Role::Muted));
-    let inside = frame::boxed(buf, area, look, &place, hint);
-    let text = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
-    let mut lines = lines(story, look, text.width);
-    let room = usize::from(text.height);
+    }
+}
+
+/// The keys that go on and back.
+pub(super) fn hint(story: &Story, look: &Look) -> Line<'static> {
+    let hint = if story.presents() { "" } else { " PgDn next  PgUp back  R again " };
+    Line::styled(hint, look.style(Role::Muted))
+}
+
+/// As many lines as there is room for, and a sign that there are more.
+pub(super) fn cut(mut lines: Vec<Line<'static>>, room: u16, look: &Look) -> Vec<Line<'static>> {
+    let room = usize::from(room);
     if lines.len() > room && room > 0 {
         lines.truncate(room);
         lines[room - 1] = Line::styled(look.glyphs.ellipsis, look.style(Role::Muted));
     }
-    frame::put_all(buf, text, lines);
+    lines
 }
 
 /// All that is told now.
-fn lines(story: &Story, look: &Look, width: u16) -> Vec<Line<'static>> {
-    let width = usize::from(width);
+pub(super) fn lines(story: &Story, look: &Look, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut tell = |text: &str, style: Style| {
         lines.extend(frame::wrap(text, width).into_iter().map(|line| Line::styled(line, style)));

@@ -31,9 +31,11 @@ impl App {
             panes::draw(kind(id), &self.scene(id), inside, buf);
         }
         if let Some(story) = &self.story {
-            let height = narration::height(story, &self.look, buf.area).min(solved.hints.y);
-            let area = Rect { y: solved.hints.y - height, height, ..solved.hints };
-            narration::draw(story, &self.look, area, buf);
+            if !self.tells(&solved) {
+                let height = narration::height(story, &self.look, buf.area).min(solved.hints.y);
+                let area = Rect { y: solved.hints.y - height, height, ..solved.hints };
+                narration::draw(story, &self.look, area, buf);
+            }
             narration::tags(story, &self.layout, &solved, &self.spots, buf);
         }
         let selected = self.spots.selected(self.focus.pane(), &self.select);

@@ -30,8 +30,9 @@ impl App {
     pub fn arranged(mut self, layout: Layout, library: Library) -> App {
         self.library = library;
         self.arrange(layout);
-        if let Some(kind) = self.title.focus {
-            self.focus = Focus::new(self.layout.first(kind));
+        let pane = self.title.focus.map(|kind| self.layout.first(kind));
+        if let Some(pane) = pane.filter(|pane| self.layout.declares(*pane)) {
+            self.focus = Focus::new(pane);
         }
         self
     }
@@ -86,6 +87,7 @@ impl App {
         self.focus = Focus::new(layout.focus);
         self.zoom = false;
         self.layout = layout;
+        self.show_narration();
     }
 
     /// The kind of the pane that has focus.
@@ -102,16 +104,39 @@ impl App {
     /// Where everything is now. A pane that has focus but no place is shown alone, as one is that
     /// was given the whole screen.
     pub(super) fn solve(&self, area: Rect) -> Option<Solved> {
-        let story = self.story.as_ref().map(|story| narration::height(story, &self.look, area));
-        let story = story.unwrap_or_default().min(area.height);
-        let mut solved = self.layout.solve(Rect { height: area.height - story, ..area })?;
+        let whole = self.placed(area);
+        let told = self.story.as_ref().filter(|_| !whole.as_ref().is_some_and(|it| self.tells(it)));
+        let Some(story) = told else { return whole };
+        let height = narration::height(story, &self.look, area).min(area.height);
+        let mut solved = self.placed(Rect { height: area.height - height, ..area })?;
+        // What is told stands between the panes and the hints.
+        solved.hints.y += height;
+        Some(solved)
+    }
+
+    fn placed(&self, area: Rect) -> Option<Solved> {
+        let mut solved = self.layout.solve(area)?;
         let pane = self.focus.pane();
         if self.zoom || !solved.has(pane) {
             solved.zoom(pane);
         }
-        // What is told stands between the panes and the hints.
-        solved.hints.y += story;
         Some(solved)
+    }
+
+    /// Whether a pane can be seen that has what a scenario tells.
+    pub(super) fn tells(&self, solved: &Solved) -> bool {
+        let mut fronts = solved.places.iter().filter_map(|place| place.front(&self.focus));
+        fronts.any(|pane| self.layout.pane(pane).kind == PaneKind::Narration)
+    }
+
+    /// Brings the pane to the front that has what a scenario tells, if the layout places one.
+    pub(super) fn show_narration(&mut self) {
+        let pane = self.layout.first(PaneKind::Narration);
+        if self.story.is_some() && self.layout.declares(pane) {
+            let before = self.focus.pane();
+            self.focus.go(pane);
+            self.focus.go(before);
+        }
     }
 
     pub(super) fn neighbour(&mut self, forward: bool) {

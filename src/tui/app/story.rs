@@ -16,6 +16,7 @@ impl App {
     pub fn tell(&mut self, story: Story) {
         self.playing = false;
         self.story = Some(story);
+        self.show_narration();
     }
 
     /// The act that is to be played instead of this one, if the viewer wants another.

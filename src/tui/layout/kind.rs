@@ -29,6 +29,8 @@ pub enum PaneKind {
     Charts,
     /// Who asks for what.
     Clients,
+    /// What a scenario tells.
+    Narration,
 }
 
 /// A row of the table.
@@ -52,7 +54,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 12] = [
+    pub const ALL: [PaneKind; 13] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -65,6 +67,7 @@ impl PaneKind {
         PaneKind::SpaceTime,
         PaneKind::Charts,
         PaneKind::Clients,
+        PaneKind::Narration,
     ];
 
     /// The kind with this name in layout files.
@@ -144,6 +147,9 @@ impl PaneKind {
                 (38, 6),
                 "who asks for what, and believes what",
             ),
+            PaneKind::Narration => {
+                facts("narration", "Narration", "Told", (38, 6), "what a scenario tells")
+            }
         }
     }
 }

@@ -141,22 +141,22 @@ fn ring(story: &mut Story, epoch: u64, members: std::ops::Range<u16>, millis: u6
 
 /// c1 lost its lock and does not know; c2 has it; c3 waits.
 fn locks(story: &mut Story, nodes: u16) {
-    let (lock, ttl) = (name("billing"), Span::secs(2));
-    let granted = |slot, client: u16, token| Fact::Granted {
+    let lock = name("billing");
+    let granted = |slot, client: u16, token, ttl| Fact::Granted {
         slot,
         lock: lock.clone(),
         call: call(client, slot),
         token,
-        ttl,
+        ttl: Span::secs(ttl),
     };
     story.at(1_500);
-    (1..=nodes).for_each(|node| _ = story.says(n(node), granted(9, 1, 33)));
+    (1..=nodes).for_each(|node| _ = story.says(n(node), granted(9, 1, 33, 1)));
     story.says(c(1), Fact::Holds { lock: lock.clone(), token: 33, lease: Span::secs(4) });
     let freed =
         Fact::Freed { slot: 10, lock: lock.clone(), token: 33, why: crate::event::Freed::Expired };
     story.at(2_600);
     (1..=nodes).for_each(|node| _ = story.says(n(node), freed.clone()));
-    (1..=nodes).for_each(|node| _ = story.says(n(node), granted(11, 2, 34)));
+    (1..=nodes).for_each(|node| _ = story.says(n(node), granted(11, 2, 34, 2)));
     story.says(c(2), Fact::Holds { lock: lock.clone(), token: 34, lease: Span::secs(2) });
     let queued = Fact::Queued { slot: 12, lock: lock.clone(), call: call(3, 1), ahead: 0 };
     (1..=nodes).for_each(|node| _ = story.says(n(node), queued.clone()));

@@ -15,6 +15,7 @@ mod events;
 pub(super) mod inspect;
 mod list;
 mod locks;
+mod narration;
 mod network;
 mod nodes;
 mod ring;
@@ -36,6 +37,7 @@ use super::mode::{Choice, LIST, Mode};
 use super::select::{Move, Pick, Select, Target};
 use super::source::Links;
 use super::spots::{Spot, Spots};
+use super::story::Story;
 use super::theme::Look;
 use crate::base::NodeId;
 use crate::check::Checks;
@@ -70,6 +72,8 @@ pub struct Scene<'a> {
     pub zoomed: bool,
     /// Whether keys go to this pane.
     pub focused: bool,
+    /// The scenario that is told, if one is.
+    pub story: Option<&'a Story>,
 }
 
 impl Scene<'_> {
@@ -181,6 +185,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::SpaceTime => &spacetime::SpaceTime,
         PaneKind::Charts => &charts::Charts,
         PaneKind::Clients => &clients::Clients,
+        PaneKind::Narration => &narration::Narration,
         _ => &timeline::Scrubber,
     }
 }

@@ -141,6 +141,7 @@ impl Story {
             spots: &Spots::default(),
             zoomed: self.zoomed,
             focused: true,
+            story: None,
         })
     }
 
