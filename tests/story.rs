@@ -152,6 +152,28 @@ fn what_a_viewer_sees_is_what_happens_without_a_screen() {
 }
 
 #[test]
+fn all_that_is_told_fits_on_a_small_screen() {
+    let mut cut = Vec::new();
+    for (_, scenario) in library::all(&words()).unwrap_or_else(|error| panic!("{error}")) {
+        let scenario = Arc::new(scenario);
+        for act in 1..=scenario.acts.len() {
+            let mut hall = Hall::new(&scenario, act);
+            for step in 0..40 {
+                let screen = hall.screen(80, 24);
+                if screen.lines().any(|line| line.starts_with("┃ …  ")) {
+                    cut.push(format!("{} act {act}, after {step} keys:\n{screen}", scenario.name));
+                }
+                if hall.sees("The act is over") || hall.sees("The end.") {
+                    break;
+                }
+                hall.next();
+            }
+        }
+    }
+    assert!(cut.is_empty(), "{}", cut.join("\n"));
+}
+
+#[test]
 fn a_question_is_answered_when_the_viewer_has_thought() {
     let mut hall = Hall::new(&load("lock-fencing"), 1);
     (0..3).for_each(|_| hall.next());

@@ -19,16 +19,18 @@ const LEAST: u16 = 5;
 
 /// How high the box is on a screen of this size.
 pub(super) fn height(story: &Story, look: &Look, screen: Rect) -> u16 {
-    let lines = lines(story, look, usize::from(screen.width.saturating_sub(4))).len();
+    let most = screen.height.saturating_sub(PANES + 2).max(LEAST.min(screen.height));
+    let (width, room) = (screen.width.saturating_sub(4), most.saturating_sub(2));
+    let lines = lines(story, look, usize::from(width), usize::from(room)).len();
     let wants = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2);
-    wants.max(LEAST).min(screen.height.saturating_sub(PANES + 2)).max(LEAST.min(screen.height))
+    wants.max(LEAST).min(most)
 }
 
 /// Draws the box.
 pub(super) fn draw(story: &Story, look: &Look, area: Rect, buf: &mut Buffer) {
     let inside = frame::boxed(buf, area, look, &place(story), hint(story, look));
     let text = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
-    let lines = lines(story, look, usize::from(text.width));
+    let lines = lines(story, look, usize::from(text.width), usize::from(text.height));
     frame::put_all(buf, text, cut(lines, text.height, look));
 }
 
@@ -59,8 +61,16 @@ pub(super) fn cut(mut lines: Vec<Line<'static>>, room: u16, look: &Look) -> Vec<
     lines
 }
 
-/// All that is told now.
-pub(super) fn lines(story: &Story, look: &Look, width: usize) -> Vec<Line<'static>> {
+/// What is told now. Where there is no room for all of it, the answer to a question takes the place
+/// of what led to it.
+pub(super) fn lines(story: &Story, look: &Look, width: usize, room: usize) -> Vec<Line<'static>> {
+    let answered = story.question().is_some_and(|(_, revealed)| revealed);
+    let all = told(story, look, width, true);
+    if answered && all.len() > room { told(story, look, width, false) } else { all }
+}
+
+/// All that is told now, with or without what led to the question.
+fn told(story: &Story, look: &Look, width: usize, whole: bool) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut tell = |text: &str, style: Style| {
         lines.extend(frame::wrap(text, width).into_iter().map(|line| Line::styled(line, style)));
@@ -77,8 +87,8 @@ pub(super) fn lines(story: &Story, look: &Look, width: usize) -> Vec<Line<'stati
         return lines;
     };
     tell(&step.title, strong);
-    step.say.iter().for_each(|text| tell(text, plain));
-    for (at, pointer) in story.pointers().iter().enumerate() {
+    step.say.iter().filter(|_| whole).for_each(|text| tell(text, plain));
+    for (at, pointer) in story.pointers().iter().enumerate().filter(|_| whole) {
         let place = pointer.pane.as_deref().and_then(kind).map(PaneKind::title);
         let node = pointer.node.map(|node| node.to_string());
         let place = place.map(str::to_owned).or(node).unwrap_or_default();

@@ -28,7 +28,8 @@ impl Pane for Narration {
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
-        let lines = lines(scene, usize::from(u16::MAX));
+        let most = usize::from(u16::MAX);
+        let lines = lines(scene, most, most);
         lines.iter().map(|line| Item::new(Mark::None, line.to_string())).collect()
     }
 
@@ -43,7 +44,7 @@ impl Pane for Narration {
 
     fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let text = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-        let lines = lines(scene, usize::from(text.width));
+        let lines = lines(scene, usize::from(text.width), usize::from(text.height));
         frame::put_all(buf, text, narration::cut(lines, text.height, scene.look));
     }
 }
@@ -57,11 +58,13 @@ fn place(story: &Story) -> Option<String> {
     }
 }
 
-fn lines(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+fn lines(scene: &Scene<'_>, width: usize, room: usize) -> Vec<Line<'static>> {
     match scene.story {
         Some(story) => {
             let place = place(story).map(|at| Line::styled(at, scene.look.style(Role::Muted)));
-            place.into_iter().chain(narration::lines(story, scene.look, width)).collect()
+            let room = room.saturating_sub(place.iter().count());
+            let lines = narration::lines(story, scene.look, width, room);
+            place.into_iter().chain(lines).collect()
         }
         None => {
             let style = scene.look.style(Role::Muted);
