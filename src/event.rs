@@ -322,6 +322,8 @@ pub enum Fact {
     /// As a voter: what it holds on disk besides the entries that it has just said one by one: its
     /// term and its vote in it (`ballot`; nobody's if the bench's), and its log's last slot.
     Voter { ballot: Ballot, last: Slot },
+    /// Its log is that of the leader of this epoch (Zab), and both are on its disk.
+    Adopts { epoch: u32 },
 }
 
 impl Event {
@@ -533,6 +535,7 @@ impl Fact {
             Fact::Voter { ballot: Ballot { round, node }, last } => {
                 write!(f, "voter: term {round} vote {node}, log up to slot {last}")
             }
+            Fact::Adopts { epoch } => write!(f, "adopts epoch {epoch}"),
             _ => Ok(()),
         }
     }

@@ -28,6 +28,11 @@ enum Case {
     /// The same without what keeps elections rare, on a bad network where some node crashes every
     /// moment: leaders of many terms whose logs have diverged.
     Terms,
+    /// The log on Zab.
+    Zab,
+    /// The same in a hurry, on a bad network where some node crashes every moment: leaders of many
+    /// epochs whose histories have diverged.
+    Epochs,
     /// Keys on Raft, read by `Reads::Index`: three clients at a few keys, and leaders that do not
     /// step down by themselves.
     Reads,
@@ -93,6 +98,14 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RaftLeaseWall, "clients", Case::Leases, 40),
     (Mutation::RaftForgetLease, "clients", Case::Naps, 400),
     (Mutation::LogNoClientTable, "log", Case::Raft, 40),
+    (Mutation::ZabForgetEpoch, "zab", Case::Zab, 100),
+    (Mutation::ZabAckEpochTwice, "zab", Case::Epochs, 400),
+    (Mutation::ZabBlindLeader, "zab", Case::Epochs, 100),
+    (Mutation::ZabEpochFirst, "zab", Case::Epochs, 100),
+    (Mutation::ZabAckBeforeHistory, "zab", Case::Epochs, 100),
+    (Mutation::ZabNoTrunc, "zab", Case::Epochs, 100),
+    (Mutation::ZabNoGapCheck, "zab", Case::Epochs, 100),
+    (Mutation::LogNoClientTable, "log", Case::Zab, 40),
     (Mutation::HostNoBarrier, "raft", Case::Raft, 400),
     (Mutation::LockBlindRelease, "lock", Case::Locks, 40),
     (Mutation::LockNoFence, "lock", Case::Locks, 100),
@@ -175,6 +188,16 @@ fn plan(case: Case) -> Plan {
             let log = Some(Log { kind: LogKind::Raft(raft), heartbeat, election, snapshot_every });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
+        Case::Zab => {
+            let log = Some(Log { kind: LogKind::Zab, snapshot_every: 20, ..Log::default() });
+            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
+        Case::Epochs => {
+            let (heartbeat, snapshot_every) = (Span::millis(20), 200);
+            let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
+            let log = Some(Log { kind: LogKind::Zab, heartbeat, election, snapshot_every });
+            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
         Case::Reads | Case::Leases => {
             let reads = if case == Case::Reads { Reads::Index } else { Reads::Lease };
             let kind = LogKind::Raft(Raft { reads, check_quorum: false, ..Raft::default() });
@@ -221,8 +244,8 @@ fn until(case: Case) -> Time {
     match case {
         Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
-        Case::Log | Case::Raft => Time(18_000_000),
-        Case::Terms => Time(12_000_000),
+        Case::Log | Case::Raft | Case::Zab => Time(18_000_000),
+        Case::Terms | Case::Epochs => Time(12_000_000),
         Case::Reads => Time(20_000_000),
         Case::Leases => Time(30_000_000),
         Case::Naps => Time(54_000_000),
@@ -287,6 +310,55 @@ fn terms(seed: u64) -> Vec<(Time, Command)> {
         commands.push((at, Command::Heal(cut)));
     }
     commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
+/// Messages and disks are slow, and nodes crash one after the other before they have caught up.
+/// Now and then two of them miss a while; then the one that they had to catch up with is left to
+/// lead them, and dies about when it begins to, as the other two return.
+fn epochs(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "epochs", 0);
+    let some = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let all = some(&(1..=5).map(NodeId::node).collect::<Vec<_>>());
+    let (by, jitter) = (rng.span(Span::millis(1), Span::millis(12)), Span::millis(5));
+    let slow = rng.span(Span::millis(1), Span::millis(25));
+    let mut commands = vec![
+        (Time::ZERO, Command::Delay { link: Link::All, by, jitter }),
+        (Time::ZERO, Command::Disk { who: all.clone(), fault: DiskFault::Slow(slow) }),
+    ];
+    let kill = |who: &Target| Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
+    let mut at = Time(600_000);
+    while at < Time(5_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        if rng.percent(50) {
+            for id in &nodes[..rng.between(1, 3) as usize] {
+                let who = some(&[*id]);
+                at += rng.span(Span::ZERO, Span::millis(120));
+                commands.push((at, kill(&who)));
+                let back = at + rng.span(Span::millis(5), Span::millis(400));
+                commands.push((back, Command::Restart(who)));
+            }
+            at += rng.span(Span::millis(50), Span::millis(600));
+            continue;
+        }
+        let (behind, ahead, one) = (some(&nodes[..2]), some(&nodes[2..4]), some(&nodes[4..]));
+        commands.push((at, kill(&behind)));
+        at += Span::millis(900);
+        commands.push((at, kill(&ahead)));
+        commands.push((at, Command::Restart(behind)));
+        at += rng.span(Span::millis(150), Span::millis(700));
+        commands.push((at, kill(&one)));
+        commands.push((at, Command::Restart(ahead)));
+        at += Span::millis(900);
+        commands.push((at, Command::Restart(one)));
+        at += Span::millis(500);
+    }
+    at += Span::millis(400);
+    commands.push((at, Command::Restart(all.clone())));
+    commands.push((at, Command::Disk { who: all, fault: DiskFault::Ok }));
+    commands.push((at, Command::Heal(Link::All)));
+    commands.sort_by_key(|(at, _)| *at);
     commands
 }
 
@@ -370,6 +442,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     }
     let mut commands = match case {
         Case::Terms => terms(seed),
+        Case::Epochs => epochs(seed),
         Case::Leases => lapses(seed),
         Case::Naps => naps(seed),
         _ => hunt::storm(seed, plan, until),
@@ -504,6 +577,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Log, 0..30);
     silent(Case::Raft, 0..60);
     silent(Case::Terms, 0..40);
+    silent(Case::Zab, 0..60);
+    silent(Case::Epochs, 0..40);
     silent(Case::Reads, 0..40);
     silent(Case::Leases, 0..40);
     silent(Case::Naps, 0..20);
@@ -522,6 +597,8 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Log, 0..1000);
     silent(Case::Raft, 0..1000);
     silent(Case::Terms, 0..1000);
+    silent(Case::Zab, 0..1000);
+    silent(Case::Epochs, 0..1000);
     silent(Case::Reads, 0..1000);
     silent(Case::Leases, 0..1000);
     silent(Case::Naps, 0..1000);
@@ -533,8 +610,8 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
 
 /// `NETSPLIT_SEEDS=2000..5000` chooses which.
 #[test]
-#[ignore = "takes many minutes; run it after a change to Raft or its check"]
-fn raft_survives_thousands_of_storms() {
+#[ignore = "takes many minutes; run it after a change to Raft, Zab or their check"]
+fn raft_and_zab_survive_thousands_of_storms() {
     let seeds = std::env::var("NETSPLIT_SEEDS").ok().and_then(|text| {
         let (from, to) = text.split_once("..")?;
         Some(from.parse().ok()?..to.parse().ok()?)
@@ -543,5 +620,7 @@ fn raft_survives_thousands_of_storms() {
     silent(Case::Raft, seeds.clone());
     silent(Case::Terms, seeds.clone());
     silent(Case::Reads, seeds.clone());
-    silent(Case::Leases, seeds);
+    silent(Case::Leases, seeds.clone());
+    silent(Case::Zab, seeds.clone());
+    silent(Case::Epochs, seeds);
 }

@@ -22,6 +22,7 @@
 //! |---|---|---|
 //! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log |
 //! | raft | `raft` | RAFT-1 to 4, 6, 9 to 11, 13: one leader a term, one log, no entry lost |
+//! | zab | `raft` | ZAB-2 to 4, 6, 7, 9 to 12: the same of epochs, in a cluster on Zab |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
@@ -47,6 +48,7 @@ use crate::base::{NodeId, Span, Time};
 use crate::event::Event;
 #[cfg(doc)]
 use crate::event::Kind;
+pub use raft::Dialect;
 use std::fmt;
 pub use witness::Witness;
 
@@ -178,6 +180,8 @@ pub struct Expect {
     pub progress_within: Span,
     /// What an absent key that begins with `acct/` is worth.
     pub opening_balance: i64,
+    /// How the rules of elected leaders are called.
+    pub dialect: Dialect,
 }
 
 impl Expect {
@@ -241,6 +245,19 @@ impl Checks {
             Box::new(progress::Progress::new(expect)),
         ]);
         Checks { witness: Witness::whole(expect), ..checks }
+    }
+
+    /// The names of all checks, in order.
+    pub fn names(expect: &Expect) -> Vec<&'static str> {
+        let all = Checks::all(expect).all;
+        let names = all.iter().map(|watched| watched.check.name());
+        let mut names: Vec<&'static str> = names.collect();
+        for dialect in Dialect::ALL.map(Dialect::name) {
+            if !names.contains(&dialect) {
+                names.push(dialect);
+            }
+        }
+        names
     }
 
     /// Every check there is, for a cluster that has been running before anybody looked. Each

@@ -326,6 +326,7 @@ mod tests {
                 clients: vec![NodeId::client(1)],
                 progress_within: Span::secs(10),
                 opening_balance: 0,
+                dialect: crate::check::Dialect::Raft,
             };
             Lab { check: Progress::new(&expect), found: Vec::new() }
         }

@@ -1,4 +1,4 @@
-//! Elected leaders and their logs: the rules of Raft.
+//! Elected leaders and their logs: the rules of Raft, and of Zab, which are the same in other words.
 //!
 //! | rule | says | reads |
 //! |---|---|---|
@@ -17,6 +17,23 @@
 //! step: if every entry agrees with all others of its name about the one before it, logs agree up
 //! to there.
 //!
+//! Zab's terms are epochs: one that a node has entered it has *accepted*, and a vote in it is for the
+//! leader from which it did. It establishes a leader (`Leads`) after the majority has adopted its
+//! history, and commits that history first. Its rules have the numbers of the paper's properties:
+//!
+//! | Raft | Zab |
+//! |---|---|
+//! | RAFT-1 | ZAB-2: one established leader an epoch |
+//! | RAFT-2, RAFT-3 | ZAB-4 integrity, ZAB-7 local primary order: an entry is what one leader broadcast, after what it had |
+//! | RAFT-4 | ZAB-9 primary integrity: a leader has what was delivered before |
+//! | RAFT-6 | ZAB-6 total order |
+//! | RAFT-9 | ZAB-10: epochs do not fall, and what was acknowledged stays |
+//! | RAFT-10 | ZAB-12: only what a node has, it delivers |
+//! | RAFT-11 | ZAB-11: what is committed a majority has on disk |
+//! | RAFT-13 | ZAB-3 prefix consistency: what is committed is not dropped |
+//!
+//! Besides, nobody adopts an epoch that it has not accepted, or an older one again (ZAB-10).
+//!
 //! A newcomer hears each node's whole log, its term and its vote. Of a node that was not heard it
 //! takes for given that it has what it should.
 //!
@@ -31,6 +48,45 @@ use std::sync::Arc;
 const MOST: usize = 65_536;
 const TERMS: usize = 1_024;
 
+/// The protocol in whose words a broken rule is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Raft.
+    #[default]
+    Raft,
+    /// Zab.
+    Zab,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 2] = [Dialect::Raft, Dialect::Zab];
+
+    /// What the check is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Raft => "raft",
+            Dialect::Zab => "zab",
+        }
+    }
+
+    /// The name of a rule that has this name for Raft.
+    fn rule(self, raft: &'static str) -> &'static str {
+        match (self, raft) {
+            (Dialect::Raft, _) => raft,
+            (Dialect::Zab, "RAFT-1") => "ZAB-2",
+            (Dialect::Zab, "RAFT-2") => "ZAB-7",
+            (Dialect::Zab, "RAFT-3") => "ZAB-4",
+            (Dialect::Zab, "RAFT-4") => "ZAB-9",
+            (Dialect::Zab, "RAFT-6") => "ZAB-6",
+            (Dialect::Zab, "RAFT-9") => "ZAB-10",
+            (Dialect::Zab, "RAFT-10") => "ZAB-12",
+            (Dialect::Zab, "RAFT-11") => "ZAB-11",
+            (Dialect::Zab, _) => "ZAB-3",
+        }
+    }
+}
+
 /// What one node has said of itself.
 #[derive(Clone, Debug, Default)]
 struct Node {
@@ -39,6 +95,8 @@ struct Node {
     boot: u32,
     /// Its term, and the event that said so.
     term: (u32, usize),
+    /// The epoch that it adopted last (Zab).
+    adopted: u32,
     /// Its last vote, and the event that said so.
     vote: (Ballot, usize),
     /// The term of the entry in each slot, and the event that said so.
@@ -89,6 +147,7 @@ struct Led {
 /// The check.
 #[derive(Clone, Debug)]
 pub struct Raft {
+    dialect: Dialect,
     quorum: usize,
     nodes: BTreeMap<NodeId, Node>,
     made: BTreeMap<Slot, Vec<Made>>,
@@ -101,17 +160,19 @@ pub struct Raft {
 struct Seen {
     at: usize,
     node: NodeId,
+    dialect: Dialect,
 }
 
 impl Seen {
     fn broken(self, rule: &'static str, what: String, because: Vec<usize>) -> Option<Violation> {
-        Some(Violation { check: "raft", rule, what, at: self.at, because })
+        let (check, rule) = (self.dialect.name(), self.dialect.rule(rule));
+        Some(Violation { check, rule, what, at: self.at, because })
     }
 }
 
 impl Check for Raft {
     fn name(&self) -> &'static str {
-        "raft"
+        self.dialect.name()
     }
 
     fn about(&self) -> &'static str {
@@ -128,6 +189,7 @@ impl Check for Raft {
                     | Fact::Truncates { .. }
                     | Fact::Voter { .. }
                     | Fact::Commits { .. }
+                    | Fact::Adopts { .. }
             )
         )
     }
@@ -135,14 +197,14 @@ impl Check for Raft {
     fn gap(&mut self, node: NodeId) {
         for (id, state) in &mut self.nodes {
             if node == NodeId::BENCH || *id == node {
-                let (term, vote, boot) = (state.term, state.vote, state.boot);
-                *state = Node { term, vote, boot, ..Node::default() };
+                let Node { term, vote, boot, adopted, .. } = *state;
+                *state = Node { term, vote, boot, adopted, ..Node::default() };
             }
         }
     }
 
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
-        let seen = Seen { at, node: event.node };
+        let seen = Seen { at, node: event.node, dialect: self.dialect };
         if !self.nodes.contains_key(&event.node) {
             return None;
         }
@@ -170,6 +232,7 @@ impl Check for Raft {
             Kind::Fact(Fact::Commits { slot }) => {
                 self.commits(seen, *slot, witness.restates(event.node))
             }
+            Kind::Fact(Fact::Adopts { epoch }) => self.adopts(seen, *epoch),
             Kind::Fact(Fact::Applies { slot, .. }) => self.applies(seen, *slot),
             Kind::Fact(Fact::Snapshot { slot, .. }) => self.cuts(seen, *slot),
             Kind::Fact(Fact::Leads { ballot }) => self.leads(seen, *ballot),
@@ -188,6 +251,7 @@ impl Raft {
     pub fn new(expect: &Expect) -> Raft {
         let node = || Node { known: true, ..Node::default() };
         Raft {
+            dialect: expect.dialect,
             quorum: expect.quorum(),
             nodes: expect.nodes.iter().map(|id| (*id, node())).collect(),
             made: BTreeMap::new(),
@@ -236,6 +300,19 @@ impl Raft {
         }
         node.vote = (ballot, seen.at);
         None
+    }
+
+    /// ZAB-10, as far as it is about epochs that are adopted.
+    fn adopts(&mut self, seen: Seen, epoch: u32) -> Option<Violation> {
+        let node = self.node(seen);
+        let (before, (accepted, then)) = (std::mem::replace(&mut node.adopted, epoch), node.term);
+        let wrong = match (epoch > accepted, epoch < before) {
+            (true, _) => format!("after it accepted {accepted}"),
+            (_, true) => format!("after it adopted {before}"),
+            _ => return None,
+        };
+        let what = format!("{} adopts epoch {epoch} {wrong}", seen.node);
+        seen.broken("RAFT-9", what, vec![then])
     }
 
     /// What a node found on its disk, when it has said all of it.

@@ -147,7 +147,8 @@ mod tests {
 
     fn expect() -> Expect {
         let (nodes, clients) = (vec![N1, N2], Vec::new());
-        Expect { nodes, clients, progress_within: Span::ZERO, opening_balance: 0 }
+        let (progress_within, dialect) = (Span::ZERO, crate::check::Dialect::Raft);
+        Expect { nodes, clients, progress_within, opening_balance: 0, dialect }
     }
 
     impl Lab {

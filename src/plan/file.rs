@@ -435,27 +435,31 @@ const LOG: &[&str] = &[
 
 fn log_kind(table: &Table<'_>) -> Read<LogKind> {
     let kind = table.get("kind");
-    let raft = match kind.as_ref().map(Value::text).transpose()? {
-        None | Some("multipaxos") => false,
-        Some("raft") => true,
+    match kind.as_ref().map(Value::text).transpose()? {
+        None | Some("multipaxos") => without_switches(table, LogKind::MultiPaxos, "Multi-Paxos"),
+        Some("zab") => without_switches(table, LogKind::Zab, "Zab"),
+        Some("raft") => log_raft(table),
         Some(_) => {
-            let kinds = "write kind = \"multipaxos\" or kind = \"raft\"";
-            return Err(kind
-                .expect("it was read")
-                .wrong("unknown kind of log", "not there")
-                .help(kinds));
+            let kinds = "write kind = \"multipaxos\", \"raft\" or \"zab\"";
+            let kind = kind.expect("it was read");
+            Err(kind.wrong("unknown kind of log", "not there").help(kinds))
         }
-    };
-    if !raft {
-        let switch = LOG[4..].iter().find_map(|key| table.get(key));
-        return match switch {
-            Some(switch) => {
-                let what = format!("'{}' is a switch of Raft", switch.key());
-                Err(switch.wrong_key(what, "not of Multi-Paxos").help("write kind = \"raft\" too"))
-            }
-            None => Ok(LogKind::MultiPaxos),
-        };
     }
+}
+
+/// A kind of log that has none of Raft's switches.
+fn without_switches(table: &Table<'_>, kind: LogKind, name: &str) -> Read<LogKind> {
+    match LOG[4..].iter().find_map(|key| table.get(key)) {
+        Some(switch) => {
+            let what = format!("'{}' is a switch of Raft", switch.key());
+            let error = switch.wrong_key(what, format!("not of {name}"));
+            Err(error.help("write kind = \"raft\" if that is meant"))
+        }
+        None => Ok(kind),
+    }
+}
+
+fn log_raft(table: &Table<'_>) -> Read<LogKind> {
     let Raft { pre_vote, sticky, check_quorum, reads } = Raft::default();
     let raft = Raft {
         pre_vote: table.get_or("pre_vote", pre_vote, Value::flag)?,

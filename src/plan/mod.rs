@@ -7,7 +7,7 @@
 
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutations, Name, NodeId, ServiceId, Span};
-use crate::check::Expect;
+use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
@@ -80,6 +80,8 @@ pub enum LogKind {
     MultiPaxos,
     /// By Raft.
     Raft(Raft),
+    /// By Zab.
+    Zab,
 }
 
 /// The switches of Raft.
@@ -412,6 +414,14 @@ impl Plan {
             clients: busy.map(|client| client.id).collect(),
             progress_within: self.progress_within,
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
+            dialect: self.dialect(),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self.services.log.as_ref().map(|log| log.kind) {
+            Some(LogKind::Zab) => Dialect::Zab,
+            _ => Dialect::Raft,
         }
     }
 
@@ -484,6 +494,7 @@ impl Plan {
         };
         match log.kind {
             LogKind::MultiPaxos => Config::Log(config),
+            LogKind::Zab => Config::Zab(config),
             LogKind::Raft(Raft { pre_vote, sticky, check_quorum, reads }) => {
                 Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum, reads })
             }

@@ -21,6 +21,8 @@
 //!
 //! **What is left out.** Snapshots in pieces: a state travels, and is written, as a whole.
 
+mod entries;
+
 #[cfg(doc)]
 use super::ServiceId;
 use super::machine::{Known, Machine};
@@ -30,6 +32,9 @@ use crate::base::{CallId, Entry, Mutations, NodeId, Outcome, Slot, Span};
 use crate::event::Fact;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub(super) use entries::Entries;
+pub use entries::{Item, Items, Place};
 
 /// What every log is told.
 #[derive(Clone, Debug)]

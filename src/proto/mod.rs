@@ -43,6 +43,7 @@ pub mod server;
 mod stack;
 pub mod store;
 pub mod twophase;
+pub mod zab;
 
 pub use stack::{Config, Message, Record, Service, Timer};
 

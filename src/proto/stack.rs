@@ -1,7 +1,7 @@
 //! The services of a node under one roof: one enum each for their configurations, messages, timers,
 //! records and states, and the dispatch between them. Adding a service is adding a line below.
-//! Of two that do the same in different ways (`Log` is Multi-Paxos, `Raft` is Raft; both are the
-//! service `log`) a node has one.
+//! Of two that do the same in different ways (`Log` is Multi-Paxos, `Raft` is Raft, `Zab` is Zab;
+//! all are the service `log`) a node has one.
 
 use super::{Context, Frame, Protocol, Ticket};
 use crate::base::{CallId, NodeId, Op, Outcome, ServiceId};
@@ -169,4 +169,5 @@ services! {
     Server => server::Server,
     Client => client::Client,
     Raft => raft::Raft,
+    Zab => zab::Zab,
 }

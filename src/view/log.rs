@@ -55,6 +55,8 @@ pub struct Replica {
     /// It will not vote below this: the ballot that it promised, or its term and whom it voted for
     /// in it.
     pub promised: Ballot,
+    /// The last epoch whose leader's log it had (Zab); 0 if none, and in other protocols.
+    pub adopted: u32,
 }
 
 impl Replica {
@@ -265,6 +267,7 @@ impl Logs {
             Fact::Appends { slot, term, entry } => {
                 self.replica_mut(node).append(*slot, Ballot::term(*term), entry);
             }
+            Fact::Adopts { epoch } => self.replica_mut(node).adopted = *epoch,
             Fact::Truncates { after } => self.replica_mut(node).truncate(*after),
             Fact::Commits { slot } => {
                 let news = self.replica_mut(node).commit(*slot);

@@ -257,7 +257,8 @@ impl Board {
             | Fact::Appends { .. }
             | Fact::Truncates { .. }
             | Fact::Commits { .. }
-            | Fact::Voter { .. } => self.log.hear(at, node, fact),
+            | Fact::Voter { .. }
+            | Fact::Adopts { .. } => self.log.hear(at, node, fact),
             Fact::Granted { .. }
             | Fact::Queued { .. }
             | Fact::Renewed { .. }

@@ -1,10 +1,10 @@
 //! Terms and votes.
 
-use super::message::Place;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{Ballot, Mutation, NodeId};
 use crate::event::Fact;
 use crate::proto::log::Agreement;
+use crate::proto::log::Place;
 use crate::proto::quorum::Tally;
 
 /// Who asks for votes.

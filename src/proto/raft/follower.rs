@@ -1,10 +1,10 @@
 //! Following: appending what the leader sends, applying what is committed.
 
-use super::entries::Entries;
-use super::message::{Item, Items, Place};
 use super::{Context, Message, Raft, Record, Role};
 use crate::base::{Mutation, NodeId, Slot};
 use crate::event::Fact;
+use crate::proto::log::Entries;
+use crate::proto::log::{Item, Items, Place};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
 

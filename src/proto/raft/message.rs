@@ -1,39 +1,11 @@
 //! What the nodes of a Raft group say to each other, wait for, and write down.
 
 use crate::base::{Ballot, Entry, Slot};
+use crate::proto::log::{Item, Items, Place};
 use crate::proto::machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
-
-/// An entry of the log, and the term in which a leader made it. Term and slot together name it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// The term of the leader that put it into the log first.
-    pub term: u32,
-    /// What it says.
-    pub entry: Arc<Entry>,
-}
-
-/// Entries of consecutive slots.
-pub type Items = Arc<[Item]>;
-
-/// A place in a log: a slot, and the term of the entry in it. What comes before is the same in all
-/// logs that have this place. Places order by term first: the later one belongs to the log that is
-/// more up to date.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
-    /// The term of the entry; 0 for the place before slot 1.
-    pub term: u32,
-    /// The slot.
-    pub slot: Slot,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.slot, self.term)
-    }
-}
 
 /// What it sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -61,21 +61,20 @@
 //! forgets its vote may break RAFT-1).
 
 mod election;
-mod entries;
 mod follower;
 mod message;
 mod reads;
 mod replication;
 
-pub use message::{Item, Items, Message, Place, Record, Timer};
+pub use super::log::{Item, Items, Place};
+pub use message::{Message, Record, Timer};
 pub use reads::Reads;
 
-use super::log::{self, Agreement, Replica};
+use super::log::{self, Agreement, Entries, Replica};
 use super::{Context, Protocol, Ticket};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
 use crate::event::Fact;
 use election::Candidate;
-use entries::Entries;
 use reads::Reading;
 use replication::Leader;
 use std::collections::BTreeMap;

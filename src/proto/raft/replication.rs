@@ -1,12 +1,12 @@
 //! Leading: what each follower has, what is committed.
 
-use super::entries::Entries;
-use super::message::{Item, Items, Place};
 use super::reads::Rounds;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time};
 use crate::event::Fact;
 use crate::proto::log::Agreement;
+use crate::proto::log::Entries;
+use crate::proto::log::{Item, Items, Place};
 use crate::proto::machine::Known;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

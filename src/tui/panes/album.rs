@@ -21,6 +21,7 @@ pub(super) fn story(nodes: u16) -> Story {
         clients: vec![c(1), c(2), c(3)],
         progress_within: Span::secs(5),
         opening_balance: 100,
+        dialect: crate::check::Dialect::Raft,
     };
     let mut story = Story::judged(nodes, 3, Checks::all(&expect));
     calls(&mut story);

@@ -1,36 +1,68 @@
-//! The entries of one node's log that are not in its snapshot.
+//! The log of a node whose leaders are elected: entries with terms (in Zab: epochs), as far as they
+//! are not in its snapshot.
 
-use super::message::{Item, Items, Place};
-use crate::base::Slot;
+use crate::base::{Entry, Slot};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// An entry of the log, and the term in which a leader made it. Term and slot together name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The term of the leader that put it into the log first.
+    pub term: u32,
+    /// What it says.
+    pub entry: Arc<Entry>,
+}
+
+/// Entries of consecutive slots.
+pub type Items = Arc<[Item]>;
+
+/// A place in a log: a slot, and the term of the entry in it. What comes before is the same in all
+/// logs that have this place. Places order by term first: the later one belongs to the log that is
+/// more up to date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The term of the entry; 0 for the place before slot 1.
+    pub term: u32,
+    /// The slot.
+    pub slot: Slot,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.slot, self.term)
+    }
+}
 
 /// One slot: what is in it, and the digest of the state after it, once it is applied.
 #[derive(Clone, Debug)]
-pub(super) struct Cell {
-    pub(super) item: Item,
-    pub(super) digest: u64,
+pub(in crate::proto) struct Cell {
+    pub(in crate::proto) item: Item,
+    pub(in crate::proto) digest: u64,
 }
 
 /// A run of slots from just after `base` on, without gaps.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Entries {
+pub(in crate::proto) struct Entries {
     base: Place,
     cells: VecDeque<Cell>,
 }
 
 impl Entries {
     /// An empty log whose first slot comes after `base`.
-    pub(super) fn after(base: Place) -> Entries {
+    pub(in crate::proto) fn after(base: Place) -> Entries {
         Entries { base, cells: VecDeque::new() }
     }
 
     /// The last place that is cut off.
-    pub(super) fn base(&self) -> Place {
+    pub(in crate::proto) fn base(&self) -> Place {
         self.base
     }
 
     /// The last place.
-    pub(super) fn last(&self) -> Place {
+    pub(in crate::proto) fn last(&self) -> Place {
         match self.cells.back() {
             Some(cell) => {
                 Place { term: cell.item.term, slot: self.base.slot + self.cells.len() as u64 }
@@ -44,18 +76,18 @@ impl Entries {
     }
 
     /// What is in a slot; none if nothing is, or if it is cut off.
-    pub(super) fn get(&self, slot: Slot) -> Option<&Cell> {
+    pub(in crate::proto) fn get(&self, slot: Slot) -> Option<&Cell> {
         self.cells.get(self.index(slot)?)
     }
 
     /// A slot, to note its digest down.
-    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Cell> {
+    pub(in crate::proto) fn get_mut(&mut self, slot: Slot) -> Option<&mut Cell> {
         let index = self.index(slot)?;
         self.cells.get_mut(index)
     }
 
     /// The place at a slot; none if there is nothing, or if that is cut off.
-    pub(super) fn place(&self, slot: Slot) -> Option<Place> {
+    pub(in crate::proto) fn place(&self, slot: Slot) -> Option<Place> {
         match slot == self.base.slot {
             true => Some(self.base),
             false => self.get(slot).map(|cell| Place { term: cell.item.term, slot }),
@@ -63,19 +95,19 @@ impl Entries {
     }
 
     /// Appends an item, and says in which slot.
-    pub(super) fn push(&mut self, item: Item) -> Slot {
+    pub(in crate::proto) fn push(&mut self, item: Item) -> Slot {
         self.cells.push_back(Cell { item, digest: 0 });
         self.last().slot
     }
 
     /// Drops all slots after `slot`.
-    pub(super) fn truncate(&mut self, slot: Slot) {
+    pub(in crate::proto) fn truncate(&mut self, slot: Slot) {
         let keep = slot.saturating_sub(self.base.slot);
         self.cells.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
     }
 
     /// Cuts off everything up to `base`, which is a place of this log.
-    pub(super) fn cut(&mut self, base: Place) {
+    pub(in crate::proto) fn cut(&mut self, base: Place) {
         while self.base.slot < base.slot && self.cells.pop_front().is_some() {
             self.base.slot += 1;
         }
@@ -83,12 +115,12 @@ impl Entries {
     }
 
     /// All slots, with what is in them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Cell)> {
+    pub(in crate::proto) fn iter(&self) -> impl Iterator<Item = (Slot, &Cell)> {
         (self.base.slot + 1..).zip(&self.cells)
     }
 
     /// At most `most` items from slot `first` on.
-    pub(super) fn items(&self, first: Slot, most: usize) -> Items {
+    pub(in crate::proto) fn items(&self, first: Slot, most: usize) -> Items {
         let skip = self.index(first).unwrap_or(usize::MAX).min(self.cells.len());
         let end = skip.saturating_add(most).min(self.cells.len());
         self.cells.range(skip..end).map(|cell| cell.item.clone()).collect()
@@ -96,7 +128,7 @@ impl Entries {
 
     /// The last place, up to `slot`, whose term is at most `term`. Of what is cut off it says no
     /// more.
-    pub(super) fn last_upto(&self, slot: Slot, term: u32) -> Place {
+    pub(in crate::proto) fn last_upto(&self, slot: Slot, term: u32) -> Place {
         let mut slot = slot.min(self.last().slot);
         while self.get(slot).is_some_and(|cell| cell.item.term > term) {
             slot -= 1;
@@ -108,8 +140,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{CallId, Entry, Op};
-    use std::sync::Arc;
+    use crate::base::{CallId, Op};
 
     fn log(base: Slot, terms: &[u32]) -> Entries {
         let mut log = Entries::after(Place { term: 1, slot: base });

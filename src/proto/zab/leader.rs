@@ -1,0 +1,324 @@
+//! Leading: phase 2, making all histories one's own, and phase 3, broadcast.
+
+use super::message::Sync;
+use super::{Context, Message, Phase, Timer, Zab};
+use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Slot, Time};
+use crate::event::Fact;
+use crate::proto::log::{Agreement, Item, Items, Place};
+use crate::proto::machine::Known;
+use crate::proto::quorum::Tally;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How many entries one message carries at the most.
+const BATCH: usize = 256;
+/// How many entries may be under way to one follower.
+const WINDOW: u64 = 4_096;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It does not know which epochs a majority has accepted.
+    Discovery,
+    /// It has an epoch, and no majority has accepted it.
+    Epoch,
+    /// No majority has its history.
+    Sync,
+    /// It is established.
+    Broadcast,
+}
+
+/// What it knows of one node that has accepted its epoch, itself included.
+#[derive(Clone, Debug)]
+struct Learner {
+    /// The last place of that node's history when it was last told.
+    last: Place,
+    /// Whether its history was made the leader's.
+    synced: bool,
+    /// The next slot to send.
+    next: Slot,
+    /// It has the leader's history up to here on disk.
+    acked: Slot,
+    /// Since when something is under way to it, or when it acknowledged some of that.
+    sent: Time,
+}
+
+/// Who leads.
+#[derive(Clone, Debug)]
+pub(super) struct Leading {
+    pub(super) stage: Stage,
+    since: Time,
+    /// Which epochs nodes had accepted.
+    pub(super) accepted: BTreeMap<NodeId, u32>,
+    /// Who has accepted its epoch, and who has adopted it.
+    pub(super) promised: Tally,
+    adopted: Tally,
+    learners: BTreeMap<NodeId, Learner>,
+    heard: BTreeMap<NodeId, Time>,
+    /// The calls of all entries in the history that are not applied.
+    pub(super) calls: BTreeSet<CallId>,
+    /// The entries that were sent last, and their first slot: most often several are sent the same.
+    batch: (Slot, Items),
+}
+
+impl Leading {
+    pub(super) fn new(since: Time) -> Leading {
+        Leading {
+            stage: Stage::Discovery,
+            since,
+            accepted: BTreeMap::new(),
+            promised: Tally::default(),
+            adopted: Tally::default(),
+            learners: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            calls: BTreeSet::new(),
+            batch: (0, Items::default()),
+        }
+    }
+
+    pub(super) fn has_epoch(&self) -> bool {
+        self.stage != Stage::Discovery
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        self.stage == Stage::Broadcast
+    }
+
+    pub(super) fn hear(&mut self, from: NodeId, now: Time) {
+        self.heard.insert(from, now);
+    }
+
+    /// A node has accepted the epoch, and its history ends there.
+    pub(super) fn learn_of(&mut self, id: NodeId, last: Place) {
+        let fresh = Learner { last, synced: false, next: 0, acked: 0, sent: Time::ZERO };
+        self.learners.entry(id).or_insert(fresh).last = last;
+    }
+}
+
+// -- synchronisation -----------------------------------------------------------------------------
+impl Zab {
+    /// Whether this node leads that epoch, and has heard from who accepted it.
+    pub(super) fn hears_learner(
+        &mut self,
+        from: NodeId,
+        epoch: u32,
+        cx: &mut Context<'_, Self>,
+    ) -> bool {
+        let leads = self.accepted == Ballot::new(epoch, cx.me());
+        let Phase::Leading(leading) = &mut self.phase else { return false };
+        let hears = leads
+            && matches!(leading.stage, Stage::Sync | Stage::Broadcast)
+            && leading.learners.contains_key(&from);
+        if hears {
+            leading.hear(from, cx.now());
+        }
+        hears
+    }
+
+    /// A majority has accepted the epoch: this node's history is to be everybody's.
+    pub(super) fn begin_sync(&mut self, cx: &mut Context<'_, Self>) {
+        self.adopt(cx);
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        leading.stage = Stage::Sync;
+        let learners = leading.learners.iter().map(|(id, learner)| (*id, learner.last));
+        for (id, last) in learners.collect::<Vec<_>>() {
+            self.synchronise(id, last, cx);
+        }
+        // That it is durable here arrives as a message.
+        let (epoch, upto) = (self.accepted.round, self.history.last().slot);
+        cx.send(cx.me(), Message::AckLeader { epoch, upto });
+    }
+
+    /// Sends a node, whose history ends at `last`, what makes it this one's.
+    pub(super) fn synchronise(&mut self, to: NodeId, last: Place, cx: &mut Context<'_, Self>) {
+        if to == cx.me() {
+            return;
+        }
+        let base = self.history.base();
+        let common = self.history.last_upto(last.slot, last.term);
+        let (how, after) = match common.slot < base.slot || common.term > last.term {
+            true => (Sync::Snap(self.replica.snapshot().clone()), base),
+            false if common == last => (Sync::Diff, common),
+            false => (Sync::Trunc, common),
+        };
+        let items = self.history.items(after.slot + 1, BATCH);
+        let (epoch, upto) = (self.accepted.round, self.history.last().slot);
+        cx.send(to, Message::NewLeader { epoch, how, after, items, upto });
+    }
+
+    /// A node has adopted the epoch.
+    pub(super) fn on_ack_leader(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
+        let (quorum, last) = (self.quorum(), self.history.last().slot);
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        let Some(learner) = leading.learners.get_mut(&from).filter(|_| upto <= last) else {
+            return;
+        };
+        learner.synced = true;
+        learner.acked = learner.acked.max(upto);
+        learner.next = learner.next.max(upto + 1);
+        leading.adopted.add(from);
+        match leading.stage {
+            Stage::Sync if leading.adopted.count() >= quorum => self.establish(cx),
+            Stage::Broadcast => {
+                self.tell_up_to_date(from, cx);
+                self.count(cx);
+                self.send_more(from, cx);
+            }
+            _ => {}
+        }
+    }
+
+    /// A majority has this history: all of it is committed, and broadcast begins.
+    fn establish(&mut self, cx: &mut Context<'_, Self>) {
+        let before = self.standing(cx.me());
+        let open = self.history.iter().filter(|(slot, _)| *slot > self.replica.applied());
+        let calls = open.map(|(_, cell)| cell.item.entry.call).collect();
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        (leading.stage, leading.calls) = (Stage::Broadcast, calls);
+        let peers = self.config.peers.iter().copied();
+        let adopted: Vec<NodeId> = peers.filter(|id| leading.adopted.has(*id)).collect();
+        self.commit_upto(self.history.last().slot, cx);
+        self.say_if_other(&before, cx);
+        adopted.into_iter().for_each(|id| self.tell_up_to_date(id, cx));
+        self.hand_on_all(cx);
+    }
+
+    fn tell_up_to_date(&self, to: NodeId, cx: &mut Context<'_, Self>) {
+        if to != cx.me() {
+            let (epoch, commit) = (self.accepted.round, self.commit);
+            cx.send(to, Message::UpToDate { epoch, commit });
+        }
+    }
+}
+
+// -- broadcast -----------------------------------------------------------------------------------
+impl Zab {
+    /// Puts an entry into the history, if this node is established and the entry is not there.
+    pub(super) fn propose(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
+        let again = self.has(Mutation::LogNoClientTable);
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        if !leading.is_established() {
+            return;
+        }
+        if !again && self.replica.machine().known(entry.call) != Known::No {
+            return;
+        }
+        if leading.calls.insert(entry.call) || again {
+            let epoch = self.accepted.round;
+            let upto = self.push(Item { term: epoch, entry }, cx);
+            // That it is durable here arrives as a message.
+            cx.send(cx.me(), Message::Ack { epoch, upto });
+            self.send_all_more(cx);
+        }
+    }
+
+    fn send_all_more(&mut self, cx: &mut Context<'_, Self>) {
+        let others: Vec<NodeId> = self.config.others(cx.me()).copied().collect();
+        others.into_iter().for_each(|id| self.send_more(id, cx));
+    }
+
+    /// Sends a node what it lacks, as far as it may be sent now.
+    fn send_more(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
+        let last = self.history.last().slot;
+        loop {
+            let Phase::Leading(leading) = &mut self.phase else { return };
+            let Some(learner) = leading.learners.get_mut(&to).filter(|it| it.synced) else {
+                return;
+            };
+            if to == cx.me() || learner.next > last || learner.next > learner.acked + WINDOW {
+                return;
+            }
+            let Some(after) = self.history.place(learner.next - 1) else {
+                let place = Place { term: 0, slot: learner.acked };
+                (learner.next, learner.sent) = (last + 1, cx.now());
+                return self.synchronise(to, place, cx);
+            };
+            let (slot, items) = &mut leading.batch;
+            let count = usize::try_from(last - after.slot).unwrap_or(BATCH).min(BATCH);
+            if *slot != learner.next || items.len() != count {
+                (*slot, *items) = (learner.next, self.history.items(learner.next, BATCH));
+            }
+            let (epoch, items) = (self.accepted.round, items.clone());
+            if learner.next == learner.acked + 1 {
+                learner.sent = cx.now();
+            }
+            learner.next += items.len() as u64;
+            cx.send(to, Message::Propose { epoch, after, items });
+        }
+    }
+
+    pub(super) fn on_ack(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
+        let last = self.history.last().slot;
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        let Some(learner) = leading.learners.get_mut(&from) else { return };
+        if upto > last || upto <= learner.acked {
+            return;
+        }
+        (learner.acked, learner.sent) = (upto, cx.now());
+        learner.next = learner.next.max(upto + 1);
+        self.count(cx);
+        self.send_more(from, cx);
+    }
+
+    /// What a majority has is committed.
+    fn count(&mut self, cx: &mut Context<'_, Self>) {
+        let (quorum, nodes) = (self.quorum(), self.config.peers.len());
+        let Phase::Leading(leading) = &self.phase else { return };
+        let mut acked: Vec<Slot> = leading.learners.values().map(|it| it.acked).collect();
+        acked.resize(nodes, 0);
+        acked.sort_unstable();
+        let slot = acked[nodes - quorum];
+        if leading.is_established() && slot > self.commit {
+            self.commit_upto(slot, cx);
+            let commit = Message::Commit { epoch: self.accepted.round, upto: self.commit };
+            let (me, Phase::Leading(leading)) = (cx.me(), &self.phase) else { return };
+            let synced = leading.learners.iter().filter(|(id, it)| it.synced && **id != me);
+            synced.for_each(|(id, _)| cx.send(*id, commit.clone()));
+        }
+    }
+
+    fn commit_upto(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
+        if slot > self.commit {
+            self.commit = slot;
+            cx.emit(Fact::Commits { slot });
+            self.advance(cx);
+        }
+    }
+}
+
+// -- heartbeats ----------------------------------------------------------------------------------
+impl Zab {
+    /// Steps down if a majority is not with it in time; else tells that it is there, and repeats
+    /// what was not acknowledged.
+    pub(super) fn on_beat(&mut self, cx: &mut Context<'_, Self>) {
+        let (now, limit) = (cx.now(), self.init_limit());
+        let Phase::Leading(leading) = &self.phase else { return };
+        let recent = |at: &&Time| now.since(**at) <= self.config.election.1;
+        let others = leading.heard.iter().filter(|(id, _)| **id != cx.me());
+        let heard = others.map(|(_, at)| at).filter(recent).count() + 1;
+        let alone = match leading.is_established() {
+            true => heard < self.quorum(),
+            false => now.since(leading.since) > limit,
+        };
+        if alone {
+            return self.look(cx);
+        }
+        if matches!(leading.stage, Stage::Sync | Stage::Broadcast) {
+            self.ping_all(cx);
+        }
+        cx.set(Timer::Heartbeat, self.config.heartbeat);
+    }
+
+    fn ping_all(&mut self, cx: &mut Context<'_, Self>) {
+        let patience = self.config.heartbeat.times(2);
+        let ping = Message::Ping { epoch: self.accepted.round, commit: self.commit };
+        let (me, Phase::Leading(leading)) = (cx.me(), &mut self.phase) else { return };
+        for (id, learner) in leading.learners.iter_mut().filter(|(id, _)| **id != me) {
+            cx.send(*id, ping.clone());
+            if learner.acked + 1 < learner.next && cx.now().since(learner.sent) >= patience {
+                learner.next = learner.acked + 1;
+            }
+        }
+        self.send_all_more(cx);
+    }
+}
