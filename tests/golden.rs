@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank`; `services=raft` with `reads=index` or `lease` and switches (`pre_vote sticky check_quorum`) |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank`; `services=raft` with `reads=index` or `lease` and switches (`pre_vote sticky check_quorum`); `services=zab` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -115,6 +115,9 @@ impl Network {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
             "log" => Services { log: Some(log), ..Services::default() },
             "raft" => Services { log: Some(Log { kind, ..log }), ..Services::default() },
+            "zab" => {
+                Services { log: Some(Log { kind: LogKind::Zab, ..log }), ..Services::default() }
+            }
             // Two copies of each key.
             "bank" => Services {
                 log: Some(log),

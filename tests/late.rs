@@ -356,9 +356,14 @@ fn compare(watchers: &[Watcher], plan: &Plan, seed: u64, tally: &mut Tally) {
 
 #[test]
 fn nobody_is_disturbed_by_a_newcomer() {
-    for (name, secs) in
-        [("default", 12), ("bank", 12), ("locks", 20), ("raft", 12), ("three-paxos", 10)]
-    {
+    for (name, secs) in [
+        ("default", 12),
+        ("bank", 12),
+        ("locks", 20),
+        ("raft", 12),
+        ("zab", 12),
+        ("three-paxos", 10),
+    ] {
         for seed in 0..3 {
             undisturbed(&sample(name), seed, Time(secs * 1_000_000));
         }
@@ -368,9 +373,14 @@ fn nobody_is_disturbed_by_a_newcomer() {
 #[test]
 fn who_comes_late_or_misses_something_sees_the_same_and_no_check_cries_wolf() {
     let mut tally = Tally::default();
-    for (name, secs) in
-        [("default", 12), ("bank", 12), ("locks", 20), ("raft", 12), ("three-paxos", 10)]
-    {
+    for (name, secs) in [
+        ("default", 12),
+        ("bank", 12),
+        ("locks", 20),
+        ("raft", 12),
+        ("zab", 12),
+        ("three-paxos", 10),
+    ] {
         for seed in 0..4 {
             all_see_the_same(&sample(name), seed, Time(secs * 1_000_000), &mut tally);
         }
@@ -387,9 +397,14 @@ fn who_comes_late_sees_the_same_in_hundreds_of_storms() {
         Some(from.parse().ok()?..to.parse().ok()?)
     });
     let mut tally = Tally::default();
-    for (name, secs) in
-        [("default", 60), ("bank", 60), ("locks", 60), ("raft", 60), ("three-paxos", 10)]
-    {
+    for (name, secs) in [
+        ("default", 60),
+        ("bank", 60),
+        ("locks", 60),
+        ("raft", 60),
+        ("zab", 60),
+        ("three-paxos", 10),
+    ] {
         for seed in seeds.clone().unwrap_or(0..100) {
             undisturbed(&sample(name), seed, Time(secs * 1_000_000));
             all_see_the_same(&sample(name), seed, Time(secs * 1_000_000), &mut tally);

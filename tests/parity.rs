@@ -193,7 +193,11 @@ impl Lab {
 
 /// Five nodes with everything on, and two clients that only do what they are told.
 fn plan() -> Plan {
-    let mut plan = plan::builtin("default").expect("it is built in");
+    plan_of("default")
+}
+
+fn plan_of(sample: &str) -> Plan {
+    let mut plan = plan::builtin(sample).expect("it is built in");
     let idle = |number| Client { rate: 0, ..Client::new(number, vec![Load::Idle]) };
     plan.clients = vec![idle(1), idle(2)];
     plan
@@ -211,9 +215,9 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-#[test]
-fn a_cluster_survives_its_leader() {
-    everywhere(&plan(), |mut lab| {
+/// The log may be agreed on by Multi-Paxos, Raft or Zab.
+fn survives_its_leader(sample: &str) {
+    everywhere(&plan_of(sample), |mut lab| {
         lab.settle();
         lab.write("put x=1");
         let (leader, _) = lab.board.leader().expect("it settled");
@@ -225,6 +229,21 @@ fn a_cluster_survives_its_leader() {
         let known = ["x", "y", "z"].map(|key| lab.read(key));
         lab.end(known.to_vec())
     });
+}
+
+#[test]
+fn a_cluster_survives_its_leader() {
+    survives_its_leader("default");
+}
+
+#[test]
+fn a_cluster_on_raft_survives_its_leader() {
+    survives_its_leader("raft");
+}
+
+#[test]
+fn a_cluster_on_zab_survives_its_leader() {
+    survives_its_leader("zab");
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl FromStr for Mutation {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Mutations(u64);
+pub struct Mutations(u128);
 
 impl Mutations {
     /// No bug planted.
@@ -134,13 +134,13 @@ impl Mutations {
 
     /// Whether `mutation` is on.
     pub const fn has(self, mutation: Mutation) -> bool {
-        self.0 & (1 << mutation as u64) != 0
+        self.0 & (1 << mutation as u128) != 0
     }
 
     /// These, and `mutation`.
     #[must_use]
     pub const fn with(self, mutation: Mutation) -> Mutations {
-        Mutations(self.0 | 1 << mutation as u64)
+        Mutations(self.0 | 1 << mutation as u128)
     }
 
     /// The ones that are on.
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_mutation_is_a_switch_of_its_own() {
-        assert!(Mutation::ALL.len() <= 64);
+        assert!(Mutation::ALL.len() <= 128);
         for (i, mutation) in Mutation::ALL.iter().enumerate() {
             assert_eq!(mutation.name().parse(), Ok(*mutation));
             assert_eq!(Mutations::NONE.with(*mutation).iter().collect::<Vec<_>>(), [*mutation]);

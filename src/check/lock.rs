@@ -108,6 +108,7 @@ impl Check for Lock {
         self.believers.values_mut().for_each(|all| all.retain(|who| !hit(*who)));
         self.applied.retain(|who, _| !hit(*who));
         self.telling.retain(|who| !hit(*who));
+        self.leases.forget(hit);
     }
 
     fn judges(&self, event: &Event) -> bool {
@@ -135,7 +136,7 @@ impl Check for Lock {
             Kind::Fact(fact) => self.hear(at, event.node, fact, witness.restates(event.node)),
             _ => None,
         };
-        let broken = self.leases.see(at, event, witness.is_whole()).or(broken);
+        let broken = self.leases.see(at, event, witness).or(broken);
         broken.map(|Broken { rule, what, because }| {
             let because = because.into_iter().collect();
             Violation { check: "lock", rule, what, at, because }

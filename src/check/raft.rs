@@ -1,4 +1,4 @@
-//! Elected leaders and their logs: the rules of Raft, and of Zab, which are the same in other words.
+//! Elected leaders and their logs: the rules of Raft, and Zab's, which are the same in other words.
 //!
 //! | rule | says | reads |
 //! |---|---|---|
@@ -17,9 +17,10 @@
 //! step: if every entry agrees with all others of its name about the one before it, logs agree up
 //! to there.
 //!
-//! Zab's terms are epochs: one that a node has entered it has *accepted*, and a vote in it is for the
-//! leader from which it did. It establishes a leader (`Leads`) after the majority has adopted its
-//! history, and commits that history first. Its rules have the numbers of the paper's properties:
+//! Zab's terms are epochs: one that a node has entered it has *accepted*, and a vote in it is for
+//! the leader from which it did. It establishes a leader (`Leads`) after the majority has adopted
+//! its history, and commits that history first. Its rules have the numbers of the paper's
+//! properties:
 //!
 //! | Raft | Zab |
 //! |---|---|

@@ -106,6 +106,11 @@ impl<'de, C: Choose> Deserializer<'de> for &mut Maker<'_, C> {
         deserialize_i64 visit_i64 i64,
     }
 
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let number = self.number(64);
+        visitor.visit_u128(number.into())
+    }
+
     never! {
         deserialize_any deserialize_f32 deserialize_f64 deserialize_char deserialize_bytes
         deserialize_byte_buf deserialize_identifier deserialize_ignored_any

@@ -7,6 +7,7 @@
 
 use super::{Broken, broken};
 use crate::base::{Name, NodeId, Op, Slot, Span, Time};
+use crate::check::Witness;
 use crate::command::{ClockFault, Command};
 use crate::event::{Event, Fact, Freed, Kind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,8 +37,13 @@ pub(super) struct Leases {
 }
 
 impl Leases {
-    /// Takes an event in. `whole` says that all was seen from the start.
-    pub(super) fn see(&mut self, at: usize, event: &Event, whole: bool) -> Option<Broken> {
+    /// Events of these processes were missed: they may have asked for anything.
+    pub(super) fn forget(&mut self, hit: impl Fn(NodeId) -> bool) {
+        self.asked.retain(|(who, _), _| !hit(*who));
+    }
+
+    /// Takes an event in.
+    pub(super) fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Broken> {
         let node = event.node;
         match &event.kind {
             Kind::Commanded(command) => {
@@ -49,10 +55,11 @@ impl Leases {
                 None
             }
             Kind::Killed { .. } => {
-                self.asked.retain(|(who, _), _| *who != node);
+                self.forget(|who| who == node);
                 None
             }
-            Kind::Fact(Fact::Invokes { op, retry: 0, .. }) => {
+            // What it says before it has said how things stand may be late.
+            Kind::Fact(Fact::Invokes { op, retry: 0, .. }) if !witness.misses(node) => {
                 self.ask(at, event, op);
                 None
             }
@@ -68,7 +75,9 @@ impl Leases {
                 }
                 None
             }
-            Kind::Fact(Fact::Freed { slot, lock, why: Freed::Expired, .. }) if whole => {
+            Kind::Fact(Fact::Freed { slot, lock, why: Freed::Expired, .. })
+                if witness.is_whole() =>
+            {
                 self.expires(event, *slot, lock)
             }
             _ => None,
@@ -136,10 +145,12 @@ mod tests {
 
     /// The rules that these break, each with its time in milliseconds.
     fn rules(all: &[(u64, NodeId, Kind)]) -> Vec<&'static str> {
-        let mut leases = Leases::default();
+        let (mut leases, mut witness) = (Leases::default(), Witness::of_nobody());
         let see = |(index, (at, node, kind)): (usize, &(u64, NodeId, Kind))| {
             let at = Time::ZERO + Span::millis(*at);
-            leases.see(index, &Event { at, node: *node, kind: kind.clone() }, true)
+            let event = Event { at, node: *node, kind: kind.clone() };
+            witness.see(index + 1, &event);
+            leases.see(index, &event, &witness)
         };
         all.iter().enumerate().filter_map(see).map(|broken| broken.rule).collect()
     }
@@ -164,8 +175,10 @@ mod tests {
         };
         assert_eq!(rules(&[asks.clone(), holds(400)]), [""; 0]);
         assert_eq!(rules(&[asks.clone(), holds(990)]), ["LOCK-6"]);
-        assert_eq!(rules(&[drift("clock c1 drift 90000"), asks, holds(990)]), [""; 0]);
+        assert_eq!(rules(&[drift("clock c1 drift 90000"), asks.clone(), holds(990)]), [""; 0]);
         assert_eq!(rules(&[holds(990)]), [""; 0], "nobody saw when it asked");
+        let missed = (50, client, Kind::Missed { count: 1 });
+        assert_eq!(rules(&[missed, asks.clone(), holds(990)]), [""; 0], "nor if it asked again");
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl Zab {
         let before = self.standing(cx.me());
         let Phase::Following(following) = &mut self.phase else { return };
         if !std::mem::replace(&mut following.up_to_date, true) {
+            cx.cancel(Timer::Heartbeat);
             self.say_if_other(&before, cx);
             self.hand_on_all(cx);
         }

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //!  n3 (leader)                  n1                    n2
-//!   │<─ CEpoch 4 ───────────────┤<────────────────────┤ discovery: which epoch did you accept last?
+//!   │<─ CEpoch 4 ───────────────┤<────────────────────┤ discovery: the epoch accepted last
 //!   ├─ NewEpoch 5 ─────────────>├────────────────────>│ newer than all of a majority; on disk
 //!   │<─ AckEpoch 5 of 4 last 8@4┤ of 3 last 7@3 ──────┤ and these are our histories
 //!   │                           │                     │
@@ -319,8 +319,8 @@ impl Zab {
     fn write_snapshot(&mut self, cx: &mut Context<'_, Self>) {
         let mut records =
             vec![Record::Snapshot(self.history.base(), self.replica.snapshot().clone())];
-        records
-            .extend((!self.has(Mutation::ZabForgetEpoch)).then(|| Record::Accepted(self.accepted)));
+        let accepted = Record::Accepted(self.accepted);
+        records.extend((!self.has(Mutation::ZabForgetEpoch)).then_some(accepted));
         records.push(Record::Current(self.current));
         let items = self.history.iter();
         records.extend(items.map(|(slot, cell)| Record::Append(slot, cell.item.clone())));
