@@ -171,12 +171,12 @@ fn plan(case: Case) -> Plan {
             let paxos = Some(Paxos { proposers, retry, backoff });
             Plan { services: Services { paxos, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Log => {
-            let log = Some(Log { snapshot_every: 20, ..Log::default() });
-            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
-        }
-        Case::Raft => {
-            let kind = LogKind::Raft(Raft::default());
+        Case::Log | Case::Raft | Case::Zab => {
+            let kind = match case {
+                Case::Raft => LogKind::Raft(Raft::default()),
+                Case::Zab => LogKind::Zab,
+                _ => LogKind::MultiPaxos,
+            };
             let log = Some(Log { kind, snapshot_every: 20, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
@@ -186,10 +186,6 @@ fn plan(case: Case) -> Plan {
             let (heartbeat, snapshot_every) = (Span::millis(30), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
             let log = Some(Log { kind: LogKind::Raft(raft), heartbeat, election, snapshot_every });
-            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
-        }
-        Case::Zab => {
-            let log = Some(Log { kind: LogKind::Zab, snapshot_every: 20, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Epochs => {
