@@ -32,7 +32,11 @@ fn main() -> ExitCode {
         Outcome::Screen(show) => screen(*show),
         Outcome::Serve(node) => serve(*node),
     });
-    let code = done.and_then(|code| Ok(out.flush().map(|()| code)?));
+    let code = done.and_then(|code| match out.flush() {
+        // Whom a signal ends, such as that the terminal is gone, nobody reads.
+        Err(_) if code > 128 => Ok(code),
+        done => Ok(done.map(|()| code)?),
+    });
     ExitCode::from(code.unwrap_or_else(|stop| explain(&stop, colour)))
 }
 

@@ -65,12 +65,16 @@ fn a_storm_of_sizes_ends_in_a_sound_screen() {
 }
 
 #[test]
-fn a_signal_ends_it_and_the_terminal_is_given_back() {
+fn a_signal_ends_it_the_run_is_kept_and_the_terminal_is_given_back() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
-        let mut session = Session::start(&["--paused"]);
+        let home = tempfile::tempdir().unwrap();
+        let state = home.path().to_str().unwrap();
+        let mut session = Session::with(&["--paused"], &[("XDG_STATE_HOME", state)]);
         session.shows("q:quit");
         session.signal(signal);
         assert_eq!(session.finish(), Some(code));
+        let runs = home.path().join("netsplit/runs");
+        assert_eq!(std::fs::read_dir(runs).unwrap().count(), 1);
     }
 }
 
@@ -83,11 +87,13 @@ fn a_lost_terminal_ends_it() {
 
 #[test]
 fn it_sleeps_and_wakes_with_its_screen_and_its_mouse() {
-    let mut session = Session::by_shell(r#""$0" "$@"; echo "[status $?]"; fg"#, &["--paused"]);
+    let mut session =
+        Session::by_shell(r#""$0" "$@"; echo "[status $?]"; read go; fg"#, &["--paused"]);
     session.shows("q:quit");
     session.keys("\x1a");
     session.until(|screen| !screen.alternate_screen());
     given_back(session.terminal.screen());
+    session.keys("\n");
     session.shows("q:quit");
     session.until(|s| s.mouse_protocol_mode() == vt100::MouseProtocolMode::PressRelease);
     session.keys("q");

@@ -18,7 +18,7 @@ const HOW: &str = "NETSPLIT_TEST_TERMINAL";
 #[ignore = "the other tests start it"]
 fn child() {
     let Ok(how) = std::env::var(HOW) else { return };
-    screen::watch_hangup();
+    screen::watch_hangup(|| ());
     let mut screen = Screen::enter().unwrap();
     screen.set_mouse(Mouse::Drags).unwrap();
     let mut draw = |text: &str| {

@@ -320,6 +320,11 @@ impl Checks {
         self.all.iter().filter_map(|watched| watched.first.as_ref())
     }
 
+    /// How many hold: they have seen something to judge, and nothing spoke against them.
+    pub fn holding(&self) -> usize {
+        self.standings().filter(|standing| standing.verdict == Verdict::Holds).count()
+    }
+
     /// The earliest violation of all.
     pub fn first(&self) -> Option<&Violation> {
         self.violations().min_by_key(|violation| violation.at)

@@ -109,7 +109,13 @@ fn ball(stamp: Time) -> Envelope {
 async fn a_service_that_panics_leaves_a_red_node_and_an_agent_that_listens() {
     let (inbox, _) = n1(&[]);
     let mut told = watch(&inbox, 1, 64).await;
+    // It dies at once, maybe before anybody looks.
+    let down = |kind: &Kind| {
+        matches!(kind, Kind::Killed { .. } | Kind::Present { state: Presence::Down, .. })
+    };
+    until(&mut told, event(down)).await;
     for number in 1..3 {
+        command(&inbox, 1, number, "restart n1").await;
         // Both may come in one report.
         let panicked = event(|kind| matches!(kind, Kind::Panicked { .. }));
         let killed = event(|kind| matches!(kind, Kind::Killed { .. }));
@@ -119,7 +125,6 @@ async fn a_service_that_panics_leaves_a_red_node_and_an_agent_that_listens() {
             killed(report).filter(|_| red)
         })
         .await;
-        command(&inbox, 1, number, "restart n1").await;
     }
 }
 

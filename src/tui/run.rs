@@ -9,7 +9,7 @@ use super::app::{App, Errand};
 use super::copy;
 use super::desk::{Desk, Opened};
 use super::film::Film;
-use super::screen::{Screen, watch_hangup};
+use super::screen::{Screen, is_lost, watch_hangup};
 use super::theme::Env;
 use crate::base::Span;
 use crate::cluster::{Cluster, Update};
@@ -21,10 +21,14 @@ use futures_util::StreamExt;
 use ratatui::layout::Rect;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
@@ -67,13 +71,28 @@ pub fn run(
 ) -> io::Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut screen = Screen::enter()?;
-    watch_hangup();
+    let lost = Arc::new(Notify::new());
+    let told = Arc::clone(&lost);
+    watch_hangup(move || told.notify_one());
     app.resize(screen.area());
     let Rect { width, height, .. } = screen.area();
     let begin = |(file, title)| Film::begin(BufWriter::new(file), (width, height), title);
     let mut film = record.map(begin).transpose()?;
-    let end = runtime.block_on(turn(app, cluster, desk, &mut screen, slow_line, &mut film));
+    let turn = turn(app, cluster, desk, &mut screen, slow_line, &mut film);
+    let end = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = lost.notified() => Ok(End::Signal(1)),
+            // Looked at before any key: reading those of a lost terminal may never end. Where that
+            // comes in between, nothing is kept.
+            () = poll_fn(|_| if is_lost() { Poll::Ready(()) } else { Poll::Pending }) => {
+                Ok(End::Signal(1))
+            }
+            end = turn => end,
+        }
+    });
     drop(screen);
+    let end = if is_lost() { Ok(End::Signal(1)) } else { end };
     film.map(Film::end).transpose()?;
     end
 }

@@ -22,11 +22,14 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect, Size};
 use ratatui::style::Modifier;
-use std::io::{self, Stdout, Write};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io::{self, IsTerminal, Stdout, Write};
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 /// Larger sizes are taken for this one: a terminal that claims to have 65535 rows would otherwise
 /// cost gigabytes.
@@ -344,33 +347,42 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the process with status 129 when the terminal goes away. Where hang-ups are ignored, as
-/// under `nohup`, reading keys from a lost terminal would otherwise spin without end.
-pub fn watch_hangup() {
-    #[cfg(unix)]
-    {
-        use rustix::event::{PollFd, PollFlags, poll};
-        use std::io::IsTerminal;
-        if !io::stdin().is_terminal() {
-            return;
-        }
-        let watch = || {
-            let stdin = io::stdin();
-            loop {
-                let mut descriptor = [PollFd::new(&stdin, PollFlags::empty())];
-                match poll(&mut descriptor, None) {
-                    Ok(_)
-                        if descriptor[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) =>
-                    {
-                        std::process::exit(129)
-                    }
-                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                    Err(_) => return,
-                }
+/// How long what is under way may take when the terminal is gone.
+const LAST: Duration = Duration::from_secs(3);
+
+/// Says so when the terminal goes away, and ends the process with status 129 if it is still there
+/// after a while. Where hang-ups are ignored, as under `nohup`, reading keys from a lost terminal
+/// would otherwise spin without end.
+pub fn watch_hangup(say: impl Fn() + Send + 'static) {
+    let watch = move || {
+        while let Some(lost) = hangs_up(true) {
+            if lost {
+                say();
+                thread::sleep(LAST);
+                std::process::exit(129)
             }
-        };
+        }
+    };
+    if io::stdin().is_terminal() {
         // Without the watch the program works as well; it only cannot tell that it is alone.
         let _ = thread::Builder::new().name("hang-up watch".to_owned()).spawn(watch);
+    }
+}
+
+/// Whether the terminal is gone.
+pub fn is_lost() -> bool {
+    hangs_up(false) == Some(true)
+}
+
+/// Looks whether the terminal has hung up, or waits until it may have. None where nobody can tell.
+fn hangs_up(wait: bool) -> Option<bool> {
+    let stdin = io::stdin();
+    let mut descriptor = [PollFd::new(&stdin, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut descriptor, if wait { None } else { Some(&now) }) {
+        Ok(_) => Some(descriptor[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)),
+        Err(Errno::INTR) => Some(false),
+        Err(_) => None,
     }
 }
 

@@ -40,6 +40,7 @@ impl App {
         let wide = usize::from(self.screen.width.saturating_sub(TOPIC as u16 + 12)) / 2;
         let wide = wide.clamp(12, COLUMN);
         let row = |topic: &str, left: &str, right: &str| {
+            let cell = |text: &str, width| cell(text, width, self.look.glyphs.ellipsis);
             format!(" {} {} {}", cell(topic, TOPIC), cell(left, wide), cell(right, wide))
         };
         let mut rows: Vec<(String, Role)> = Vec::new();
@@ -99,9 +100,9 @@ fn parting(a: &Branch, b: &Branch) -> Vec<String> {
 }
 
 /// A text in so many cells.
-fn cell(text: &str, width: usize) -> String {
-    let short: String = match text.chars().count() > width {
-        true => text.chars().take(width.saturating_sub(2)).chain("..".chars()).collect(),
+fn cell(text: &str, width: usize, ellipsis: &str) -> String {
+    let short = match text.chars().count() > width {
+        true => text.chars().take(width.saturating_sub(1)).collect::<String>() + ellipsis,
         false => text.to_owned(),
     };
     format!("{short:width$}")

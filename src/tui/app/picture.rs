@@ -1,7 +1,6 @@
 //! What is drawn: header, panes, hints, what lies over them.
 
 use super::{App, LIVE_STEP, Speed};
-use crate::check::{Standing, Verdict};
 use crate::tui::frame::{self, Header, Pace};
 use crate::tui::help::{self, Help};
 use crate::tui::narration;
@@ -77,10 +76,6 @@ impl App {
         };
         let checks = self.timeline.checks();
         let broken = checks.violations().count();
-        let says_nothing =
-            |standing: &Standing<'_>| matches!(standing.verdict, Verdict::Idle | Verdict::Waiting);
-        let waiting = checks.standings().filter(says_nothing).count();
-        let all = checks.standings().count() - waiting;
         let header = Header {
             cluster: &self.title.name,
             source: &self.source().label(if self.look.glyphs.is_ascii() { "-" } else { "·" }),
@@ -93,7 +88,7 @@ impl App {
             speed: &speed,
             event: &format!("{}/{}", board.events, self.timeline.events().len()),
             faults: board.faults.count(),
-            holds: all.saturating_sub(broken),
+            holds: checks.holding(),
             broken,
             mouse_off: self.mouse_off,
         };

@@ -2,7 +2,6 @@
 
 use super::{App, Errand};
 use crate::base::{Span, Time};
-use crate::check::Verdict;
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind};
 use crate::tui::action::Action;
@@ -97,10 +96,8 @@ impl App {
             Some((id, ballot)) => format!("{id} leads {ballot}"),
             None => "nobody leads".to_owned(),
         };
-        let count =
-            |verdict| self.timeline.checks().standings().filter(|s| s.verdict == verdict).count();
-        let (broken, waits) = (count(Verdict::Broken), count(Verdict::Waiting));
-        let holds = self.timeline.checks().standings().count() - broken - waits;
+        let checks = self.timeline.checks();
+        let (holds, broken) = (checks.holding(), checks.violations().count());
         format!(
             "t {now} {pace}; {leader}; {} faults; checks: {holds} hold, {broken} broken; selected {}",
             board.faults.count(),

@@ -420,7 +420,9 @@ fn strip<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
 fn freedom<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     let mut alike: Vec<(&str, Role, Vec<NodeId>)> = Vec::new();
     for id in txn.parts() {
-        let Some((text, role)) = may(txn.part(id, scene.board)) else { continue };
+        let Some((text, role)) = may(txn.part(id, scene.board), txn.decision.is_some()) else {
+            continue;
+        };
         match alike.iter_mut().find(|(known, ..)| *known == text) {
             Some((.., ids)) => ids.push(id),
             None => alike.push((text, role, vec![id])),
@@ -436,10 +438,12 @@ fn freedom<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     alike.into_iter().map(row).collect()
 }
 
-/// What a participant may do without the coordinator; nothing to say of one that is done.
-fn may(part: Part) -> Option<(&'static str, Role)> {
+/// What a participant may do without the coordinator; nothing to say of one that is done. A vote
+/// that was not awaited comes too late.
+fn may(part: Part, decided: bool) -> Option<(&'static str, Role)> {
     Some(match part {
         Part::None | Part::Done { .. } | Part::No => return None,
+        Part::Waiting if decided => ("did not vote in time, and is bound by nothing", Role::Text),
         Part::Waiting => ("has not voted: may still vote no, which aborts", Role::Text),
         Part::Yes => ("voted yes: may do nothing alone, and will be told", Role::Ok),
         Part::InDoubt => {

@@ -1,6 +1,7 @@
 //! The log: a lane per replica. Where there is no room for all, replicas whose lanes look the same
 //! share one.
 
+use super::super::charts::short;
 use super::super::row::{self, Row};
 use super::super::table::{self, Mark};
 use super::super::{Item, Scene};
@@ -17,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// From this width on, a lane has its ballot in front and its numbers behind.
 const WIDE: usize = 90;
+/// From here on what digits are is told.
+const MIDDLE: usize = 70;
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let nodes = servers(scene);
@@ -57,6 +60,7 @@ fn below(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer, fold: Opt
     let area = row::put(area, buf, &rows);
     let area = row::put(area, buf, &strip);
     if scene.zoomed && usize::from(area.height) > 8 {
+        let area = row::put(area, buf, &[legend(scene, area.width.into())]);
         return details(scene, grid, area, buf);
     }
     if decree && open && area.height > 4 {
@@ -75,13 +79,16 @@ fn below(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer, fold: Opt
 fn legend<'a>(scene: &Scene<'a>, width: usize) -> Row<'a> {
     let glyphs = scene.look.glyphs;
     let (bar, dot, bad) = (glyphs.commit, glyphs.uncommitted, glyphs.conflict);
-    let (gone, wide) = (glyphs.unfilled, width >= WIDE);
-    let text = match wide {
-        true => format!(
+    let gone = glyphs.unfilled;
+    let text = match width {
+        WIDE.. => format!(
             "digit: round of the vote  {bar} chosen up to here  {dot} accepted, not chosen  \
              {bad} conflicts  c learned  {gone} in the snapshot"
         ),
-        false => format!("{bar} chosen  {dot} accepted  {bad} conflicts"),
+        MIDDLE.. => format!(
+            "digit: round of the vote  {bar} chosen up to here  {dot} accepted  {bad} conflicts"
+        ),
+        _ => format!("{bar} chosen  {dot} accepted  {bad} conflicts"),
     };
     Row::muted(scene.look, text)
 }
@@ -188,7 +195,7 @@ impl Grid {
         let row = row.text(Role::Text, " ".repeat(rest));
         let row = match self.timer {
             0 => row,
-            timer => row.text(Role::Text, " ").left(timer + 6, Role::Muted, "stands in"),
+            timer => row.text(Role::Text, " ").left(timer + 6, Role::Muted, "election in"),
         };
         if !self.numbers {
             return row;
@@ -236,11 +243,7 @@ impl Grid {
         let left = timer.until.since(scene.board.now);
         let width = u16::try_from(self.timer).unwrap_or(0);
         let bar = scene.look.glyphs.bar(width, left.0, timer.until.since(timer.set).0);
-        row.left(self.timer, Role::Candidate, bar).right(
-            5,
-            Role::Muted,
-            format!("{}ms", left.0 / 1_000),
-        )
+        row.left(self.timer, Role::Candidate, bar).right(5, Role::Muted, short(left))
     }
 
     fn numbers<'a>(&self, row: Row<'a>, replica: &Replica) -> Row<'a> {

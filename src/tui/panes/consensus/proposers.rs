@@ -2,8 +2,9 @@
 //! lines that take turns.
 
 use super::super::Scene;
+use super::super::charts::short;
 use super::super::row::Row;
-use super::super::table::brief;
+use super::super::table::clock;
 use crate::base::{NodeId, Time};
 use crate::tui::theme::Role;
 use crate::view::decree::Row as Round;
@@ -28,10 +29,10 @@ pub(super) fn rows<'a>(scene: &Scene<'a>, width: usize) -> Vec<Row<'a>> {
     proposers.sort_unstable();
     proposers.dedup();
     proposers.truncate(MOST);
-    let (from, lasted) = (axis.from, brief(axis.until.since(axis.from)));
+    let (from, lasted) = (axis.from, short(axis.until.since(axis.from)));
     let word = if decree.chosen().is_some() { "chosen" } else { "now" };
-    let start = format!("{from}");
-    let gap = room.saturating_sub(start.len() + lasted.len() + word.len() + 7);
+    let start = format!("{}s", clock(from));
+    let gap = room.saturating_sub(start.len() + lasted.len() + word.len() + 8);
     let head = format!("{start}{}{lasted} later, {word}", " ".repeat(gap));
     let mut rows =
         vec![Row::plain(scene.look).left(name, Role::Muted, "time").text(Role::Muted, head)];

@@ -177,7 +177,7 @@ fn the_log_zoomed() {
     story.zoomed = true;
     story.press(&Consensus, &[Move::Down, Move::Left, Move::Left, Move::Left]);
     assert_eq!((story.select.node, story.select.slot), (n(2), Some(40)));
-    insta::assert_snapshot!(story.screen(&Consensus, 118, 32), @r#"
+    insta::assert_snapshot!(story.screen(&Consensus, 118, 32), @r"
     [Log] commit 41  quorum LOST 2/5 !
      slot                               15        20        25        30        35        40        chosen  applied state
     ?n1 A ★ leader (stale) 6.1    6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6│6!6!            38       38  8886
@@ -188,6 +188,7 @@ fn the_log_zoomed() {
     !quorum LOST: 2 of 5 reachable, 3 needed
     ?n1 still leads 6.1; n3 leads 7.3
      slot 40 chosen 3/5 put x=40 (c1/407)
+     digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
         slot state           ballot    votes known to        entry                            since ballot  leader
           43 accepted        7.3         1/5                 put x=43 (c1/437)                9.001 7.3     ★ n3
@@ -209,10 +210,9 @@ fn the_log_zoomed() {
           27 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=27 (c1/276)
           26 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=26 (c1/266)
           25 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=25 (c1/256)
-          24 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=24 (c1/246)
-     … 23 more
-    "#);
-    insta::assert_snapshot!(story.screen(&Consensus, 78, 20), @r#"
+     … 24 more
+    ");
+    insta::assert_snapshot!(story.screen(&Consensus, 78, 20), @r"
     [Log] commit 41  quorum LOST 2/5 !
      slot              15        20        25        30        35        40
     ?n1 A ★ STALE  6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6 6│6!6!
@@ -223,6 +223,7 @@ fn the_log_zoomed() {
     !quorum LOST: 2 of 5 reachable, 3 needed
     ?n1 still leads 6.1; n3 leads 7.3
      slot 40 chosen 3/5 put x=40 (c1/407)
+     digit: round of the vote  │ chosen up to here  · accepted  ! conflicts
 
         slot state           ballot    votes known to        entry
           43 accepted        7.3         1/5                 put x=43 (c1/437)
@@ -232,9 +233,8 @@ fn the_log_zoomed() {
           39 chosen          7.3         3/5 n3 n4 n5        put x=39 (c1/397)
           38 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=38 (c1/386)
           37 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=37 (c1/376)
-          36 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=36 (c1/366)
-     … 35 more
-    "#);
+     … 36 more
+    ");
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn a_duel_zoomed() {
     story.zoomed = true;
     story.order("partition n3 ~ n5").kill(n(4)).press(&Consensus, &[Move::Up, Move::Right]);
     assert_eq!((story.select.node, story.select.ballot), (n(2), Some(ballot(5, 1))));
-    insta::assert_snapshot!(story.screen(&Consensus, 118, 20), @r#"
+    insta::assert_snapshot!(story.screen(&Consensus, 118, 20), @r"
     [Paxos] DUEL !
      ballot proposer value                    n1    n2    n3    n4    n5     promise  accept
      1.1    n1       red                      P A   P a   P a   P a   P a        5/5     1/5 × refused
@@ -402,10 +402,10 @@ fn a_duel_zoomed() {
      P promised  p refused  A accepted  a refused  . silent  × gone  * adopted
      each prepare makes acceptors refuse the other's accept; waiting a random while, or one leader, ends it
 
-     time   8.200                                                                                           2.2s later, n…
+     time   8.200s                                                                                         2.2s later, now
      n1     │1.1 P5 A1×                            │3.1 P5 A1×                            │5.1 P5 A1×
      n5                        │2.5 P5 A1×                            │4.5 P5 A1×                             │6.5 P5…
-    "#);
+    ");
     insta::assert_snapshot!(duel(50).screen(&Consensus, 118, 14), @r#"
     [Paxos] DUEL !
      ballot proposer value                    12345678901234567890123456789012345678901234567890 promise  accept
@@ -475,7 +475,7 @@ fn the_log_and_the_decree_together() {
     !DUEL: 6 ballots in 2.2s, none chosen
     "#);
     story.zoomed = true;
-    insta::assert_snapshot!(story.screen(&Consensus, 118, 32), @r#"
+    insta::assert_snapshot!(story.screen(&Consensus, 118, 32), @r"
     [Log] commit 0  DUEL !
      slot                               5         10        15        20        25        30        chosen  applied state
     >n1 ○ no role yet    -      2·2·                                                                     0        0  0000
@@ -484,11 +484,11 @@ fn the_log_and_the_decree_together() {
      n4 ○ no role yet    -                                                                               0        0  0000
      n5 ○ no role yet    -                                                                               0        0  0000
      slot 2 accepted 1/5 put x=2 (c1/22)
+     digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
         slot state           ballot    votes known to        entry                            since ballot  leader
     >      2 accepted        2.1         1/5                 put x=2 (c1/22)
            1 accepted        2.1         1/5                 put x=1 (c1/12)
-
 
 
 
@@ -508,7 +508,7 @@ fn the_log_and_the_decree_together() {
      accepted now                             5.1   -     -     -     4.5
     !DUEL: 6 ballots in 2.2s, none chosen
      P promised  p refused  A accepted  a refused  . silent  × gone  * adopted
-    "#);
+    ");
 }
 
 #[test]

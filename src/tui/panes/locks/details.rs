@@ -71,13 +71,20 @@ pub(super) fn writes<'a>(scene: &Scene<'a>, name: &Name, lock: &Lock, area: Rect
 fn grants(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, name: &Name, lock: &Lock) {
     let look = scene.look;
     let head = Row::heading(look, format!("grants of {name}, oldest first: tokens only rise"));
-    let rest = row::put(area, buf, &[head]);
+    let width = usize::from(area.width).saturating_sub(1 + 6 + 5 + 29).min(40);
+    let columns = Row::plain(look)
+        .right(5, Role::Muted, "token")
+        .left(4, Role::Muted, "who")
+        .left(width, Role::Muted, "held when")
+        .right(9, Role::Muted, "from")
+        .right(9, Role::Muted, "until")
+        .text(Role::Muted, "end");
+    let rest = row::put(area, buf, &[head, columns]);
     let grants: Vec<&Grant> = lock.grants().collect();
     let shown = grants.len().saturating_sub(rest.height.into());
     let grants = &grants[shown..];
     let Some(first) = grants.first() else { return };
     let all = (first.since, scene.board.now);
-    let width = usize::from(area.width).saturating_sub(1 + 6 + 5 + 29).min(40);
     let rows: Vec<Row<'_>> = grants
         .iter()
         .map(|grant| {

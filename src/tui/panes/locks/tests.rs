@@ -120,7 +120,7 @@ fn the_locks_in_ascii() {
 fn the_history_of_the_selected_lock() {
     let mut story = overlap();
     story.zoomed = true;
-    insta::assert_snapshot!(story.screen(&Locks, 118, 24), @r#"
+    insta::assert_snapshot!(story.screen(&Locks, 118, 24), @r"
     [] two believe  2 held  2 waiting !
      lock    state    holder token own belief                 lease by the log           queue        last change
     >billing HELD     c9        37 ███████████████▎░░░░  3.8s █████████████▋░░░░░░  3.4s -            11.900 grant
@@ -135,10 +135,11 @@ fn the_history_of_the_selected_lock() {
         12.342 c4   token  33 × rejected, saw 37
 
      grants of billing, oldest first: tokens only rise          who waits for whom
-        33 c4   ███████████░░░░░░░     9.000    11.900 expire    4.4s c5 → shard-7 → c2
-        37 c9   ░░░░░░░░░░░███████    11.900    13.480 held      4.4s c8 → shard-7 → c2
-    "#);
-    insta::assert_snapshot!(story.screen(&Locks, 78, 20), @r#"
+     token who  held when               from     until end       4.4s c5 → shard-7 → c2
+        33 c4   ███████████░░░░░░░     9.000    11.900 expire    4.4s c8 → shard-7 → c2
+        37 c9   ░░░░░░░░░░░███████    11.900    13.480 held
+    ");
+    insta::assert_snapshot!(story.screen(&Locks, 78, 20), @r"
     [] two believe  2 held  2 waiting !
      lock    state    holder token own belief       lease by the log queue
     >billing HELD     c9        37 ███████▋░░  3.8s ██████▊░░░  3.4s -
@@ -153,13 +154,13 @@ fn the_history_of_the_selected_lock() {
         12.342 c4   token  33 × rejected, saw 37
 
      grants of billing, oldest first: tokens only rise
+     token who  held when                                  from     until end
         33 c4   ███████████████████████░░░░░░░░░░░░░░     9.000    11.900 expire
         37 c9   ░░░░░░░░░░░░░░░░░░░░░░░██████████████    11.900    13.480 held
-
      who waits for whom
       4.4s c5 → shard-7 → c2
       4.4s c8 → shard-7 → c2
-    "#);
+    ");
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn circles_of_waiters_and_locked_keys() {
     story.says(c(7), fact);
     story.at(10_300);
     story.zoomed = true;
-    insta::assert_snapshot!(story.screen(&Locks, 118, 12), @r#"
+    insta::assert_snapshot!(story.screen(&Locks, 118, 12), @r"
     [] 2 held  2 waiting
      lock state    holder token own belief                 lease by the log           queue        last change
     >a    HELD     c1         3                          - ██████████████▊░░░░░  3.7s c2           9.000 queue
@@ -186,10 +187,10 @@ fn circles_of_waiters_and_locked_keys() {
      a next: c2
 
      grants of a, oldest first: tokens only rise                who waits for whom
-         3 c1   ██████████████████     9.000    10.300 held    ! 1.3s DEADLOCK c2 → a → c1 → b → c2
-                                                               ! 1.3s DEADLOCK c1 → b → c2 → a → c1
+     token who  held when               from     until end     ! 1.3s DEADLOCK c2 → a → c1 → b → c2
+         3 c1   ██████████████████     9.000    10.300 held    ! 1.3s DEADLOCK c1 → b → c2 → a → c1
                                                                ? 0.8s c7 → acct/3 → t5.42 → n5 DOWN
-    "#);
+    ");
 }
 
 #[test]

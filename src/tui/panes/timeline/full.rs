@@ -33,7 +33,7 @@ pub(in crate::tui) fn branch_row(
         (None, None) => format!("{}s", clock(branch.fork_at)),
     };
     let broken = branch.checks().violations().count();
-    let holds = branch.checks().standings().count() - broken;
+    let holds = branch.checks().holding();
     let checks = format!("{holds}{} {broken}{}", glyphs.holds, glyphs.broken);
     let own = branch.commands().iter().filter(|given| given.event >= branch.fork);
     let commands: Vec<String> = own.map(|given| given.command.to_string()).collect();
