@@ -274,6 +274,20 @@ impl fmt::Display for Target {
     }
 }
 
+fn nobody(text: &str) -> String {
+    const WHO: &str =
+        "write n1 or n1,n2 or c1, leader, minority, majority, one, holder LOCK, coordinator TXN";
+    let words = ["leader", "minority", "majority", "one", "holder", "coordinator"];
+    let word = text.split(' ').next().unwrap_or_default();
+    match nearest(word, words.into_iter()) {
+        _ if text.is_empty() => format!("whom? {WHO}"),
+        Some((score, near)) if score > 0.8 && near != word => {
+            format!("'{text}' names nobody; did you mean '{near}'?")
+        }
+        _ => format!("'{text}' names nobody; {WHO}"),
+    }
+}
+
 impl FromStr for Target {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<Target, ParseError> {
@@ -289,13 +303,7 @@ impl FromStr for Target {
                 let list = text.split(',').map(|id| id.trim().parse::<NodeId>());
                 match list.collect::<Result<Vec<_>, _>>() {
                     Ok(nodes) => Target::Nodes(nodes),
-                    Err(_) => {
-                        return parse_error(format!(
-                            "'{}' names nobody; write n1 or n1,n2 or c1, leader, minority, \
-                             majority, one, holder LOCK, coordinator TXN",
-                            text.trim()
-                        ));
-                    }
+                    Err(_) => return parse_error(nobody(text.trim())),
                 }
             }
         })
@@ -553,14 +561,15 @@ impl FromStr for Command {
     }
 }
 
+/// The one of these that is most like a word, and how much.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<(f64, &'a str)> {
+    known.map(|known| (strsim::jaro(known, word), known)).max_by(|a, b| a.0.total_cmp(&b.0))
+}
+
 /// What to say about a verb that does not exist: the nearest one that does.
 fn unknown(verb: &str) -> String {
     let verbs = FORMS.iter().filter_map(|(form, _)| form.split(' ').next());
-    let near = verbs
-        .filter(|known| known.chars().any(char::is_lowercase))
-        .map(|known| (strsim::jaro(known, verb), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
+    match nearest(verb, verbs.filter(|known| known.chars().any(char::is_lowercase))) {
         Some((score, known)) if score > 0.7 => {
             format!("'{verb}' is not a command; did you mean '{known}'?")
         }

@@ -43,9 +43,13 @@ pub struct Value<'a> {
 pub fn document(source: &Source) -> Read<Spanned<DeTable<'_>>> {
     DeTable::parse(&source.text).map_err(|error| {
         let whole = Error::new("this is not TOML");
-        match error.span() {
+        let whole = match error.span() {
             Some(span) => whole.at(source, span, error.message()),
             None => whole.help(error.message()),
+        };
+        match error.message().contains("basic string") {
+            true => whole.help("a text ends with \" in its line; of several lines, with \"\"\""),
+            false => whole,
         }
     })
 }
@@ -276,7 +280,13 @@ impl<'a> Value<'a> {
     /// A list; each item goes by the key of the list.
     pub fn list(&self) -> Read<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.value else {
-            return Err(self.must_be("a list").help(format!("write {} = [ … ]", self.key)));
+            let written = self.source.text.get(self.at.clone()).unwrap_or_default();
+            let help = match (self.value, written.starts_with('[')) {
+                (DeValue::Table(_), true) => format!("write [[{}]], in double brackets", self.key),
+                (DeValue::Table(_), false) => format!("write {} = [{{ … }}]", self.key),
+                _ => format!("write {} = [ … ]", self.key),
+            };
+            return Err(self.must_be("a list").help(help));
         };
         let item = |item: &'a Spanned<DeValue<'a>>| Value {
             at: item.span(),

@@ -140,10 +140,10 @@ error: unknown key
         &small("[[step]]\ndo = [\"kil leader\"]\n"),
         "
 error: 'kil leader' is no command
- --> mine.toml:7:7
+ --> mine.toml:7:8
   |
 7 | do = [\"kil leader\"]
-  |       ^^^^^^^^^^^^ 'kil' is not a command; did you mean 'kill'?",
+  |        ^^^ 'kil' is not a command; did you mean 'kill'?",
     );
     refused(
         &small("[[step]]\nsay = \"x\"\nexpect = [\"within 3s: lokc is violated\"]\n"),
@@ -167,6 +167,37 @@ error: there is no such pane
   |
   = help: did you mean 'locks'?",
     );
+}
+
+#[test]
+fn a_stranger_is_told_what_to_write() {
+    for (steps, culprit, remedy) in [
+        ("[[steps]]\nsay = \"x\"", "steps", "did you mean 'step'?"),
+        ("[step]\nsay = \"x\"", "[step]", "write [[step]], in double brackets"),
+        ("[[step]]\nlook = { pane = \"nodes\" }", "{ pane", "write look = [{ … }]"),
+        ("[[step]]\nask = \"Who?\"", "\"Who?\"", "write ask = { question = "),
+        ("[[step]]\nsay = \"x\"\nacts = [2]", "2]", "write [[act]] for each"),
+        ("[[step]]\ndo = \"kill leeder\"", "leeder\"", "did you mean 'leader'?"),
+        ("[[step]]\ndo = \"kill\"", "\"kill\"", "whom? write n1"),
+        ("[[step]]\nwhen = \"leader is up\"", "leader is", "such as n2 is up"),
+        ("[[step]]\nwhen = \"commit >= four\"", "four", "write commit >= N"),
+        ("[[step]]\nexpect = \"log is broken\"", "broken", "write ok, violated or stalled"),
+        ("[[step]]\nexpect = \"within 3s n1 leads\"", "within", "write within 3s: …"),
+        ("[[step]]\nexpect = \"txn last is over\"", "txn", "add [txn] to the cluster"),
+        ("[[step]]\ndo = \"c1 join n4\"", "n4", "processes are"),
+        ("[[step]]\ndo = \"c1 join n3\"", "join", "add [ring]"),
+        ("[[step]]\nsay = \"x", "", "of several lines"),
+    ] {
+        let text = small(steps);
+        let source = Source::new("mine.toml", &*text);
+        let error = scenario::parse("mine", &source, &words()).expect_err(&text);
+        let (line, column) = error.place().unwrap();
+        let at: String = text.lines().nth(line - 1).unwrap().chars().skip(column - 1).collect();
+        assert!(at.starts_with(culprit), "{error}");
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
+    let clusters = parse("topic = \"x\"\nnodes = 3\n").unwrap_err();
+    assert!(clusters.contains("write [[step]] and below it"), "{clusters}");
 }
 
 #[test]

@@ -241,5 +241,9 @@ fn check_one(file: &str) -> Result<String, Error> {
     let scenario = scenario::parse(&library::name(file), &source, &words())?;
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let (acts, steps) = (count(scenario.acts.len(), "act"), count(scenario.steps.len(), "step"));
-    Ok(format!("A scenario of {acts} and {steps}: {}", super::size(&scenario.acts[0].plan)))
+    let expects = scenario.steps.iter().any(|step| !step.expect.is_empty());
+    let expects = expects || scenario.acts.iter().any(|act| !act.breaks.is_empty());
+    let but = if expects { "" } else { ". It expects nothing: only a broken check makes it fail" };
+    let size = super::size(&scenario.acts[0].plan);
+    Ok(format!("A scenario of {acts} and {steps}: {size}{but}"))
 }

@@ -164,7 +164,7 @@ impl Expect {
     pub fn parse(text: &str) -> Result<Expect, Misread> {
         let (when, start) = match text.split_once(':') {
             Some((when, _)) => (timing(when)?, when.len() + 1),
-            None => (When::Now, 0),
+            None => (no_timing(text)?, 0),
         };
         let claim = claim(&text[start..]).map_err(|misread| Misread {
             at: misread.at.start + start..misread.at.end + start,
@@ -172,6 +172,19 @@ impl Expect {
         })?;
         Ok(Expect { when, claim })
     }
+}
+
+const TIMINGS: &str = "write within 3s: …, throughout 2s: … or throughout: …";
+
+/// Without a colon there is no time.
+fn no_timing(text: &str) -> Result<When, Misread> {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if !["within", "throughout"].contains(&word) {
+        return Ok(When::Now);
+    }
+    let start = text.find(word).unwrap_or_default();
+    let why = "a colon is missing after the time".to_owned();
+    Err(Misread { at: start..start + word.len(), why, help: Some(TIMINGS.to_owned()) })
 }
 
 fn timing(text: &str) -> Result<When, Misread> {
@@ -190,7 +203,7 @@ fn timing(text: &str) -> Result<When, Misread> {
         _ => Err(Misread {
             at: 0..text.trim_end().len(),
             why: "this is no time for an expectation".to_owned(),
-            help: Some("write within 3s: …, throughout 2s: … or throughout: …".to_owned()),
+            help: Some(TIMINGS.to_owned()),
         }),
     }
 }
@@ -209,7 +222,19 @@ fn claim(text: &str) -> Result<Claim, Misread> {
             }),
         };
     }
-    Condition::parse(text).map(Claim::So)
+    Condition::parse(text).map(Claim::So).map_err(|misread| strange_stand(text).unwrap_or(misread))
+}
+
+/// A check that is said to stand as none can.
+fn strange_stand(text: &str) -> Option<Misread> {
+    let [name, "is", stand] = text.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+    if !check_names().contains(&name) && name != EVERY {
+        return None;
+    }
+    let start = text.rfind(stand).unwrap_or_default();
+    let why = format!("a check cannot be '{stand}'");
+    let help = Some("write ok, violated or stalled".to_owned());
+    Some(Misread { at: start..start + stand.len(), why, help })
 }
 
 impl fmt::Display for Claim {
@@ -262,6 +287,8 @@ mod tests {
             ("within 3: n1 leads", "3", ""),
             ("whithin 3s: n1 leads", "whithin 3s", "write within 3s"),
             ("within 3s: n1 ledas", "ledas", "did you mean 'leads'?"),
+            ("within 3s n1 leads", "within", "write within 3s: …"),
+            ("throughout: log is broken", "broken", "write ok, violated or stalled"),
             ("throughout: lokc is ok", "lokc", "did you mean 'lock'?"),
         ] {
             let misread = Expect::parse(text).expect_err(text);

@@ -2,12 +2,12 @@
 
 use super::text;
 use super::{Act, Pointer, Question, Scenario, Show, Step, Wait, Words};
-use crate::base::{NodeId, ParseError, Span, Time};
+use crate::base::{NodeId, Op, ParseError, Span, Time};
 use crate::command::Command;
 use crate::error::{Error, Source, nearest};
 use crate::plan::{self, Plan, file};
 use crate::read::{self, Read, Table, Value};
-use crate::script::expect::{self, Expect};
+use crate::script::expect::{self, Claim, Expect};
 use crate::view::condition::{Condition, Misread};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -41,9 +41,14 @@ fn keys(of: &str) -> &'static [&'static str] {
     KEYS.iter().find(|(name, _)| *name == of).map_or(&[], |(_, keys)| keys)
 }
 
-/// Whether a file is a scenario rather than a cluster: whether it has steps.
+/// Whether a file is a scenario rather than a cluster: whether it has steps, or anything else that
+/// only a scenario has, or what may be meant for steps.
 pub fn is_scenario(source: &Source) -> bool {
-    read::document(source).is_ok_and(|document| document.get_ref().contains_key("step"))
+    let own = |key: &str| keys("").contains(&key);
+    let meant = |key: &str| !file::keys().contains(&key) && nearest(key, ["step"]).is_some();
+    read::document(source).is_ok_and(|document| {
+        document.get_ref().keys().any(|key| own(key.get_ref()) || meant(key.get_ref()))
+    })
 }
 
 /// Reads a scenario. `name` is what to call it; a cluster that it names is looked up by `plan`, or
@@ -58,7 +63,9 @@ pub fn parse(name: &str, source: &Source, words: &Words) -> Result<Scenario, Err
     let base = Base::find(source, &top, document.get_ref())?;
     let acts = acts(name, source, &top, &base)?;
     let plan = &acts[0].plan;
-    let mut reader = Reader { words, processes: plan.processes().collect(), acts: acts.len() };
+    let services = acts.iter().flat_map(|act| act.plan.services.names()).collect();
+    let processes = plan.processes().collect();
+    let mut reader = Reader { words, processes, services, acts: acts.len() };
     let steps = reader.steps(&top)?;
     Ok(Scenario {
         name: name.to_owned(),
@@ -201,7 +208,7 @@ fn acts(name: &str, source: &Source, top: &Table<'_>, base: &Base<'_>) -> Read<V
         let error = breaks.wrong_key("in which act?", "this stands outside of all acts");
         return Err(error.help("put it into the [[act]] that breaks it"));
     }
-    let items = list.list().map_err(|error| error.help("write [[act]], in double brackets"))?;
+    let items = list.list()?;
     if items.is_empty() || items.len() > MAX_ACTS {
         return Err(list.wrong_key(format!("a scenario has 1 to {MAX_ACTS} acts"), "not so many"));
     }
@@ -243,6 +250,8 @@ fn breaks(value: &Value<'_>) -> Read<Vec<String>> {
 struct Reader<'a> {
     words: &'a Words,
     processes: BTreeSet<NodeId>,
+    /// What some act has.
+    services: BTreeSet<&'static str>,
     acts: usize,
 }
 
@@ -261,7 +270,7 @@ impl Reader<'_> {
             let error = Error::new("a scenario needs steps, and there is no [[step]]");
             return Err(error.help("write [[step]] and below it what to say, do or expect"));
         };
-        let items = list.list().map_err(|e| e.help("write [[step]], in double brackets"))?;
+        let items = list.list()?;
         if items.is_empty() || items.len() > MAX_STEPS {
             let what = format!("a scenario has 1 to {MAX_STEPS} steps");
             return Err(list.wrong_key(what, "not so many"));
@@ -304,7 +313,12 @@ impl Reader<'_> {
 
     fn in_acts(&self, value: &Value<'_>) -> Read<Vec<usize>> {
         let most = u8::try_from(self.acts).unwrap_or(u8::MAX);
+        let help = match most {
+            1 => "there is one act; write [[act]] for each".to_owned(),
+            _ => format!("there are acts 1 to {most}"),
+        };
         let one = |item: &Value<'_>| item.number::<u8>(1..=most).map(usize::from);
+        let one = |item: &Value<'_>| one(item).map_err(|error| error.help(&*help));
         value.list()?.iter().map(one).collect()
     }
 
@@ -318,6 +332,7 @@ impl Reader<'_> {
             let condition = Condition::parse(value.text()?)
                 .map_err(|why| misread(value, &why, "this is no condition"))?;
             self.whom(value, &condition.to_string())?;
+            self.can_be_so(value, &condition)?;
             Ok(Some(condition))
         };
         if let (Some(within), None) = (table.get("within"), table.get("when")) {
@@ -347,6 +362,42 @@ impl Reader<'_> {
         Err(error.help(format!("processes are {}", known.join(", "))))
     }
 
+    /// Refuses statements about what the cluster does not have.
+    fn can_be_so(&self, value: &Value<'_>, condition: &Condition) -> Read<()> {
+        match condition {
+            Condition::Not(inner) => self.can_be_so(value, inner),
+            Condition::All(parts) | Condition::Any(parts) => {
+                parts.iter().try_for_each(|part| self.can_be_so(value, part))
+            }
+            Condition::Is(term) => {
+                let text = term.to_string();
+                let word = text.split(' ').next().unwrap_or_default();
+                let needs: &[&str] = match word {
+                    "lock" => &["lock"],
+                    "txn" => &["txn"],
+                    "ring" => &["ring"],
+                    "decree" => &["paxos"],
+                    "slot" => &["log", "paxos"],
+                    "commit" | "replicas" => &["log"],
+                    _ => return Ok(()),
+                };
+                self.has_any(value, word, needs)
+            }
+        }
+    }
+
+    /// Refuses what needs one of these services if there is none of them. `word` is the culprit.
+    fn has_any(&self, value: &Value<'_>, word: &str, needs: &[&str]) -> Read<()> {
+        if needs.iter().any(|need| self.services.contains(need)) {
+            return Ok(());
+        }
+        let place = value.text()?.find(word).unwrap_or_default();
+        let what = format!("the cluster has no {}", needs.join(" and no "));
+        let error = value.wrong_part(place..place + word.len(), what, "this needs it");
+        let tables: Vec<String> = needs.iter().map(|need| format!("[{need}]")).collect();
+        Err(error.help(format!("add {} to the cluster", tables.join(" or "))))
+    }
+
     fn orders(&self, value: &Value<'_>) -> Read<Vec<Command>> {
         several(value)?.iter().map(|item| self.order(item)).collect()
     }
@@ -354,13 +405,24 @@ impl Reader<'_> {
     fn order(&self, value: &Value<'_>) -> Read<Command> {
         let text = value.text()?;
         let command: Command = text.parse().map_err(|ParseError(why): ParseError| {
-            value.wrong(format!("'{text}' is no command"), why)
+            let what = format!("'{text}' is no command");
+            // Most reasons begin with the culprit.
+            let culprit = why.strip_prefix('\'').and_then(|why| why.split_once('\''));
+            match culprit.and_then(|(word, _)| Some((text.find(word)?, word.len()))) {
+                Some((at, length)) if length > 0 => value.wrong_part(at..at + length, what, why),
+                _ => value.wrong(what, why),
+            }
         })?;
         if command.steers_time() {
             let error = value.wrong("steps steer time themselves", "this steers time");
             return Err(error.help("use at, after or when"));
         }
         self.whom(value, &command.to_string())?;
+        if let Command::Ask { op, .. } = &command {
+            let (needs, word) = (needed(op), op.to_string());
+            let word = word.split(' ').next().unwrap_or_default();
+            self.has_any(value, word, needs)?;
+        }
         Ok(command)
     }
 
@@ -369,6 +431,9 @@ impl Reader<'_> {
             let expect = Expect::parse(item.text()?)
                 .map_err(|why| misread(item, &why, "this is no expectation"))?;
             self.whom(item, &expect.claim.to_string())?;
+            if let Claim::So(condition) = &expect.claim {
+                self.can_be_so(item, condition)?;
+            }
             Ok(expect)
         };
         several(value)?.iter().map(one).collect()
@@ -425,12 +490,28 @@ fn one_of(value: &Value<'_>, known: &[String], what: &str) -> Read<String> {
     })
 }
 
+const ASK: &str =
+    "write ask = { question = \"…\", choices = [\"…\", \"…\"], answer = 1, why = \"…\" }";
+
+/// The services of which one is in charge of an operation.
+fn needed(op: &Op) -> &'static [&'static str] {
+    match op {
+        Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => &["lock"],
+        Op::Transfer(_) => &["txn"],
+        Op::Join { .. } | Op::Leave { .. } => &["ring"],
+        Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => &["store", "log"],
+        _ => &["log", "paxos"],
+    }
+}
+
 fn question(value: &Value<'_>) -> Read<Question> {
+    let is_table = value.raw_table().map(|_| ());
+    is_table.map_err(|error| error.help(ASK))?;
     let table = value.table("'ask'", keys("ask"))?;
     let need = |key: &str| {
         table.get(key).ok_or_else(|| {
             let error = value.wrong(format!("a question needs '{key}'"), "it is missing");
-            error.help("write ask = { question = \"…\", choices = [\"…\", \"…\"], answer = 1, why = \"…\" }")
+            error.help(ASK)
         })
     };
     let list = need("choices")?;

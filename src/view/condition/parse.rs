@@ -195,8 +195,8 @@ fn explain(words: &[Word<'_>], furthest: usize, misses: &[Miss<'_>]) -> Misread 
     let mut wanted: Vec<&str> = misses.iter().filter_map(|miss| miss.wants).collect();
     wanted.dedup();
     let known: Vec<&str> = wanted.iter().copied().filter(|word| !is_slot(word)).collect();
-    let forms: Vec<&str> = misses.iter().map(|miss| miss.form).collect();
-    let shown = |list: &[&str]| list.join(" · ");
+    let forms: Vec<String> = misses.iter().map(|miss| miss.form.replace(" CMP ", " >= ")).collect();
+    let shown = |list: &[String]| list.join(" · ");
     let Some(word) = words.get(furthest) else {
         let end = words.last().map_or(0, |word| word.at.end);
         let why = format!("something is missing here: {}", wanted.join(" or "));
@@ -213,7 +213,12 @@ fn explain(words: &[Word<'_>], furthest: usize, misses: &[Miss<'_>]) -> Misread 
         _ if furthest == 0 => format!("no statement begins with '{word}'"),
         _ => format!("'{word}' is not understood here"),
     };
+    const TARGETS: [&str; 6] = ["leader", "minority", "majority", "one", "holder", "coordinator"];
     let help = match near {
+        _ if furthest == 0 && TARGETS.contains(&word.text) => {
+            "conditions name processes, such as n2 is up; somebody leads, lock NAME is held by WHO"
+                .to_owned()
+        }
         Some(near) => format!("did you mean '{near}'?"),
         None if furthest == 0 => {
             "statements begin with a process (n1, c1), somebody, nobody, everybody, lock, txn, \

@@ -56,10 +56,10 @@ fn a_mistake_is_found_at_its_word_and_mended() {
         ("n2 leads adn n3 is up", "adn", "join statements with and, or"),
         ("lock billing is hled", "hled", "did you mean 'held'?"),
         ("comit >= 4", "comit", "did you mean 'commit'?"),
-        ("commit >= x", "x", "write commit CMP N"),
+        ("commit >= x", "x", "write commit >= N"),
         ("txn t1.4 has 1 yess", "yess", "did you mean 'yes'?"),
         ("(n1 leads", "(", "add a ')'"),
-        ("lock billing lease < 100", "100", "write lock NAME lease CMP SPAN"),
+        ("lock billing lease < 100", "100", "write lock NAME lease >= SPAN"),
         ("wriet pending on n1", "wriet", ""),
     ] {
         let misread = Condition::parse(text).expect_err(text);
