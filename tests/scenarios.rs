@@ -315,6 +315,9 @@ fn what_must_be_so_throughout_is_watched_to_its_end() {
     let (broken, text) = verdict(&small(steps));
     assert_eq!(broken, "failed");
     assert!(text.contains("step 1: 'throughout: n1 is up': at 1."), "{text}");
+    assert!(text.contains("  … throughout: n1 is up"), "nobody knows yet: {text}");
+    let (_, xml) = play(&parse(&small(steps)).unwrap(), Output::Junit);
+    assert!(xml.contains("step 1: throughout: n1 is up\"><failure"), "{xml}");
     let bounded = steps.replace("throughout:", "throughout 500ms:");
     assert_eq!(verdict(&small(&bounded)).0, "ok");
 }

@@ -292,7 +292,13 @@ impl Director {
         }
         for (step, what, watch) in std::mem::take(&mut self.open) {
             if let Some((at, why)) = self.watches[watch].tripped.clone() {
-                self.missed.push(Missed { step, what, why: format!("at {at}s {why}") });
+                let why = format!("at {at}s {why}");
+                let of_step = self.played.iter_mut().filter(|played| played.number == step);
+                let mut expected = of_step.flat_map(|played| &mut played.expected);
+                if let Some(expected) = expected.find(|(text, _)| *text == what) {
+                    expected.1 = Some(why.clone());
+                }
+                self.missed.push(Missed { step, what, why });
             }
         }
         Next::End

@@ -1,7 +1,7 @@
 //! What a play says while it goes on, and at its end: lines for people, for programs, for tests.
 
 use super::driver::json_line;
-use super::expect::Expect;
+use super::expect::{Expect, When};
 use super::play::{Missed, Outcome, Output, PlayedAct, Playing};
 use super::report::Judgement;
 use super::scenario::{Act, Scenario, Step};
@@ -36,7 +36,8 @@ struct ExpectLine<'a> {
     #[serde(rename = "type")]
     kind_of_line: &'static str,
     expect: String,
-    met: bool,
+    /// Nobody knows yet of what must be so for a while.
+    met: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
 }
@@ -148,12 +149,15 @@ impl<'a> Teller<'a> {
         why: Option<&str>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
+        let watched = why.is_none() && matches!(expect.when, When::Throughout(_));
         match (self.output, why) {
-            (Output::Text, None) if self.narrate => writeln!(out, "  ✓ {expect}"),
+            (Output::Text, None) if self.narrate => {
+                writeln!(out, "  {} {expect}", if watched { "…" } else { "✓" })
+            }
             (Output::Text, None) | (Output::Junit, _) => Ok(()),
             (Output::Text, Some(why)) => wrapped(out, "  ✗ ", &format!("{expect}: {why}")),
             (Output::Json, _) => {
-                let (expect, met) = (expect.to_string(), why.is_none());
+                let (expect, met) = (expect.to_string(), (!watched).then_some(why.is_none()));
                 json_line(out, &ExpectLine { kind_of_line: "expect", expect, met, why })
             }
         }
