@@ -526,6 +526,16 @@ fn a_painted_partition_is_one_command() {
     let board = bench.app.timeline().board();
     assert_eq!(board.faults.active().len(), 1);
     assert_eq!(board.faults.active()[0].text.as_ref(), "partition n1,n2 | n3,n4,n5");
+    bench.keys("HP27");
+    assert!(bench.screen(120, 36).contains("It comes every other second"));
+    bench.press(KeyCode::Enter);
+    let mut parted = Vec::new();
+    for _ in 0..12 {
+        parted.push(bench.app.timeline().board().network.is_parted());
+        bench.keys(">");
+    }
+    parted.dedup();
+    assert_eq!(parted.len(), 10, "five times there and gone: {parted:?}");
 }
 
 #[test]

@@ -464,7 +464,7 @@ impl App {
             _ => (None, None),
         };
         match (answer, wish) {
-            (Answer::Order(command), _) => self.order(&command),
+            (Answer::Order(command, lasting), _) => self.order_all(&[command], lasting),
             (Answer::Take(row, key), _) => {
                 if let Some(of) = list {
                     self.take(of, row, key);

@@ -48,8 +48,8 @@ pub enum Overlay {
 /// What a key says to an overlay, beyond what the overlay does by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Give this command.
-    Order(Command),
+    /// Give this command, for so long.
+    Order(Command, Lasting),
     /// This row of the list was taken, with this letter or with `Enter`.
     Take(usize, Option<char>),
     /// Yes, do what the question is about.
@@ -115,7 +115,10 @@ impl Overlay {
             Overlay::Help(help) => return help.key(key, action).then_some(Answer::No),
             // Their keys are the app's.
             Overlay::Options(_) | Overlay::Search(_) | Overlay::Faults(_) | Overlay::Tour(_) => {}
-            Overlay::Paint(paint) => return paint.key(key, action).map(Answer::Order),
+            Overlay::Paint(paint) => {
+                let command = paint.key(key, action)?;
+                return Some(Answer::Order(command, paint.lasting()));
+            }
         }
         None
     }

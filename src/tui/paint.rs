@@ -1,9 +1,10 @@
 //! The brush that paints a partition: a letter for each node, then one command.
 //!
-//! What it will cut, and which side keeps a majority, is told before it is done. Six shapes that
+//! What it will cut, and which side keeps a majority, is told before it is done. The shapes that
 //! teach most are a digit away.
 
 use super::action::Action;
+use super::faults::{FLAPS, Lasting};
 use super::frame;
 use super::spots::Spots;
 use super::theme::{Look, Role};
@@ -22,13 +23,14 @@ const TALL: usize = 8;
 const WIDEST: u16 = 76;
 
 /// The shapes that a digit paints.
-const SHAPES: [(char, &str); 6] = [
+const SHAPES: [(char, &str); 7] = [
     ('1', "leader alone"),
     ('2', "halves"),
     ('3', "leader in a minority"),
     ('4', "ring"),
     ('5', "bridge here"),
     ('6', "one way"),
+    ('7', "comes and goes"),
 ];
 
 /// A partition in the making.
@@ -39,6 +41,8 @@ pub struct Paint {
     at: usize,
     /// Whether only what A says to the others is cut.
     one_way: bool,
+    /// Whether the cut comes and goes.
+    flaps: bool,
 }
 
 impl Paint {
@@ -50,7 +54,7 @@ impl Paint {
     ) -> Paint {
         let nodes: Vec<(NodeId, char)> = nodes.into_iter().map(|node| (node, 'A')).collect();
         let at = nodes.iter().position(|(node, _)| *node == at).unwrap_or(0);
-        Paint { nodes, leader, at, one_way: false }
+        Paint { nodes, leader, at, one_way: false, flaps: false }
     }
 
     fn group(&self, letter: char) -> Vec<NodeId> {
@@ -112,9 +116,15 @@ impl Paint {
                 let (node, _) = self.nodes.get(self.at)?;
                 return Some(Command::Bridge(Target::just(*node)));
             }
-            _ => self.one_way = !self.one_way,
+            '6' => self.one_way = !self.one_way,
+            _ => self.flaps = !self.flaps,
         }
         None
+    }
+
+    /// How long it is to last.
+    pub fn lasting(&self) -> Lasting {
+        if self.flaps { Lasting::Flapping } else { Lasting::Healed }
     }
 
     /// Handles a key. Some command, if it is done.
@@ -124,7 +134,7 @@ impl Paint {
             (KeyCode::Char(c), _) if ('a'..='d').contains(&c.to_ascii_lowercase()) => {
                 self.set(c.to_ascii_uppercase());
             }
-            (KeyCode::Char(digit @ '1'..='6'), _) => return self.shape(digit),
+            (KeyCode::Char(digit @ '1'..='7'), _) => return self.shape(digit),
             (_, Some(Action::Up)) => self.go(self.at.saturating_sub(1)),
             (_, Some(Action::Down)) => self.go(self.at + 1),
             (_, Some(Action::Left)) => self.go(self.at.saturating_sub(TALL)),
@@ -198,6 +208,15 @@ impl Paint {
 
     /// What it will cut, and who keeps a majority.
     fn words(&self, look: &Look) -> Vec<Line<'static>> {
+        let mut words = self.cut_words(look);
+        if self.flaps {
+            let text = format!(" It comes every other second, {FLAPS} times, and ends.");
+            words.push(Line::styled(text, look.style(Role::Warn)));
+        }
+        words
+    }
+
+    fn cut_words(&self, look: &Look) -> Vec<Line<'static>> {
         let groups = self.groups();
         let majority = self.nodes.len() / 2 + 1;
         if groups.len() < 2 {

@@ -60,7 +60,9 @@ fn below(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer, fold: Opt
     let area = row::put(area, buf, &rows);
     let area = row::put(area, buf, &strip);
     if scene.zoomed && usize::from(area.height) > 8 {
-        let area = row::put(area, buf, &[legend(scene, area.width.into())]);
+        let mut rows: Vec<Row<'_>> = belief(scene).into_iter().collect();
+        rows.push(legend(scene, area.width.into()));
+        let area = row::put(area, buf, &rows);
         return details(scene, grid, area, buf);
     }
     if decree && open && area.height > 4 {
@@ -74,6 +76,32 @@ fn below(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer, fold: Opt
         rows.push(legend(scene, area.width.into()));
     }
     row::put(area, buf, &rows);
+}
+
+/// What the selected node believes, which may be long untrue: all else here is told as one sees it
+/// who sees everything.
+fn belief<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
+    let (board, id) = (scene.board, scene.select.node);
+    let node = board.node(id).filter(|node| node.life.is_up() && !id.is_client())?;
+    let leads = match node.role {
+        Part::None => "nothing of a leader yet".to_owned(),
+        Part::Leads(ballot) => format!("it leads in {ballot}"),
+        Part::Follows(ballot) => format!("{} leads in {ballot}", ballot.node),
+        Part::Seeks(Ballot::NONE) => "nobody leads".to_owned(),
+        Part::Seeks(ballot) => format!("nobody leads, and seeks {ballot}"),
+    };
+    let chosen = match board.log.replica(id).map_or(0, |replica| replica.chosen_upto) {
+        0 => "nothing is chosen".to_owned(),
+        upto => format!("slots up to {upto} are chosen"),
+    };
+    let mut text = format!("{id} believes: {leads}; {chosen}");
+    if !node.suspects.is_empty() {
+        text.push_str(&format!("; suspects {}", row::names(node.suspects.keys().copied())));
+    }
+    let leader = board.leader().map(|(_, ballot)| ballot);
+    let wrong = leader.is_some_and(|ballot| node.role.ballot() != ballot);
+    let role = if wrong { Role::Warn } else { Role::Text };
+    Some(Row::plain(scene.look).text(role, text))
 }
 
 fn legend<'a>(scene: &Scene<'a>, width: usize) -> Row<'a> {

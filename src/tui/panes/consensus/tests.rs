@@ -188,6 +188,7 @@ fn the_log_zoomed() {
     !quorum LOST: 2 of 5 reachable, 3 needed
     ?n1 still leads 6.1; n3 leads 7.3
      slot 40 chosen 3/5 put x=40 (c1/407)
+     n2 believes: n1 leads in 6.1; slots up to 38 are chosen
      digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
         slot state           ballot    votes known to        entry                            since ballot  leader
@@ -209,8 +210,7 @@ fn the_log_zoomed() {
           28 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=28 (c1/286)
           27 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=27 (c1/276)
           26 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=26 (c1/266)
-          25 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=25 (c1/256)
-     … 24 more
+     … 25 more
     ");
     insta::assert_snapshot!(story.screen(&Consensus, 78, 20), @r"
     [Log] commit 41  quorum LOST 2/5 !
@@ -223,6 +223,7 @@ fn the_log_zoomed() {
     !quorum LOST: 2 of 5 reachable, 3 needed
     ?n1 still leads 6.1; n3 leads 7.3
      slot 40 chosen 3/5 put x=40 (c1/407)
+     n2 believes: n1 leads in 6.1; slots up to 38 are chosen
      digit: round of the vote  │ chosen up to here  · accepted  ! conflicts
 
         slot state           ballot    votes known to        entry
@@ -232,8 +233,7 @@ fn the_log_zoomed() {
     >     40 chosen          7.3         3/5 n3 n4 n5        put x=40 (c1/407)
           39 chosen          7.3         3/5 n3 n4 n5        put x=39 (c1/397)
           38 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=38 (c1/386)
-          37 chosen          6.1         5/5 n1 n2 n3 n4 n5  put x=37 (c1/376)
-     … 36 more
+     … 37 more
     ");
 }
 
@@ -484,6 +484,7 @@ fn the_log_and_the_decree_together() {
      n4 ○ no role yet    -                                                                               0        0  0000
      n5 ○ no role yet    -                                                                               0        0  0000
      slot 2 accepted 1/5 put x=2 (c1/22)
+     n1 believes: nothing of a leader yet; nothing is chosen
      digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
         slot state           ballot    votes known to        entry                            since ballot  leader
