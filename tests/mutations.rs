@@ -77,6 +77,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::PaxosDecideAlone, "paxos", Case::Decree, 10),
     (Mutation::PaxosVolatile, "paxos", Case::Duel, 40),
     (Mutation::PaxosAcceptAbove, "progress", Case::Locks, 10),
+    (Mutation::PaxosInvent, "paxos", Case::Decree, 10),
     (Mutation::PaxosUnraised, "paxos", Case::Duel, 400),
     (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
@@ -116,6 +117,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockBlindRenew, "lock", Case::Locks, 100),
     (Mutation::LockWakeAll, "lock", Case::Locks, 10),
     (Mutation::LockStaleExpiry, "lock", Case::Locks, 100),
+    (Mutation::LockForgetWaiters, "lock", Case::Locks, 10),
     (Mutation::LockLateLease, "lock", Case::Locks, 40),
     (Mutation::LockLeaseWall, "lock", Case::Locks, 100),
     (Mutation::RingNoWrap, "ring", Case::Bank, 10),
@@ -520,9 +522,13 @@ fn late(case: Case, seed: u64, mutations: Mutations) -> Checks {
 
 /// That no quorum voted for one thing in one ballot is hidden from a late observer: who voted for it
 /// in a later ballot may have done so in an earlier one too. And how long a lease had lasted is
-/// judged only by who saw it all.
-const ONLY_SEEN_FROM_THE_START: &[Mutation] =
-    &[Mutation::PaxosCountValues, Mutation::PaxosDecideAlone, Mutation::LockLeaseWall];
+/// judged only by who saw it all, and so is what clients have asked for.
+const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
+    Mutation::PaxosCountValues,
+    Mutation::PaxosDecideAlone,
+    Mutation::LockLeaseWall,
+    Mutation::PaxosInvent,
+];
 
 /// A late observer notices nearly all bugs as well, though it does not know how it all began.
 #[test]

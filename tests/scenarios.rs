@@ -557,3 +557,16 @@ fn a_run_can_be_shown_by_other_tools() {
     let (diagram, _) = program(&["report", "lock-fencing", "--format", "mermaid"]);
     assert!(diagram.starts_with("sequenceDiagram") && diagram.lines().count() < 60);
 }
+
+#[test]
+fn a_scenario_on_the_screen_is_not_told_on_a_live_cluster() {
+    for line in [["demo", "lock-fencing"], ["run", "lock-fencing"]] {
+        let line = ["netsplit"].iter().chain(&line).chain(&["--runtime", "memory"]);
+        let (mut out, mut talk) = (Vec::new(), Vec::new());
+        let done = cli::Cli::parse_from(line).execute(&mut out, &mut talk);
+        let Err(Stop::Refused(error)) = done else { panic!("{done:?}") };
+        let error = error.to_string();
+        assert!(error.contains("told in the simulator"), "{error}");
+        assert!(error.contains("leave --runtime out, or add --headless"), "{error}");
+    }
+}

@@ -199,6 +199,9 @@ impl Lock {
             let (slot, lock) = (step.slot, step.name.clone());
             step.facts.push(Fact::Freed { slot, lock, token, why });
         }
+        if step.mutations.has(Mutation::LockForgetWaiters) {
+            return;
+        }
         let next = match step.mutations.has(Mutation::LockUnfair) {
             true => self.queue.pop_back(),
             false => self.queue.pop_front(),
