@@ -3,6 +3,7 @@
 //! This module decides and writes; `main` only hands it the arguments and the streams. Standard
 //! output is for data, standard error for talk.
 
+mod compare;
 mod demo;
 pub mod desk;
 mod frames;
@@ -32,7 +33,7 @@ use crate::tui::config::{Setup, Wishes};
 use crate::tui::theme::{ColorArg, GlyphsArg};
 use crate::tui::{Config, Layout};
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use demo::DemoArgs;
 pub use demo::words;
 pub use nodes::NodeArgs;
@@ -139,6 +140,7 @@ enum Verb {
 
 /// How to run a cluster.
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("lines").multiple(true).args(["headless", "compare"]))]
 pub struct Run {
     /// A cluster file, or the name of a built-in cluster ('netsplit samples' lists them)
     #[arg(default_value = "default")]
@@ -158,10 +160,19 @@ pub struct Run {
     #[arg(long)]
     headless: bool,
     /// How long to run, in the cluster's own time; a scenario ends by itself [default: 30s]
-    #[arg(long, value_name = "TIME", requires = "headless")]
+    #[arg(long, value_name = "TIME", requires = "lines")]
     until: Option<String>,
     #[command(flatten)]
     output: Output,
+    /// Play it on several kinds of log, and say what each made of it: multipaxos, raft, zab
+    #[arg(
+        long,
+        value_name = "KIND,KIND…",
+        value_delimiter = ',',
+        conflicts_with_all = ["save", "record", "paused", "speed", "plain"],
+        hide_short_help = true
+    )]
+    compare: Vec<String>,
     /// Save the run: FILE.nsr for 'netsplit replay', FILE.toml as a scenario
     ///
     /// It is saved when it is over, a live one while it runs. FILE.toml is a scenario of what was
@@ -190,7 +201,7 @@ pub struct Run {
 #[derive(Clone, Debug, Args)]
 struct Output {
     /// How to write events and summary
-    #[arg(long, value_enum, default_value = "text", requires = "headless", hide_short_help = true)]
+    #[arg(long, value_enum, default_value = "text", requires = "lines", hide_short_help = true)]
     format: FormatArg,
     /// Which events to write; the digest is that of these
     #[arg(long, value_enum, default_value = "all", requires = "headless", hide_short_help = true)]
@@ -547,6 +558,9 @@ impl Run {
         let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
         let plan = Plan { seed, ..plan };
+        if !self.compare.is_empty() {
+            return self.compare(&plan, &steps, out, talk);
+        }
         if !self.headless {
             self.fits_runtime()?;
             let start = Start::Run(seed, self.runtime);

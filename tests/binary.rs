@@ -146,6 +146,29 @@ fn usage_errors_have_a_hint() {
 }
 
 #[test]
+fn kinds_of_log_are_compared_on_the_same_load_and_faults() {
+    let line = ["default", "--until", "12s", "-c", "4s kill leader", "--compare"];
+    let compare = |kinds: &str| netsplit(&[&line[..], &[kinds]].concat());
+    let all = compare("multipaxos,raft,zab");
+    assert_eq!(all.code, 0, "{}", all.err);
+    let row = |name: &str| {
+        let line = all.out.lines().find(|line| line.starts_with(name)).expect(name);
+        line[36..].split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(row("  "), ["multipaxos", "raft", "zab"]);
+    assert_eq!(row("leaders elected"), ["2"; 3], "one of each was killed");
+    assert_eq!(row("verdict"), ["ok"; 3]);
+    assert_eq!(all.out, compare("multipaxos,raft,zab").out);
+    let json = netsplit(&[&line[..], &["raft", "--format", "json"]].concat()).out;
+    let raft: serde_json::Value = serde_json::from_str(&json).expect("an object a line");
+    assert_eq!((&raft["elections"], &raft["verdict"]), (&2.into(), &"ok".into()));
+    refused(&["default", "--compare", "rafts"], &["did you mean raft?"]);
+    refused(&["three-paxos", "--compare", "raft"], &["has no log", "[log]"]);
+    refused(&["default", "--compare", "raft", "--runtime", "quic"], &["--runtime"]);
+    refused(&["log-minority-leader", "--compare", "raft"], &["does not go with a scenario"]);
+}
+
+#[test]
 fn without_a_terminal_it_says_what_to_do() {
     refused(&[], &["no terminal", "--headless"]);
     refused(&["run", "bank"], &["no terminal", "--headless"]);

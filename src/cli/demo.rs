@@ -146,12 +146,14 @@ impl Run {
             Run { until: Some(_), .. } => Some("--until"),
             Run { save: Some(_), headless: true, .. } => Some("--save"),
             Run { steps, .. } if !steps.is_empty() => Some("-c"),
+            Run { compare, .. } if !compare.is_empty() => Some("--compare"),
             _ => None,
         };
         if let Some(option) = alien {
             let error = Error::new(format!("{option} does not go with a scenario"));
             return Err(Stop::Refused(error.help(match option {
                 "--save" => "its file has it all; on the screen, what you do besides can be saved",
+                "--compare" => "its acts say what it runs on; a cluster file can be compared",
                 _ => "what happens, and until when, is in its file",
             })));
         }

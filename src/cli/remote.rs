@@ -10,7 +10,7 @@ use crate::live::identity::{Authority, ClusterId, Identity, Role, Ticket};
 use crate::live::quic::Book;
 use crate::live::{self, Remote};
 use crate::script::{self, Stop};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,6 +18,7 @@ use std::time::SystemTime;
 
 /// Look at a cluster of processes, here or elsewhere
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("lines").args(["headless"]))]
 pub(super) struct AttachArgs {
     /// A ticket, the name of a cluster that 'netsplit up' started, or addresses of its nodes
     #[arg(required = true, value_name = "TICKET|NAME|ADDRESS")]

@@ -84,6 +84,22 @@ pub enum LogKind {
     Zab,
 }
 
+impl LogKind {
+    /// All kinds, as they are if nothing else is said.
+    pub fn all() -> [LogKind; 3] {
+        [LogKind::MultiPaxos, LogKind::Raft(Raft::default()), LogKind::Zab]
+    }
+
+    /// As a cluster file writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogKind::MultiPaxos => "multipaxos",
+            LogKind::Raft(_) => "raft",
+            LogKind::Zab => "zab",
+        }
+    }
+}
+
 /// The switches of Raft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raft {

@@ -1,6 +1,6 @@
 //! The world's state, and how it takes a step.
 
-use crate::base::{Clock, MsgId, NodeId, Rng, Span, Time};
+use crate::base::{Clock, MsgId, NodeId, Rng, ServiceId, Span, Time};
 use crate::command::{Unsynced, in_force};
 use crate::event::{Event, Kind, Label, Loss, Presence, Watch};
 use crate::host::{Disk, Host, Input, Output, Setup, Write};
@@ -78,6 +78,9 @@ pub struct World {
     next_msg: u64,
     watch: Watch,
     outputs: Vec<Output>,
+    /// How messages are weighed, if they are, and what was sent by then: how many, and how heavy.
+    scale: Option<fn(&Message) -> usize>,
+    traffic: BTreeMap<ServiceId, (u64, u64)>,
 }
 
 impl World {
@@ -115,6 +118,8 @@ impl World {
             next_msg: 1,
             watch,
             outputs: Vec::new(),
+            scale: None,
+            traffic: BTreeMap::new(),
         };
         for index in 0..world.slots.len() {
             world.start(index, out);
@@ -146,6 +151,16 @@ impl World {
     /// How many directed links something is wrong with.
     pub fn network_faults(&self) -> usize {
         self.rules.faults().count()
+    }
+
+    /// Weighs all messages between processes from now on: `scale` says how many bytes one has.
+    pub fn weigh(&mut self, scale: fn(&Message) -> usize) {
+        self.scale = Some(scale);
+    }
+
+    /// How many messages of a service were sent since they are weighed, and their bytes.
+    pub fn traffic(&self, service: ServiceId) -> (u64, u64) {
+        self.traffic.get(&service).copied().unwrap_or_default()
     }
 
     /// Lets time pass to `time` without a step. Only forward, and not beyond [`World::next`].
@@ -339,6 +354,10 @@ impl World {
             _ => Label::NONE,
         };
         let service = message.service();
+        if let Some(scale) = self.scale {
+            let (messages, bytes) = self.traffic.entry(service).or_default();
+            (*messages, *bytes) = (*messages + 1, *bytes + scale(&message) as u64);
+        }
         self.tell(from, Kind::Sent { msg: id, to, service, label: label.clone() }, out);
         let envelope = Envelope { id, from, to, message, label };
         match self.rules.judge(from, to, &mut self.net) {

@@ -1,0 +1,75 @@
+//! `--compare`: the same run on several kinds of log.
+
+use super::{Outcome, Run, argument, until};
+use crate::base::Time;
+use crate::error::{Error, nearest};
+use crate::plan::{LogKind, Plan};
+use crate::script::compare::{self, Row, Table};
+use crate::script::{Format, Judgement, Step, Stop};
+use std::io::Write;
+
+impl Run {
+    /// Plays a plan on each kind of log that was asked for, and writes what came of it.
+    pub(super) fn compare(
+        &self,
+        plan: &Plan,
+        steps: &[Step],
+        out: &mut dyn Write,
+        talk: &mut dyn Write,
+    ) -> Result<Outcome, Stop> {
+        let kinds = kinds(&self.compare, plan)?;
+        if self.runtime.is_live() {
+            let what = "--compare is for the simulator, where every kind meets the same chance";
+            return Err(Stop::Refused(Error::new(what).help("leave --runtime out")));
+        }
+        let end: Time = until("--until", self.until())?;
+        let mut rows = Vec::new();
+        for kind in kinds {
+            let (row, refused) = compare::measure(plan, kind, plan.seed, end, steps);
+            for why in refused {
+                writeln!(talk, "{}: {why}", row.log)?;
+            }
+            rows.push(row);
+        }
+        write(&rows, self.output.format(), out)?;
+        let verdict = Judgement::worst(rows.iter().map(|row| row.verdict));
+        Ok(Outcome::Done(verdict.exit_code()))
+    }
+}
+
+fn write(rows: &[Row], format: Format, out: &mut dyn Write) -> Result<(), Stop> {
+    match format {
+        Format::Text => write!(out, "{}", Table(rows))?,
+        Format::Json => {
+            for row in rows {
+                serde_json::to_writer(&mut *out, row).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The kinds of these names. The file's own switches hold for its own kind.
+fn kinds(names: &[String], plan: &Plan) -> Result<Vec<LogKind>, Stop> {
+    let Some(log) = &plan.services.log else {
+        let error = Error::new(format!("{} has no log to compare", plan.name));
+        return Err(Stop::Refused(error.help("give it a [log] table")));
+    };
+    let all =
+        LogKind::all().map(|kind| if kind.name() == log.kind.name() { log.kind } else { kind });
+    let find = |name: &String| {
+        let found = all.iter().find(|kind| kind.name() == name).copied();
+        found.ok_or_else(|| unknown(name))
+    };
+    names.iter().map(find).collect()
+}
+
+fn unknown(name: &str) -> Stop {
+    let all = LogKind::all().map(LogKind::name);
+    let meant = match nearest(name, all) {
+        Some(meant) => format!("there is no such log; did you mean {meant}?"),
+        None => format!("there is no such log; there are {}", all.join(", ")),
+    };
+    argument("--compare", name, &meant)
+}

@@ -1,0 +1,260 @@
+//! The same cluster, load, seed and faults on several ways to agree on the log, side by side.
+//!
+//! ```text
+//!  plan ─> for each kind of log: World ─> events ─> Board (what words like leader mean)
+//!                                              └──> Row: what it took, what clients noticed
+//! ```
+//!
+//! Everything that chance decides (when a message arrives, what a client asks for) comes from the
+//! same seed; that the runs then differ is what is measured. Messages are those of the log alone,
+//! and weigh what they weigh on a wire, without the wrapping there.
+
+use super::report::Judgement;
+use super::run::Step;
+use crate::base::{Ballot, CallId, NodeId, Outcome, ServiceId, Slot, Span, Time};
+use crate::check::{Checks, Verdict};
+use crate::event::{Event, Fact, Kind, Watch};
+use crate::plan::{LogKind, Plan};
+use crate::proto::Message;
+use crate::sim::World;
+use crate::view::Board;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What one kind of log made of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Which kind.
+    pub log: &'static str,
+    /// How many leaders were elected.
+    pub elections: usize,
+    /// How long, of all the time, nobody led: in microseconds.
+    pub leaderless: Span,
+    /// How many entries were committed.
+    pub entries: Slot,
+    /// How many messages of the log were sent, and how many bytes those were.
+    pub messages: u64,
+    /// See `messages`.
+    pub bytes: u64,
+    /// How many operations clients asked for, and what they were told: done, refused, or nothing
+    /// that they could rely on.
+    pub asked: usize,
+    /// See `asked`.
+    pub done: u64,
+    /// See `asked`.
+    pub refused: u64,
+    /// See `asked`.
+    pub unknown: u64,
+    /// The longest time in which no client was told that anything was done: in microseconds.
+    pub silence: Span,
+    /// Checks that were broken. A lost or doubled operation is a broken check.
+    pub broken: Vec<String>,
+    /// What it comes to.
+    #[serde(serialize_with = "name")]
+    pub verdict: Judgement,
+}
+
+fn name<S: serde::Serializer>(verdict: &Judgement, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(verdict.name())
+}
+
+/// Plays a plan on one kind of log until `until`, and gives each command at its time. Also says
+/// which commands could not be given, and why.
+pub fn measure(
+    plan: &Plan,
+    kind: LogKind,
+    seed: u64,
+    until: Time,
+    steps: &[Step],
+) -> (Row, Vec<String>) {
+    let mut plan = plan.clone();
+    if let Some(log) = &mut plan.services.log {
+        log.kind = kind;
+    }
+    let mut run = Run::new(&plan);
+    let mut out = Vec::new();
+    let mut world = World::new(&plan, seed, Watch::Facts, &mut out);
+    world.weigh(weight);
+    let mut steps = steps.iter().peekable();
+    loop {
+        out.drain(..).for_each(|event| run.see(&event));
+        let next = world.next();
+        if let Some(step) = steps.next_if(|step| step.at <= next && step.at <= until) {
+            world.wait(step.at);
+            let given = run.board.resolve(&step.command);
+            let given = given.and_then(|command| world.apply(&command, &mut out));
+            run.refused.extend(given.err().map(|why| format!("'{step}': {why}")));
+        } else if next > until || !world.step(&mut out) {
+            break;
+        }
+    }
+    let (messages, bytes) = world.traffic(ServiceId::Log);
+    run.end(kind, until, (messages, bytes))
+}
+
+/// How many bytes a message has in the encoding of the wire.
+fn weight(message: &Message) -> usize {
+    postcard::to_allocvec(message).map_or(0, |bytes| bytes.len())
+}
+
+/// A run under way.
+struct Run {
+    board: Board,
+    checks: Checks,
+    ballots: BTreeSet<Ballot>,
+    leaders: BTreeSet<NodeId>,
+    /// Since when nobody leads, if so, and for how long nobody did before.
+    alone: Option<Time>,
+    leaderless: Span,
+    entries: Slot,
+    asked: BTreeSet<CallId>,
+    told: BTreeMap<&'static str, u64>,
+    /// When a client was last told that something was done.
+    last: Time,
+    silence: Span,
+    refused: Vec<String>,
+}
+
+impl Run {
+    fn new(plan: &Plan) -> Run {
+        Run {
+            board: Board::new(),
+            checks: Checks::all(&plan.expect()),
+            ballots: BTreeSet::new(),
+            leaders: BTreeSet::new(),
+            alone: Some(Time::ZERO),
+            leaderless: Span::ZERO,
+            entries: 0,
+            asked: BTreeSet::new(),
+            told: BTreeMap::new(),
+            last: Time::ZERO,
+            silence: Span::ZERO,
+            refused: Vec::new(),
+        }
+    }
+
+    fn see(&mut self, event: &Event) {
+        self.board.see(self.checks.seen(), event);
+        self.checks.see(event);
+        let (at, node) = (event.at, event.node);
+        match &event.kind {
+            Kind::Killed { .. } => self.leads(at, node, false),
+            Kind::Fact(Fact::Leads { ballot }) => {
+                self.ballots.insert(*ballot);
+                self.leads(at, node, true);
+            }
+            Kind::Fact(Fact::Follows { .. } | Fact::Seeks { .. }) => self.leads(at, node, false),
+            Kind::Fact(Fact::Applies { slot, .. }) => self.entries = self.entries.max(*slot),
+            Kind::Fact(Fact::Invokes { call, .. }) => drop(self.asked.insert(*call)),
+            Kind::Fact(Fact::Returns { outcome, .. }) => self.returns(at, outcome),
+            _ => {}
+        }
+    }
+
+    fn leads(&mut self, at: Time, node: NodeId, so: bool) {
+        match so {
+            true => drop(self.leaders.insert(node)),
+            false => drop(self.leaders.remove(&node)),
+        }
+        match (self.leaders.is_empty(), self.alone) {
+            (true, None) => self.alone = Some(at),
+            (false, Some(since)) => {
+                self.leaderless = self.leaderless + at.since(since);
+                self.alone = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn returns(&mut self, at: Time, outcome: &Outcome) {
+        let word = match outcome {
+            Outcome::Unknown => "unknown",
+            Outcome::Refused(_) => "refused",
+            _ => "done",
+        };
+        *self.told.entry(word).or_default() += 1;
+        if word == "done" {
+            self.silence = self.silence.max(at.since(self.last));
+            self.last = at;
+        }
+    }
+
+    fn end(mut self, kind: LogKind, until: Time, traffic: (u64, u64)) -> (Row, Vec<String>) {
+        self.checks.finish();
+        let told = |word| self.told.get(word).copied().unwrap_or_default();
+        let alone = self.alone.map_or(Span::ZERO, |since| until.since(since));
+        let broken = self.checks.standings().filter(|standing| standing.first.is_some());
+        let broken: Vec<_> = broken.map(|standing| (standing.name, standing.verdict)).collect();
+        let verdict = |(_, verdict): &(_, Verdict)| match verdict {
+            Verdict::Stalled => Judgement::Stalled,
+            _ => Judgement::Violation,
+        };
+        let row = Row {
+            log: kind.name(),
+            elections: self.ballots.len(),
+            leaderless: self.leaderless + alone,
+            entries: self.entries,
+            messages: traffic.0,
+            bytes: traffic.1,
+            asked: self.asked.len(),
+            done: told("done"),
+            refused: told("refused"),
+            unknown: told("unknown"),
+            silence: self.silence.max(until.since(self.last)),
+            verdict: Judgement::worst(broken.iter().map(verdict)),
+            broken: broken.into_iter().map(|(name, _)| name.to_owned()).collect(),
+        };
+        (row, self.refused)
+    }
+}
+
+/// All rows as a table: a line for each figure, a column for each kind of log.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a>(pub &'a [Row]);
+
+impl Table<'_> {
+    fn line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        what: &str,
+        figure: impl Fn(&Row) -> String,
+    ) -> fmt::Result {
+        write!(f, "{what:36}")?;
+        self.0.iter().try_for_each(|row| write!(f, "{:>14}", figure(row)))?;
+        writeln!(f)
+    }
+}
+
+/// So much of something for each entry.
+fn each(amount: u64, entries: Slot) -> String {
+    match entries {
+        0 => "-".to_owned(),
+        _ => format!("{:.1}", amount as f64 / entries as f64),
+    }
+}
+
+fn seconds(span: Span) -> String {
+    format!("{:.3} s", span.0 as f64 / 1e6)
+}
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.line(f, "", |row| row.log.to_owned())?;
+        self.line(f, "leaders elected", |row| row.elections.to_string())?;
+        self.line(f, "nobody led for", |row| seconds(row.leaderless))?;
+        self.line(f, "entries committed", |row| row.entries.to_string())?;
+        self.line(f, "messages an entry", |row| each(row.messages, row.entries))?;
+        self.line(f, "bytes an entry", |row| each(row.bytes, row.entries))?;
+        self.line(f, "operations asked for", |row| row.asked.to_string())?;
+        self.line(f, "  done", |row| row.done.to_string())?;
+        self.line(f, "  refused", |row| row.refused.to_string())?;
+        self.line(f, "  outcome unknown", |row| row.unknown.to_string())?;
+        self.line(f, "longest time with nothing done", |row| seconds(row.silence))?;
+        self.line(f, "verdict", |row| row.verdict.name().to_owned())?;
+        for row in self.0.iter().filter(|row| !row.broken.is_empty()) {
+            writeln!(f, "{}: broken: {}", row.log, row.broken.join(", "))?;
+        }
+        Ok(())
+    }
+}
