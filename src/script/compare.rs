@@ -15,7 +15,6 @@ use crate::base::{Ballot, CallId, NodeId, Outcome, ServiceId, Slot, Span, Time};
 use crate::check::{Checks, Verdict};
 use crate::event::{Event, Fact, Kind, Watch};
 use crate::plan::{LogKind, Plan};
-use crate::proto::Message;
 use crate::sim::World;
 use crate::view::Board;
 use serde::Serialize;
@@ -75,7 +74,7 @@ pub fn measure(
     let mut run = Run::new(&plan);
     let mut out = Vec::new();
     let mut world = World::new(&plan, seed, Watch::Facts, &mut out);
-    world.weigh(weight);
+    world.weigh();
     let mut steps = steps.iter().peekable();
     loop {
         out.drain(..).for_each(|event| run.see(&event));
@@ -91,11 +90,6 @@ pub fn measure(
     }
     let (messages, bytes) = world.traffic(ServiceId::Log);
     run.end(kind, until, (messages, bytes))
-}
-
-/// How many bytes a message has in the encoding of the wire.
-fn weight(message: &Message) -> usize {
-    postcard::to_allocvec(message).map_or(0, |bytes| bytes.len())
 }
 
 /// A run under way.

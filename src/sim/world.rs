@@ -78,8 +78,8 @@ pub struct World {
     next_msg: u64,
     watch: Watch,
     outputs: Vec<Output>,
-    /// How messages are weighed, if they are, and what was sent by then: how many, and how heavy.
-    scale: Option<fn(&Message) -> usize>,
+    /// Whether messages are weighed, and what was sent by then: how many, and how many bytes.
+    weighs: bool,
     traffic: BTreeMap<ServiceId, (u64, u64)>,
 }
 
@@ -118,7 +118,7 @@ impl World {
             next_msg: 1,
             watch,
             outputs: Vec::new(),
-            scale: None,
+            weighs: false,
             traffic: BTreeMap::new(),
         };
         for index in 0..world.slots.len() {
@@ -153,9 +153,9 @@ impl World {
         self.rules.faults().count()
     }
 
-    /// Weighs all messages between processes from now on: `scale` says how many bytes one has.
-    pub fn weigh(&mut self, scale: fn(&Message) -> usize) {
-        self.scale = Some(scale);
+    /// Weighs all messages between processes from now on, as they would be on a wire.
+    pub fn weigh(&mut self) {
+        self.weighs = true;
     }
 
     /// How many messages of a service were sent since they are weighed, and their bytes.
@@ -354,9 +354,9 @@ impl World {
             _ => Label::NONE,
         };
         let service = message.service();
-        if let Some(scale) = self.scale {
+        if self.weighs {
             let (messages, bytes) = self.traffic.entry(service).or_default();
-            (*messages, *bytes) = (*messages + 1, *bytes + scale(&message) as u64);
+            (*messages, *bytes) = (*messages + 1, *bytes + weight(&message));
         }
         self.tell(from, Kind::Sent { msg: id, to, service, label: label.clone() }, out);
         let envelope = Envelope { id, from, to, message, label };
@@ -426,4 +426,9 @@ impl World {
         self.rearm(index);
         self.tell(self.ids[index], Kind::Killed { lost: total - kept }, out);
     }
+}
+
+/// How many bytes a message has in the encoding of the wire, without its frame.
+fn weight(message: &Message) -> u64 {
+    postcard::to_allocvec(message).map_or(0, |bytes| bytes.len() as u64)
 }
