@@ -1,11 +1,13 @@
 //! `--compare`: the same run on several kinds of log.
 
+mod rows;
+
 use super::{Outcome, Run, argument, until};
 use crate::base::Time;
 use crate::error::{Error, nearest};
 use crate::plan::{LogKind, Plan};
-use crate::script::compare::{self, Row, Table};
 use crate::script::{Format, Judgement, Step, Stop};
+use rows::{Row, Table};
 use std::io::Write;
 
 impl Run {
@@ -25,7 +27,7 @@ impl Run {
         let end: Time = until("--until", self.until())?;
         let mut rows = Vec::new();
         for kind in kinds {
-            let (row, refused) = compare::measure(plan, kind, plan.seed, end, steps);
+            let (row, refused) = rows::measure(plan, kind, plan.seed, end, steps);
             for why in refused {
                 writeln!(talk, "{}: {why}", row.log)?;
             }

@@ -9,12 +9,11 @@
 //! same seed; that the runs then differ is what is measured. Messages are those of the log alone,
 //! and weigh what they weigh on a wire, without the wrapping there.
 
-use super::report::Judgement;
-use super::run::Step;
 use crate::base::{Ballot, CallId, NodeId, Outcome, ServiceId, Slot, Span, Time};
 use crate::check::{Checks, Verdict};
 use crate::event::{Event, Fact, Kind, Watch};
 use crate::plan::{LogKind, Plan};
+use crate::script::{Judgement, Step};
 use crate::sim::World;
 use crate::view::Board;
 use serde::Serialize;
