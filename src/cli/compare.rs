@@ -1,13 +1,13 @@
 //! `--compare`: the same run on several kinds of log.
 
-mod rows;
-
 use super::{Outcome, Run, argument, until};
-use crate::base::Time;
+use crate::base::{ServiceId, Time};
 use crate::error::{Error, nearest};
+use crate::event::Watch;
 use crate::plan::{LogKind, Plan};
+use crate::script::compare::{Row, Table, Tally};
 use crate::script::{Format, Judgement, Step, Stop};
-use rows::{Row, Table};
+use crate::sim::World;
 use std::io::Write;
 
 impl Run {
@@ -27,16 +27,45 @@ impl Run {
         let end: Time = until("--until", self.until())?;
         let mut rows = Vec::new();
         for kind in kinds {
-            let (row, refused) = rows::measure(plan, kind, plan.seed, end, steps);
-            for why in refused {
-                writeln!(talk, "{}: {why}", row.log)?;
-            }
-            rows.push(row);
+            rows.push(measure(plan, kind, end, steps, talk)?);
         }
         write(&rows, self.output.format(), out)?;
         let verdict = Judgement::worst(rows.iter().map(|row| row.verdict));
         Ok(Outcome::Done(verdict.exit_code()))
     }
+}
+
+/// Plays a plan on one kind of log until `until`, and gives each command at its time.
+fn measure(
+    plan: &Plan,
+    kind: LogKind,
+    until: Time,
+    steps: &[Step],
+    talk: &mut dyn Write,
+) -> Result<Row, Stop> {
+    let mut plan = plan.clone();
+    if let Some(log) = &mut plan.services.log {
+        log.kind = kind;
+    }
+    let (mut tally, mut out) = (Tally::new(&plan), Vec::new());
+    let mut world = World::new(&plan, plan.seed, Watch::Facts, &mut out);
+    world.weigh();
+    let mut steps = steps.iter().peekable();
+    loop {
+        out.drain(..).for_each(|event| tally.see(&event));
+        let next = world.next();
+        if let Some(step) = steps.next_if(|step| step.at <= next && step.at <= until) {
+            world.wait(step.at);
+            let given = tally.resolve(&step.command);
+            if let Err(why) = given.and_then(|command| world.apply(&command, &mut out)) {
+                writeln!(talk, "{}: '{step}': {why}", kind.name())?;
+            }
+        } else if next > until || !world.step(&mut out) {
+            break;
+        }
+    }
+    let traffic = world.traffic(ServiceId::Log);
+    Ok(tally.end(kind, until, traffic))
 }
 
 fn write(rows: &[Row], format: Format, out: &mut dyn Write) -> Result<(), Stop> {

@@ -10,6 +10,7 @@
 //! seed and commands has the same event lines, and [`Summary::digest`] stands for all of them.
 //! `run` gives commands at times; [`play`] plays a [`scenario`].
 
+pub mod compare;
 pub mod director;
 mod driver;
 pub mod expect;

@@ -1,20 +1,20 @@
 //! The same cluster, load, seed and faults on several ways to agree on the log, side by side.
 //!
 //! ```text
-//!  plan ─> for each kind of log: World ─> events ─> Board (what words like leader mean)
-//!                                              └──> Row: what it took, what clients noticed
+//!  events of a run ─> Tally ─> Row: what it took, what clients noticed ─┐
+//!  events of another … ─> Row ──────────────────────────────────────────┴─> Table
 //! ```
 //!
 //! Everything that chance decides (when a message arrives, what a client asks for) comes from the
 //! same seed; that the runs then differ is what is measured. Messages are those of the log alone,
 //! and weigh what they weigh on a wire, without the wrapping there.
 
-use crate::base::{Ballot, CallId, NodeId, Outcome, ServiceId, Slot, Span, Time};
+use super::report::Judgement;
+use crate::base::{Ballot, CallId, NodeId, Outcome, Slot, Span, Time};
 use crate::check::{Checks, Verdict};
-use crate::event::{Event, Fact, Kind, Watch};
+use crate::command::Command;
+use crate::event::{Event, Fact, Kind};
 use crate::plan::{LogKind, Plan};
-use crate::script::{Judgement, Step};
-use crate::sim::World;
 use crate::view::Board;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,42 +57,9 @@ fn name<S: serde::Serializer>(verdict: &Judgement, to: S) -> Result<S::Ok, S::Er
     to.serialize_str(verdict.name())
 }
 
-/// Plays a plan on one kind of log until `until`, and gives each command at its time. Also says
-/// which commands could not be given, and why.
-pub fn measure(
-    plan: &Plan,
-    kind: LogKind,
-    seed: u64,
-    until: Time,
-    steps: &[Step],
-) -> (Row, Vec<String>) {
-    let mut plan = plan.clone();
-    if let Some(log) = &mut plan.services.log {
-        log.kind = kind;
-    }
-    let mut run = Run::new(&plan);
-    let mut out = Vec::new();
-    let mut world = World::new(&plan, seed, Watch::Facts, &mut out);
-    world.weigh();
-    let mut steps = steps.iter().peekable();
-    loop {
-        out.drain(..).for_each(|event| run.see(&event));
-        let next = world.next();
-        if let Some(step) = steps.next_if(|step| step.at <= next && step.at <= until) {
-            world.wait(step.at);
-            let given = run.board.resolve(&step.command);
-            let given = given.and_then(|command| world.apply(&command, &mut out));
-            run.refused.extend(given.err().map(|why| format!("'{step}': {why}")));
-        } else if next > until || !world.step(&mut out) {
-            break;
-        }
-    }
-    let (messages, bytes) = world.traffic(ServiceId::Log);
-    run.end(kind, until, (messages, bytes))
-}
-
-/// A run under way.
-struct Run {
+/// Adds up what happens in a run.
+#[derive(Debug)]
+pub struct Tally {
     board: Board,
     checks: Checks,
     ballots: BTreeSet<Ballot>,
@@ -106,12 +73,12 @@ struct Run {
     /// When a client was last told that something was done.
     last: Time,
     silence: Span,
-    refused: Vec<String>,
 }
 
-impl Run {
-    fn new(plan: &Plan) -> Run {
-        Run {
+impl Tally {
+    /// Of a run of this plan, of which nothing was seen yet.
+    pub fn new(plan: &Plan) -> Tally {
+        Tally {
             board: Board::new(),
             checks: Checks::all(&plan.expect()),
             ballots: BTreeSet::new(),
@@ -123,11 +90,11 @@ impl Run {
             told: BTreeMap::new(),
             last: Time::ZERO,
             silence: Span::ZERO,
-            refused: Vec::new(),
         }
     }
 
-    fn see(&mut self, event: &Event) {
+    /// Takes the next event in.
+    pub fn see(&mut self, event: &Event) {
         self.board.see(self.checks.seen(), event);
         self.checks.see(event);
         let (at, node) = (event.at, event.node);
@@ -143,6 +110,14 @@ impl Run {
             Kind::Fact(Fact::Returns { outcome, .. }) => self.returns(at, outcome),
             _ => {}
         }
+    }
+
+    /// What a command's words stand for now.
+    ///
+    /// # Errors
+    /// Says which of them stands for nobody.
+    pub fn resolve(&self, command: &Command) -> Result<Command, String> {
+        self.board.resolve(command)
     }
 
     fn leads(&mut self, at: Time, node: NodeId, so: bool) {
@@ -173,7 +148,9 @@ impl Run {
         }
     }
 
-    fn end(mut self, kind: LogKind, until: Time, traffic: (u64, u64)) -> (Row, Vec<String>) {
+    /// What it came to by `until`. `traffic` is how many messages of the log were sent, and their
+    /// bytes.
+    pub fn end(mut self, kind: LogKind, until: Time, traffic: (u64, u64)) -> Row {
         self.checks.finish();
         let told = |word| self.told.get(word).copied().unwrap_or_default();
         let alone = self.alone.map_or(Span::ZERO, |since| until.since(since));
@@ -183,7 +160,7 @@ impl Run {
             Verdict::Stalled => Judgement::Stalled,
             _ => Judgement::Violation,
         };
-        let row = Row {
+        Row {
             log: kind.name(),
             elections: self.ballots.len(),
             leaderless: self.leaderless + alone,
@@ -197,8 +174,7 @@ impl Run {
             silence: self.silence.max(until.since(self.last)),
             verdict: Judgement::worst(broken.iter().map(verdict)),
             broken: broken.into_iter().map(|(name, _)| name.to_owned()).collect(),
-        };
-        (row, self.refused)
+        }
     }
 }
 
