@@ -157,6 +157,10 @@ fn measurements_are_those_of_the_run_at_every_moment() {
     let sum = end.since(Time::ZERO);
     assert_eq!((sum.all().ok, sum.traffic.values().map(|traffic| traffic.sent).sum()), (ok, sent));
     assert_eq!(end.kinds().iter().map(|(_, traffic)| traffic.sent).sum::<u64>(), sent);
+    for (kind, (_, traffic)) in end.kinds().iter().enumerate() {
+        let over_time: u64 = end.bins().iter().map(|bin| end.sent_in(bin, kind)).sum();
+        assert_eq!(over_time, traffic.sent);
+    }
     // Looking back finds what one would have seen then.
     let mut board = Board::new();
     for (index, event) in events.range(0..events.len()) {

@@ -161,6 +161,8 @@ pub struct Bin {
     pub calls: BTreeMap<NodeId, Calls>,
     /// Messages, by service.
     pub traffic: BTreeMap<ServiceId, Traffic>,
+    /// How many messages were sent, by the number of their kind.
+    sent: Vec<u32>,
 }
 
 impl Bin {
@@ -172,6 +174,14 @@ impl Bin {
         for (service, traffic) in &other.traffic {
             self.traffic.entry(*service).or_default().merge(*traffic);
         }
+        other.sent.iter().enumerate().for_each(|(kind, count)| self.count(kind, *count));
+    }
+
+    fn count(&mut self, kind: usize, count: u32) {
+        if kind >= self.sent.len() {
+            self.sent.resize(kind + 1, 0);
+        }
+        self.sent[kind] = self.sent[kind].saturating_add(count);
     }
 
     /// The calls of all nodes.
@@ -191,11 +201,13 @@ pub struct Metrics {
     width: Span,
     bins: Vec<Arc<Bin>>,
     kinds: Arc<Vec<(MessageKind, Traffic)>>,
+    /// The number of each kind: how many others were seen before it.
+    numbers: Arc<Vec<usize>>,
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        Metrics { width: FIRST, bins: Vec::new(), kinds: Arc::default() }
+        Metrics { width: FIRST, bins: Vec::new(), kinds: Arc::default(), numbers: Arc::default() }
     }
 }
 
@@ -234,6 +246,12 @@ impl Metrics {
         &self.kinds
     }
 
+    /// How many messages of a kind were sent in a bin. The kind is told by its place in `kinds`.
+    pub fn sent_in(&self, bin: &Bin, kind: usize) -> u64 {
+        let number = self.numbers.get(kind).copied().unwrap_or(usize::MAX);
+        bin.sent.get(number).copied().unwrap_or(0).into()
+    }
+
     /// The bin of a time. Where there would be too many, every two become one first.
     fn bin(&mut self, at: Time) -> &mut Bin {
         while at.0 / self.width.0 >= BINS as u64 {
@@ -261,30 +279,36 @@ impl Metrics {
 
     /// A message was sent.
     pub(super) fn sent(&mut self, at: Time, service: ServiceId, label: &Label) {
-        self.bin(at).traffic.entry(service).or_default().sent += 1;
-        self.kind(service, label).sent += 1;
+        let kind = self.kind(service, label);
+        Arc::make_mut(&mut self.kinds)[kind].1.sent += 1;
+        let number = self.numbers[kind];
+        let bin = self.bin(at);
+        bin.traffic.entry(service).or_default().sent += 1;
+        bin.count(number, 1);
     }
 
     /// A message was lost.
     pub(super) fn lost(&mut self, at: Time, service: ServiceId, label: &Label) {
         self.bin(at).traffic.entry(service).or_default().lost += 1;
-        self.kind(service, label).lost += 1;
+        let kind = self.kind(service, label);
+        Arc::make_mut(&mut self.kinds)[kind].1.lost += 1;
     }
 
-    fn kind(&mut self, service: ServiceId, label: &Label) -> &mut Traffic {
-        let kinds = Arc::make_mut(&mut self.kinds);
+    /// The place of a kind, which it has from now on if it is new.
+    fn kind(&mut self, service: ServiceId, label: &Label) -> usize {
         let place = |kinds: &[(MessageKind, Traffic)], word: &str| {
             kinds.binary_search_by(|((other, kind), _)| (*other, &**kind).cmp(&(service, word)))
         };
-        let word = match place(kinds, label.kind()) {
-            Err(_) if kinds.len() >= KINDS => "",
+        let word = match place(&self.kinds, label.kind()) {
+            Err(_) if self.kinds.len() >= KINDS => "",
             _ => label.kind(),
         };
-        let at = place(kinds, word).unwrap_or_else(|at| {
+        place(&self.kinds, word).unwrap_or_else(|at| {
+            let kinds = Arc::make_mut(&mut self.kinds);
+            Arc::make_mut(&mut self.numbers).insert(at, kinds.len());
             kinds.insert(at, ((service, word.into()), Traffic::default()));
             at
-        });
-        &mut kinds[at].1
+        })
     }
 }
 

@@ -34,6 +34,8 @@ const POINT: u16 = 4;
 const STEPS: usize = 64;
 /// Cells of a sparkline.
 const SPARK: usize = 20;
+/// The fewest cells in which one is of use.
+const SHORTEST: usize = 8;
 
 /// The pane.
 #[derive(Debug)]
@@ -312,7 +314,8 @@ impl<'a> Sheet<'a> {
         let row = Row::new(look, Mark::None).selected(node == scene.select.node);
         let mut row = line(row, &name(node), self.rate(node), &calls.took);
         if spark {
-            row = row.text(Role::Muted, " ").text(Role::Text, self.spark(node));
+            let calls = |bin: &Bin| bin.calls.get(&node).map_or(0, |calls| calls.ok);
+            row = row.text(Role::Muted, " ").text(Role::Text, self.spark(SPARK, calls));
         }
         let life = scene.board.node(node).map(|node| &node.life);
         let stale = scene.board.is_stale(node);
@@ -325,15 +328,14 @@ impl<'a> Sheet<'a> {
         row.text(role, note).picks(Pick::Node(node))
     }
 
-    /// Calls that a node answered, over the whole run up to the cursor.
-    fn spark(&self, node: NodeId) -> String {
+    /// How many there were of something, over the whole run up to the cursor.
+    fn spark(&self, width: usize, of: impl Fn(&Bin) -> u64) -> String {
         let end = self.scene.timeline.viewed().end().now.0.max(1);
-        let (bins, width) = (self.scene.board.metrics.bins(), self.scene.board.metrics.width().0);
-        let mut cells = vec![0; SPARK];
+        let (bins, length) = (self.scene.board.metrics.bins(), self.scene.board.metrics.width().0);
+        let mut cells = vec![0; width];
         for (at, bin) in bins.iter().enumerate() {
-            let cell = (at as u64 * width * SPARK as u64 / end) as usize;
-            let count = bin.calls.get(&node).map_or(0, |calls| calls.ok);
-            cells[cell.min(SPARK - 1)] += count;
+            let cell = (at as u64 * length * width as u64 / end) as usize;
+            cells[cell.min(width - 1)] += of(bin);
         }
         let top = cells.iter().copied().max().unwrap_or(0);
         self.scene.look.glyphs.sparkline(cells, top)
@@ -368,22 +370,30 @@ impl<'a> Sheet<'a> {
     /// Kinds of messages, the most frequent first.
     fn messages(&self, area: Rect, buf: &mut Buffer) {
         let look = self.scene.look;
-        let mut kinds: Vec<_> = self.scene.board.metrics.kinds().iter().collect();
-        kinds.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.sent));
+        let metrics = &self.scene.board.metrics;
+        let mut kinds: Vec<_> = metrics.kinds().iter().enumerate().collect();
+        kinds.sort_by_key(|(_, (_, traffic))| std::cmp::Reverse(traffic.sent));
         let width = usize::from(area.width.saturating_sub(24)).min(26);
-        let mut rows =
-            vec![Row::muted(look, format!("{:<width$} {:>9} {:>9}", "message", "sent", "lost"))];
+        let spark = usize::from(area.width).saturating_sub(width + 23).min(SPARK);
+        let spark = if spark < SHORTEST { 0 } else { spark };
+        let over = if spark > 0 { "over the run" } else { "" };
+        let head = format!("{:<width$} {:>9} {:>9} {over}", "message", "sent", "lost");
+        let mut rows = vec![Row::muted(look, head)];
         let room = usize::from(area.height).saturating_sub(2);
         let (shown, rest) = kinds.split_at(room.min(kinds.len()));
-        for ((service, word), traffic) in shown {
+        for (kind, ((service, word), traffic)) in shown {
             let role = if traffic.lost > 0 { Role::Bad } else { Role::Muted };
             let row = Row::plain(look).left(width, Role::Text, format!("{service} {word}"));
             let row = row.right(9, Role::Text, thousands(traffic.sent));
-            rows.push(row.right(9, role, thousands(traffic.lost)));
+            let row = row.right(9, role, thousands(traffic.lost));
+            rows.push(match spark {
+                0 => row,
+                cells => row.text(Role::Text, self.spark(cells, |bin| metrics.sent_in(bin, *kind))),
+            });
         }
         if !rest.is_empty() {
             let sum = |of: fn(&crate::view::metrics::Traffic) -> u64| {
-                thousands(rest.iter().map(|(_, traffic)| of(traffic)).sum())
+                thousands(rest.iter().map(|(_, (_, traffic))| of(traffic)).sum())
             };
             let name = format!("{} {} more kinds", look.glyphs.ellipsis, rest.len());
             let row = Row::plain(look).left(width, Role::Muted, name);

@@ -95,21 +95,26 @@ fn digest(text: &str, len: u32) -> String {
     (0..len).map(letter).collect()
 }
 
-/// All pictures that `draw` makes of the story, by what they show.
+/// The story of few nodes and of many.
+fn stories() -> Vec<(u16, Story)> {
+    NODES.into_iter().map(|nodes| (nodes, story(nodes))).collect()
+}
+
+/// All pictures that `draw` makes of the stories, by what they show.
 fn pages(
+    stories: &mut [(u16, Story)],
     forms: &[&str],
     mut draw: impl FnMut(&mut Story, &str, (u16, u16)) -> Page,
 ) -> BTreeMap<String, Page> {
     let mut pages = BTreeMap::new();
-    for nodes in NODES {
-        let mut story = story(nodes);
+    for (nodes, story) in stories {
         for glyphs in [GlyphsArg::Unicode, GlyphsArg::Ascii] {
             story.glyphs = glyphs;
             for (size, form) in SCREENS.iter().flat_map(|size| forms.iter().map(move |f| (size, f)))
             {
                 let set = if glyphs == GlyphsArg::Ascii { "letters" } else { "pictures" };
                 let name = format!("{nodes} nodes, {}x{} {set} {form}", size.0, size.1);
-                pages.insert(name, draw(&mut story, form, *size));
+                pages.insert(name, draw(story, form, *size));
             }
         }
     }
@@ -141,12 +146,12 @@ fn compare(name: &str, pages: &BTreeMap<String, Page>) {
 }
 
 /// A pane inside its borders, between the first row of a screen and the last two.
-fn of_pane(kind: PaneKind) -> BTreeMap<String, Page> {
+fn of_pane(stories: &mut [(u16, Story)], kind: PaneKind) -> BTreeMap<String, Page> {
     let views = pane(kind).views().iter().copied().chain([crate::tui::mode::LIST]);
     let forms: Vec<String> =
         views.flat_map(|view| [view.to_owned(), format!("{view}, zoomed")]).collect();
     let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
-    pages(&forms, |story, form, (width, height)| {
+    pages(stories, &forms, |story, form, (width, height)| {
         let view = form.trim_end_matches(", zoomed");
         story.mode = Mode::default().in_view(pane(kind).views(), view).unwrap();
         story.zoomed = view != form;
@@ -162,31 +167,33 @@ fn of_pane(kind: PaneKind) -> BTreeMap<String, Page> {
 
 #[test]
 fn every_pane_is_what_it_was_at_every_size() {
+    let mut stories = stories();
     for kind in PaneKind::ALL {
-        compare(kind.id(), &of_pane(kind));
+        compare(kind.id(), &of_pane(&mut stories, kind));
     }
 }
 
 #[test]
 fn all_that_is_known_of_one_thing_is_what_it_was_at_every_size() {
-    let pages = pages(&["node", "link", "message"], |story, form, (width, height)| {
-        let target = match form {
-            "node" => Target::Node(n(2)),
-            "link" => Target::Link(n(1), n(3)),
-            _ => Target::Message(crate::base::MsgId(2)),
-        };
-        let area = Rect::new(0, 0, width, height);
-        page(story, area, |scene, buf| {
-            inspect::draw(scene, &target, 0, area, buf);
-            form.to_owned()
-        })
-    });
+    let pages =
+        pages(&mut stories(), &["node", "link", "message"], |story, form, (width, height)| {
+            let target = match form {
+                "node" => Target::Node(n(2)),
+                "link" => Target::Link(n(1), n(3)),
+                _ => Target::Message(crate::base::MsgId(2)),
+            };
+            let area = Rect::new(0, 0, width, height);
+            page(story, area, |scene, buf| {
+                inspect::draw(scene, &target, 0, area, buf);
+                form.to_owned()
+            })
+        });
     compare("inspect", &pages);
 }
 
 #[test]
 fn the_brush_is_what_it_was_at_every_size() {
-    let pages = pages(&["nothing", "halves"], |story, form, (width, height)| {
+    let pages = pages(&mut stories(), &["nothing", "halves"], |story, form, (width, height)| {
         let area = Rect::new(0, 0, width, height);
         page(story, area, |scene, buf| {
             let nodes = scene.board.nodes.ids().iter().copied().filter(|id| !id.is_client());
