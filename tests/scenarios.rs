@@ -570,3 +570,12 @@ fn a_scenario_on_the_screen_is_not_told_on_a_live_cluster() {
         assert!(error.contains("leave --runtime out, or add --headless"), "{error}");
     }
 }
+
+#[test]
+fn whoever_wants_lines_has_a_scenario_told_in_lines() {
+    let (text, _) = program(&["run", "lock-fencing", "--plain"]);
+    for part in ["First the resource takes every write", "answer 2: A dead client", "verdict: "] {
+        assert!(text.contains(part), "'{part}' is missing in\n{text}");
+    }
+    assert!(!text.contains("timer"), "events are for --headless: {text}");
+}

@@ -1,8 +1,8 @@
 //! Scenarios on the command line: list them, play them, check them.
 
 use super::{
-    FormatArg, Looks, OK, Outcome, Run, RuntimeArg, Saving, Show, Telling, USAGE, shell_word,
-    speed, start,
+    FormatArg, Looks, OK, Outcome, Run, RuntimeArg, Saving, Show, Telling, USAGE, screen,
+    shell_word, speed, start,
 };
 use crate::error::{Error, Source};
 use crate::event::Watch;
@@ -145,6 +145,7 @@ impl Run {
         let alien = match self {
             Run { until: Some(_), .. } => Some("--until"),
             Run { save: Some(_), headless: true, .. } => Some("--save"),
+            Run { record: Some(_), headless: true, .. } => Some("--record"),
             Run { steps, .. } if !steps.is_empty() => Some("-c"),
             Run { compare, .. } if !compare.is_empty() => Some("--compare"),
             _ => None,
@@ -154,24 +155,27 @@ impl Run {
             return Err(Stop::Refused(error.help(match option {
                 "--save" => "its file has it all; on the screen, what you do besides can be saved",
                 "--compare" => "its acts say what it runs on; a cluster file can be compared",
+                "--record" => "leave --headless out: on the screen it can be recorded",
                 _ => "what happens, and until when, is in its file",
             })));
         }
         let format = self.output.format;
-        if !self.headless {
+        let lines = self.headless || self.person.plain;
+        if !lines {
             only_simulated(self.runtime)?;
             let scenario = Arc::new(scenario);
             let story = Telling { scenario, act: 1, present: false, seed: self.seed };
             let saving = Saving::of(self)?;
             let save = self.save.clone().filter(|_| saving.is_none());
             let show = story.show(self.speed.unwrap_or(1.0), self.looks.set_up()?);
-            return Ok(Outcome::Screen(Box::new(Show { save, saving, ..show })));
+            let record = self.record.as_deref().map(screen::file).transpose()?;
+            return Ok(Outcome::Screen(Box::new(Show { save, saving, record, ..show })));
         }
         let playing = Playing {
             seed: self.seed,
             output: if format == FormatArg::Json { Output::Json } else { Output::Text },
-            events: !self.output.quiet,
-            narrate: false,
+            events: self.headless && !self.output.quiet,
+            narrate: !self.headless,
             keep: false,
             live: self.runtime.is_live(),
             replay: self.play_again(),
