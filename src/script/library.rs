@@ -36,6 +36,8 @@ library! {
         "set-without-nx"
         "stale-plan"
         "ack-before-sync"
+        "epoch-before-history"
+        "endless-elections"
         "deaf-network-card"
         "vote-that-evaporated"
         "wrong-transaction"

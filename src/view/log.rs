@@ -170,6 +170,8 @@ pub struct Logs {
     replicas: BTreeMap<NodeId, Replica>,
     chosen: BTreeMap<Slot, Arc<Entry>>,
     terms: VecDeque<Term>,
+    /// How many leaders there have been.
+    pub elections: u64,
     /// All slots up to this one are chosen, and somebody knows each.
     pub commit: Slot,
 }
@@ -277,6 +279,7 @@ impl Logs {
                 let term = Term { ballot: *ballot, leader: node, since: at };
                 if self.terms.iter().all(|known| known.ballot != *ballot) {
                     remember(&mut self.terms, MAX_TERMS, term);
+                    self.elections += 1;
                 }
                 self.replica_mut(node);
             }

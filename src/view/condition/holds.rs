@@ -232,6 +232,7 @@ fn counted(what: What, cmp: Cmp, than: &Arg, board: &Board) -> bool {
         (What::RingEpoch, _) => board.ring.latest().map_or(0, |latest| latest.epoch),
         (What::Commit, _) => board.log.commit,
         (What::Leaders, _) => leaders(board),
+        (What::Elections, _) => board.log.elections,
         (What::Ok, _) => ok,
         (What::Refused, _) => refused,
         (What::Unknown, _) => unknown,
