@@ -90,11 +90,15 @@ fn belief<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
         Part::Seeks(Ballot::NONE) => "nobody leads".to_owned(),
         Part::Seeks(ballot) => format!("nobody leads, and seeks {ballot}"),
     };
-    let chosen = match board.log.replica(id).map_or(0, |replica| replica.chosen_upto) {
+    let replica = board.log.replica(id);
+    let chosen = match replica.map_or(0, |replica| replica.chosen_upto) {
         0 => "nothing is chosen".to_owned(),
         upto => format!("slots up to {upto} are chosen"),
     };
     let mut text = format!("{id} believes: {leads}; {chosen}");
+    if let Some(Replica { promised, adopted: adopted @ 1.., .. }) = replica {
+        text.push_str(&format!("; accepted epoch {}, adopted {adopted}", promised.round));
+    }
     if !node.suspects.is_empty() {
         text.push_str(&format!("; suspects {}", row::names(node.suspects.keys().copied())));
     }

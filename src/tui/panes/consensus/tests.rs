@@ -543,3 +543,16 @@ fn it_fits_everywhere() {
     votes(&mut both, 1, 1..=2, ballot(2, 1));
     both.fits_everywhere(&Consensus);
 }
+
+#[test]
+fn who_has_accepted_an_epoch_and_not_adopted_it_says_so() {
+    let mut story = Story::of(3, 0);
+    story.at(1_000).says(n(1), Fact::Adopts { epoch: 4 });
+    story.says(n(1), Fact::Enters { term: 5 });
+    story.zoomed = true;
+    let screen = story.screen(&Consensus, 118, 32);
+    let line = screen.lines().find(|line| line.contains("believes")).unwrap();
+    let belief =
+        "n1 believes: nothing of a leader yet; nothing is chosen; accepted epoch 5, adopted 4";
+    assert_eq!(line.trim(), belief);
+}
