@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use assert_cmd::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
 /// The lines that come back for these lines.
 fn told(args: &[&str], lines: &str) -> (Vec<String>, Option<i32>) {
@@ -76,6 +78,29 @@ fn a_run_is_saved_and_another_one_opened() {
     says(&told, "nowhere.nsr");
     says(&told, "opened by running again");
     says(&told, "t 3.000 paused; n3 leads 1.3; 1 faults");
+}
+
+#[test]
+fn a_live_run_is_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("live.nsr");
+    let file = file.to_str().unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_netsplit"));
+    let program = program.args(["--plain", "--runtime", "memory", "--save", file]).env_clear();
+    let mut program = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = program.stdin.take().unwrap();
+    writeln!(lines, "kill n2").unwrap();
+    let told = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut told = told.map_while(Result::ok);
+    assert!(told.any(|line| line.ends_with(" n2 crashes")));
+    // It asks first, because the cluster ends with it.
+    writeln!(lines, "quit\ny").unwrap();
+    assert!(told.count() > 0 && program.wait().unwrap().success());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_netsplit"));
+    let program = program.args(["replay", file, "--plain"]).env_clear().write_stdin("status\n");
+    let lines = String::from_utf8(program.output().unwrap().stdout).unwrap();
+    assert!(lines.contains("a recording, at its end"), "{lines}");
+    assert!(lines.contains(" n2 crashes"), "{lines}");
 }
 
 #[test]
