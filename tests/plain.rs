@@ -89,9 +89,11 @@ fn a_live_run_is_recorded() {
     let program = program.args(["--plain", "--runtime", "memory", "--save", file]).env_clear();
     let mut program = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = program.stdin.take().unwrap();
-    writeln!(lines, "kill n2").unwrap();
     let told = BufReader::new(program.stdout.take().unwrap()).lines();
     let mut told = told.map_while(Result::ok);
+    // Before it is seen, nobody can be hit.
+    assert!(told.any(|line| line.contains(" leads ")));
+    writeln!(lines, "kill n2").unwrap();
     assert!(told.any(|line| line.ends_with(" n2 crashes")));
     // It asks first, because the cluster ends with it.
     writeln!(lines, "quit\ny").unwrap();
