@@ -110,7 +110,9 @@ impl Leases {
         let node = event.node;
         let (asked, ttl, at) = *self.asked.get(&(node, lock.clone()))?;
         let most = asked + ttl + Span(ttl.0 / SLACK_PART);
-        if self.strays.contains(&node) || event.at + lease <= most {
+        // Who wakes up late says once more that it held it, for no time at all.
+        let over = lease == Span::ZERO;
+        if over || self.strays.contains(&node) || event.at + lease <= most {
             return None;
         }
         let until = event.at + lease;
@@ -175,6 +177,8 @@ mod tests {
         };
         assert_eq!(rules(&[asks.clone(), holds(400)]), [""; 0]);
         assert_eq!(rules(&[asks.clone(), holds(990)]), ["LOCK-6"]);
+        let late = Fact::Holds { lock: name(), token: 1, lease: Span::ZERO };
+        assert_eq!(rules(&[asks.clone(), fact(5_000, client, late)]), [""; 0], "it slept");
         assert_eq!(rules(&[drift("clock c1 drift 90000"), asks.clone(), holds(990)]), [""; 0]);
         assert_eq!(rules(&[holds(990)]), [""; 0], "nobody saw when it asked");
         let missed = (50, client, Kind::Missed { count: 1 });
