@@ -26,6 +26,10 @@ struct Given {
     at: usize,
 }
 
+/// One of so many parts of a lease may be missing when it runs out: whoever leads may have counted
+/// it from before the first replica said that it had applied the grant.
+const EARLY_PART: u64 = 3;
+
 /// What leases are judged by.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
@@ -123,7 +127,7 @@ impl Leases {
 
     fn expires(&self, event: &Event, slot: Slot, lock: &Name) -> Option<Broken> {
         let given = self.given.get(lock).filter(|given| given.slot < slot)?;
-        let least = given.since + Span(given.ttl.0 - given.ttl.0 / SLACK_PART);
+        let least = given.since + Span(given.ttl.0 - given.ttl.0 / EARLY_PART);
         if !self.strays.is_empty() || event.at >= least {
             return None;
         }
