@@ -7,13 +7,13 @@ use crate::event::Fact;
 use crate::proto::log::{Agreement, Item, Items, Place};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How many entries one message carries at the most.
 const BATCH: usize = 256;
-/// How many entries may be under way to one follower.
-const WINDOW: u64 = 4_096;
+/// How many proposals may be under way to one follower; what comes meanwhile goes as one.
+const PIPELINE: usize = 16;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ struct Learner {
     next: Slot,
     /// It has the leader's history up to here on disk.
     acked: Slot,
-    /// Since when something is under way to it, or when it acknowledged some of that.
-    sent: Time,
+    /// The last slots of proposals under way to it, and when they left.
+    sent: VecDeque<(Slot, Time)>,
 }
 
 /// Who leads.
@@ -90,8 +90,19 @@ impl Leading {
 
     /// A node has accepted the epoch, and its history ends there.
     pub(super) fn learn_of(&mut self, id: NodeId, last: Place) {
-        let fresh = Learner { last, synced: false, next: 0, acked: 0, sent: Time::ZERO };
+        let fresh = Learner { last, synced: false, next: 0, acked: 0, sent: VecDeque::new() };
         self.learners.entry(id).or_insert(fresh).last = last;
+    }
+}
+
+impl Learner {
+    /// It has everything up to here.
+    fn acked(&mut self, upto: Slot) {
+        self.acked = self.acked.max(upto);
+        self.next = self.next.max(upto + 1);
+        while self.sent.front().is_some_and(|(slot, _)| *slot <= upto) {
+            self.sent.pop_front();
+        }
     }
 }
 
@@ -154,8 +165,7 @@ impl Zab {
             return;
         };
         learner.synced = true;
-        learner.acked = learner.acked.max(upto);
-        learner.next = learner.next.max(upto + 1);
+        learner.acked(upto);
         leading.adopted.add(from);
         match leading.stage {
             Stage::Sync if leading.adopted.count() >= quorum => self.establish(cx),
@@ -225,12 +235,13 @@ impl Zab {
             let Some(learner) = leading.learners.get_mut(&to).filter(|it| it.synced) else {
                 return;
             };
-            if to == cx.me() || learner.next > last || learner.next > learner.acked + WINDOW {
+            if to == cx.me() || learner.next > last || learner.sent.len() >= PIPELINE {
                 return;
             }
             let Some(after) = self.history.place(learner.next - 1) else {
                 let place = Place { term: 0, slot: learner.acked };
-                (learner.next, learner.sent) = (last + 1, cx.now());
+                learner.next = last + 1;
+                learner.sent.push_back((last, cx.now()));
                 return self.synchronise(to, place, cx);
             };
             let (slot, items) = &mut leading.batch;
@@ -239,10 +250,8 @@ impl Zab {
                 (*slot, *items) = (learner.next, self.history.items(learner.next, BATCH));
             }
             let (epoch, items) = (self.accepted.round, items.clone());
-            if learner.next == learner.acked + 1 {
-                learner.sent = cx.now();
-            }
             learner.next += items.len() as u64;
+            learner.sent.push_back((learner.next - 1, cx.now()));
             cx.send(to, Message::Propose { epoch, after, items });
         }
     }
@@ -254,8 +263,7 @@ impl Zab {
         if upto > last || upto <= learner.acked {
             return;
         }
-        (learner.acked, learner.sent) = (upto, cx.now());
-        learner.next = learner.next.max(upto + 1);
+        learner.acked(upto);
         self.count(cx);
         self.send_more(from, cx);
     }
@@ -315,8 +323,9 @@ impl Zab {
         let (me, Phase::Leading(leading)) = (cx.me(), &mut self.phase) else { return };
         for (id, learner) in leading.learners.iter_mut().filter(|(id, _)| **id != me) {
             cx.send(*id, ping.clone());
-            if learner.acked + 1 < learner.next && cx.now().since(learner.sent) >= patience {
+            if learner.sent.front().is_some_and(|(_, at)| cx.now().since(*at) >= patience) {
                 learner.next = learner.acked + 1;
+                learner.sent.clear();
             }
         }
         self.send_all_more(cx);

@@ -1,0 +1,360 @@
+//! How many operations a second each log commits, on the same work in one thread: nodes whose
+//! messages and writes arrive at once, payloads of 16 bytes, one operation outstanding or 256.
+//!
+//! netsplit's nodes do here all that they do elsewhere: the write barrier, client sessions, and
+//! facts for whoever looks, which the others have no equal of.
+
+use netsplit::base::{NodeId, Op, Rng, Time};
+use netsplit::event::Fact;
+use netsplit::host::{Host, Input, Output};
+use netsplit::plan::{Log, LogKind, Plan, Services};
+use omnipaxos::messages::Message as OmniMessage;
+use omnipaxos::storage::{Entry as OmniEntry, NoSnapshot};
+use omnipaxos::{ClusterConfig, OmniPaxos, OmniPaxosConfig, ServerConfig};
+use omnipaxos_storage::memory_storage::MemoryStorage;
+use raft::prelude::{ConfState, Message as RaftMessage};
+use raft::storage::MemStorage;
+use raft::{Config as RaftConfig, RawNode};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long each figure is measured for.
+const LONG: Duration = Duration::from_millis(700);
+/// A log is begun anew after so many operations: not all of these cut theirs off.
+const MOST: u64 = 200_000;
+
+/// Some nodes that agree on a log.
+trait Group {
+    /// Asks the leader for one more operation.
+    fn propose(&mut self, number: u64);
+    /// Has everything done that there is to do.
+    fn run(&mut self);
+    /// How many operations the leader has applied.
+    fn applied(&self) -> u64;
+    /// How many messages were sent.
+    fn messages(&self) -> u64;
+}
+
+fn payload(number: u64) -> String {
+    format!("v{number:015}")
+}
+
+// -- netsplit ------------------------------------------------------------------------------------
+
+struct Netsplit {
+    hosts: Vec<Host>,
+    leader: usize,
+    flying: VecDeque<(usize, usize, netsplit::proto::Message)>,
+    outputs: Vec<Output>,
+    now: Time,
+    applied: u64,
+    sent: u64,
+}
+
+impl Netsplit {
+    fn new(kind: LogKind, nodes: u16) -> Netsplit {
+        let log = Some(Log { kind, snapshot_every: u64::MAX >> 1, ..Log::default() });
+        let services = Services { log, ..Services::default() };
+        let plan = Plan { services, ..Plan::bare(nodes) };
+        let mut group = Netsplit {
+            hosts: Vec::new(),
+            leader: usize::MAX,
+            flying: VecDeque::new(),
+            outputs: Vec::new(),
+            now: Time::ZERO,
+            applied: 0,
+            sent: 0,
+        };
+        for (index, id) in plan.processes().enumerate() {
+            let rng = Rng::split(7, "beside", index as u64);
+            let (now, mut out) = (Time::ZERO, Vec::new());
+            group.hosts.push(Host::start(&plan.setup(id), 1, &[], rng, now, now, &mut out));
+            group.outputs = out;
+            group.carry_out(index);
+        }
+        while group.leader == usize::MAX {
+            group.run();
+            let next = group.hosts.iter().map(Host::deadline).min().unwrap_or(Time::NEVER);
+            group.now = next;
+            for index in 0..group.hosts.len() {
+                group.feed(index, Input::Wake);
+            }
+        }
+        group.run();
+        (group.applied, group.sent) = (0, 0);
+        group
+    }
+
+    fn feed(&mut self, index: usize, input: Input) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.hosts[index].handle(input, self.now, self.now, &mut outputs);
+        self.outputs = outputs;
+        self.carry_out(index);
+    }
+
+    fn carry_out(&mut self, index: usize) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let mut synced = None;
+        for output in outputs.drain(..) {
+            match output {
+                Output::Send { to, message } => {
+                    self.sent += u64::from(to != NodeId::node(index as u16 + 1));
+                    self.flying.push_back((index, usize::from(to.number()) - 1, message));
+                }
+                Output::Write { upto, .. } => synced = Some(upto),
+                Output::Fact(Fact::Leads { .. }) => self.leader = index,
+                Output::Fact(Fact::Applies { .. }) if index == self.leader => self.applied += 1,
+                Output::Fact(_) | Output::Fired(_) | Output::Armed(..) => {}
+            }
+        }
+        self.outputs = outputs;
+        if let Some(upto) = synced {
+            self.feed(index, Input::Synced { upto });
+        }
+    }
+}
+
+impl Group for Netsplit {
+    fn propose(&mut self, number: u64) {
+        let value = payload(number).parse().expect("a name");
+        self.feed(self.leader, Input::Ask { op: Op::Propose { value } });
+    }
+
+    fn run(&mut self) {
+        while let Some((from, to, message)) = self.flying.pop_front() {
+            let from = NodeId::node(from as u16 + 1);
+            self.feed(to, Input::Deliver { from, message });
+        }
+    }
+
+    fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn messages(&self) -> u64 {
+        self.sent
+    }
+}
+
+// -- raft-rs -------------------------------------------------------------------------------------
+
+struct RaftRs {
+    nodes: Vec<RawNode<MemStorage>>,
+    flying: VecDeque<RaftMessage>,
+    applied: u64,
+    sent: u64,
+}
+
+impl RaftRs {
+    fn new(nodes: u64) -> RaftRs {
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let voters: Vec<u64> = (1..=nodes).collect();
+        let node = |id: &u64| {
+            let storage =
+                MemStorage::new_with_conf_state(ConfState::from((voters.clone(), vec![])));
+            let config = RaftConfig {
+                id: *id,
+                election_tick: 10,
+                heartbeat_tick: 3,
+                max_size_per_msg: 1 << 20,
+                max_inflight_msgs: 256,
+                batch_append: true,
+                ..RaftConfig::default()
+            };
+            RawNode::new(&config, storage, &logger).expect("it is right")
+        };
+        let nodes = voters.iter().map(node).collect();
+        let mut group = RaftRs { nodes, flying: VecDeque::new(), applied: 0, sent: 0 };
+        group.nodes[0].campaign().expect("it may");
+        group.run();
+        (group.applied, group.sent) = (0, 0);
+        group
+    }
+
+    fn send(&mut self, messages: Vec<RaftMessage>) {
+        self.sent += messages.len() as u64;
+        self.flying.extend(messages);
+    }
+
+    fn ready(&mut self, index: usize) {
+        if !self.nodes[index].has_ready() {
+            return;
+        }
+        let store = self.nodes[index].raft.raft_log.store.clone();
+        let mut ready = self.nodes[index].ready();
+        self.send(ready.take_messages());
+        let count = |entries: &[raft::prelude::Entry]| {
+            entries.iter().filter(|entry| !entry.data.is_empty()).count() as u64
+        };
+        let mut applied = count(&ready.take_committed_entries());
+        if !ready.entries().is_empty() {
+            store.wl().append(ready.entries()).expect("it fits");
+        }
+        if let Some(hard) = ready.hs() {
+            store.wl().set_hardstate(hard.clone());
+        }
+        self.send(ready.take_persisted_messages());
+        let mut light = self.nodes[index].advance(ready);
+        if let Some(commit) = light.commit_index() {
+            store.wl().mut_hard_state().set_commit(commit);
+        }
+        self.send(light.take_messages());
+        applied += count(&light.take_committed_entries());
+        self.nodes[index].advance_apply();
+        if index == 0 {
+            self.applied += applied;
+        }
+    }
+}
+
+impl Group for RaftRs {
+    fn propose(&mut self, number: u64) {
+        self.nodes[0].propose(vec![], payload(number).into_bytes()).expect("it leads");
+    }
+
+    fn run(&mut self) {
+        self.ready(0);
+        while let Some(message) = self.flying.pop_front() {
+            let to = message.to as usize - 1;
+            self.nodes[to].step(message).expect("it is right");
+            // What came for one node is taken in together.
+            if self.flying.front().is_none_or(|next| next.to as usize - 1 != to) {
+                self.ready(to);
+            }
+        }
+    }
+
+    fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn messages(&self) -> u64 {
+        self.sent
+    }
+}
+
+// -- omnipaxos -----------------------------------------------------------------------------------
+
+#[derive(Clone, Debug)]
+struct Value(#[allow(dead_code)] Vec<u8>);
+
+impl OmniEntry for Value {
+    type Snapshot = NoSnapshot;
+}
+
+struct Omni {
+    nodes: Vec<OmniPaxos<Value, MemoryStorage<Value>>>,
+    leader: usize,
+    flying: VecDeque<OmniMessage<Value>>,
+    buffer: Vec<OmniMessage<Value>>,
+    start: u64,
+    sent: u64,
+}
+
+impl Omni {
+    fn new(count: u64) -> Omni {
+        let pids: Vec<u64> = (1..=count).collect();
+        let node = |pid: &u64| {
+            let cluster_config =
+                ClusterConfig { configuration_id: 1, nodes: pids.clone(), flexible_quorum: None };
+            let server_config = ServerConfig { pid: *pid, ..ServerConfig::default() };
+            let config = OmniPaxosConfig { cluster_config, server_config };
+            config.build(MemoryStorage::default()).expect("it is right")
+        };
+        let nodes = pids.iter().map(node).collect();
+        let (flying, buffer) = (VecDeque::new(), Vec::new());
+        let mut group = Omni { nodes, leader: 0, flying, buffer, start: 0, sent: 0 };
+        let leader = loop {
+            group.nodes.iter_mut().for_each(OmniPaxos::tick);
+            group.run();
+            if let Some((leader, true)) = group.nodes[0].get_current_leader() {
+                break leader;
+            }
+        };
+        group.leader = leader as usize - 1;
+        group.run();
+        group.start = group.applied();
+        group.sent = 0;
+        group
+    }
+
+    fn gather(&mut self, index: usize) {
+        self.nodes[index].take_outgoing_messages(&mut self.buffer);
+        self.sent += self.buffer.len() as u64;
+        self.flying.extend(self.buffer.drain(..));
+    }
+}
+
+impl Group for Omni {
+    fn propose(&mut self, number: u64) {
+        let value = Value(payload(number).into_bytes());
+        assert!(self.nodes[self.leader].append(value).is_ok(), "it leads");
+    }
+
+    fn run(&mut self) {
+        (0..self.nodes.len()).for_each(|index| self.gather(index));
+        while let Some(message) = self.flying.pop_front() {
+            let to = message.get_receiver() as usize - 1;
+            self.nodes[to].handle_incoming(message);
+            if self.flying.front().is_none_or(|next| next.get_receiver() as usize - 1 != to) {
+                self.gather(to);
+            }
+        }
+    }
+
+    fn applied(&self) -> u64 {
+        self.nodes[self.leader].get_decided_idx() as u64 - self.start
+    }
+
+    fn messages(&self) -> u64 {
+        self.sent
+    }
+}
+
+// -- measuring -----------------------------------------------------------------------------------
+
+/// Operations a second, and messages for each, with so many outstanding.
+fn measure(make: &dyn Fn() -> Box<dyn Group>, outstanding: u64) -> (f64, f64) {
+    let (mut spent, mut done, mut sent) = (Duration::ZERO, 0, 0);
+    while spent < LONG {
+        let mut group = make();
+        let began = Instant::now();
+        let mut number = 0;
+        while number < MOST && spent + began.elapsed() < LONG {
+            for _ in 0..outstanding {
+                number += 1;
+                group.propose(number);
+            }
+            group.run();
+            assert_eq!(group.applied(), number, "everything is committed");
+        }
+        spent += began.elapsed();
+        done += number;
+        sent += group.messages();
+    }
+    (done as f64 / spent.as_secs_f64(), sent as f64 / done as f64)
+}
+
+fn main() {
+    println!(
+        "{:14}{:>6}{:>14}{:>22}{:>12}",
+        "", "nodes", "outstanding", "operations a second", "messages"
+    );
+    for nodes in [3_u16, 5] {
+        for outstanding in [1, 256] {
+            let mut groups: Vec<(&str, Box<dyn Fn() -> Box<dyn Group>>)> = Vec::new();
+            for kind in LogKind::all() {
+                let make = move || Box::new(Netsplit::new(kind, nodes)) as Box<dyn Group>;
+                groups.push((kind.name(), Box::new(make)));
+            }
+            let raft = move || Box::new(RaftRs::new(nodes.into())) as Box<dyn Group>;
+            groups.push(("raft-rs", Box::new(raft)));
+            let omni = move || Box::new(Omni::new(nodes.into())) as Box<dyn Group>;
+            groups.push(("omnipaxos", Box::new(omni)));
+            for (name, make) in &groups {
+                let (rate, messages) = measure(make.as_ref(), outstanding);
+                println!("{name:14}{nodes:>6}{outstanding:>14}{rate:>22.0}{messages:>12.2}");
+            }
+        }
+    }
+}
