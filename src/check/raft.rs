@@ -341,20 +341,23 @@ impl Raft {
         }
         // From the first entry on that another took the place of, everything may be gone.
         let base = node.base.0;
-        for (slot, (term, then)) in before.into_iter().filter(|(slot, _)| *slot > base && known) {
-            match node.held.get(&slot) {
-                Some((own, _)) if *own == term => {}
-                Some(_) => break,
-                None => {
-                    let what = format!(
-                        "{} had slot {slot} of term {term}, and its log ends at slot {last}",
-                        seen.node
-                    );
-                    return seen.broken("RAFT-9", what, vec![then]);
-                }
+        let held = |slot: &Slot| node.held.get(slot).map(|(term, _)| *term);
+        let had = before.into_iter().filter(|(slot, _)| *slot > base && known);
+        let stays =
+            |(slot, (term, _)): &(Slot, (u32, usize))| held(slot).is_none_or(|t| t == *term);
+        let gone: Vec<_> = had.take_while(stays).filter(|(slot, _)| held(slot).is_none()).collect();
+        gone.into_iter().find_map(|(slot, (term, then))| {
+            // A crash may swallow that a newer leader of Zab had it dropped.
+            if self.dialect == Dialect::Zab && term < ballot.round {
+                let lost = self.committed.get(&slot).filter(|committed| committed.term == term);
+                return lost.and_then(|lost| drops(seen, slot, lost));
             }
-        }
-        None
+            let what = format!(
+                "{} had slot {slot} of term {term}, and its log ends at slot {last}",
+                seen.node
+            );
+            seen.broken("RAFT-9", what, vec![then])
+        })
     }
 }
 
@@ -416,9 +419,8 @@ impl Raft {
         let lost = dropped.into_iter().find_map(|(slot, (term, _))| {
             self.committed.get(&slot).filter(|known| known.term == term).map(|known| (slot, *known))
         });
-        let (slot, Committed { term, at, .. }) = lost?;
-        let what = format!("{} drops slot {slot} of term {term}, which is committed", seen.node);
-        seen.broken("RAFT-13", what, vec![at])
+        let (slot, lost) = lost?;
+        drops(seen, slot, &lost)
     }
 
     fn cuts(&mut self, seen: Seen, slot: Slot) -> Option<Violation> {
@@ -583,6 +585,12 @@ impl Raft {
         }
         None
     }
+}
+
+/// RAFT-13: a committed entry is dropped.
+fn drops(seen: Seen, slot: Slot, Committed { term, at, .. }: &Committed) -> Option<Violation> {
+    let what = format!("{} drops slot {slot} of term {term}, which is committed", seen.node);
+    seen.broken("RAFT-13", what, vec![*at])
 }
 
 /// RAFT-4: a leader without a committed entry.

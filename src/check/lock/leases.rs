@@ -4,11 +4,15 @@
 //! is allowed for that, and nobody is judged whose clock was made to run worse. A client that is
 //! frozen may believe for longer. That is legal, and nothing is said about it: what counts is until
 //! when it says that it will believe.
+//!
+//! Whoever leads counts a lease from when it applied the grant, and says so when its disk lets it.
+//! A grant that is said while a node is frozen or has a slow disk, or within a lease after that, is
+//! of unknown age, and nobody is blamed for ending it early.
 
 use super::{Broken, broken};
 use crate::base::{Name, NodeId, Op, Slot, Span, Time};
 use crate::check::Witness;
-use crate::command::{ClockFault, Command};
+use crate::command::{ClockFault, Command, DiskFault};
 use crate::event::{Event, Fact, Freed, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +28,9 @@ struct Given {
     since: Time,
     ttl: Span,
     at: usize,
+    /// Whether it was said when it was applied.
+    sure: bool,
 }
-
-/// One of so many parts of a lease may be missing when it runs out: whoever leads may have counted
-/// it from before the first replica said that it had applied the grant.
-const EARLY_PART: u64 = 3;
 
 /// What leases are judged by.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,10 @@ pub(super) struct Leases {
     asked: BTreeMap<(NodeId, Name), (Time, Span, usize)>,
     /// Whose clock runs too badly to be judged by, or did once.
     strays: BTreeSet<NodeId>,
+    /// Who may say late what it did: it is frozen, or its disk is slow (`true`).
+    late: BTreeSet<(NodeId, bool)>,
+    /// When somebody last ceased to be late.
+    caught_up: Option<Time>,
 }
 
 impl Leases {
@@ -51,15 +57,20 @@ impl Leases {
         let node = event.node;
         match &event.kind {
             Kind::Commanded(command) => {
-                self.set_clock(command);
+                self.obey(event.at, command);
                 None
             }
             Kind::Present { faults, .. } => {
-                faults.iter().for_each(|command| self.set_clock(command));
+                faults.iter().for_each(|command| self.obey(event.at, command));
+                None
+            }
+            Kind::Paused | Kind::Resumed => {
+                self.lags(event.at, (node, false), event.kind == Kind::Paused);
                 None
             }
             Kind::Killed { .. } => {
                 self.forget(|who| who == node);
+                self.lags(event.at, (node, false), false);
                 None
             }
             // What it says before it has said how things stand may be late.
@@ -71,7 +82,9 @@ impl Leases {
             Kind::Fact(
                 Fact::Granted { slot, lock, ttl, .. } | Fact::Renewed { slot, lock, ttl, .. },
             ) => {
-                let given = Given { slot: *slot, since: event.at, ttl: *ttl, at };
+                let sure = self.late.is_empty()
+                    && self.caught_up.is_none_or(|then| event.at > then + *ttl);
+                let given = Given { slot: *slot, since: event.at, ttl: *ttl, at, sure };
                 // Other replicas say it later.
                 let known = self.given.get(lock).is_some_and(|known| known.slot >= *slot);
                 if !known {
@@ -88,11 +101,28 @@ impl Leases {
         }
     }
 
-    fn set_clock(&mut self, command: &Command) {
-        if let Command::Clock { who, fault: ClockFault::Drift(drift) } = command
-            && drift.unsigned_abs() > MAX_DRIFT
-        {
-            self.strays.extend(who.nodes());
+    fn obey(&mut self, at: Time, command: &Command) {
+        match command {
+            Command::Clock { who, fault: ClockFault::Drift(drift) }
+                if drift.unsigned_abs() > MAX_DRIFT =>
+            {
+                self.strays.extend(who.nodes());
+            }
+            Command::Disk { who, fault: DiskFault::Slow(_) } => {
+                who.nodes().iter().for_each(|id| self.lags(at, (*id, true), true));
+            }
+            Command::Disk { who, fault: DiskFault::Ok } => {
+                who.nodes().iter().for_each(|id| self.lags(at, (*id, true), false));
+            }
+            _ => {}
+        }
+    }
+
+    fn lags(&mut self, at: Time, who: (NodeId, bool), so: bool) {
+        match so {
+            true => drop(self.late.insert(who)),
+            false if self.late.remove(&who) => self.caught_up = Some(at),
+            false => {}
         }
     }
 
@@ -126,8 +156,8 @@ impl Leases {
     }
 
     fn expires(&self, event: &Event, slot: Slot, lock: &Name) -> Option<Broken> {
-        let given = self.given.get(lock).filter(|given| given.slot < slot)?;
-        let least = given.since + Span(given.ttl.0 - given.ttl.0 / EARLY_PART);
+        let given = self.given.get(lock).filter(|given| given.slot < slot && given.sure)?;
+        let least = given.since + Span(given.ttl.0 - given.ttl.0 / SLACK_PART);
         if !self.strays.is_empty() || event.at >= least {
             return None;
         }
@@ -165,7 +195,7 @@ mod tests {
         (at, node, Kind::Fact(fact))
     }
 
-    fn drift(line: &str) -> (u64, NodeId, Kind) {
+    fn command(line: &str) -> (u64, NodeId, Kind) {
         (0, NodeId::BENCH, Kind::Commanded(Box::new(line.parse().unwrap())))
     }
 
@@ -183,7 +213,7 @@ mod tests {
         assert_eq!(rules(&[asks.clone(), holds(990)]), ["LOCK-6"]);
         let late = Fact::Holds { lock: name(), token: 1, lease: Span::ZERO };
         assert_eq!(rules(&[asks.clone(), fact(5_000, client, late)]), [""; 0], "it slept");
-        assert_eq!(rules(&[drift("clock c1 drift 90000"), asks.clone(), holds(990)]), [""; 0]);
+        assert_eq!(rules(&[command("clock c1 drift 90000"), asks.clone(), holds(990)]), [""; 0]);
         assert_eq!(rules(&[holds(990)]), [""; 0], "nobody saw when it asked");
         let missed = (50, client, Kind::Missed { count: 1 });
         assert_eq!(rules(&[missed, asks.clone(), holds(990)]), [""; 0], "nor if it asked again");
@@ -200,7 +230,13 @@ mod tests {
         assert_eq!(rules(&[granted.clone(), freed(1_000, Freed::Expired)]), [""; 0]);
         assert_eq!(rules(&[granted.clone(), freed(300, Freed::Released)]), [""; 0]);
         assert_eq!(rules(&[granted.clone(), freed(300, Freed::Expired)]), ["LOCK-9"]);
-        let wrong = drift("clock n2 drift 400000");
+        let slow = command("disk n2 slow 20ms");
+        let late = [slow, granted.clone(), freed(300, Freed::Expired)];
+        assert_eq!(rules(&late), [""; 0], "it may have been granted long ago");
+        let frozen = [Kind::Paused, Kind::Resumed].map(|kind| (0, node, kind));
+        let late = [&frozen[..], &[granted.clone(), freed(300, Freed::Expired)]].concat();
+        assert_eq!(rules(&late), [""; 0]);
+        let wrong = command("clock n2 drift 400000");
         assert_eq!(rules(&[wrong, granted, freed(300, Freed::Expired)]), [""; 0]);
     }
 }
