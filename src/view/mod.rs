@@ -331,7 +331,20 @@ impl Board {
     /// The most running servers that any running server can exchange messages with, itself
     /// included. Below [`Board::majority`], nothing can be agreed on.
     pub fn best_reach(&self) -> usize {
-        self.nodes.servers().map(|node| self.reach(node.id)).max().unwrap_or_default()
+        self.best_reach_of(self.nodes.servers().map(|node| node.id))
+    }
+
+    /// The most running servers that any of these can exchange messages with, itself included.
+    pub fn best_reach_of(&self, ids: impl IntoIterator<Item = NodeId>) -> usize {
+        let most = self.nodes.servers().filter(|node| node.life.is_up()).count();
+        let mut best = 0;
+        for id in ids {
+            best = best.max(self.reach(id));
+            if best == most {
+                break;
+            }
+        }
+        best
     }
 
     /// The letter of the group that `id` is in, if the network has parted.

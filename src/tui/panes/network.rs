@@ -535,7 +535,7 @@ fn sides(scene: &Scene<'_>) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for group in board.network.groups() {
         let letter = group.first().and_then(|id| board.group(*id));
-        let reach = group.iter().map(|id| board.reach(*id)).max().unwrap_or_default();
+        let reach = board.best_reach_of(group.iter().copied());
         let (word, role) = match reach >= board.majority() {
             true => ("majority", Role::Ok),
             false => ("no majority", Role::Warn),

@@ -34,7 +34,7 @@ struct Side {
 impl Side {
     fn of(scene: &Scene<'_>, group: &[NodeId], most: usize) -> Side {
         let (board, look) = (scene.board, scene.look);
-        let reach = group.iter().map(|id| board.reach(*id)).max().unwrap_or_default();
+        let reach = board.best_reach_of(group.iter().copied());
         let (word, role) = match reach >= board.majority() {
             true => ("majority", Role::Ok),
             false => ("no majority", Role::Warn),
