@@ -48,6 +48,10 @@ impl Zab {
     pub(super) fn on_cepoch(&mut self, from: NodeId, accepted: u32, cx: &mut Context<'_, Self>) {
         let epoch = self.accepted.round;
         let Phase::Leading(leading) = &mut self.phase else { return };
+        if leading.has_epoch() && accepted > epoch {
+            // It can follow in a newer epoch only, which takes an election.
+            return self.look(cx);
+        }
         leading.hear(from, cx.now());
         if leading.has_epoch() {
             return cx.send(from, Message::NewEpoch { epoch });
