@@ -451,6 +451,27 @@ pub struct Show {
     pub saving: Option<Saving>,
 }
 
+impl Show {
+    /// A cluster on the screen as it is if nothing else is wished for: time runs as fast as the
+    /// person's, nothing is done to it, nobody is shown around, and nothing is written down.
+    fn new(plan: Plan, start: Start, setup: Setup) -> Show {
+        Show {
+            plan,
+            start,
+            setup,
+            steps: Vec::new(),
+            paused: false,
+            speed: 1.0,
+            plain: false,
+            tour: false,
+            save: None,
+            record: None,
+            story: None,
+            saving: None,
+        }
+    }
+}
+
 /// A scenario to tell on the screen.
 #[derive(Clone, Debug)]
 pub struct Telling {
@@ -469,10 +490,7 @@ impl Telling {
     pub fn show(self, speed: f64, setup: Setup) -> Show {
         let plan = self.scenario.acts[self.act - 1].plan.clone();
         let start = Start::Run(self.seed.unwrap_or(plan.seed), RuntimeArg::Sim);
-        let (steps, story) = (Vec::new(), Some(self));
-        let (paused, plain, tour) = (true, false, false);
-        let (save, saving, record) = (None, None, None);
-        Show { plan, start, steps, paused, speed, setup, plain, tour, save, story, saving, record }
+        Show { paused: true, speed, story: Some(self), ..Show::new(plan, start, setup) }
     }
 }
 
@@ -564,25 +582,16 @@ impl Run {
         if !self.headless {
             self.fits_runtime()?;
             let start = Start::Run(seed, self.runtime);
-            let (paused, speed) = (self.paused, self.speed.unwrap_or(1.0));
-            let save = self.save.clone().filter(|_| saving.is_none());
-            let setup = self.looks.set_up()?;
-            let (plain, tour) = (self.person.plain, !self.person.no_tour);
-            let record = self.record.as_deref().map(screen::file).transpose()?;
-            let story = None;
             let show = Show {
-                plan,
-                start,
                 steps,
-                paused,
-                speed,
-                setup,
-                plain,
-                tour,
-                save,
-                story,
+                paused: self.paused,
+                speed: self.speed.unwrap_or(1.0),
+                plain: self.person.plain,
+                tour: !self.person.no_tour,
+                save: self.save.clone().filter(|_| saving.is_none()),
+                record: self.record.as_deref().map(screen::file).transpose()?,
                 saving,
-                record,
+                ..Show::new(plan, start, self.looks.set_up()?)
             };
             return Ok(Outcome::Screen(Box::new(show)));
         }

@@ -66,23 +66,8 @@ impl AttachArgs {
         }
         if !self.headless {
             let start = Start::Attached(cluster, role == Role::Operator);
-            let (setup, save) = (self.looks.set_up()?, None);
             let (plain, tour) = (self.person.plain, !self.person.no_tour);
-            let (paused, speed, story, saving, record) = (false, 1.0, None, None, None);
-            let show = Show {
-                plan,
-                start,
-                steps,
-                paused,
-                speed,
-                setup,
-                plain,
-                tour,
-                save,
-                story,
-                saving,
-                record,
-            };
+            let show = Show { steps, plain, tour, ..Show::new(plan, start, self.looks.set_up()?) };
             return Ok(Outcome::Screen(Box::new(show)));
         }
         let options = script::Options {

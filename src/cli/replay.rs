@@ -49,24 +49,8 @@ impl ReplayArgs {
         }
         let at = self.at.as_deref().map(|text| super::until("--at", text)).transpose()?;
         let start = Start::Saved { file: self.file, run: Box::new(run), at };
-        let (setup, steps) = (self.looks.set_up()?, Vec::new());
-        let (paused, speed, save) = (true, 1.0, None);
-        let (plain, tour) = (self.person.plain, false);
-        let (story, saving, record) = (None, None, None);
-        let show = Show {
-            plan,
-            start,
-            steps,
-            paused,
-            speed,
-            setup,
-            plain,
-            tour,
-            save,
-            story,
-            saving,
-            record,
-        };
+        let (paused, plain) = (true, self.person.plain);
+        let show = Show { paused, plain, ..Show::new(plan, start, self.looks.set_up()?) };
         Ok(Outcome::Screen(Box::new(show)))
     }
 

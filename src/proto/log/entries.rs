@@ -2,6 +2,8 @@
 //! are not in its snapshot.
 
 use crate::base::{Entry, Slot};
+use crate::event::Fact;
+use crate::proto::{Context, Protocol};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
@@ -117,6 +119,26 @@ impl Entries {
     /// All slots, with what is in them.
     pub(in crate::proto) fn iter(&self) -> impl Iterator<Item = (Slot, &Cell)> {
         (self.base.slot + 1..).zip(&self.cells)
+    }
+
+    /// Says what is in each slot, for a newcomer.
+    pub(in crate::proto) fn restate<P: Protocol>(&self, cx: &mut Context<'_, P>) {
+        for (slot, cell) in self.iter() {
+            let (term, entry) = (cell.item.term, cell.item.entry.clone());
+            cx.emit(Fact::Appends { slot, term, entry });
+        }
+    }
+
+    /// Says what was applied up to a slot, for a newcomer.
+    pub(in crate::proto) fn restate_applied<P: Protocol>(
+        &self,
+        upto: Slot,
+        cx: &mut Context<'_, P>,
+    ) {
+        for (slot, cell) in self.iter().take_while(|(slot, _)| *slot <= upto) {
+            let (entry, digest) = (cell.item.entry.clone(), cell.digest);
+            cx.emit(Fact::Applies { slot, entry, digest });
+        }
     }
 
     /// At most `most` items from slot `first` on.

@@ -3,8 +3,7 @@
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{Ballot, Mutation, NodeId};
 use crate::event::Fact;
-use crate::proto::log::Agreement;
-use crate::proto::log::Place;
+use crate::proto::log::{Agreement, Place};
 use crate::proto::quorum::Tally;
 
 /// Who asks for votes.

@@ -3,8 +3,7 @@
 use super::{Context, Message, Raft, Record, Role};
 use crate::base::{Mutation, NodeId, Slot};
 use crate::event::Fact;
-use crate::proto::log::Entries;
-use crate::proto::log::{Item, Items, Place};
+use crate::proto::log::{Entries, Item, Items, Place};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
 

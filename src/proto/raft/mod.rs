@@ -232,10 +232,7 @@ impl Protocol for Raft {
     /// First what is on disk, in the order of slots, then what came of it.
     fn restate(&self, cx: &mut Context<'_, Self>) {
         self.replica.restate_snapshot(cx);
-        for (slot, cell) in self.entries.iter() {
-            let (term, entry) = (cell.item.term, cell.item.entry.clone());
-            cx.emit(Fact::Appends { slot, term, entry });
-        }
+        self.entries.restate(cx);
         if self.term > 0 || cx.boot() > 1 || !cx.is_starting() {
             let (ballot, last) = (self.ballot(self.vote), self.entries.last().slot);
             cx.emit(Fact::Voter { ballot, last });
@@ -243,10 +240,7 @@ impl Protocol for Raft {
         if self.commit > self.entries.base().slot {
             cx.emit(Fact::Commits { slot: self.commit });
         }
-        for (slot, cell) in self.entries.iter().take_while(|(slot, _)| *slot <= self.applied()) {
-            let (entry, digest) = (cell.item.entry.clone(), cell.digest);
-            cx.emit(Fact::Applies { slot, entry, digest });
-        }
+        self.entries.restate_applied(self.applied(), cx);
         self.replica.restate(cx);
         cx.emit(self.standing(cx.me()));
     }

@@ -214,10 +214,7 @@ impl Protocol for Zab {
     /// First what is on disk, in the order of slots, then what came of it.
     fn restate(&self, cx: &mut Context<'_, Self>) {
         self.replica.restate_snapshot(cx);
-        for (slot, cell) in self.history.iter() {
-            let (term, entry) = (cell.item.term, cell.item.entry.clone());
-            cx.emit(Fact::Appends { slot, term, entry });
-        }
+        self.history.restate(cx);
         if self.accepted != Ballot::NONE || cx.boot() > 1 || !cx.is_starting() {
             let (ballot, last) = (self.accepted, self.history.last().slot);
             cx.emit(Fact::Voter { ballot, last });
@@ -228,10 +225,7 @@ impl Protocol for Zab {
         if self.commit > self.history.base().slot {
             cx.emit(Fact::Commits { slot: self.commit });
         }
-        for (slot, cell) in self.history.iter().take_while(|(slot, _)| *slot <= self.applied()) {
-            let (entry, digest) = (cell.item.entry.clone(), cell.digest);
-            cx.emit(Fact::Applies { slot, entry, digest });
-        }
+        self.history.restate_applied(self.applied(), cx);
         self.replica.restate(cx);
         cx.emit(self.standing(cx.me()));
     }
