@@ -269,8 +269,9 @@ pub enum Fact {
     // -- ring ------------------------------------------------------------------------------------
     /// It goes by this ring from now on.
     View { epoch: u64, members: Arc<[Member]>, shape: Shape },
-    /// As an owner: it answers for these ranges, in this epoch.
-    Serves { epoch: u64, ranges: Arc<[KeyRange]> },
+    /// As an owner: it answers for these ranges, in this epoch, and keeps each of their keys on
+    /// `copies` nodes at least, itself included.
+    Serves { epoch: u64, ranges: Arc<[KeyRange]>, copies: u8 },
     /// As an owner: it no longer answers for anything by that epoch.
     Yields { epoch: u64 },
     /// It took in `keys` keys from `from` that it must hold by the ring of `epoch`.
@@ -479,7 +480,9 @@ impl Fact {
                 }
                 Ok(())
             }
-            Fact::Serves { epoch, ranges } => write!(f, "serves {} ranges e{epoch}", ranges.len()),
+            Fact::Serves { epoch, ranges, copies } => {
+                write!(f, "serves {} ranges e{epoch}, {copies} copies", ranges.len())
+            }
             Fact::Yields { epoch } => write!(f, "yields e{epoch}"),
             Fact::Took { epoch, from, keys } => write!(f, "took {keys} keys from {from} e{epoch}"),
             Fact::Settled { epoch } => write!(f, "ring e{epoch} is settled"),

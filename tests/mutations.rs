@@ -123,6 +123,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RingNoWrap, "ring", Case::Bank, 10),
     (Mutation::RingOneNode, "ring", Case::Bank, 10),
     (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
+    (Mutation::RingRepeatOwner, "ring", Case::Bank, 10),
     (Mutation::RingLeaveLast, "ring", Case::Exodus, 1),
     (Mutation::RingUnevenEpoch, "ring", Case::Bank, 10),
     (Mutation::RingReshuffle, "ring", Case::Bank, 10),

@@ -253,7 +253,7 @@ fn ring(millis: u64, nodes: u16, epoch: u64, vnodes: u16) -> Vec<(u64, NodeId, F
             Fact::Load { keys: count(ring.held(n(node))), owned: count(ring.share(n(node))) };
         [
             (millis, n(node), Fact::View { epoch, members: members.clone(), shape }),
-            (millis + 1, n(node), Fact::Serves { epoch, ranges }),
+            (millis + 1, n(node), Fact::Serves { epoch, ranges, copies: 3 }),
             (millis + 2, n(node), load),
             (millis + 3, n(node), Fact::Synced { epoch }),
             (millis + 4, n(node), Fact::Settled { epoch }),

@@ -89,6 +89,7 @@ mutations! {
     RingNoWrap "ring.no_wrap" "Keys behind the last point go to its node, not round the circle to the first."
     RingOneNode "ring.one_node" "Only the member that is last in the list gets points on the circle."
     RingRandomPoints "ring.random_points" "Each node puts the members on the circle by chance of its own."
+    RingRepeatOwner "ring.repeat_owner" "Copies go to the next points, not to the next nodes: one node may get several."
     RingLeaveLast "ring.leave_last" "The last member may leave the ring, too."
     RingUnevenEpoch "ring.uneven_epoch" "Nodes take a new view at once, without its epoch."
     RingReshuffle "ring.reshuffle" "The hash seed depends on the members, so that a change moves nearly every key."

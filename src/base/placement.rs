@@ -160,6 +160,16 @@ impl Ring {
         Ring::of_points(self.members.to_vec(), self.shape, points.collect())
     }
 
+    /// This ring as if a preference list named the nodes of the next points, though one node may have
+    /// several of them. This is a well-known mistake, to be shown. Who owns what stays the same.
+    pub fn repeating(&self) -> Ring {
+        let table = &*self.table;
+        let owners = &table.owners[..table.len];
+        let row = |first| (first..first + table.width).map(|i| owners[i % owners.len()]);
+        let rows = (0..table.len).chain((table.len > 0).then_some(0)).flat_map(row).collect();
+        Ring { table: Arc::new(Table { rows, ..table.clone() }), ..self.clone() }
+    }
+
     /// All members, by node, those of weight 0 included.
     pub fn members(&self) -> &[Member] {
         &self.members
@@ -353,6 +363,7 @@ fn place(members: &[Member], shape: Shape) -> Vec<(u64, u16)> {
 ///
 /// Positions, owners and rows have one element more than there are points, a copy of the first one
 /// behind the last position, so that a lookup past the last point needs no extra step.
+#[derive(Clone)]
 struct Table {
     /// How many points.
     len: usize,

@@ -5,6 +5,7 @@
 //! | RING-1 | in one epoch every key has an owner, no two nodes serve the same key, and once it is settled every key is served |
 //! | RING-2 | a node serves only what the ring of its epoch gives it |
 //! | RING-3 | from one epoch to the next, keys move only from or to nodes that left, joined or changed their weight |
+//! | RING-5 | an owner keeps its keys on as many distinct nodes as the ring wants, or on all that there are |
 //! | RING-7 | a range is served only when its data has arrived, and not again after it was given up |
 //! | RING-8 | all nodes have the same members and the same layout in one epoch |
 //!
@@ -82,7 +83,7 @@ impl Rings {
         at: usize,
         node: NodeId,
         epoch: u64,
-        ranges: &[KeyRange],
+        (ranges, copies): (&[KeyRange], u8),
         witness: &Witness,
     ) -> Option<Wrong> {
         let given_up = self.yielded.get(&node).filter(|(last, _)| *last >= epoch);
@@ -93,6 +94,7 @@ impl Rings {
         let wrong = again
             .or_else(|| self.overlap(node, epoch, ranges))
             .or_else(|| self.foreign(node, epoch, ranges))
+            .or_else(|| self.few(node, epoch, (ranges, copies)))
             .or_else(|| self.too_early(node, epoch, ranges, witness));
         let all = self.serves.entry(epoch).or_default();
         all.insert(node, (ranges.to_vec(), at));
@@ -123,6 +125,14 @@ impl Rings {
             ring.owner(stray).map_or_else(|| "nobody".to_owned(), |owner| owner.to_string())
         );
         Some(("RING-2", what, vec![*index]))
+    }
+
+    fn few(&self, node: NodeId, epoch: u64, served: (&[KeyRange], u8)) -> Option<Wrong> {
+        let (ring, index) = self.views.get(&epoch)?;
+        let (ranges, copies) = served;
+        let wanted = ring.preference(ranges.first()?.end).len();
+        let what = format!("{node} has keys on {copies} nodes in epoch {epoch}, not on {wanted}");
+        (usize::from(copies) < wanted).then(|| ("RING-5", what, vec![*index]))
     }
 
     /// Whether all that was said of an epoch was seen.
@@ -259,7 +269,9 @@ impl Check for Rings {
         }
         let (rule, what, because) = match fact {
             Fact::View { epoch, members, shape } => self.stated(at, node, *epoch, members, *shape),
-            Fact::Serves { epoch, ranges } => self.serve(at, node, *epoch, ranges, witness),
+            Fact::Serves { epoch, ranges, copies } => {
+                self.serve(at, node, *epoch, (ranges, *copies), witness)
+            }
             Fact::Yields { epoch } => {
                 self.yielded.insert(node, (*epoch, at));
                 None
@@ -300,6 +312,7 @@ impl Rings {
 mod tests {
     use super::*;
     use crate::base::Time;
+    use std::sync::Arc;
 
     fn n(number: u16) -> NodeId {
         NodeId::node(number)
@@ -316,7 +329,8 @@ mod tests {
     }
 
     fn serves(node: u16, epoch: u64, ring: &Ring) -> (u16, Fact) {
-        (node, Fact::Serves { epoch, ranges: ring.owned_by(n(node)).into() })
+        let copies = ring.preference(0).len() as u8;
+        (node, Fact::Serves { epoch, ranges: ring.owned_by(n(node)).into(), copies })
     }
 
     /// The rules that a list of facts breaks, in order, in a run seen from its start.
@@ -356,13 +370,23 @@ mod tests {
     }
 
     #[test]
+    fn fewer_nodes_than_copies_are_not_reported() {
+        let one = ring(&[1], 7);
+        assert_eq!(broken(&[view(1, 1, &one), serves(1, 1, &one)]), [""; 0]);
+        let owns_nothing = Fact::Serves { epoch: 1, ranges: Arc::default(), copies: 0 };
+        assert_eq!(broken(&[view(1, 1, &one), (2, owns_nothing)]), [""; 0]);
+    }
+
+    #[test]
     fn every_rule_is_caught() {
         let (three, facts) = begun();
         let after = |more: &[(u16, Fact)]| broken(&[&facts[..], more].concat());
         let whole = KeyRange { start: 0, end: 0 };
-        let all = Fact::Serves { epoch: 1, ranges: [whole].into() };
+        let all = Fact::Serves { epoch: 1, ranges: [whole].into(), copies: 2 };
         assert_eq!(after(&[(3, all.clone())]), ["RING-1"]);
         assert_eq!(broken(&[view(1, 1, &three), (1, all)]), ["RING-2"]);
+        let alone = Fact::Serves { epoch: 1, ranges: three.owned_by(n(1)).into(), copies: 1 };
+        assert_eq!(after(&[(1, alone)]), ["RING-5"]);
         let other = ring(&[1, 2], 7);
         assert_eq!(after(&[view(2, 1, &other)]), ["RING-8"]);
         assert_eq!(after(&[view(2, 2, &ring(&[1, 2], 8))]), ["RING-3"]);

@@ -129,7 +129,7 @@ impl Rings {
                 self.view(at, *epoch, members, *shape);
                 self.keeper_mut(node).epoch = *epoch;
             }
-            Fact::Serves { epoch, ranges } => {
+            Fact::Serves { epoch, ranges, .. } => {
                 let keeper = self.keeper_mut(node);
                 (keeper.serves, keeper.ranges) = (Some(*epoch), Some(ranges.clone()));
             }

@@ -363,10 +363,10 @@ fn an_epoch_says_what_changed_and_what_moved() {
 fn an_owner_serves_until_it_yields_or_dies() {
     let mut bench = Bench::new(2);
     let serves = |bench: &Bench| bench.board.ring.keeper(N1).and_then(|keeper| keeper.serves);
-    bench.say(N1, Fact::Serves { epoch: 1, ranges: Arc::default() });
+    bench.say(N1, Fact::Serves { epoch: 1, ranges: Arc::default(), copies: 0 });
     bench.say(N1, Fact::Yields { epoch: 1 });
     assert_eq!(serves(&bench), None);
-    bench.say(N1, Fact::Serves { epoch: 2, ranges: Arc::default() });
+    bench.say(N1, Fact::Serves { epoch: 2, ranges: Arc::default(), copies: 0 });
     bench.say(N1, Fact::Load { keys: 10, owned: 4 });
     assert_eq!((serves(&bench), bench.board.ring.keys()), (Some(2), 4));
     bench.see(N1, Kind::Killed { lost: 0 });

@@ -123,6 +123,18 @@ fn a_single_member_owns_everything_as_one_range() {
 }
 
 #[test]
+fn a_ring_that_repeats_names_one_node_for_several_points_and_owners_stay() {
+    let ring = by_hand(&[(10, 1), (20, 1), (30, 2)], 2);
+    let repeats = ring.repeating();
+    let lists = |ring: &Ring| [10, 20, 30, 31].map(|at| ring.preference(at).to_vec());
+    let [one, two] = [n(1), n(2)];
+    assert_eq!(lists(&ring), [[one, two], [one, two], [two, one], [one, two]]);
+    assert_eq!(lists(&repeats), [[one, one], [one, two], [two, one], [one, one]]);
+    assert!(ring.shares().eq(repeats.shares()));
+    assert!(by_hand(&[], 2).repeating().is_empty());
+}
+
+#[test]
 fn one_point_each_is_a_ring_too() {
     let ring = ring(5, 1, 2, 1);
     assert_eq!((ring.len(), ring.ranges().count()), (5, 5));

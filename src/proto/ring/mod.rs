@@ -124,6 +124,9 @@ pub(crate) fn circle(
     if mutations.has(Mutation::RingNoWrap) {
         return placement::Ring::new(members, shape).unwrapped();
     }
+    if mutations.has(Mutation::RingRepeatOwner) {
+        return placement::Ring::new(members, shape).repeating();
+    }
     match members {
         [.., last] if mutations.has(Mutation::RingOneNode) => placement::Ring::new(&[*last], shape),
         _ => placement::Ring::new(members, shape),

@@ -141,7 +141,7 @@ impl Store {
         }
         if *self.serves != *serves {
             self.serves = serves.into();
-            cx.emit(Fact::Serves { epoch: self.epoch, ranges: Arc::clone(&self.serves) });
+            cx.emit(self.serving(cx.me()));
             self.adopt_intents(&ring, cx);
         }
         if !complete {

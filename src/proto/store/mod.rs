@@ -370,7 +370,7 @@ impl Protocol for Store {
             cx.emit(Fact::Synced { epoch: self.full });
         }
         if !self.serves.is_empty() {
-            cx.emit(Fact::Serves { epoch: self.epoch, ranges: Arc::clone(&self.serves) });
+            cx.emit(self.serving(cx.me()));
         }
         if self.load_told.is_some() {
             cx.emit(Fact::Load { keys: self.load.0, owned: self.load.1 });
@@ -395,6 +395,14 @@ impl Store {
                 self.items.insert(key.clone(), Arc::clone(item));
             }
         }
+    }
+
+    /// What it answers for now.
+    fn serving(&self, me: NodeId) -> Fact {
+        let lists = self.ring().into_iter().flat_map(Ring::ranges).map(|(_, list)| list);
+        let copies = lists.filter(|list| list[0] == me).map(distinct).min().unwrap_or_default();
+        let copies = u8::try_from(copies).unwrap_or(u8::MAX);
+        Fact::Serves { epoch: self.epoch, ranges: Arc::clone(&self.serves), copies }
     }
 
     /// The ring that it goes by; none while its log has not caught up with its disk.
@@ -491,6 +499,11 @@ fn holds_something(item: &Item) -> bool {
 
 fn owner(ring: &Ring, key: &Name) -> Option<NodeId> {
     ring.owner(ring.position(key.as_str()))
+}
+
+/// How many nodes a list names.
+fn distinct(list: &[NodeId]) -> usize {
+    (0..list.len()).filter(|at| !list[..*at].contains(&list[*at])).count()
 }
 
 fn preference<'a>(ring: &'a Ring, key: &Name) -> &'a [NodeId] {

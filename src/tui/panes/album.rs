@@ -131,7 +131,7 @@ fn ring(story: &mut Story, epoch: u64, members: std::ops::Range<u16>, millis: u6
         let load = Fact::Load { keys: count(ring.held(node)), owned: count(ring.share(node)) };
         let ranges = ring.owned_by(node).into();
         story.says(node, Fact::View { epoch, members: members.clone(), shape });
-        story.says(node, Fact::Serves { epoch, ranges });
+        story.says(node, Fact::Serves { epoch, ranges, copies: 2 });
         story.says(node, load).says(node, Fact::Synced { epoch });
     }
     story.at(millis + 300);
