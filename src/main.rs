@@ -15,6 +15,7 @@ use netsplit::saved::Story;
 use netsplit::script::Stop;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::desk::Opened;
+use netsplit::tui::keyboard::Keyboard;
 use netsplit::tui::run::End;
 use netsplit::tui::story::Story as Tale;
 use netsplit::tui::{self, Env, Look, Source, background};
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
     let done = cli.execute(&mut out, &mut io::stderr()).and_then(|outcome| match outcome {
         Outcome::Done(code) => Ok(code),
-        Outcome::Screen(show) => screen(*show),
+        Outcome::Screen(show) => screen(*show, &mut Keyboard::default()),
         Outcome::Serve(node) => serve(*node),
     });
     let code = done.and_then(|code| match out.flush() {
@@ -53,7 +54,7 @@ fn serve(node: NodeArgs) -> Result<u8, Stop> {
 }
 
 /// Opens the workbench.
-fn screen(show: Show) -> Result<u8, Stop> {
+fn screen(show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let terminal = !dumb && io::stdout().is_terminal() && io::stdin().is_terminal();
     if !terminal && !show.plain {
@@ -89,7 +90,7 @@ fn screen(show: Show) -> Result<u8, Stop> {
             if show.tour && is_first_time() {
                 app.begin_tour();
             }
-            tui::run::run(&mut app, cluster, &mut files, slow_line, record)
+            tui::run::run(&mut app, cluster, &mut files, keyboard, slow_line, record)
         }
     };
     tell(files.close(&app));
@@ -100,7 +101,8 @@ fn screen(show: Show) -> Result<u8, Stop> {
     if let (End::Quit, Some(act), Some(story)) = (end, app.next_act(), show.story) {
         let (speed, setup) = again;
         let saving = show.saving.map(|saving| saving.of_act(act));
-        return screen(Show { saving, ..Telling { act, ..story }.show(speed, setup) });
+        let next = Telling { act, ..story }.show(speed, setup);
+        return screen(Show { saving, ..next }, keyboard);
     }
     Ok(match end {
         End::Quit => OK,

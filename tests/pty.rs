@@ -86,6 +86,20 @@ fn a_lost_terminal_ends_it() {
 }
 
 #[test]
+fn a_terminal_lost_in_the_middle_of_a_key_does_not_lose_the_run() {
+    for started in ["\x1b", "\x1b[", "\x1b[<0;3", "\x1b[200~half a pas", ">>>>", "\x1bO"] {
+        let home = tempfile::tempdir().unwrap();
+        let state = home.path().to_str().unwrap();
+        let mut session = Session::with(&["--paused"], &[("XDG_STATE_HOME", state)]);
+        session.shows("q:quit");
+        session.keys(started);
+        assert_eq!(session.lose(), Some(129), "{started:?}");
+        let runs = home.path().join("netsplit/runs");
+        assert_eq!(std::fs::read_dir(runs).unwrap().count(), 1, "{started:?}");
+    }
+}
+
+#[test]
 fn it_sleeps_and_wakes_with_its_screen_and_its_mouse() {
     let mut session =
         Session::by_shell(r#""$0" "$@"; echo "[status $?]"; read go; fg"#, &["--paused"]);
@@ -93,6 +107,8 @@ fn it_sleeps_and_wakes_with_its_screen_and_its_mouse() {
     session.keys("\x1a");
     session.until(|screen| !screen.alternate_screen());
     given_back(session.terminal.screen());
+    // Only the shell says this, once it has the terminal.
+    session.shows("[status");
     session.keys("\n");
     session.shows("q:quit");
     session.until(|s| s.mouse_protocol_mode() == vt100::MouseProtocolMode::PressRelease);

@@ -42,7 +42,9 @@ fn child() {
             std::thread::sleep(Duration::from_secs(20));
         }
         "suspend" => {
-            screen.suspend().unwrap();
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            runtime.block_on(screen.suspend()).unwrap();
             screen
                 .draw(|buf| {
                     buf.set_string(0, 0, "back again", Style::new());

@@ -22,9 +22,10 @@
 //! * [`spots`]: where on the screen what is, so that it can be pointed at.
 //! * [`mod@print`] and [`film`]: pictures and recordings, without a terminal.
 //! * [`tour`]: what to know first. [`plain`]: the same workbench as lines, without a screen.
-//! * [`screen`]: the terminal. Only it knows that there is one, and only it writes.
+//! * [`screen`] and [`keyboard`]: the terminal. Only `screen` knows that there is one, and only it
+//!   writes.
 //!
-//! Everything but `screen` is a pure function from what is shown to a buffer of cells, so it is
+//! Everything but these two is a pure function from what is shown to a buffer of cells, so it is
 //! tested without a terminal.
 
 pub mod action;
@@ -40,6 +41,7 @@ pub mod film;
 pub mod frame;
 pub mod glyph;
 pub mod help;
+pub mod keyboard;
 pub mod keys;
 pub mod layout;
 pub mod list;

@@ -9,23 +9,19 @@ use super::app::{App, Errand};
 use super::copy;
 use super::desk::{Desk, Opened};
 use super::film::Film;
+use super::keyboard::{Keyboard, is_suspend};
 use super::screen::{Screen, is_lost, watch_hangup};
 use super::theme::Env;
 use crate::base::Span;
 use crate::cluster::{Cluster, Update};
 use crate::command::Command;
-use crossterm::event::{
-    Event, EventStream, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind,
-};
-use futures_util::StreamExt;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::future::poll_fn;
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -66,6 +62,7 @@ pub fn run(
     app: &mut App,
     cluster: Cluster,
     desk: &mut dyn Desk,
+    keyboard: &mut Keyboard,
     slow_line: bool,
     record: Option<(File, &str)>,
 ) -> io::Result<End> {
@@ -78,16 +75,11 @@ pub fn run(
     let Rect { width, height, .. } = screen.area();
     let begin = |(file, title)| Film::begin(BufWriter::new(file), (width, height), title);
     let mut film = record.map(begin).transpose()?;
-    let turn = turn(app, cluster, desk, &mut screen, slow_line, &mut film);
+    let turn = turn(app, cluster, desk, keyboard, &mut screen, slow_line, &mut film);
     let end = runtime.block_on(async {
         tokio::select! {
             biased;
             () = lost.notified() => Ok(End::Signal(1)),
-            // Looked at before any key: reading those of a lost terminal may never end. Where that
-            // comes in between, nothing is kept.
-            () = poll_fn(|_| if is_lost() { Poll::Ready(()) } else { Poll::Pending }) => {
-                Ok(End::Signal(1))
-            }
             end = turn => end,
         }
     });
@@ -101,11 +93,11 @@ async fn turn(
     app: &mut App,
     mut cluster: Cluster,
     desk: &mut dyn Desk,
+    keyboard: &mut Keyboard,
     screen: &mut Screen,
     slow_line: bool,
     film: &mut Option<Film<BufWriter<File>>>,
 ) -> io::Result<End> {
-    let mut keys = EventStream::new();
     let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let mut ticks = interval(if slow_line { SLOW_FRAME } else { FRAME });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -143,13 +135,10 @@ async fn turn(
         let ticking = app.moves();
         tokio::select! {
             biased;
-            event = keys.next() => match event {
+            event = keyboard.next() => match event {
                 Some(Ok(event)) if is_suspend(&event) => {
-                    // Nobody may read keys while the shell has the terminal.
-                    drop(std::mem::replace(&mut keys, EventStream::new()));
-                    screen.suspend()?;
-                    keys = EventStream::new();
-                    dirty = true;
+                    screen.suspend().await?;
+                    (dirty, answer) = (true, true);
                 }
                 Some(Ok(event)) => {
                     take_in(app, screen, &event, &mut clicks)?;
@@ -295,11 +284,6 @@ pub(super) fn run_errand(app: &mut App, desk: &mut dyn Desk, errand: Errand) -> 
             }
         },
     }
-}
-
-fn is_suspend(event: &Event) -> bool {
-    let key = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
-    matches!(event, Event::Key(pressed) if *pressed == key)
 }
 
 /// The last click, to tell a double click by.

@@ -24,12 +24,15 @@ use ratatui::layout::{Position, Rect, Size};
 use ratatui::style::Modifier;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Signal, kill_current_process_group};
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
 /// Larger sizes are taken for this one: a terminal that claims to have 65535 rows would otherwise
 /// cost gigabytes.
@@ -171,8 +174,7 @@ fn area(size: Size) -> Rect {
 }
 
 /// Within this time of its signal, every thread of a program has stopped.
-#[cfg(unix)]
-const STOPPING: std::time::Duration = std::time::Duration::from_millis(50);
+const STOPPING: Duration = Duration::from_millis(500);
 
 /// The terminal, taken over.
 #[derive(Debug)]
@@ -262,20 +264,26 @@ impl Screen {
     ///
     /// # Errors
     /// Fails if the terminal is gone.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub async fn suspend(&mut self) -> io::Result<()> {
         restore();
         self.mouse = Mouse::Off;
-        // The whole group, as the terminal itself would: whatever started us stops with us.
-        #[cfg(unix)]
-        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
-        // Another thread may take the signal, and this one would go on until it is stopped too.
-        #[cfg(unix)]
-        thread::sleep(STOPPING);
+        sleep().await?;
         take_over()?;
         self.painter =
             Painter { bytes: self.bytes(), ..Painter::new(io::stdout(), terminal_size()?) };
         Ok(())
     }
+}
+
+/// Stops the whole group, as the terminal itself would: whatever started us stops with us. Comes
+/// back once it is continued. Any thread may take the signal, and this one goes on until that one
+/// has; where there is no shell that could continue us, the system lets nobody be stopped.
+async fn sleep() -> io::Result<()> {
+    let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+    kill_current_process_group(Signal::TSTP)?;
+    // Awake after this time is awake for good.
+    let _ = timeout(STOPPING, continued.recv()).await;
+    Ok(())
 }
 
 impl Drop for Screen {

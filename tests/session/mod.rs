@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program needs a part of it")]
 
 use pty_process::blocking::{Command as Program, Pty, open};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -63,15 +64,23 @@ impl Session {
     /// Reads until the terminal is as wanted. Something must be written for that.
     #[track_caller]
     pub(crate) fn until(&mut self, wanted: impl Fn(&vt100::Screen) -> bool) {
-        let start = Instant::now();
-        let mut bytes = [0; 4_096];
+        let end = Instant::now() + PATIENCE;
         while !wanted(self.terminal.screen()) {
-            let read = self.pty.read(&mut bytes).unwrap_or(0);
-            self.terminal.process(&bytes[..read]);
-            self.bytes.extend(&bytes[..read]);
-            let fine = read > 0 && start.elapsed() < PATIENCE;
-            assert!(fine, "the terminal shows\n{}", self.screen());
+            assert!(self.read(end), "the terminal shows\n{}", self.screen());
         }
+    }
+
+    /// Takes in something that is written until then. Says whether there was anything. Reading
+    /// from a terminal that nobody writes to any more is an error on Linux.
+    fn read(&mut self, end: Instant) -> bool {
+        let left = end.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap();
+        let ready = poll(&mut [PollFd::new(&self.pty, PollFlags::IN)], Some(&left)).unwrap();
+        let mut bytes = [0; 4_096];
+        let read = if ready == 0 { 0 } else { self.pty.read(&mut bytes).unwrap_or(0) };
+        self.terminal.process(&bytes[..read]);
+        self.bytes.extend(&bytes[..read]);
+        read > 0
     }
 
     /// Reads until the terminal shows this text.
@@ -118,18 +127,33 @@ impl Session {
     /// Reads to the end; the program's exit code. The terminal must have been given back.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Option<i32> {
-        let mut rest = Vec::new();
-        // Reading from a terminal that nobody writes to any more is an error on Linux.
-        let _ = self.pty.read_to_end(&mut rest);
-        self.terminal.process(&rest);
+        let end = Instant::now() + PATIENCE;
+        while self.read(end) {}
         given_back(self.terminal.screen());
-        self.child.wait().unwrap().code()
+        exit_code(&mut self.child)
     }
 
     /// Takes the terminal away; the program's exit code.
+    #[track_caller]
     pub(crate) fn lose(mut self) -> Option<i32> {
         drop(self.pty);
-        self.child.wait().unwrap().code()
+        exit_code(&mut self.child)
+    }
+}
+
+/// Waits for the end of the program.
+#[track_caller]
+fn exit_code(child: &mut Child) -> Option<i32> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            panic!("the program goes on and on");
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
