@@ -184,7 +184,9 @@ impl Command {
             Loss { percent, .. } | Duplicate { percent, .. } | Reorder { percent, .. } => {
                 *percent > 0
             }
-            Ask { op, .. } => matches!(op, Op::Leave { .. } | Op::Release { .. }),
+            Ask { op, .. } => {
+                matches!(op, Op::Leave { .. } | Op::Release { .. } | Op::Voters { .. })
+            }
             Restart(_) | Resume(_) | Heal(_) | Release(_) | Deliver(_) => false,
             Kill { .. }
             | Pause(_)
@@ -580,6 +582,7 @@ fn unknown(verb: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Voters;
     use proptest::prelude::*;
 
     fn node() -> impl Strategy<Value = NodeId> {
@@ -641,6 +644,11 @@ mod tests {
             (name(), span()).prop_map(|(lock, ttl)| Op::Acquire { lock, ttl }),
             (name(), any::<u64>()).prop_map(|(lock, token)| Op::Release { lock, token }),
             (node(), 1u16..=100).prop_map(|(node, weight)| Op::Join { node, weight }),
+            proptest::collection::vec(1..=NodeId::MAX, 1..5).prop_map(|numbers| {
+                let voters = Voters::of(numbers.into_iter().map(NodeId::node));
+                Op::Voters { voters }
+            }),
+            node().prop_map(|node| Op::Lead { node }),
         ]
     }
 

@@ -14,7 +14,7 @@
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Entry, MsgId, Name, NodeId, Op, Outcome, ServiceId, Slot, Span, Time, Token,
-    TxnId,
+    TxnId, Voters,
 };
 use crate::command::Command;
 use serde::{Deserialize, Serialize};
@@ -325,6 +325,11 @@ pub enum Fact {
     Voter { ballot: Ballot, last: Slot },
     /// Its log is that of the leader of this epoch (Zab), and both are on its disk.
     Adopts { epoch: u32 },
+    /// It goes by these voters from now on: the entry of `slot` in its log names them; 0 for those
+    /// of the start. As long as it has said nothing of it, all nodes vote.
+    Voters { slot: Slot, voters: Voters },
+    /// As leader of `ballot`: it has told `to` to take its place, whose log is its own.
+    HandsOver { ballot: Ballot, to: NodeId },
 }
 
 impl Event {
@@ -539,6 +544,9 @@ impl Fact {
                 write!(f, "voter: term {round} vote {node}, log up to slot {last}")
             }
             Fact::Adopts { epoch } => write!(f, "adopts epoch {epoch}"),
+            Fact::Voters { slot: 0, voters } => write!(f, "goes by voters {voters}"),
+            Fact::Voters { slot, voters } => write!(f, "goes by voters {voters} of slot {slot}"),
+            Fact::HandsOver { ballot, to } => write!(f, "hands {ballot} over to {to}"),
             _ => Ok(()),
         }
     }

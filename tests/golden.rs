@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N`; `services=bank`; `services=raft` with `reads=index` or `lease` and switches (`pre_vote sticky check_quorum`); `services=zab` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N` and `voters="n1,n2"`; `services=bank`; `services=raft` with `reads=index` or `lease` and switches (`pre_vote sticky check_quorum`); `services=zab` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -95,8 +95,9 @@ impl Network {
         let mut args = command.consume_args();
         let size = args.lookup_parse("nodes")?.unwrap_or(3);
         let services = args.lookup("services").map_or("", |arg| &arg.value);
-        let log =
-            Log { snapshot_every: args.lookup_parse("snapshot")?.unwrap_or(100), ..Log::default() };
+        let voters = args.lookup("voters").map(|arg| arg.value.parse()).transpose()?;
+        let snapshot_every = args.lookup_parse("snapshot")?.unwrap_or(100);
+        let log = Log { snapshot_every, voters, ..Log::default() };
         let reads = match args.lookup("reads").map(|arg| arg.value.as_str()) {
             None => Reads::Log,
             Some("index") => Reads::Index,

@@ -188,13 +188,15 @@ fn plan(case: Case) -> Plan {
                 Raft { pre_vote: false, sticky: false, check_quorum: false, ..Raft::default() };
             let (heartbeat, snapshot_every) = (Span::millis(30), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
-            let log = Some(Log { kind: LogKind::Raft(raft), heartbeat, election, snapshot_every });
+            let kind = LogKind::Raft(raft);
+            let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Epochs => {
             let (heartbeat, snapshot_every) = (Span::millis(20), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
-            let log = Some(Log { kind: LogKind::Zab, heartbeat, election, snapshot_every });
+            let kind = LogKind::Zab;
+            let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Reads | Case::Leases => {

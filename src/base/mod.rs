@@ -13,6 +13,7 @@ mod op;
 pub mod placement;
 mod rng;
 mod time;
+mod voters;
 
 pub use clock::Clock;
 pub use id::{Ballot, CallId, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
@@ -21,6 +22,7 @@ pub use op::{Entry, Name, OWN, Op, Outcome, Refusal, Transfer};
 pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
 pub use time::{Span, Time};
+pub use voters::{Voters, majority};
 
 /// Why a text could not be read: what was expected, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What clients ask for, what they are told, and what the replicated log carries.
 
 use super::placement::Member;
-use super::{CallId, NodeId, ParseError, Span, Token, TxnId, parse_error};
+use super::{CallId, NodeId, ParseError, Span, Token, TxnId, Voters, parse_error};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -101,6 +101,16 @@ pub enum Op {
     Intend { txn: TxnId, call: CallId, key: Name, by: i64 },
     /// Carry out (`commit`) or drop what `txn` planned for `key` for `call`, and unlock it.
     Settle { txn: TxnId, call: CallId, key: Name, commit: bool },
+
+    /// Have these nodes vote on the log, and no others.
+    Voters { voters: Voters },
+    /// Have this node lead the log in the place of who does.
+    Lead { node: NodeId },
+    /// In the log, before a `Voters` of the same call: from here on these voters count beside those
+    /// of before.
+    Joint { voters: Voters },
+    /// In the log: what `call` asked for will not be done.
+    Decline { why: Refusal },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -128,6 +138,10 @@ impl fmt::Display for Op {
             Op::Intend { txn, key, by, .. } => write!(f, "intend {txn} {key} {by}"),
             Op::Settle { txn, key, commit: true, .. } => write!(f, "commit {txn} {key}"),
             Op::Settle { txn, key, commit: false, .. } => write!(f, "abort {txn} {key}"),
+            Op::Voters { voters } => write!(f, "voters {voters}"),
+            Op::Lead { node } => write!(f, "lead {node}"),
+            Op::Joint { voters } => write!(f, "joint voters {voters}"),
+            Op::Decline { why } => write!(f, "decline: {why}"),
         }
     }
 }
@@ -192,11 +206,13 @@ impl FromStr for Op {
                 }
             },
             ["leave", node] => Op::Leave { node: node.parse()? },
+            ["voters", voters] => Op::Voters { voters: voters.parse()? },
+            ["lead", node] => Op::Lead { node: node.parse()? },
             _ => {
                 return parse_error(format!(
                     "'{text}' is not an operation; known: get K · put K=V · add K N · acquire L TTL \
                      · renew L TOKEN · release L TOKEN · write R TOKEN V · transfer A B N · \
-                     propose V · join N [WEIGHT] · leave N"
+                     propose V · join N [WEIGHT] · leave N · voters N,N,… · lead N"
                 ));
             }
         })
@@ -245,6 +261,16 @@ pub enum Refusal {
     Funds,
     /// Nothing can be done now: no quorum, no owner, a range on the move.
     Unavailable,
+    /// This kind of log has no way to do it.
+    NotByThisLog,
+    /// There is no such node.
+    NoSuchNode { node: NodeId },
+    /// The node does not vote on the log, so it cannot lead it.
+    NoVoter,
+    /// Only one voter may come or go at a time.
+    OneAtATime,
+    /// A new voter did not catch up with the log.
+    Behind,
 }
 
 impl fmt::Display for Outcome {
@@ -286,6 +312,11 @@ impl fmt::Display for Refusal {
             Refusal::Locked => f.write_str("key is locked"),
             Refusal::Funds => f.write_str("not enough money"),
             Refusal::Unavailable => f.write_str("unavailable"),
+            Refusal::NotByThisLog => f.write_str("this kind of log cannot do that"),
+            Refusal::NoSuchNode { node } => write!(f, "there is no {node}"),
+            Refusal::NoVoter => f.write_str("who does not vote cannot lead"),
+            Refusal::OneAtATime => f.write_str("one voter may come or go at a time"),
+            Refusal::Behind => f.write_str("a new voter does not catch up"),
         }
     }
 }
@@ -329,6 +360,8 @@ mod tests {
             "propose red",
             "join n6 1",
             "leave n3",
+            "voters n1,n2,n4",
+            "lead n2",
         ] {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
         }

@@ -44,7 +44,7 @@ pub mod raft;
 pub mod ring;
 mod witness;
 
-use crate::base::{NodeId, Span, Time};
+use crate::base::{NodeId, Span, Time, Voters, majority};
 use crate::event::Event;
 #[cfg(doc)]
 use crate::event::Kind;
@@ -172,7 +172,7 @@ impl fmt::Display for Verdict {
 /// What checks must know about a cluster that its events do not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expect {
-    /// The servers. All of them are acceptors; a quorum is more than half of them.
+    /// The servers. All of them are acceptors of the decree; a quorum is more than half of them.
     pub nodes: Vec<NodeId>,
     /// The processes that ask by themselves, over and over.
     pub clients: Vec<NodeId>,
@@ -182,12 +182,21 @@ pub struct Expect {
     pub opening_balance: i64,
     /// How the rules of elected leaders are called.
     pub dialect: Dialect,
+    /// Who votes on the log at the start.
+    pub voters: Voters,
 }
 
 impl Expect {
+    /// A cluster of these on Raft, whose clients ask nothing by themselves.
+    pub fn of(nodes: Vec<NodeId>) -> Expect {
+        let voters = Voters::of(nodes.iter().copied());
+        let (clients, progress_within, dialect) = (Vec::new(), Span::ZERO, Dialect::Raft);
+        Expect { nodes, clients, progress_within, opening_balance: 0, dialect, voters }
+    }
+
     /// How many nodes make a quorum.
     pub fn quorum(&self) -> usize {
-        self.nodes.len() / 2 + 1
+        majority(self.nodes.len())
     }
 }
 

@@ -322,11 +322,9 @@ mod tests {
     impl Lab {
         fn new() -> Lab {
             let expect = Expect {
-                nodes: vec![NodeId::node(1), NodeId::node(2)],
                 clients: vec![NodeId::client(1)],
                 progress_within: Span::secs(10),
-                opening_balance: 0,
-                dialect: crate::check::Dialect::Raft,
+                ..Expect::of(vec![NodeId::node(1), NodeId::node(2)])
             };
             Lab { check: Progress::new(&expect), found: Vec::new() }
         }

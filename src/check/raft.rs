@@ -9,7 +9,7 @@
 //! | RAFT-6 | what is committed in a slot is committed for all | `Commits` |
 //! | RAFT-9 | terms do not fall, a vote stays, and entries survive a restart | `Enters`, `VotesFor`, `Voter` |
 //! | RAFT-10 | a node commits what it has and applies what it committed, and takes none of it back | `Commits`, `Applies` |
-//! | RAFT-11 | a leader commits an entry of its own term, and whatever is committed a majority has on disk | `Commits` |
+//! | RAFT-11 | a leader commits an entry of its own term, and whatever is committed a quorum of the voters that it goes by has on disk | `Commits`, `Voters` |
 //! | RAFT-13 | no committed entry is dropped, and no snapshot goes back | `Truncates`, `Snapshot` |
 //!
 //! The numbers are those of the dissertation's properties and the inductive invariants of
@@ -41,7 +41,7 @@
 //! Entries are kept until every node has cut them off, the last 65,536 at the most.
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{Ballot, Entry, NodeId, Slot};
+use crate::base::{Ballot, Entry, NodeId, Slot, Voters};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,6 +107,8 @@ struct Node {
     commit: (Slot, usize),
     /// The term in which it leads.
     leads: Option<u32>,
+    /// The voters that it goes by, if they are not those of the start.
+    voters: Option<Voters>,
     /// What it is saying of its log, since a start or for a newcomer.
     restated: Option<BTreeMap<Slot, (u32, usize)>>,
 }
@@ -149,7 +151,7 @@ struct Led {
 #[derive(Clone, Debug)]
 pub struct Raft {
     dialect: Dialect,
-    quorum: usize,
+    voters: Voters,
     nodes: BTreeMap<NodeId, Node>,
     made: BTreeMap<Slot, Vec<Made>>,
     committed: BTreeMap<Slot, Committed>,
@@ -191,6 +193,7 @@ impl Check for Raft {
                     | Fact::Voter { .. }
                     | Fact::Commits { .. }
                     | Fact::Adopts { .. }
+                    | Fact::Voters { .. }
             )
         )
     }
@@ -198,7 +201,7 @@ impl Check for Raft {
     fn gap(&mut self, node: NodeId) {
         for (id, state) in &mut self.nodes {
             if node == NodeId::BENCH || *id == node {
-                let Node { term, vote, boot, adopted, .. } = *state;
+                let Node { term, vote, boot, adopted, .. } = std::mem::take(state);
                 *state = Node { term, vote, boot, adopted, ..Node::default() };
             }
         }
@@ -234,6 +237,10 @@ impl Check for Raft {
                 self.commits(seen, *slot, witness.restates(event.node))
             }
             Kind::Fact(Fact::Adopts { epoch }) => self.adopts(seen, *epoch),
+            Kind::Fact(Fact::Voters { voters, .. }) => {
+                self.node(seen).voters = Some(voters.clone());
+                None
+            }
             Kind::Fact(Fact::Applies { slot, .. }) => self.applies(seen, *slot),
             Kind::Fact(Fact::Snapshot { slot, .. }) => self.cuts(seen, *slot),
             Kind::Fact(Fact::Leads { ballot }) => self.leads(seen, *ballot),
@@ -253,7 +260,7 @@ impl Raft {
         let node = || Node { known: true, ..Node::default() };
         Raft {
             dialect: expect.dialect,
-            quorum: expect.quorum(),
+            voters: expect.voters.clone(),
             nodes: expect.nodes.iter().map(|id| (*id, node())).collect(),
             made: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -268,6 +275,7 @@ impl Raft {
     fn started(&mut self, seen: Seen, boot: u32) -> Option<Violation> {
         let node = self.node(seen);
         (node.boot, node.leads, node.commit) = (boot, None, (0, seen.at));
+        node.voters = None;
         node.known |= boot == 1;
         node.restated = (boot > 1).then(BTreeMap::new);
         None
@@ -545,11 +553,14 @@ impl Raft {
             );
             return seen.broken("RAFT-11", what, Vec::new());
         }
-        let copies = self.nodes.values().filter(|node| node.may_have(slot, term)).count();
-        if copies < self.quorum {
+        let voters = self.nodes.get(&seen.node)?.voters.as_ref().unwrap_or(&self.voters);
+        let has = |id: NodeId| self.nodes.get(&id).is_some_and(|node| node.may_have(slot, term));
+        if !voters.agree(has) {
+            let copies = Voters::of(voters.iter().filter(|id| has(*id)));
             let what = format!(
-                "{} commits slot {slot} of term {term}, which {copies} have on disk, not {}",
-                seen.node, self.quorum
+                "{} commits slot {slot} of term {term}, which of the voters {voters} only {copies} \
+                 have on disk",
+                seen.node
             );
             return seen.broken("RAFT-11", what, Vec::new());
         }

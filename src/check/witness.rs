@@ -134,7 +134,6 @@ impl Witness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Span;
 
     const N1: NodeId = NodeId::node(1);
     const N2: NodeId = NodeId::node(2);
@@ -146,9 +145,7 @@ mod tests {
     }
 
     fn expect() -> Expect {
-        let (nodes, clients) = (vec![N1, N2], Vec::new());
-        let (progress_within, dialect) = (Span::ZERO, crate::check::Dialect::Raft);
-        Expect { nodes, clients, progress_within, opening_balance: 0, dialect }
+        Expect::of(vec![N1, N2])
     }
 
     impl Lab {

@@ -20,7 +20,7 @@ use super::{
     Store, Txn, Ways,
 };
 use crate::base::placement::{Member, Shape};
-use crate::base::{Mutation, Mutations, Name, NodeId, Span};
+use crate::base::{Mutation, Mutations, Name, NodeId, Span, Voters};
 use crate::error::{Error, Source, nearest};
 use crate::read::{self, LONGEST, Read, Table, Value};
 
@@ -349,7 +349,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         })?,
         membership: section(top, "membership", &["heartbeat", "suspect_after"], membership)?,
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
-        log: section(top, "log", LOG, log)?,
+        log: section(top, "log", LOG, |t| log(t, nodes))?,
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
         lock: section(top, "lock", &[], |_| Ok(Lock {}))?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
@@ -427,6 +427,7 @@ const LOG: &[&str] = &[
     "heartbeat",
     "election",
     "snapshot_every",
+    "voters",
     "pre_vote",
     "sticky",
     "check_quorum",
@@ -436,8 +437,8 @@ const LOG: &[&str] = &[
 fn log_kind(table: &Table<'_>) -> Read<LogKind> {
     let kind = table.get("kind");
     match kind.as_ref().map(Value::text).transpose()? {
-        None | Some("multipaxos") => without_switches(table, LogKind::MultiPaxos, "Multi-Paxos"),
-        Some("zab") => without_switches(table, LogKind::Zab, "Zab"),
+        None | Some("multipaxos") => without_switches(table, LogKind::MultiPaxos),
+        Some("zab") => without_switches(table, LogKind::Zab),
         Some("raft") => log_raft(table),
         Some(_) => {
             let kinds = "write kind = \"multipaxos\", \"raft\" or \"zab\"";
@@ -448,11 +449,11 @@ fn log_kind(table: &Table<'_>) -> Read<LogKind> {
 }
 
 /// A kind of log that has none of Raft's switches.
-fn without_switches(table: &Table<'_>, kind: LogKind, name: &str) -> Read<LogKind> {
-    match LOG[4..].iter().find_map(|key| table.get(key)) {
+fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
+    match LOG[5..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of Raft", switch.key());
-            let error = switch.wrong_key(what, format!("not of {name}"));
+            let error = switch.wrong_key(what, format!("not of {}", kind.title()));
             Err(error.help("write kind = \"raft\" if that is meant"))
         }
         None => Ok(kind),
@@ -485,7 +486,27 @@ fn log_reads(value: &Value<'_>) -> Read<Reads> {
     }
 }
 
-fn log(table: &Table<'_>) -> Read<Log> {
+/// Who votes on the log.
+fn voters(value: &Value<'_>, kind: LogKind, nodes: &[Node]) -> Read<Voters> {
+    if !kind.has_learners() {
+        let error = value.wrong_key("every node votes on this kind of log", kind.title());
+        return Err(error.help("write kind = \"raft\", or leave 'voters' out"));
+    }
+    let one = |item: &Value<'_>| {
+        let id: NodeId = item.parse()?;
+        match nodes.iter().any(|node| node.id == id) {
+            true => Ok(id),
+            false => Err(item.wrong("there is no such node", "cannot vote")),
+        }
+    };
+    let voters = value.list()?.iter().map(one).collect::<Read<Vec<_>>>()?;
+    match voters.is_empty() {
+        true => Err(value.wrong("nobody votes on the log", "an empty list").help("name a node")),
+        false => Ok(Voters::of(voters)),
+    }
+}
+
+fn log(table: &Table<'_>, nodes: &[Node]) -> Read<Log> {
     let kind = log_kind(table)?;
     let default = Log::default();
     let heartbeat = time(table, "heartbeat", default.heartbeat, TICK)?;
@@ -501,7 +522,8 @@ fn log(table: &Table<'_>) -> Read<Log> {
     }
     let entries = |value: &Value<'_>| value.number(1..=1_000_000);
     let snapshot_every = table.get_or("snapshot_every", default.snapshot_every, entries)?;
-    Ok(Log { kind, heartbeat, election, snapshot_every })
+    let voters = table.get("voters").map(|value| voters(&value, kind, nodes)).transpose()?;
+    Ok(Log { kind, heartbeat, election, snapshot_every, voters })
 }
 
 const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];

@@ -6,7 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::placement::{Member, Shape};
-use crate::base::{Mutations, Name, NodeId, ServiceId, Span};
+use crate::base::{Mutations, Name, NodeId, ServiceId, Span, Voters};
 use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
@@ -98,6 +98,20 @@ impl LogKind {
             LogKind::Zab => "zab",
         }
     }
+
+    /// As a person calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            LogKind::MultiPaxos => "Multi-Paxos",
+            LogKind::Raft(_) => "Raft",
+            LogKind::Zab => "Zab",
+        }
+    }
+
+    /// Whether some nodes may keep a replica without a vote.
+    pub fn has_learners(self) -> bool {
+        matches!(self, LogKind::Raft(_))
+    }
 }
 
 /// The switches of Raft.
@@ -124,6 +138,8 @@ pub struct Log {
     pub election: Ways,
     /// How many entries are applied between two snapshots.
     pub snapshot_every: u64,
+    /// Who votes at the start, the others being learners; none if all do.
+    pub voters: Option<Voters>,
 }
 
 /// The consistent-hash ring.
@@ -287,6 +303,7 @@ impl Default for Log {
             heartbeat: Span::millis(150),
             election: Ways::millis(400, 800),
             snapshot_every: 64,
+            voters: None,
         }
     }
 }
@@ -431,7 +448,14 @@ impl Plan {
             progress_within: self.progress_within,
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
             dialect: self.dialect(),
+            voters: self.voters(),
         }
+    }
+
+    /// Who votes on the log at the start.
+    fn voters(&self) -> Voters {
+        let named = self.services.log.as_ref().and_then(|log| log.voters.clone());
+        named.unwrap_or_else(|| Voters::of(self.nodes.iter().map(|node| node.id)))
     }
 
     fn dialect(&self) -> Dialect {
@@ -502,6 +526,7 @@ impl Plan {
     fn log(&self, log: &Log) -> Config {
         let config = log::Config {
             peers: self.peers(),
+            voters: self.voters(),
             heartbeat: log.heartbeat,
             election: (log.election.fastest, log.election.slowest),
             snapshot_every: log.snapshot_every,

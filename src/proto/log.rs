@@ -21,6 +21,7 @@
 //!
 //! **What is left out.** Snapshots in pieces: a state travels, and is written, as a whole.
 
+mod configuration;
 mod entries;
 
 #[cfg(doc)]
@@ -28,19 +29,25 @@ use super::ServiceId;
 use super::machine::{Known, Machine};
 use super::ring::Views;
 use super::{Context, Protocol, Ticket};
-use crate::base::{CallId, Entry, Mutations, NodeId, Outcome, Slot, Span};
+use crate::base::{
+    CallId, Entry, Mutations, NodeId, Op, Outcome, Refusal, Slot, Span, Time, Voters,
+};
 use crate::event::Fact;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use configuration::Configuration;
+pub(super) use configuration::Configurations;
 pub(super) use entries::Entries;
 pub use entries::{Item, Items, Place};
 
 /// What every log is told.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// All nodes: each votes and keeps a replica.
+    /// All nodes: each keeps a replica.
     pub peers: Arc<[NodeId]>,
+    /// Those of them who vote, until an entry of the log names others.
+    pub voters: Voters,
     /// How often a leader tells that it is there.
     pub heartbeat: Span,
     /// The shortest and the longest time without a leader before a node seeks to lead.
@@ -81,21 +88,31 @@ impl Waiting {
     }
 }
 
+/// Somebody asked this node that `node` may lead.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    ticket: Ticket,
+    node: NodeId,
+    /// How long it is waited for, by the node's own clock.
+    until: Time,
+}
+
 /// The state machine of one node, its last snapshot, and who waits for an answer of it.
 #[derive(Clone, Debug)]
 pub struct Replica {
     machine: Machine,
     snapshot: Arc<Machine>,
     waiting: BTreeMap<CallId, Waiting>,
+    wishes: Vec<Wish>,
     every: u64,
 }
 
 impl Replica {
     /// The state before slot 1.
     pub fn new(config: &Config) -> Replica {
-        let machine = Machine::new(config.views.clone(), config.mutations);
+        let machine = Machine::new(config.voters.clone(), config.views.clone(), config.mutations);
         let (snapshot, every) = (Arc::new(machine.clone()), config.snapshot_every);
-        Replica { machine, snapshot, waiting: BTreeMap::new(), every }
+        Replica { machine, snapshot, waiting: BTreeMap::new(), wishes: Vec::new(), every }
     }
 
     /// The state after the last slot that was applied.
@@ -179,6 +196,33 @@ impl Replica {
         facts.into_iter().for_each(|fact| cx.emit(fact));
     }
 
+    /// Whether anybody waits for an answer.
+    fn is_asked(&self) -> bool {
+        !self.waiting.is_empty() || !self.wishes.is_empty()
+    }
+
+    /// Somebody leads: answers those who wished it to.
+    pub fn grant<P: Protocol>(&mut self, leader: NodeId, cx: &mut Context<'_, P>) {
+        self.wishes.retain(|wish| {
+            let granted = wish.node == leader;
+            if granted {
+                cx.reply(wish.ticket, Outcome::Done);
+            }
+            !granted
+        });
+    }
+
+    /// Gives up on wishes that were not granted in time. They still may be.
+    fn give_up<P: Protocol>(&mut self, cx: &mut Context<'_, P>) {
+        let now = cx.now();
+        self.wishes.retain(|wish| {
+            if wish.until <= now {
+                cx.reply(wish.ticket, Outcome::Unknown);
+            }
+            wish.until > now
+        });
+    }
+
     /// All requests that are in no log as far as this node knows.
     fn open(&self) -> Vec<Arc<Entry>> {
         let waiting = self.waiting.values().map(|waiting| waiting.entry.clone());
@@ -190,6 +234,10 @@ impl Replica {
 pub trait Agreement: Protocol {
     /// The timer that brings unanswered requests to the leader again.
     const RETRY: Self::Timer;
+    /// Whether its voters can change.
+    const CHANGES_VOTERS: bool = false;
+    /// Whether its leader can hand over to another node.
+    const HANDS_OVER: bool = false;
 
     /// What it was told.
     fn config(&self) -> &Config;
@@ -200,13 +248,47 @@ pub trait Agreement: Protocol {
     /// Brings an entry to the leader, if one is known; proposes it, if this node leads.
     fn hand_on(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>);
 
+    /// Who votes, as far as this node knows.
+    fn voters(&self) -> &Voters {
+        &self.config().voters
+    }
+
+    /// Asks the leader, which is another node or this one, to have `to` lead in its place. Returns
+    /// whether there was anybody to ask.
+    fn hand_over(&mut self, to: NodeId, cx: &mut Context<'_, Self>) -> bool {
+        let _ = (to, cx);
+        false
+    }
+
+    /// Why an operation cannot be done, whoever leads.
+    fn unable(&mut self, op: &Op) -> Option<Refusal> {
+        let here = |id: NodeId| self.config().peers.contains(&id);
+        match op {
+            Op::Voters { .. } if !Self::CHANGES_VOTERS => Some(Refusal::NotByThisLog),
+            Op::Lead { .. } if !Self::HANDS_OVER => Some(Refusal::NotByThisLog),
+            Op::Voters { voters } => {
+                let stranger = voters.iter().find(|id| !here(*id));
+                stranger.map(|node| Refusal::NoSuchNode { node })
+            }
+            Op::Lead { node } if !here(*node) => Some(Refusal::NoSuchNode { node: *node }),
+            Op::Lead { node } if !self.voters().has(*node) => Some(Refusal::NoVoter),
+            _ => None,
+        }
+    }
+
     /// Takes a request in. It is answered when this replica has applied it.
     fn on_request(&mut self, ticket: Ticket, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         if let Known::Answered(outcome) = self.replica().machine.known(entry.call) {
             return cx.reply(ticket, outcome);
         }
-        if self.replica().waiting.is_empty() {
+        if let Some(why) = self.unable(&entry.op) {
+            return cx.reply(ticket, Outcome::Refused(why));
+        }
+        if !self.replica().is_asked() {
             cx.set(Self::RETRY, self.config().election.0);
+        }
+        if let Op::Lead { node } = entry.op {
+            return self.on_wish(ticket, node, cx);
         }
         let fresh = Waiting { entry: entry.clone(), tickets: Vec::new() };
         let tickets = &mut self.replica().waiting.entry(entry.call).or_insert(fresh).tickets;
@@ -214,6 +296,16 @@ pub trait Agreement: Protocol {
             tickets.push(ticket);
         }
         self.hand_on(entry, cx);
+    }
+
+    /// Takes in that `node` is to lead. It is answered when this node hears that it does.
+    fn on_wish(&mut self, ticket: Ticket, node: NodeId, cx: &mut Context<'_, Self>) {
+        let until = cx.now() + self.config().election.1.times(3);
+        self.replica().wishes.push(Wish { ticket, node, until });
+        if !self.hand_over(node, cx) {
+            self.replica().wishes.retain(|wish| wish.ticket != ticket);
+            cx.reply(ticket, Outcome::Refused(Refusal::Unavailable));
+        }
     }
 
     /// Hands on all requests that are in no log as far as this node knows.
@@ -224,7 +316,8 @@ pub trait Agreement: Protocol {
 
     /// Does so again, as long as anybody waits.
     fn on_retry(&mut self, cx: &mut Context<'_, Self>) {
-        if !self.replica().waiting.is_empty() {
+        self.replica().give_up(cx);
+        if self.replica().is_asked() {
             self.hand_on_all(cx);
             cx.set(Self::RETRY, self.config().election.0);
         }

@@ -9,12 +9,14 @@
 //! say whether it was applied; it has no effect from then on, and the answer is `Unknown`.
 //!
 //! An operation may be answered later than it is applied: an `Acquire` of a lock that is held gets
-//! its answer from the entry that frees the lock.
+//! its answer from the entry that frees the lock, and a change of voters in two steps from the
+//! second.
 
 use super::lock::table::Table;
+use super::log::Configuration;
 use super::register::Registers;
 use super::ring::Views;
-use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot};
+use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot, Voters};
 use crate::event::Fact;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -73,14 +75,25 @@ pub struct Machine {
     digest: u64,
     mutations: Mutations,
     registers: Registers,
+    configuration: Configuration,
 }
 
 impl Machine {
-    /// The state before slot 1, with the ring of the start if there is to be one.
-    pub fn new(views: Option<Views>, mutations: Mutations) -> Machine {
+    /// The state before slot 1: with these voters, and the ring of the start if there is to be one.
+    pub fn new(voters: Voters, views: Option<Views>, mutations: Mutations) -> Machine {
         let (sessions, locks, registers) =
             (BTreeMap::new(), Table::default(), Registers::default());
-        Machine { sessions, locks, views, applied: 0, digest: 0, mutations, registers }
+        let configuration = Configuration::first(voters);
+        Machine {
+            sessions,
+            locks,
+            views,
+            applied: 0,
+            digest: 0,
+            mutations,
+            registers,
+            configuration,
+        }
     }
 
     /// The last slot that was applied.
@@ -97,6 +110,11 @@ impl Machine {
     /// The keys, in a cluster that has no store for them.
     pub fn registers(&self) -> &Registers {
         &self.registers
+    }
+
+    /// The voters that the last entry to name any has named.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// What is known about a call.
@@ -125,10 +143,13 @@ impl Machine {
         if entry.op == Op::Noop {
             return Vec::new();
         }
+        if let Some(next) = self.configuration.then(slot, entry) {
+            self.configuration = next;
+        }
         match self.known(entry.call) {
             Known::Answered(outcome) => return vec![(entry.call, outcome)],
-            Known::Waiting => return Vec::new(),
-            Known::No => {}
+            Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return Vec::new(),
+            Known::Waiting | Known::No => {}
         }
         let answers = self.carry_out(slot, entry, facts);
         let mut fold = Fold(self.digest);
@@ -163,6 +184,9 @@ impl Machine {
                 None => Outcome::Refused(Refusal::NoService),
             },
             op if Registers::takes(op) => self.registers.apply(op),
+            Op::Joint { .. } => return Vec::new(),
+            Op::Voters { .. } => Outcome::Done,
+            Op::Decline { why } => Outcome::Refused(why.clone()),
             Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             _ => Outcome::Refused(Refusal::NoService),
         };
@@ -221,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_repeated_call_has_no_effect_and_the_same_answer() {
-        let mut machine = Machine::new(None, Mutations::NONE);
+        let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
         let first = machine.apply(1, &entry(1, "a"), &mut Vec::new());
         let digest = machine.digest();
         assert_eq!(machine.apply(2, &entry(1, "a"), &mut Vec::new()), first);
@@ -232,7 +256,7 @@ mod tests {
 
     #[test]
     fn an_acquire_that_waits_is_answered_when_it_is_granted() {
-        let mut machine = Machine::new(None, Mutations::NONE);
+        let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
         let mut apply = |slot, client, seq, op: &str| {
             let call = CallId { client: NodeId::client(client), seq };
             machine.apply(slot, &Entry { call, op: op.parse().unwrap() }, &mut Vec::new())
@@ -246,8 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_voters_in_two_steps_is_answered_after_the_second() {
+        let mut machine = Machine::new("n1,n2".parse().unwrap(), None, Mutations::NONE);
+        let call = CallId { client: NodeId::client(1), seq: 1 };
+        let voters: Voters = "n3,n4".parse().unwrap();
+        let joint = Entry { call, op: Op::Joint { voters: voters.clone() } };
+        assert_eq!(machine.apply(1, &joint, &mut Vec::new()), []);
+        assert_eq!(machine.configuration().voters.to_string(), "n1,n2>n3,n4");
+        let last = Entry { call, op: Op::Voters { voters: voters.clone() } };
+        assert_eq!(machine.apply(2, &last, &mut Vec::new()), [(call, Outcome::Done)]);
+        assert_eq!((machine.configuration().slot, &machine.configuration().voters), (2, &voters));
+    }
+
+    #[test]
     fn a_call_that_was_forgotten_is_never_applied_again() {
-        let mut machine = Machine::new(None, Mutations::NONE);
+        let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
         for n in 1..=REMEMBERED as u64 + 1 {
             machine.apply(n, &entry(n, "a"), &mut Vec::new());
         }
@@ -260,7 +297,7 @@ mod tests {
     #[test]
     fn the_digest_tells_orders_apart() {
         let run = |seqs: [u64; 2]| {
-            let mut machine = Machine::new(None, Mutations::NONE);
+            let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
             for (slot, seq) in seqs.into_iter().enumerate() {
                 machine.apply(slot as u64 + 1, &entry(seq, "a"), &mut Vec::new());
             }

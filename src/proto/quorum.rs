@@ -2,15 +2,14 @@
 //!
 //! Any two majorities of the same nodes share a node. All of Paxos rests on that.
 
-use crate::base::{Mutation, Mutations, NodeId};
+use crate::base::{Mutation, Mutations, NodeId, Voters, majority};
 
 /// How many of `nodes` make a quorum: more than half. The mutation `paxos.minority` lets one less
 /// count.
 pub fn quorum(nodes: usize, mutations: Mutations) -> usize {
-    let majority = nodes / 2 + 1;
     match mutations.has(Mutation::PaxosMinority) {
-        true => (majority - 1).max(1),
-        false => majority,
+        true => (majority(nodes) - 1).max(1),
+        false => majority(nodes),
     }
 }
 
@@ -29,6 +28,12 @@ impl Tally {
     /// Whether `node` was counted.
     pub fn has(&self, node: NodeId) -> bool {
         self.0.contains(&node)
+    }
+
+    /// Whether those who were counted are a quorum of these voters. Who does not vote is no part
+    /// of it.
+    pub fn is_quorum(&self, voters: &Voters) -> bool {
+        voters.agree(|id| self.has(id))
     }
 
     /// How many were counted.

@@ -194,6 +194,7 @@ impl Server {
             Op::Transfer(_) => Some(ServiceId::Txn),
             Op::Propose { .. } => Some(self.proposals),
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
+            Op::Voters { .. } | Op::Lead { .. } => Some(ServiceId::Log),
             _ => None,
         }
     }

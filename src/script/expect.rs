@@ -9,7 +9,6 @@
 //! ```
 
 use crate::base::Span;
-use crate::check::Dialect;
 use crate::check::{Checks, Verdict};
 use crate::error::nearest;
 use crate::view::Board;
@@ -130,14 +129,7 @@ fn stands(name: &str, stand: Stand, checks: &Checks) -> bool {
 
 /// The names of all checks. Rules have names in capitals and are not listed.
 pub(super) fn check_names() -> Vec<&'static str> {
-    let expect = crate::check::Expect {
-        nodes: Vec::new(),
-        clients: Vec::new(),
-        progress_within: Span::ZERO,
-        opening_balance: 0,
-        dialect: Dialect::Raft,
-    };
-    Checks::names(&expect)
+    Checks::names(&crate::check::Expect::of(Vec::new()))
 }
 
 /// Says whether `name` is that of a check or looks like that of a rule.

@@ -63,8 +63,7 @@ fn cluster(board: &Board, words: &mut Words) {
             None => "nobody".to_owned(),
         },
     );
-    let quorum = board.best_reach() >= board.majority();
-    say(1, "quorum", if quorum { "there is one" } else { "LOST" }.to_owned());
+    say(1, "quorum", if board.has_quorum() { "there is one" } else { "LOST" }.to_owned());
     let faults: Vec<&str> = board.faults.active().iter().map(|fault| &*fault.text).collect();
     if !faults.is_empty() {
         say(2, "faults", faults.join(", "));

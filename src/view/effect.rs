@@ -122,6 +122,10 @@ impl Board {
             Ask { op: Op::Leave { .. }, .. } => "A node leaves the ring, and its keys move.",
             Ask { op: Op::Join { .. }, .. } => "A node joins the ring, and keys move to it.",
             Ask { op: Op::Release { .. }, .. } => "The lock is free for others.",
+            Ask { op: Op::Voters { .. }, .. } => {
+                "These nodes, and no others, will vote on the log once it says so."
+            }
+            Ask { op: Op::Lead { .. }, .. } => "The leader lets this node lead in its place.",
             Ask { .. } => "A request like any other.",
             Fire { .. } => "It does now what it would have done when the timer ran out.",
             _ => return self.about_links(command),
@@ -188,7 +192,7 @@ impl Board {
     }
 
     fn about_majority(&self, after: &Board) -> Option<String> {
-        let all = self.nodes.servers().count();
+        let all = self.voting();
         let (majority, had, has) = (self.majority(), self.best_reach(), after.best_reach());
         let sides = sides(after);
         match (had >= majority, has >= majority) {

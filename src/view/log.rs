@@ -1,7 +1,7 @@
 //! The replicated log: what each replica has voted for, knows to be chosen and has applied.
 
 use super::remember;
-use crate::base::{Ballot, Entry, NodeId, Slot, Time};
+use crate::base::{Ballot, Entry, NodeId, Slot, Time, Voters};
 use crate::event::Fact;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -57,6 +57,9 @@ pub struct Replica {
     pub promised: Ballot,
     /// The last epoch whose leader's log it had (Zab); 0 if none, and in other protocols.
     pub adopted: u32,
+    /// The voters that it goes by, and the slot of the entry that names them; none if it has said
+    /// nothing of it, which is that all nodes vote.
+    pub voters: Option<(Slot, Voters)>,
 }
 
 impl Replica {
@@ -174,6 +177,8 @@ pub struct Logs {
     pub elections: u64,
     /// All slots up to this one are chosen, and somebody knows each.
     pub commit: Slot,
+    /// Who votes, by the last leader's word, or by the latest that anybody goes by; none if all do.
+    pub voters: Option<Voters>,
 }
 
 impl Logs {
@@ -270,6 +275,10 @@ impl Logs {
                 self.replica_mut(node).append(*slot, Ballot::term(*term), entry);
             }
             Fact::Adopts { epoch } => self.replica_mut(node).adopted = *epoch,
+            Fact::Voters { slot, voters } => {
+                self.replica_mut(node).voters = Some((*slot, voters.clone()));
+                self.elect();
+            }
             Fact::Truncates { after } => self.replica_mut(node).truncate(*after),
             Fact::Commits { slot } => {
                 let news = self.replica_mut(node).commit(*slot);
@@ -282,9 +291,18 @@ impl Logs {
                     self.elections += 1;
                 }
                 self.replica_mut(node);
+                self.elect();
             }
             _ => {}
         }
+    }
+
+    fn elect(&mut self) {
+        let leader = self.terms.back().and_then(|term| self.replicas.get(&term.leader));
+        let led = leader.and_then(|leader| leader.voters.as_ref());
+        let all = self.replicas.values().filter_map(|replica| replica.voters.as_ref());
+        let voters = led.or_else(|| all.max_by_key(|(slot, _)| *slot));
+        self.voters = voters.map(|(_, voters)| voters.clone());
     }
 
     fn replica_mut(&mut self, node: NodeId) -> &mut Replica {

@@ -52,7 +52,7 @@ mod tests;
 pub mod timeline;
 pub mod txns;
 
-use crate::base::{Ballot, CallId, NodeId, Outcome, Time};
+use crate::base::{Ballot, CallId, NodeId, Outcome, Time, majority};
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind, Presence};
 use clients::{Clients, Verdict};
@@ -258,6 +258,8 @@ impl Board {
             | Fact::Truncates { .. }
             | Fact::Commits { .. }
             | Fact::Voter { .. }
+            | Fact::Voters { .. }
+            | Fact::HandsOver { .. }
             | Fact::Adopts { .. } => self.log.hear(at, node, fact),
             Fact::Granted { .. }
             | Fact::Queued { .. }
@@ -312,31 +314,71 @@ impl Board {
         self.leader().is_some_and(|(leader, ballot)| leader != id && ballot > own)
     }
 
-    /// How many servers a majority is.
-    pub fn majority(&self) -> usize {
-        self.nodes.servers().count() / 2 + 1
+    /// Whether a server votes on the log: all do, unless the log says otherwise. While one set of
+    /// voters gives way to another, those count who will go on.
+    pub fn votes(&self, id: NodeId) -> bool {
+        self.log.voters.as_ref().is_none_or(|voters| voters.now().contains(&id))
     }
 
-    /// How many running servers `id` can exchange messages with, itself included; none if it does
-    /// not run itself.
+    /// Whether a server keeps a replica without a vote.
+    pub fn learns(&self, id: NodeId) -> bool {
+        !id.is_client() && self.log.voters.as_ref().is_some_and(|voters| !voters.has(id))
+    }
+
+    /// How many servers vote.
+    pub fn voting(&self) -> usize {
+        self.nodes.servers().filter(|node| self.votes(node.id)).count()
+    }
+
+    /// How many servers a majority of those who vote is.
+    pub fn majority(&self) -> usize {
+        majority(self.voting())
+    }
+
+    /// How many servers a majority is for the single decree, on which all vote.
+    pub fn majority_of_all(&self) -> usize {
+        majority(self.nodes.servers().count())
+    }
+
+    /// Whether `id` runs and can exchange messages with a quorum of those who vote.
+    fn reaches_quorum(&self, id: NodeId) -> bool {
+        let up = |id: NodeId| self.node(id).is_some_and(|node| node.life.is_up());
+        let there = |other: NodeId| other == id || (up(other) && self.network.talk(id, other));
+        match &self.log.voters {
+            Some(voters) => up(id) && voters.agree(there),
+            None => self.reach(id) >= self.majority(),
+        }
+    }
+
+    /// Whether anything can be agreed on: some server reaches a quorum.
+    pub fn has_quorum(&self) -> bool {
+        match &self.log.voters {
+            Some(_) => self.nodes.servers().any(|node| self.reaches_quorum(node.id)),
+            None => self.best_reach() >= self.majority(),
+        }
+    }
+
+    /// How many running servers that vote `id` can exchange messages with, itself included; none if
+    /// it does not run itself.
     pub fn reach(&self, id: NodeId) -> usize {
         let runs = |node: &&Node| node.life.is_up();
         if !self.node(id).as_ref().is_some_and(runs) {
             return 0;
         }
-        let others = self.nodes.servers().filter(runs);
+        let others = self.nodes.servers().filter(|node| runs(node) && self.votes(node.id));
         others.filter(|other| other.id == id || self.network.talk(id, other.id)).count()
     }
 
-    /// The most running servers that any running server can exchange messages with, itself
-    /// included. Below [`Board::majority`], nothing can be agreed on.
+    /// The most running servers that vote that any running server can exchange messages with,
+    /// itself included. Below [`Board::majority`], nothing can be agreed on.
     pub fn best_reach(&self) -> usize {
         self.best_reach_of(self.nodes.servers().map(|node| node.id))
     }
 
-    /// The most running servers that any of these can exchange messages with, itself included.
+    /// The most running servers that vote that any of these can exchange messages with, itself included.
     pub fn best_reach_of(&self, ids: impl IntoIterator<Item = NodeId>) -> usize {
-        let most = self.nodes.servers().filter(|node| node.life.is_up()).count();
+        let voters = self.nodes.servers().filter(|node| self.votes(node.id));
+        let most = voters.filter(|node| node.life.is_up()).count();
         let mut best = 0;
         for id in ids {
             best = best.max(self.reach(id));

@@ -1,7 +1,7 @@
 //! What crashes and missed events make legal.
 
-use crate::base::{Ballot, CallId, Entry, NodeId, Op, Span, Time};
-use crate::check::{Checks, Dialect, Expect};
+use crate::base::{Ballot, CallId, Entry, NodeId, Op, Time};
+use crate::check::{Checks, Expect};
 use crate::event::{Event, Fact, Kind};
 use std::sync::Arc;
 
@@ -46,9 +46,7 @@ fn accepts() -> (NodeId, Kind) {
 
 /// The first rule that a list of events breaks.
 fn broken(kinds: &[(NodeId, Kind)]) -> Option<&'static str> {
-    let (nodes, clients) = (vec![N1], vec![C1]);
-    let (progress_within, dialect) = (Span::ZERO, Dialect::Raft);
-    let expect = Expect { nodes, clients, progress_within, opening_balance: 0, dialect };
+    let expect = Expect { clients: vec![C1], ..Expect::of(vec![N1]) };
     let mut checks = Checks::all(&expect);
     for (node, kind) in kinds {
         checks.see(&Event { at: Time::ZERO, node: *node, kind: kind.clone() });

@@ -197,6 +197,11 @@ impl Call {
             Refusal::NoService | Refusal::Locked | Refusal::Funds | Refusal::Unavailable => {
                 !self.doubt
             }
+            Refusal::NotByThisLog
+            | Refusal::NoSuchNode { .. }
+            | Refusal::NoVoter
+            | Refusal::OneAtATime
+            | Refusal::Behind => !self.doubt,
         }
     }
 }

@@ -16,9 +16,15 @@ pub(super) struct Candidate {
 
 // -- asking --------------------------------------------------------------------------------------
 impl Raft {
+    /// Has heard of no leader for too long. Who does not vote, as far as it knows, only waits on.
     pub(super) fn on_election(&mut self, cx: &mut Context<'_, Self>) {
-        if !matches!(self.role, Role::Leader(_)) {
-            self.seek(self.config.pre_vote, cx);
+        match self.role {
+            Role::Leader(_) => {}
+            _ if self.voters().has(cx.me()) => self.seek(self.config.pre_vote, cx),
+            _ => {
+                self.turn_into(Role::Follower(None), cx);
+                self.be_patient(cx);
+            }
         }
     }
 
@@ -54,13 +60,13 @@ impl Raft {
             }
             return;
         }
-        let (own, quorum) = (self.term, self.quorum());
+        let own = self.term;
         let Role::Candidate(candidate) = &mut self.role else { return };
         if candidate.pre != pre || term != own + u32::from(pre) {
             return;
         }
         candidate.votes.add(from);
-        if candidate.votes.count() >= quorum {
+        if candidate.votes.is_quorum(&self.configurations.last().voters) {
             match pre {
                 true => self.seek(false, cx),
                 false => self.lead(cx),

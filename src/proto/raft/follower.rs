@@ -3,7 +3,7 @@
 use super::{Context, Message, Raft, Record, Role};
 use crate::base::{Mutation, NodeId, Slot};
 use crate::event::Fact;
-use crate::proto::log::{Entries, Item, Items, Place};
+use crate::proto::log::{Configurations, Entries, Item, Items, Place};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
 
@@ -14,7 +14,11 @@ impl Raft {
         let slot = self.entries.push(item.clone());
         let (term, entry) = (item.term, item.entry.clone());
         cx.write(Record::Append(slot, item));
+        let news = self.configurations.append(slot, &entry);
         cx.emit(Fact::Appends { slot, term, entry });
+        if news {
+            self.say_voters(cx);
+        }
         slot
     }
 
@@ -77,6 +81,9 @@ impl Raft {
         if self.entries.last().slot > slot.max(self.entries.base().slot) {
             self.entries.truncate(slot);
             cx.emit(Fact::Truncates { after: slot });
+            if self.configurations.truncate(slot) {
+                self.say_voters(cx);
+            }
         }
     }
 }
@@ -110,7 +117,17 @@ impl Raft {
         {
             self.replica.take_snapshot();
             self.entries.cut(base);
+            self.configurations.cut(base.slot);
             self.write_snapshot(cx);
+        }
+    }
+
+    /// Goes by the voters of a state that has come from the leader.
+    fn take_configuration(&mut self, machine: &Machine, cx: &mut Context<'_, Self>) {
+        let news = self.configurations.last() != machine.configuration();
+        self.configurations = Configurations::after(machine.configuration().clone());
+        if news {
+            self.say_voters(cx);
         }
     }
 
@@ -125,10 +142,14 @@ impl Raft {
     ) {
         if last.slot > self.commit || self.has(Mutation::RaftInstallOld) {
             match self.entries.place(last.slot) == Some(last) {
-                true => self.entries.cut(last),
+                true => {
+                    self.entries.cut(last);
+                    self.configurations.cut(last.slot);
+                }
                 false => {
                     self.drop_after(last.slot.saturating_sub(1), cx);
                     self.entries = Entries::after(last);
+                    self.take_configuration(machine, cx);
                 }
             }
             self.commit = last.slot;

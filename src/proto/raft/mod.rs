@@ -70,9 +70,11 @@ pub use super::log::{Item, Items, Place};
 pub use message::{Message, Record, Timer};
 pub use reads::Reads;
 
-use super::log::{self, Agreement, Entries, Replica};
+use super::log::{self, Agreement, Configuration, Configurations, Entries, Replica};
 use super::{Context, Protocol, Ticket};
-use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
+use crate::base::{
+    Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time, Voters,
+};
 use crate::event::Fact;
 use election::Candidate;
 use reads::Reading;
@@ -114,6 +116,8 @@ pub struct Raft {
     term: u32,
     vote: Option<NodeId>,
     entries: Entries,
+    /// Who votes, by what is in the log: whether it is committed or not.
+    configurations: Configurations,
     // The rest is not.
     replica: Replica,
     /// All slots up to here are committed, as far as it knows.
@@ -141,6 +145,7 @@ impl Protocol for Raft {
             term: 0,
             vote: None,
             entries: Entries::default(),
+            configurations: Configurations::after(Configuration::first(config.log.voters.clone())),
             replica: Replica::new(&config.log),
             commit: 0,
             role: Role::Follower(None),
@@ -237,6 +242,10 @@ impl Protocol for Raft {
             let (ballot, last) = (self.ballot(self.vote), self.entries.last().slot);
             cx.emit(Fact::Voter { ballot, last });
         }
+        let Configuration { slot, voters, .. } = self.configurations.last();
+        if *slot > 0 || voters.iter().count() < self.config.log.peers.len() {
+            self.say_voters(cx);
+        }
         if self.commit > self.entries.base().slot {
             cx.emit(Fact::Commits { slot: self.commit });
         }
@@ -255,6 +264,10 @@ impl Agreement for Raft {
 
     fn replica(&mut self) -> &mut Replica {
         &mut self.replica
+    }
+
+    fn voters(&self) -> &Voters {
+        &self.configurations.last().voters
     }
 
     fn hand_on(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
@@ -293,9 +306,10 @@ impl Raft {
         }
     }
 
-    /// How many votes, or copies, make a majority.
-    fn quorum(&self) -> usize {
-        self.config.log.peers.len() / 2 + 1
+    /// Says by which voters it goes.
+    fn say_voters(&self, cx: &mut Context<'_, Self>) {
+        let Configuration { slot, voters, .. } = self.configurations.last().clone();
+        cx.emit(Fact::Voters { slot, voters });
     }
 }
 
@@ -312,9 +326,12 @@ impl Raft {
                 self.term = self.term.max(item.term);
                 self.entries.truncate(slot - 1);
                 self.entries.push(item.clone());
+                self.configurations.truncate(slot - 1);
+                self.configurations.append(*slot, &item.entry);
             }
             Record::Snapshot(base, machine) => {
                 self.entries = Entries::after(*base);
+                self.configurations = Configurations::after(machine.configuration().clone());
                 self.commit = base.slot;
                 self.replica.install(machine);
             }

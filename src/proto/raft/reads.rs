@@ -163,9 +163,9 @@ impl Raft {
 
     /// Looks which heartbeats a majority has answered, and lets the reads go that waited for them.
     pub(super) fn confirm(&mut self, cx: &mut Context<'_, Self>) {
-        let (quorum, shortest) = (self.quorum(), self.config.log.election.0);
+        let shortest = self.config.log.election.0;
         let Role::Leader(leader) = &mut self.role else { return };
-        let confirmed = leader.answered(cx.me(), quorum);
+        let confirmed = leader.answered(cx.me(), &self.configurations.last().voters);
         let rounds = &mut leader.rounds;
         rounds.confirmed = rounds.confirmed.max(confirmed);
         while let Some((round, at)) = rounds.left.front().copied()

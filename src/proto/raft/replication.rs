@@ -2,7 +2,7 @@
 
 use super::reads::Rounds;
 use super::{Context, Message, Raft, Role, Timer};
-use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time};
+use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
 use crate::proto::log::{Agreement, Entries, Item, Items, Place};
 use crate::proto::machine::Known;
@@ -75,15 +75,24 @@ impl Leader {
         self.progress.get(&id).map(|progress| progress.matched)
     }
 
-    /// The largest heartbeat that a majority has answered; its own it has answered itself.
-    pub(super) fn answered(&self, me: NodeId, quorum: usize) -> u64 {
-        let own = |(id, progress): (&NodeId, &Progress)| match *id == me {
+    /// The largest heartbeat that a quorum has answered; its own it has answered itself.
+    pub(super) fn answered(&self, me: NodeId, voters: &Voters) -> u64 {
+        let round = |id: NodeId| match id == me {
             true => self.rounds.last,
-            false => progress.round,
+            false => self.progress.get(&id).map_or(0, |progress| progress.round),
         };
-        let mut answered: Vec<u64> = self.progress.iter().map(own).collect();
-        answered.sort_unstable();
-        answered[answered.len() - quorum]
+        voters.reached(round).unwrap_or_default()
+    }
+
+    /// The largest slot that a quorum has on disk.
+    fn copied(&self, voters: &Voters) -> Slot {
+        voters.reached(|id| self.matched(id).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Whether a quorum has answered since then; itself, it has.
+    fn hears_quorum(&self, me: NodeId, voters: &Voters, since: Time) -> bool {
+        let heard = |id: NodeId| self.progress.get(&id).is_some_and(|node| node.heard >= since);
+        voters.agree(|id| id == me || heard(id))
     }
 }
 
@@ -256,11 +265,8 @@ impl Raft {
     /// The commit rule: of its own term, the leader counts copies; what came before is committed
     /// with it.
     fn count(&mut self, cx: &mut Context<'_, Self>) {
-        let quorum = self.quorum();
         let Role::Leader(leader) = &self.role else { return };
-        let mut matched: Vec<Slot> = leader.progress.values().map(|p| p.matched).collect();
-        matched.sort_unstable();
-        let slot = matched[matched.len() - quorum];
+        let slot = leader.copied(self.voters());
         let own = self.entries.place(slot).is_some_and(|place| place.term == self.term);
         if slot > self.commit && (own || self.has(Mutation::RaftCommitAnyTerm)) {
             self.commit = slot;
@@ -297,10 +303,9 @@ impl Raft {
 impl Raft {
     pub(super) fn on_heartbeat(&mut self, cx: &mut Context<'_, Self>) {
         let (now, me) = (cx.now(), cx.me());
-        let Role::Leader(leader) = &mut self.role else { return };
-        let recent = |at: Time| now.since(at) <= self.config.log.election.1;
-        let heard = leader.progress.iter().filter(|(id, p)| **id == me || recent(p.heard)).count();
-        if self.config.check_quorum && heard < self.config.log.peers.len() / 2 + 1 {
+        let Role::Leader(leader) = &self.role else { return };
+        let since = Time(now.0.saturating_sub(self.config.log.election.1.0));
+        if self.config.check_quorum && !leader.hears_quorum(me, self.voters(), since) {
             return self.wait_for_leader(cx);
         }
         self.count_round(cx);

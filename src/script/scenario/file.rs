@@ -500,6 +500,7 @@ fn needed(op: &Op) -> &'static [&'static str] {
         Op::Transfer(_) => &["txn"],
         Op::Join { .. } | Op::Leave { .. } => &["ring"],
         Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => &["store", "log"],
+        Op::Voters { .. } | Op::Lead { .. } => &["log"],
         _ => &["log", "paxos"],
     }
 }

@@ -17,11 +17,10 @@ const SIZES: [(u16, u16); 5] = [(38, 6), (58, 16), (78, 20), (118, 32), (198, 56
 /// A cluster that does everything, parts in two, and loses its last node.
 pub(super) fn story(nodes: u16) -> Story {
     let expect = Expect {
-        nodes: (1..=nodes).map(n).collect(),
         clients: vec![c(1), c(2), c(3)],
         progress_within: Span::secs(5),
         opening_balance: 100,
-        dialect: crate::check::Dialect::Raft,
+        ..Expect::of((1..=nodes).map(n).collect())
     };
     let mut story = Story::judged(nodes, 3, Checks::all(&expect));
     calls(&mut story);

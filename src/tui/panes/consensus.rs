@@ -60,7 +60,7 @@ impl Pane for Consensus {
             parts.push(format!("commit {}", board.log.commit).into());
         }
         if lost {
-            let text = format!("quorum LOST {}/{}", board.best_reach(), servers(scene).len());
+            let text = format!("quorum LOST {}/{}", board.best_reach(), board.voting());
             parts.push(Span::styled(text, scene.look.style(Role::Bad)));
         } else if let (Some((leader, ballot)), false) = (board.leader(), board.log.is_empty()) {
             parts.push(format!("{leader} leads {ballot}").into());
@@ -117,20 +117,20 @@ impl Pane for Consensus {
     }
 }
 
-/// The nodes: all of them vote.
+/// The nodes. All of them vote on the decree.
 fn servers(scene: &Scene<'_>) -> Vec<NodeId> {
     scene.board.nodes.servers().map(|node| node.id).collect()
 }
 
 fn has_lost_quorum(scene: &Scene<'_>) -> bool {
-    !servers(scene).is_empty() && scene.board.best_reach() < scene.board.majority()
+    !servers(scene).is_empty() && !scene.board.has_quorum()
 }
 
 /// Says that no node reaches a majority, if none does.
 fn quorum_row<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
     let board = scene.board;
     has_lost_quorum(scene).then(|| {
-        let (best, of, needs) = (board.best_reach(), servers(scene).len(), board.majority());
+        let (best, of, needs) = (board.best_reach(), board.voting(), board.majority());
         let text = format!("quorum LOST: {best} of {of} reachable, {needs} needed");
         Row::new(scene.look, Mark::Trouble).text(Role::Bad, text)
     })

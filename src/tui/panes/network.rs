@@ -153,9 +153,9 @@ fn draw_groups(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 /// How many nodes a majority is, and whether any side has it.
 fn majority(scene: &Scene<'_>) -> Line<'static> {
     let board = scene.board;
-    let (all, majority) = (board.nodes.servers().count(), board.majority());
+    let (all, majority) = (board.voting(), board.majority());
     let text = format!("a majority of {all} is {majority}");
-    match board.best_reach() >= majority {
+    match board.has_quorum() {
         true => marked(scene.look, Mark::None, text),
         false => {
             let style = scene.look.style(Role::Bad);

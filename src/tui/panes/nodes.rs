@@ -172,7 +172,7 @@ fn by_name(scene: &Scene<'_>) -> bool {
 }
 
 fn lacks_majority(board: &Board) -> bool {
-    board.nodes.servers().next().is_some() && board.best_reach() < board.majority()
+    board.nodes.servers().next().is_some() && !board.has_quorum()
 }
 
 /// What is wrong with the cluster as a whole, the worst first.
@@ -188,7 +188,7 @@ fn troubles(scene: &Scene<'_>) -> Vec<Line<'static>> {
         }
     }
     if lacks_majority(board) {
-        let all = board.nodes.servers().count();
+        let all = board.voting();
         let text = match board.network.is_parted() {
             true => format!("no side has a majority of {all} ({})", sides(board)),
             false => format!("no majority: {} of {all} reach each other", board.best_reach()),

@@ -236,7 +236,7 @@ impl Branch {
 
     fn note_quorum(&mut self, at: Time) {
         let board = &self.end.board;
-        let has = board.best_reach() >= board.majority();
+        let has = board.has_quorum();
         // Of what changes at one moment, only the last word counts.
         self.quorum.pop_if(|(since, _)| *since == at);
         if self.quorum.last().is_none_or(|(_, had)| *had != has) && self.quorum.len() < MAX_MARKS {

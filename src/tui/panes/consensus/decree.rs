@@ -75,7 +75,7 @@ pub(super) fn standing(scene: &Scene<'_>) -> String {
     let decree = &scene.board.decree;
     match decree.chosen() {
         Some((entry, _)) => format!("chosen {}", value(entry)),
-        None => format!("quorum {} of {}", scene.board.majority(), servers(scene).len()),
+        None => format!("quorum {} of {}", scene.board.majority_of_all(), servers(scene).len()),
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn outcome<'a>(scene: &Scene<'a>) -> Row<'a> {
                 format!("VIOLATION: {} chosen, {node} learned {}", value(entry), value(learned));
             return Row::new(look, Mark::Trouble).text(Role::Violation, text);
         }
-        let by = decree.chosen_in(scene.board.majority());
+        let by = decree.chosen_in(scene.board.majority_of_all());
         let by = by.map(|ballot| format!(" in {ballot}")).unwrap_or_default();
         let word = if scene.board.log.is_empty() { "chosen" } else { "decree" };
         let text = format!(
@@ -201,7 +201,7 @@ impl Grid {
         });
         let cell = cells.unwrap_or(0);
         let value = room.saturating_sub(acceptors.len() * cell + 2).min(if wide { 24 } else { 12 });
-        let majority = scene.board.majority();
+        let majority = scene.board.majority_of_all();
         Grid { acceptors, ballot, proposer, value, cell, wide, majority }
     }
 

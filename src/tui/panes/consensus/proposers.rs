@@ -86,7 +86,7 @@ fn story(scene: &Scene<'_>, round: &Round) -> String {
         many => format!(" A{many}"),
     };
     let end = match () {
-        () if round.accepts() >= scene.board.majority() => glyphs.holds,
+        () if round.accepts() >= scene.board.majority_of_all() => glyphs.holds,
         () if round.refusals() > 0 => glyphs.cut,
         () => glyphs.computing,
     };
@@ -95,7 +95,7 @@ fn story(scene: &Scene<'_>, round: &Round) -> String {
 
 fn colour(scene: &Scene<'_>, round: &Round) -> Role {
     match () {
-        () if round.accepts() >= scene.board.majority() => Role::Ok,
+        () if round.accepts() >= scene.board.majority_of_all() => Role::Ok,
         () if round.refusals() > 0 => Role::Bad,
         () => Role::Candidate,
     }

@@ -1,0 +1,109 @@
+//! Who votes, by what the log says.
+//!
+//! The log's own entries name its voters (`voters`, and before that `joint` in joint consensus), so
+//! the voters as of a slot are the same for all whose logs agree up to there. What is in a log
+//! gives way to other entries as long as it is not committed; the voters then are those of before.
+
+use crate::base::{CallId, Entry, Op, Slot, Voters};
+use serde::{Deserialize, Serialize};
+
+/// The voters, and which entry named them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Its slot; 0 for those of the start.
+    pub slot: Slot,
+    /// Whose call it is.
+    pub call: CallId,
+    /// Who votes from there on.
+    pub voters: Voters,
+}
+
+impl Configuration {
+    /// Those of the start.
+    pub fn first(voters: Voters) -> Configuration {
+        Configuration { slot: 0, call: CallId::default(), voters }
+    }
+
+    /// What an entry makes of it; none if that says nothing of voters.
+    pub fn then(&self, slot: Slot, entry: &Entry) -> Option<Configuration> {
+        let voters = match &entry.op {
+            Op::Voters { voters } => voters.settled(),
+            Op::Joint { voters } => self.voters.settled().joint(voters),
+            _ => return None,
+        };
+        Some(Configuration { slot, call: entry.call, voters })
+    }
+}
+
+/// The configurations of one log: that of its snapshot, and those of the entries after it.
+#[derive(Clone, Debug)]
+pub(in crate::proto) struct Configurations {
+    base: Configuration,
+    /// In the order of slots.
+    later: Vec<Configuration>,
+}
+
+impl Configurations {
+    /// Those of a log without entries.
+    pub(in crate::proto) fn after(base: Configuration) -> Configurations {
+        Configurations { base, later: Vec::new() }
+    }
+
+    /// The last one.
+    pub(in crate::proto) fn last(&self) -> &Configuration {
+        self.later.last().unwrap_or(&self.base)
+    }
+
+    /// Takes in an entry that is appended in `slot`. Returns whether it names voters.
+    pub(in crate::proto) fn append(&mut self, slot: Slot, entry: &Entry) -> bool {
+        let next = self.last().then(slot, entry);
+        let news = next.is_some();
+        self.later.extend(next);
+        news
+    }
+
+    /// All slots after `slot` are dropped. Returns whether the last one was among them.
+    pub(in crate::proto) fn truncate(&mut self, slot: Slot) -> bool {
+        let before = self.later.len();
+        self.later.retain(|one| one.slot <= slot);
+        self.later.len() < before
+    }
+
+    /// Everything up to `slot` is in the snapshot.
+    pub(in crate::proto) fn cut(&mut self, slot: Slot) {
+        let cut = self.later.iter().take_while(|one| one.slot <= slot).count();
+        if let Some(base) = self.later.drain(..cut).next_back() {
+            self.base = base;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::NodeId;
+
+    fn entry(op: &str) -> Entry {
+        let call = CallId { client: NodeId::client(1), seq: 1 };
+        let op = match op.split_once("joint ") {
+            Some((_, voters)) => Op::Joint { voters: voters.parse().unwrap() },
+            None => op.parse().unwrap(),
+        };
+        Entry { call, op }
+    }
+
+    #[test]
+    fn voters_are_those_of_the_last_entry_that_is_still_there() {
+        let mut all = Configurations::after(Configuration::first("n1,n2,n3".parse().unwrap()));
+        assert!(!all.append(1, &entry("put x=1")));
+        assert!(all.append(2, &entry("joint n1,n4")));
+        assert_eq!(all.last().voters.to_string(), "n1,n2,n3>n1,n4");
+        assert!(all.append(4, &entry("voters n1,n4")));
+        assert_eq!(all.last().voters.to_string(), "n1,n4");
+        assert!(all.truncate(3) && !all.truncate(2));
+        assert_eq!((all.last().slot, all.last().voters.is_joint()), (2, true));
+        all.cut(3);
+        assert!(!all.truncate(0), "what is cut off stays");
+        assert_eq!(all.last().slot, 2);
+    }
+}
