@@ -282,6 +282,13 @@ impl Checks {
         Checks { all, witness: Witness::of_nobody(), seen: 0, finished: false }
     }
 
+    /// The check of this name without the others.
+    pub fn only(&self, name: &str) -> Checks {
+        let mut checks = self.clone();
+        checks.all.retain(|watched| watched.check.name() == name);
+        checks
+    }
+
     /// Shows the next event to all checks. True if one of them was broken for the first time.
     pub fn see(&mut self, event: &Event) -> bool {
         let at = self.seen;

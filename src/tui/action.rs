@@ -119,6 +119,8 @@ pub enum Action {
     NextViolation,
     /// Go to the broken property before.
     PreviousViolation,
+    /// Show the fewest events that break a property, as a branch.
+    FirstBad,
     /// Go back to before the last command.
     Undo,
     /// Do again what was undone.
@@ -399,6 +401,13 @@ pub static ACTIONS: &[Row] = {
         Row::new(G::Time, A::NextViolation, "next-violation", &["v"], VIOLATION)
             .hint(10, "violation"),
         Row::new(G::Time, A::PreviousViolation, "previous-violation", &["V"], VIOLATION),
+        Row::new(
+            G::Time,
+            A::FirstBad,
+            "first-bad",
+            &["b"],
+            "The fewest events that break it, as a branch.",
+        ),
         Row::new(G::Time, A::Undo, "undo", &["u"], UNDO).hint(8, "undo").live(Live::Refused),
         Row::new(G::Time, A::Redo, "redo", &["U"], UNDO).live(Live::Refused),
         Row::new(G::Find, A::Copy, "copy", &["y"], "Copy what is selected, or what was just said."),

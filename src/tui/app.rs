@@ -20,11 +20,13 @@
 //! `orders` and `breaking` have what keys and commands do to the cluster, `schedule` what waits,
 //! `time` what they do to time, `places` which layout is shown and which pane has focus, `themes`
 //! how it looks, `pointer` what the mouse does, `typing` what is done with a typed line, `copying`
-//! what goes to the clipboard, `picture` what is drawn, `plain` what is told instead.
+//! what goes to the clipboard, `first_bad` the proof of what broke, `picture` what is drawn,
+//! `plain` what is told instead.
 
 mod breaking;
 mod compare;
 mod copying;
+mod first_bad;
 mod orders;
 mod picture;
 mod places;
@@ -576,6 +578,7 @@ impl App {
                 self.say(self.why_over());
             }
             Action::StartAgain => self.list_starts(),
+            Action::FirstBad => self.first_bad(),
             Action::NextViolation => self.violation(true),
             Action::PreviousViolation => self.violation(false),
             Action::Break => self.break_or_restore(),

@@ -251,6 +251,8 @@ pub enum Pace {
     Ended,
     /// What is shown is this long ago, as text such as `-3.2s`.
     Past(String),
+    /// A few events of the run are shown by themselves.
+    Excerpt,
 }
 
 /// What the first row of the screen says.
@@ -337,6 +339,7 @@ fn header_fields(look: &Look, header: &Header<'_>, wide: bool) -> Vec<Field> {
         Pace::Paused => (glyphs.halted, "PAUSED".to_owned(), Role::Warn),
         Pace::Live => (glyphs.live, "LIVE".to_owned(), Role::Ok),
         Pace::Ended => (glyphs.down, "ENDED".to_owned(), Role::Bad),
+        Pace::Excerpt => (glyphs.past, "EXCERPT".to_owned(), Role::Candidate),
         Pace::Past(ago) => (glyphs.past, format!("PAST {ago}"), Role::Candidate),
     };
     let pace = format!("{glyph} {word}").trim_start().to_owned();

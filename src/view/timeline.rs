@@ -14,12 +14,14 @@
 //!  what-if-1                └──────────── live          to the fork, and its own from there
 //! ```
 //!
-//! One branch *goes on*: what comes from the cluster belongs to it. Any branch can be looked at.
+//! One branch *goes on*: what comes from the cluster belongs to it. Any branch can be looked at,
+//! and of one that breaks a rule, the fewest events that do so by themselves: an *excerpt*.
 //!
 //! Events take memory for as long as the run lasts, so the oldest are forgotten beyond a limit; the
 //! moment at the oldest position that is left is kept.
 
 mod branch;
+mod excerpt;
 mod mark;
 mod scale;
 
@@ -30,7 +32,7 @@ mod tests;
 use super::Board;
 use super::tape::Tape;
 use crate::base::{Span, Time};
-use crate::check::Checks;
+use crate::check::{Checks, Violation};
 use crate::command::Command;
 use crate::event::Event;
 pub use branch::{Branch, Given, MAX_FRAMES, Moment};
@@ -50,6 +52,8 @@ pub struct Timeline {
     branches: Vec<Branch>,
     running: usize,
     viewed: usize,
+    /// What is looked at instead of that branch.
+    excerpt: Option<Box<Branch>>,
     cursor: Option<usize>,
     /// How things stand at the cursor, if that is not the end.
     shown: Option<Moment>,
@@ -77,6 +81,7 @@ impl Timeline {
             branches: vec![Branch::new(0, "main".into(), fresh.clone())],
             running: 0,
             viewed: 0,
+            excerpt: None,
             cursor: None,
             shown: None,
             near: None,
@@ -250,11 +255,24 @@ impl Timeline {
 
     /// The branch that is looked at.
     pub fn viewed(&self) -> &Branch {
-        &self.branches[self.viewed]
+        self.excerpt().unwrap_or(self.whole())
     }
 
     fn viewed_mut(&mut self) -> &mut Branch {
-        &mut self.branches[self.viewed]
+        match &mut self.excerpt {
+            Some(excerpt) => excerpt,
+            None => &mut self.branches[self.viewed],
+        }
+    }
+
+    /// The branch that is looked at, or the one that the excerpt is of.
+    pub fn whole(&self) -> &Branch {
+        &self.branches[self.viewed]
+    }
+
+    /// The excerpt, if one is looked at. The cluster knows nothing of it, so it cannot go on.
+    pub fn excerpt(&self) -> Option<&Branch> {
+        self.excerpt.as_deref()
     }
 
     /// The branch that goes on.
@@ -287,7 +305,7 @@ impl Timeline {
 
     /// Whether the branch that is looked at is the one that goes on.
     pub fn views_running(&self) -> bool {
-        self.viewed == self.running
+        self.viewed == self.running && self.excerpt.is_none()
     }
 
     /// The events of the branch that is looked at.
@@ -374,7 +392,17 @@ impl Timeline {
     /// Looks at the end of a branch, by its index.
     pub fn view(&mut self, branch: usize) {
         self.viewed = branch.min(self.branches.len() - 1);
+        self.excerpt = None;
         (self.cursor, self.shown, self.near) = (None, None, None);
+    }
+
+    /// Looks at the end of an excerpt of the branch that is looked at: the fewest of its events that
+    /// break this rule. Says how many those are, if there is one.
+    pub fn view_excerpt(&mut self, violation: &Violation) -> Option<usize> {
+        let (excerpt, proof) = excerpt::excerpt(self.whole(), &self.fresh, violation)?;
+        self.view(self.viewed);
+        self.excerpt = Some(Box::new(excerpt));
+        Some(proof)
     }
 
     /// Goes right behind the next mark that `wanted` names, if there is one.

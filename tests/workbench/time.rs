@@ -241,3 +241,35 @@ fn the_timeline_with_the_whole_screen_shows_leaders_branches_and_where_one_is() 
     bench.keys("8z<");
     insta::assert_snapshot!("timeline", bench.screen(120, 36) + &bench.screen(80, 24));
 }
+
+#[test]
+fn what_broke_is_shown_by_the_fewest_events_and_nothing_is_done_to_them() {
+    let text = "nodes = 3\nmutations = [\"raft.forget_vote\"]\n[log]\nkind = \"raft\"\n";
+    let source = netsplit::error::Source::new("broken.toml", text);
+    let mut bench = Bench::new(&plan::file::parse("broken", &source).unwrap());
+    bench.keys("b");
+    assert!(bench.screen(120, 36).contains("nothing is broken"));
+    bench.run(1);
+    bench.order("kill n1 lose");
+    bench.order("restart n1");
+    bench.run(1);
+    let all = bench.app.timeline().events().len();
+    bench.keys("b");
+    let screen = bench.screen(120, 36);
+    assert!(
+        screen.contains("EXCERPT") && screen.contains("are enough to break RAFT-9"),
+        "{screen}"
+    );
+    let few = bench.app.timeline().events().len();
+    assert!(few < 12, "{few}");
+    for key in ["x", "u", "m", "."] {
+        bench.keys(key);
+        assert!(bench.screen(120, 36).contains("cannot go on"), "{key}");
+    }
+    bench.keys("g ");
+    assert_eq!(bench.app.timeline().events().len(), few, "it is played to its end, and no further");
+    assert!(bench.app.story().is_some_and(|story| format!("{story:?}").contains("main")));
+    bench.keys("b");
+    assert_eq!(bench.app.timeline().events().len(), all);
+    assert!(bench.screen(120, 36).contains("RAFT-9 broken at event"));
+}

@@ -5,6 +5,7 @@
 //! and nothing there can be undone.
 
 use super::App;
+use super::first_bad::EXCERPT;
 use crate::base::{NodeId, Op};
 use crate::command::{Command, Link, Target as Whom, Unsynced};
 use crate::event::{Event, Kind};
@@ -96,6 +97,9 @@ impl App {
     /// Why a command cannot be given now, if it cannot.
     pub(super) fn refuses(&self, command: &Command) -> Option<String> {
         let source = &self.title.source;
+        if self.timeline.excerpt().is_some() && !command.steers_time() {
+            return Some(EXCERPT.to_owned());
+        }
         if self.opening.is_some() {
             return Some("the run is being opened; wait until it is there".to_owned());
         }
@@ -126,6 +130,9 @@ impl App {
     }
 
     pub(super) fn undo(&mut self) {
+        if self.timeline.excerpt().is_some() {
+            return self.say(EXCERPT);
+        }
         let Some((index, commands)) = self.timeline.last_commands() else {
             return self.say("nothing to undo");
         };

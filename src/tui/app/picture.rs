@@ -62,6 +62,7 @@ impl App {
         let live = self.timeline.is_live();
         let now = if live { board.now.max(self.reached) } else { board.now };
         let pace = match (live, self.moves()) {
+            _ if self.timeline.excerpt().is_some() => Pace::Excerpt,
             (false, _) => Pace::Past(format!("-{:.1}s", self.behind())),
             (true, _) if self.over => Pace::Ended,
             (true, _) if self.is_live() => Pace::Live,

@@ -86,6 +86,7 @@ impl App {
         let live = self.timeline.is_live();
         let now = if live { board.now.max(self.reached) } else { board.now };
         let pace = match (live, self.moves()) {
+            _ if self.timeline.excerpt().is_some() => "the fewest events that show what broke",
             (false, _) => "the past",
             _ if self.over => "ended",
             _ if self.is_live() => "live",

@@ -133,19 +133,20 @@ impl App {
     pub fn story(&self) -> Option<Saved> {
         let Source::Simulated { .. } = self.title.source else { return None };
         let branches = self.timeline.branches().iter().map(|branch| self.kept(branch)).collect();
-        let cursor = (!self.timeline.at_end()).then(|| self.timeline.position() as u64);
+        let stands = !self.timeline.at_end() && self.timeline.excerpt().is_none();
+        let cursor = stands.then(|| self.timeline.position() as u64);
         let branch = u32::try_from(self.timeline.viewed_index()).unwrap_or_default();
         Some(Saved::Branches(branches, View { branch, cursor }))
     }
 
     /// The marks that a person has set: index of the event, and text.
     pub fn own_marks(&self) -> Vec<(u64, String)> {
-        own_marks(self.timeline.viewed())
+        own_marks(self.timeline.whole())
     }
 
     /// What was done in the branch that is looked at, to be written down as a scenario.
     pub fn deeds(&self) -> Deeds {
-        let branch = self.timeline.viewed();
+        let branch = self.timeline.whole();
         let orders = branch.commands().iter().map(|given| (given.at, given.command.clone()));
         let broken = branch.checks().violations().map(|violation| violation.check.to_owned());
         // Another branch may have left the script, or never been told.

@@ -3,6 +3,7 @@
 //! Looking never changes anything. Acting where one looks means to be there first: the cluster goes
 //! on along the branch that is looked at, and in the past a branch of its own begins.
 
+use super::first_bad::EXCERPT;
 use super::{App, Speed};
 use crate::base::{Span, Time};
 use crate::command::Command;
@@ -135,7 +136,9 @@ impl App {
         if !self.timeline.at_end() {
             return false;
         }
-        if self.is_live() {
+        if self.timeline.excerpt().is_some() {
+            self.say(EXCERPT);
+        } else if self.is_live() {
             self.say(NO_STEP);
         } else if self.over {
             self.say(self.why_over());
@@ -180,6 +183,7 @@ impl App {
         }
         match self.timeline.views_running() {
             true => self.timeline.live(),
+            false if self.timeline.excerpt().is_some() => self.playing = false,
             false if self.playing => self.follow(),
             false => {}
         }
@@ -210,6 +214,9 @@ impl App {
     // -- marks -----------------------------------------------------------------------------------
 
     pub(super) fn set_mark(&mut self) {
+        if self.timeline.excerpt().is_some() {
+            return self.say(EXCERPT);
+        }
         let is_own = |mark: &&Mark| mark.kind == MarkKind::Person;
         let number = self.timeline.viewed().marks().iter().filter(is_own).count() + 1;
         self.timeline.note(&format!("m{number}"));
@@ -302,11 +309,12 @@ impl App {
 
     fn show_branches(&mut self, at: usize) {
         let row = |branch| branch_row(&self.timeline, self.look.glyphs, branch);
+        let branches = self.timeline.branches().iter();
         self.overlay = Some(Overlay::List(List {
             of: Listed::Branches,
             title: "Branches".to_owned(),
             head: branch_head(),
-            rows: self.timeline.branches().iter().map(row).collect(),
+            rows: branches.chain(self.timeline.excerpt()).map(row).collect(),
             at,
             keys: &[('c', "compare"), ('r', "rename")],
             enter: "go there",

@@ -32,7 +32,8 @@ impl Pane for Standings {
         "Properties that must hold in every run, judged by what all processes said. A safety \
          property is broken by one event and stays broken; a property of progress waits until it \
          is fulfilled. A check that has seen nothing to judge is unused: it does not claim that \
-         anything holds. Below is the rule that was broken first, and the events that prove it."
+         anything holds. Below is the rule that was broken first, and the events that prove it; b \
+         shows the fewest events that break it by themselves, as a branch."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -78,8 +79,10 @@ impl Pane for Standings {
                 marked(scene.look, Mark::None, "nothing is checked"),
             );
         }
-        if area.width >= 2 * LIST && usize::from(area.height) >= ranked.len() {
-            list(scene, &ranked, Rect { width: LIST, ..area }, buf);
+        if area.width >= 2 * LIST && usize::from(area.height) > ranked.len() {
+            let mut left = Rect { width: LIST, ..area };
+            put(buf, scene.look, take(&mut left, 1), head(scene, LIST));
+            list(scene, &ranked, left, buf);
             let aside = right_of(area, LIST + 1);
             return put_all(scene, evidence(scene, &ranked, aside.width), aside, buf);
         }
@@ -120,6 +123,14 @@ impl Pane for Standings {
             shown(scene, &ranked).and_then(|violation| scene.timeline.events().get(violation.at));
         Target::Node(culprit.map_or(scene.select.node, |event| event.node))
     }
+}
+
+/// What stands in which column of the list.
+fn head(scene: &Scene<'_>, width: u16) -> Line<'static> {
+    let (left, right) = ("rule", "first bad    n");
+    let space = usize::from(width).saturating_sub(left.len() + right.len() + 3);
+    let text = format!("  {left}{}{right}", " ".repeat(space));
+    marked(scene.look, Mark::None, Span::styled(text, scene.look.style(Role::Muted)))
 }
 
 /// The checks with their numbers, broken ones first.
@@ -282,6 +293,10 @@ fn evidence(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], width: u16) -> 
         let text = frame::wrap(&violation.what, width);
         lines.extend(text.into_iter().map(|text| marked(look, Mark::None, text)));
         lines.extend(events(scene, violation));
+        if scene.timeline.excerpt().is_none() {
+            let text = "b: the fewest events that break it, as a branch";
+            lines.push(marked(look, Mark::None, Span::styled(text, look.style(Role::Accent))));
+        }
     }
     if let Some((_, standing)) = about {
         let text = frame::wrap(standing.about, width);

@@ -3,14 +3,14 @@
 //! One row is enough for the scrubber. With more rows come marks, the stretches without a quorum,
 //! the faults and the branches; with the whole screen all that `full` has.
 
-use super::{Item, Mark, Pane, Scene};
+use super::{Item, Mark, Pane, Scene, thousands};
 use crate::base::Time;
 use crate::tui::frame::{self, Title};
 use crate::tui::glyph::Glyphs;
 use crate::tui::mode::{Choice, Mode};
 use crate::tui::select::Pick;
 use crate::tui::theme::Role;
-use crate::view::timeline::{Axis, MarkKind};
+use crate::view::timeline::{Axis, Branch, MarkKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -166,11 +166,10 @@ fn faults(scene: &Scene<'_>, width: usize) -> Vec<Track> {
 
 fn branches(scene: &Scene<'_>, width: usize) -> Vec<Track> {
     let (timeline, axis) = (scene.timeline, axis(scene, width));
-    let line = |index: usize| {
-        let branch = &timeline.branches()[index];
+    let line = |branch: &Branch| {
         let name = if branch.parent.is_some() { "branch" } else { &branch.name };
         let mut track = Track::new(name, width);
-        let viewed = index == timeline.viewed_index();
+        let viewed = std::ptr::eq(branch, timeline.viewed());
         let role = if viewed { Role::Accent } else { Role::Muted };
         let columns = axis.columns(branch.fork_at, branch.end().now);
         columns.clone().for_each(|column| track.set(column, stroke(scene), role));
@@ -183,7 +182,7 @@ fn branches(scene: &Scene<'_>, width: usize) -> Vec<Track> {
         track.behind = if viewed { "viewed".to_owned() } else { String::new() };
         track
     };
-    (0..timeline.branches().len()).map(line).collect()
+    timeline.branches().iter().chain(timeline.excerpt()).map(line).collect()
 }
 
 fn tracks(scene: &Scene<'_>, width: usize, height: usize) -> Vec<Track> {
@@ -249,6 +248,12 @@ impl Pane for Scrubber {
     fn title(&self, scene: &Scene<'_>) -> Title {
         let branch = scene.timeline.viewed();
         let summary = match scene.timeline.is_live() {
+            _ if scene.timeline.excerpt().is_some() => format!(
+                "first {}: {} of {} events  b goes back",
+                branch.name,
+                branch.events().len(),
+                thousands(scene.timeline.whole().events().len() as u64)
+            ),
             true => format!("{}  g start  G live", branch.name),
             false if scene.live => "the past: only to look at  Space returns to now".to_owned(),
             false => format!("{}  the past: a command here begins a branch  G live", branch.name),

@@ -335,3 +335,51 @@ fn leaders_are_marked() {
     let mark = &timeline.viewed().marks()[0];
     assert_eq!((mark.kind, &*mark.text), (MarkKind::Leader, "n3 leads 1.3"));
 }
+
+/// There are no three leaders of far ballots.
+#[derive(Clone, Debug, Default)]
+struct ThirdLeads(usize);
+
+impl Check for ThirdLeads {
+    fn name(&self) -> &'static str {
+        "third"
+    }
+    fn about(&self) -> &'static str {
+        "Two leaders are enough."
+    }
+    fn see(&mut self, at: usize, event: &Event, _: &Witness) -> Option<Violation> {
+        let far = Ballot::new(100, NodeId::node(1));
+        self.0 +=
+            usize::from(matches!(event.kind, Kind::Fact(Fact::Leads { ballot }) if ballot >= far));
+        let what = "a third leader".to_owned();
+        let broken = Violation { check: "third", rule: "T-2", what, at, because: Vec::new() };
+        (self.0 == 3).then_some(broken)
+    }
+}
+
+#[test]
+fn an_excerpt_has_the_fewest_events_that_break_the_rule_on_their_stage() {
+    let mut events = run(1, 1_000, STORY);
+    let lead = |n, at| Event {
+        at,
+        node: NodeId::node(n),
+        kind: Kind::Fact(Fact::Leads { ballot: Ballot::new(100 + u32::from(n), NodeId::node(n)) }),
+    };
+    for (at, n) in [(900, 1), (600, 2), (500, 2)] {
+        events.insert(at, lead(n, events[at].at));
+    }
+    let mut timeline =
+        Timeline::default().checked(Checks::of([Box::<ThirdLeads>::default() as Box<dyn Check>]));
+    timeline.extend(events);
+    let violation = timeline.viewed().checks().first().cloned().unwrap();
+    assert_eq!(timeline.view_excerpt(&violation), Some(3));
+    let told: Vec<String> =
+        timeline.events().range(0..99).map(|(_, e)| e.kind.to_string()).collect();
+    assert_eq!(told.iter().filter(|text| text.starts_with("leads 10")).count(), 3);
+    // Five nodes and three clients start, and n2 crashes.
+    assert_eq!(told.len(), 3 + 8 + 1, "{told:?}");
+    assert_eq!(timeline.checks().first().map(|found| found.at), Some(told.len() - 1));
+    assert!(!timeline.is_live() && timeline.branches().len() == 1);
+    timeline.live();
+    assert!(timeline.is_live() && timeline.events().len() > 1_000);
+}

@@ -37,7 +37,7 @@ pub(in crate::tui) fn branch_row(
     let checks = format!("{holds}{} {broken}{}", glyphs.holds, glyphs.broken);
     let own = branch.commands().iter().filter(|given| given.event >= branch.fork);
     let commands: Vec<String> = own.map(|given| given.command.to_string()).collect();
-    let mark = if branch.id == timeline.viewed().id { ">" } else { " " };
+    let mark = if std::ptr::eq(branch, timeline.viewed()) { ">" } else { " " };
     let events = thousands(branch.events().len() as u64);
     let until = format!("{}s", clock(branch.end().now));
     let commands = commands.join(", ");
@@ -122,7 +122,11 @@ pub(super) fn lines(scene: &Scene<'_>) -> Vec<Line<'static>> {
         thousands(all),
         branch.name
     )));
-    if !timeline.is_live() && !scene.live {
+    if timeline.excerpt().is_some() {
+        let text =
+            " The fewest events that break the rule by themselves: nothing can go on from here.";
+        lines.push(Line::styled(text, look.style(Role::Warn)));
+    } else if !timeline.is_live() && !scene.live {
         let text = format!(
             " You are in the past: what comes after ({} events) is kept. A command here begins a \
              branch. Space plays on.",
@@ -132,7 +136,7 @@ pub(super) fn lines(scene: &Scene<'_>) -> Vec<Line<'static>> {
     }
     lines.push(Line::default());
     lines.push(Line::styled(branch_head(), look.style(Role::Muted)));
-    for branch in timeline.branches() {
+    for branch in timeline.branches().iter().chain(timeline.excerpt()) {
         let (text, role) = branch_row(timeline, look.glyphs, branch);
         lines.push(Line::styled(text, look.style(role)));
     }
