@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log` with `snapshot=N` and `voters="n1,n2"`; `services=bank`; `services=raft` with `reads=index` or `lease` and switches (`pre_vote sticky check_quorum`); `services=zab` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease` or `quorum`, and for Raft switches (`pre_vote sticky check_quorum`); `services=bank` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -96,21 +96,21 @@ impl Network {
         let size = args.lookup_parse("nodes")?.unwrap_or(3);
         let services = args.lookup("services").map_or("", |arg| &arg.value);
         let voters = args.lookup("voters").map(|arg| arg.value.parse()).transpose()?;
-        let snapshot_every = args.lookup_parse("snapshot")?.unwrap_or(100);
-        let log = Log { snapshot_every, voters, ..Log::default() };
         let reads = match args.lookup("reads").map(|arg| arg.value.as_str()) {
             None => Reads::Log,
             Some("index") => Reads::Index,
             Some("lease") => Reads::Lease,
+            Some("quorum") => Reads::Quorum,
             Some(other) => return Err(format!("no such reads: {other}").into()),
         };
+        let snapshot_every = args.lookup_parse("snapshot")?.unwrap_or(100);
+        let log = Log { snapshot_every, voters, reads, ..Log::default() };
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
         let switch = |name: &str| switches.contains(&name);
         let kind = LogKind::Raft(Raft {
             pre_vote: switch("pre_vote"),
             sticky: switch("sticky"),
             check_quorum: switch("check_quorum"),
-            reads,
         });
         let services = match services {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },

@@ -33,15 +33,17 @@ enum Case {
     /// The same in a hurry, on a bad network where some node crashes every moment: leaders of many
     /// epochs whose histories have diverged.
     Epochs,
-    /// Keys on Raft, read by `Reads::Index`: three clients at a few keys, and leaders that do not
+    /// Keys on a log, read by `Reads::Index`: three clients at a few keys, and leaders that do not
     /// step down by themselves.
-    Reads,
+    Reads(On),
+    /// The same on Multi-Paxos, read by `Reads::Quorum`.
+    Quorums,
     /// The same, read by `Reads::Lease`, on a slow network. Again and again one node is cut off with
     /// a client, just when its wall clock is set back and others restart.
-    Leases,
+    Leases(On),
     /// The same with long leases and few writes: a node that has not heard of the leader for a while
     /// asks for votes just when the others have restarted and the leader is cut off.
-    Naps,
+    Naps(On),
     /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
     /// look at its clock.
     Locks,
@@ -55,6 +57,22 @@ enum Case {
     Doubt,
     /// The same, with nodes that are quick to lose sight of each other.
     Sessions,
+}
+
+/// The log that a case is about, where it may be more than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    Raft,
+    Paxos,
+}
+
+impl On {
+    fn kind(self) -> LogKind {
+        match self {
+            On::Raft => LogKind::Raft(Raft { check_quorum: false, ..Raft::default() }),
+            On::Paxos => LogKind::MultiPaxos,
+        }
+    }
 }
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
@@ -93,11 +111,20 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RaftTruncateAlways, "raft", Case::Raft, 10),
     (Mutation::RaftCommitBeyond, "raft", Case::Raft, 60),
     (Mutation::RaftInstallOld, "raft", Case::Raft, 60),
-    (Mutation::RaftReadLocal, "clients", Case::Reads, 40),
-    (Mutation::RaftReadOldRound, "clients", Case::Reads, 40),
-    (Mutation::RaftReadBeforeNoop, "clients", Case::Leases, 40),
-    (Mutation::RaftLeaseWall, "clients", Case::Leases, 40),
-    (Mutation::RaftForgetLease, "clients", Case::Naps, 400),
+    (Mutation::LogReadLocal, "clients", Case::Reads(On::Raft), 40),
+    (Mutation::LogReadOldRound, "clients", Case::Reads(On::Raft), 40),
+    (Mutation::LogReadEarly, "clients", Case::Leases(On::Raft), 40),
+    (Mutation::LogLeaseWall, "clients", Case::Leases(On::Raft), 40),
+    (Mutation::LogBreakLease, "clients", Case::Naps(On::Raft), 400),
+    (Mutation::LogForgetLease, "clients", Case::Naps(On::Raft), 400),
+    (Mutation::LogReadLocal, "clients", Case::Reads(On::Paxos), 40),
+    (Mutation::LogReadOldRound, "clients", Case::Leases(On::Paxos), 40),
+    (Mutation::LogReadEarly, "clients", Case::Leases(On::Paxos), 40),
+    (Mutation::LogLeaseWall, "clients", Case::Leases(On::Paxos), 40),
+    (Mutation::LogBreakLease, "clients", Case::Naps(On::Paxos), 40),
+    (Mutation::LogForgetLease, "clients", Case::Naps(On::Paxos), 400),
+    (Mutation::LogReadLocal, "clients", Case::Quorums, 40),
+    (Mutation::LogReadApplied, "clients", Case::Quorums, 40),
     (Mutation::LogNoClientTable, "log", Case::Raft, 40),
     (Mutation::ZabForgetEpoch, "zab", Case::Zab, 100),
     (Mutation::ZabAckEpochTwice, "zab", Case::Epochs, 400),
@@ -146,17 +173,32 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::TxnEarlyRelease, "atomic", Case::Bank, 10),
 ];
 
-/// Raft that answers from long leases, and six clients that seldom write.
-fn long_leases() -> Plan {
-    let raft = Raft { reads: Reads::Lease, check_quorum: false, ..Raft::default() };
+/// Answers from long leases, and six clients that seldom write.
+fn long_leases(on: On) -> Plan {
     let election = Ways { fastest: Span::secs(2), slowest: Span::millis(2_400) };
-    let log = Some(Log { kind: LogKind::Raft(raft), election, ..Log::default() });
+    let log = Some(Log { kind: on.kind(), reads: Reads::Lease, election, ..Log::default() });
     let services = Services { log, ..Services::default() };
     let client = |n| {
         let load = vec![Load::ReadWrite { keys: 1, writes: 2 }];
         Client { rate: 20, timeout: Span::millis(300), ..Client::new(n, load) }
     };
     Plan { services, clients: (1..=6).map(client).collect(), ..Plan::bare(5) }
+}
+
+/// Three clients at one key.
+fn reading(on: On, reads: Reads) -> Plan {
+    // Leaders of Multi-Paxos step down when the longest time is over.
+    let slowest = Span::millis(if on == On::Paxos { 1_600 } else { 800 });
+    let election = Ways { slowest, ..Log::default().election };
+    let log = Some(Log { kind: on.kind(), reads, election, ..Log::default() });
+    let services = Services { log, ..Services::default() };
+    let load = || vec![Load::ReadWrite { keys: 1, writes: 40 }];
+    let client = |n| {
+        let timeout = Span::millis(300);
+        Client { rate: 40, timeout, ..Client::new(n, load()) }
+    };
+    let clients = (1..=3).map(client).collect();
+    Plan { services, clients, ..Plan::bare(5) }
 }
 
 fn plan(case: Case) -> Plan {
@@ -184,8 +226,7 @@ fn plan(case: Case) -> Plan {
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Terms => {
-            let raft =
-                Raft { pre_vote: false, sticky: false, check_quorum: false, ..Raft::default() };
+            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false };
             let (heartbeat, snapshot_every) = (Span::millis(30), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
             let kind = LogKind::Raft(raft);
@@ -199,20 +240,10 @@ fn plan(case: Case) -> Plan {
             let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Reads | Case::Leases => {
-            let reads = if case == Case::Reads { Reads::Index } else { Reads::Lease };
-            let kind = LogKind::Raft(Raft { reads, check_quorum: false, ..Raft::default() });
-            let log = Some(Log { kind, ..Log::default() });
-            let services = Services { log, ..Services::default() };
-            let load = || vec![Load::ReadWrite { keys: 1, writes: 40 }];
-            let client = |n| {
-                let timeout = Span::millis(300);
-                Client { rate: 40, timeout, ..Client::new(n, load()) }
-            };
-            let clients = (1..=3).map(client).collect();
-            Plan { services, clients, ..Plan::bare(5) }
-        }
-        Case::Naps => long_leases(),
+        Case::Reads(on) => reading(on, Reads::Index),
+        Case::Quorums => reading(On::Paxos, Reads::Quorum),
+        Case::Leases(on) => reading(on, Reads::Lease),
+        Case::Naps(on) => long_leases(on),
         Case::Locks => {
             let (log, lock) = (Some(Log::default()), Some(Lock {}));
             let services = Services { log, lock, ..Services::default() };
@@ -247,9 +278,9 @@ fn until(case: Case) -> Time {
         Case::Duel => Time(3_000_000),
         Case::Log | Case::Raft | Case::Zab => Time(18_000_000),
         Case::Terms | Case::Epochs => Time(12_000_000),
-        Case::Reads => Time(20_000_000),
-        Case::Leases => Time(30_000_000),
-        Case::Naps => Time(54_000_000),
+        Case::Reads(_) | Case::Quorums => Time(20_000_000),
+        Case::Leases(_) => Time(30_000_000),
+        Case::Naps(_) => Time(54_000_000),
         Case::Locks => Time(30_000_000),
         Case::Doubt | Case::Sessions => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
@@ -444,14 +475,11 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let mut commands = match case {
         Case::Terms => terms(seed),
         Case::Epochs => epochs(seed),
-        Case::Leases => lapses(seed),
-        Case::Naps => naps(seed),
+        Case::Leases(_) => lapses(seed),
+        Case::Naps(_) => naps(seed),
         _ => hunt::storm(seed, plan, until),
     };
-    if matches!(
-        case,
-        Case::Locks | Case::Keys | Case::Bank | Case::Reads | Case::Leases | Case::Naps
-    ) {
+    if !plan.clients.is_empty() {
         return commands;
     }
     let mut rng = Rng::split(seed, "asks", 0);
@@ -586,9 +614,13 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Epochs, 0..40);
     // A node has accepted an epoch that came to nothing, and all others follow in an older one.
     silent(Case::Epochs, 1_086..1_087);
-    silent(Case::Reads, 0..40);
-    silent(Case::Leases, 0..40);
-    silent(Case::Naps, 0..20);
+    silent(Case::Reads(On::Raft), 0..40);
+    silent(Case::Reads(On::Paxos), 0..40);
+    silent(Case::Quorums, 0..40);
+    silent(Case::Leases(On::Raft), 0..40);
+    silent(Case::Leases(On::Paxos), 0..40);
+    silent(Case::Naps(On::Raft), 0..20);
+    silent(Case::Naps(On::Paxos), 0..20);
     silent(Case::Locks, 0..100);
     silent(Case::Keys, 0..30);
     silent(Case::Exodus, 0..3);
@@ -606,9 +638,13 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Terms, 0..1000);
     silent(Case::Zab, 0..1000);
     silent(Case::Epochs, 0..1000);
-    silent(Case::Reads, 0..1000);
-    silent(Case::Leases, 0..1000);
-    silent(Case::Naps, 0..1000);
+    silent(Case::Reads(On::Raft), 0..1000);
+    silent(Case::Reads(On::Paxos), 0..1000);
+    silent(Case::Quorums, 0..1000);
+    silent(Case::Leases(On::Raft), 0..1000);
+    silent(Case::Leases(On::Paxos), 0..1000);
+    silent(Case::Naps(On::Raft), 0..1000);
+    silent(Case::Naps(On::Paxos), 0..1000);
     silent(Case::Locks, 0..1000);
     silent(Case::Keys, 0..1000);
     silent(Case::Bank, 0..1000);
@@ -617,8 +653,8 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
 
 /// `NETSPLIT_SEEDS=2000..5000` chooses which.
 #[test]
-#[ignore = "takes many minutes; run it after a change to Raft, Zab or their check"]
-fn raft_and_zab_survive_thousands_of_storms() {
+#[ignore = "takes many minutes; run it after a change to a log or a check of logs"]
+fn logs_survive_thousands_of_storms() {
     let seeds = std::env::var("NETSPLIT_SEEDS").ok().and_then(|text| {
         let (from, to) = text.split_once("..")?;
         Some(from.parse().ok()?..to.parse().ok()?)
@@ -626,8 +662,11 @@ fn raft_and_zab_survive_thousands_of_storms() {
     let seeds = seeds.unwrap_or(0..5_000);
     silent(Case::Raft, seeds.clone());
     silent(Case::Terms, seeds.clone());
-    silent(Case::Reads, seeds.clone());
-    silent(Case::Leases, seeds.clone());
+    silent(Case::Reads(On::Raft), seeds.clone());
+    silent(Case::Reads(On::Paxos), seeds.clone());
+    silent(Case::Quorums, seeds.clone());
+    silent(Case::Leases(On::Raft), seeds.clone());
+    silent(Case::Leases(On::Paxos), seeds.clone());
     silent(Case::Zab, seeds.clone());
     silent(Case::Epochs, seeds);
 }

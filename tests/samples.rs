@@ -186,7 +186,7 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
     refused("mutations = \"all\"", &["must be a list"]);
     refused("[log]\nkind = \"zyzzyva\"", &["unknown kind of log", "\"multipaxos\"", "\"raft\""]);
-    refused("[log]\nkind = \"raft\"\nreads = \"stale\"", &["unknown way to read", "\"index\""]);
+    refused("[log]\nkind = \"raft\"\nreads = \"stale\"", &["no such way to read", "\"index\""]);
     let loose = "[log]\nkind = \"raft\"\nreads = \"lease\"\nsticky = false";
     refused(loose, &["a lease needs voters who keep to it", "sticky = true"]);
     refused("[log]\npre_vote = true", &["'pre_vote' is a switch of Raft", "kind = \"raft\""]);
@@ -226,9 +226,20 @@ fn a_log_is_multipaxos_unless_the_file_says_raft() {
     assert_eq!(kind("[log]"), LogKind::MultiPaxos);
     assert_eq!(kind("[log]\nkind = \"multipaxos\""), LogKind::MultiPaxos);
     assert_eq!(kind("[log]\nkind = \"raft\""), LogKind::Raft(Raft::default()));
-    let raft = Raft { sticky: false, reads: Reads::Index, ..Raft::default() };
-    let text = "[log]\nkind = \"raft\"\nsticky = false\nreads = \"index\"";
-    assert_eq!(kind(text), LogKind::Raft(raft));
+    let raft = Raft { sticky: false, ..Raft::default() };
+    assert_eq!(kind("[log]\nkind = \"raft\"\nsticky = false"), LogKind::Raft(raft));
+}
+
+#[test]
+fn each_kind_of_log_has_its_ways_to_read() {
+    let reads = |kind: &str, reads: &str| {
+        let text = format!("[log]\nkind = \"{kind}\"\nreads = \"{reads}\"");
+        parse(&text).map(|plan| plan.services.log.unwrap().reads)
+    };
+    assert_eq!(reads("raft", "index"), Ok(Reads::Index));
+    assert_eq!(reads("multipaxos", "lease"), Ok(Reads::Lease));
+    assert_eq!(reads("multipaxos", "quorum"), Ok(Reads::Quorum));
+    assert!(reads("raft", "quorum").is_err() && reads("zab", "lease").is_err());
 }
 
 #[test]

@@ -428,10 +428,10 @@ const LOG: &[&str] = &[
     "election",
     "snapshot_every",
     "voters",
+    "reads",
     "pre_vote",
     "sticky",
     "check_quorum",
-    "reads",
 ];
 
 fn log_kind(table: &Table<'_>) -> Read<LogKind> {
@@ -450,7 +450,7 @@ fn log_kind(table: &Table<'_>) -> Read<LogKind> {
 
 /// A kind of log that has none of Raft's switches.
 fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
-    match LOG[5..].iter().find_map(|key| table.get(key)) {
+    match LOG[6..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of Raft", switch.key());
             let error = switch.wrong_key(what, format!("not of {}", kind.title()));
@@ -461,29 +461,32 @@ fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
 }
 
 fn log_raft(table: &Table<'_>) -> Read<LogKind> {
-    let Raft { pre_vote, sticky, check_quorum, reads } = Raft::default();
+    let Raft { pre_vote, sticky, check_quorum } = Raft::default();
     let raft = Raft {
         pre_vote: table.get_or("pre_vote", pre_vote, Value::flag)?,
         sticky: table.get_or("sticky", sticky, Value::flag)?,
         check_quorum: table.get_or("check_quorum", check_quorum, Value::flag)?,
-        reads: table.get_or("reads", reads, log_reads)?,
     };
-    if raft.reads == Reads::Lease && !raft.sticky {
-        let what = "a lease needs voters who keep to it";
-        return Err(pair(table, "reads", "sticky", what).help("write sticky = true"));
-    }
     Ok(LogKind::Raft(raft))
 }
 
-fn log_reads(value: &Value<'_>) -> Read<Reads> {
-    match value.text()? {
-        "log" => Ok(Reads::Log),
-        "index" => Ok(Reads::Index),
-        "lease" => Ok(Reads::Lease),
-        _ => Err(value
-            .wrong("unknown way to read", "not there")
-            .help("write \"log\", \"index\" or \"lease\"")),
+/// The ways to read, and whether a kind of log has them.
+fn log_reads(value: &Value<'_>, kind: LogKind) -> Read<Reads> {
+    let (raft, multipaxos) = (matches!(kind, LogKind::Raft(_)), kind == LogKind::MultiPaxos);
+    let ways = [
+        ("log", Reads::Log, true),
+        ("index", Reads::Index, raft || multipaxos),
+        ("lease", Reads::Lease, raft || multipaxos),
+        ("quorum", Reads::Quorum, multipaxos),
+    ];
+    let text = value.text()?;
+    if let Some((_, reads, _)) = ways.iter().find(|(name, _, there)| *name == text && *there) {
+        return Ok(*reads);
     }
+    let known = ways.iter().filter(|(.., there)| *there).map(|(name, ..)| format!("\"{name}\""));
+    let known: Vec<String> = known.collect();
+    let what = format!("{} has no such way to read", kind.title());
+    Err(value.wrong(what, "not there").help(format!("write {}", known.join(" or "))))
 }
 
 /// Who votes on the log.
@@ -523,7 +526,12 @@ fn log(table: &Table<'_>, nodes: &[Node]) -> Read<Log> {
     let entries = |value: &Value<'_>| value.number(1..=1_000_000);
     let snapshot_every = table.get_or("snapshot_every", default.snapshot_every, entries)?;
     let voters = table.get("voters").map(|value| voters(&value, kind, nodes)).transpose()?;
-    Ok(Log { kind, heartbeat, election, snapshot_every, voters })
+    let reads = table.get_or("reads", default.reads, |value| log_reads(value, kind))?;
+    if reads == Reads::Lease && matches!(kind, LogKind::Raft(Raft { sticky: false, .. })) {
+        let what = "a lease needs voters who keep to it";
+        return Err(pair(table, "reads", "sticky", what).help("write sticky = true"));
+    }
+    Ok(Log { kind, heartbeat, election, snapshot_every, voters, reads })
 }
 
 const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];

@@ -15,7 +15,7 @@ use crate::proto::{
 };
 use std::sync::Arc;
 
-pub use crate::proto::raft::Reads;
+pub use crate::proto::log::Reads;
 
 pub mod file;
 mod samples;
@@ -123,8 +123,6 @@ pub struct Raft {
     pub sticky: bool,
     /// A leader that no majority answers steps down.
     pub check_quorum: bool,
-    /// How reads of keys are answered, in a cluster without a store.
-    pub reads: Reads,
 }
 
 /// The replicated log.
@@ -140,6 +138,8 @@ pub struct Log {
     pub snapshot_every: u64,
     /// Who votes at the start, the others being learners; none if all do.
     pub voters: Option<Voters>,
+    /// How reads of keys are answered, in a cluster without a store.
+    pub reads: Reads,
 }
 
 /// The consistent-hash ring.
@@ -304,13 +304,14 @@ impl Default for Log {
             election: Ways::millis(400, 800),
             snapshot_every: 64,
             voters: None,
+            reads: Reads::Log,
         }
     }
 }
 
 impl Default for Raft {
     fn default() -> Self {
-        Raft { pre_vote: true, sticky: true, check_quorum: true, reads: Reads::Log }
+        Raft { pre_vote: true, sticky: true, check_quorum: true }
     }
 }
 
@@ -530,14 +531,15 @@ impl Plan {
             heartbeat: log.heartbeat,
             election: (log.election.fastest, log.election.slowest),
             snapshot_every: log.snapshot_every,
+            reads: log.reads,
             views: self.services.ring.as_ref().map(|ring| self.views(ring)),
             mutations: self.mutations,
         };
         match log.kind {
             LogKind::MultiPaxos => Config::Log(config),
             LogKind::Zab => Config::Zab(config),
-            LogKind::Raft(Raft { pre_vote, sticky, check_quorum, reads }) => {
-                Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum, reads })
+            LogKind::Raft(Raft { pre_vote, sticky, check_quorum }) => {
+                Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum })
             }
         }
     }

@@ -23,6 +23,7 @@
 
 mod configuration;
 mod entries;
+mod reads;
 
 #[cfg(doc)]
 use super::ServiceId;
@@ -33,6 +34,7 @@ use crate::base::{
     CallId, Entry, Mutations, NodeId, Op, Outcome, Refusal, Slot, Span, Time, Voters,
 };
 use crate::event::Fact;
+use reads::Readings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,6 +42,8 @@ pub use configuration::Configuration;
 pub(super) use configuration::Configurations;
 pub(super) use entries::Entries;
 pub use entries::{Item, Items, Place};
+pub(super) use reads::Rounds;
+pub use reads::{ReadId, Reader, Reads};
 
 /// What every log is told.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ pub struct Config {
     pub election: (Span, Span),
     /// How many entries are applied between two snapshots.
     pub snapshot_every: u64,
+    /// How reads of keys are answered.
+    pub reads: Reads,
     /// The ring that the state machine starts from, if there is to be one.
     pub views: Option<Views>,
     /// Which rules are switched off.
@@ -104,6 +110,7 @@ pub struct Replica {
     snapshot: Arc<Machine>,
     waiting: BTreeMap<CallId, Waiting>,
     wishes: Vec<Wish>,
+    readings: Readings,
     every: u64,
 }
 
@@ -112,7 +119,8 @@ impl Replica {
     pub fn new(config: &Config) -> Replica {
         let machine = Machine::new(config.voters.clone(), config.views.clone(), config.mutations);
         let (snapshot, every) = (Arc::new(machine.clone()), config.snapshot_every);
-        Replica { machine, snapshot, waiting: BTreeMap::new(), wishes: Vec::new(), every }
+        let (waiting, wishes, readings) = (BTreeMap::new(), Vec::new(), Readings::default());
+        Replica { machine, snapshot, waiting, wishes, readings, every }
     }
 
     /// The state after the last slot that was applied.
@@ -164,6 +172,7 @@ impl Replica {
                 waiting.answer(&outcome, cx);
             }
         }
+        self.answer_reads(cx);
         digest
     }
 
@@ -179,6 +188,7 @@ impl Replica {
                 waiting.answer(&outcome, cx);
             }
         }
+        self.answer_reads(cx);
     }
 
     /// Says the snapshot, for a newcomer.

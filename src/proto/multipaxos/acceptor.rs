@@ -77,7 +77,7 @@ impl Log {
             return self.refuse(from, ballot, slot, Phase::Prepare, cx);
         }
         if ballot > self.promised {
-            if self.trusts_another(from, cx) {
+            if self.trusts_another(from, cx) || self.is_bound(from, cx).is_some() {
                 return;
             }
             self.promise(ballot, cx);

@@ -3,7 +3,7 @@
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time};
 use crate::event::{Fact, Phase};
-use crate::proto::log::Agreement;
+use crate::proto::log::{Agreement, Rounds};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,15 +48,37 @@ pub(super) struct Leader {
     queue: VecDeque<Arc<Entry>>,
     /// The calls of all entries that are pending, queued, or chosen and not applied.
     pub(super) calls: BTreeSet<CallId>,
-    /// When each other node was last heard of, in the order of peers.
-    heard: Vec<Time>,
+    /// When each other node was last heard of, in the order of peers, and the last heartbeat that
+    /// it answered.
+    heard: Vec<(Time, u64)>,
+    /// All that may have been chosen when it began is in slots up to here.
+    pub(super) taken_over: Slot,
+    pub(super) rounds: Rounds,
+}
+
+impl Leader {
+    /// The largest number of a heartbeat that a majority has answered; its own it has answered
+    /// itself.
+    pub(super) fn answered(&self, peers: &[NodeId], me: NodeId, quorum: usize) -> u64 {
+        let own = |(peer, heard): (&NodeId, &(Time, u64))| match *peer == me {
+            true => self.rounds.last(),
+            false => heard.1,
+        };
+        let mut answered: Vec<u64> = peers.iter().zip(&self.heard).map(own).collect();
+        answered.sort_unstable();
+        answered[answered.len() - quorum]
+    }
 }
 
 // -- seeking to lead -----------------------------------------------------------------------------
 impl Log {
     pub(super) fn on_election(&mut self, cx: &mut Context<'_, Self>) {
-        if !matches!(self.role, Role::Leader(_)) {
-            self.seek(cx);
+        if matches!(self.role, Role::Leader(_)) {
+            return;
+        }
+        match self.is_bound(cx.me(), cx) {
+            Some(end) => cx.set(Timer::Election, end.since(cx.now())),
+            None => self.seek(cx),
         }
     }
 
@@ -136,7 +158,9 @@ impl Log {
             pending: VecDeque::new(),
             queue: VecDeque::new(),
             calls: BTreeSet::new(),
-            heard: vec![cx.now(); self.config.peers.len()],
+            heard: vec![(cx.now(), 0); self.config.peers.len()],
+            taken_over: best.last_key_value().map_or(done, |(last, _)| done.max(*last)),
+            rounds: Rounds::default(),
         }));
         cx.emit(Fact::Leads { ballot });
         cx.cancel(Timer::Election);
@@ -243,7 +267,7 @@ impl Log {
         count: u32,
         cx: &mut Context<'_, Self>,
     ) {
-        self.on_alive(from, ballot, cx);
+        self.on_alive(from, ballot, 0, cx);
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.ballot != ballot {
             return;
@@ -275,21 +299,30 @@ impl Log {
         }
     }
 
-    pub(super) fn on_alive(&mut self, from: NodeId, ballot: Ballot, cx: &mut Context<'_, Self>) {
+    pub(super) fn on_alive(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        round: u64,
+        cx: &mut Context<'_, Self>,
+    ) {
         let Role::Leader(leader) = &mut self.role else { return };
         let index = self.config.peers.iter().position(|peer| *peer == from);
         if let Some(heard) = index.and_then(|index| leader.heard.get_mut(index))
             && leader.ballot == ballot
         {
-            *heard = cx.now();
+            *heard = (cx.now(), heard.1.max(round));
+            if round > 0 {
+                self.confirm(cx);
+            }
         }
     }
 
     pub(super) fn on_heartbeat(&mut self, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let recent = |at: &&Time| cx.now().since(**at) <= self.config.election.1;
+        let recent = |at: Time| cx.now().since(at) <= self.config.election.1;
         let others = self.config.peers.iter().zip(&leader.heard);
-        let heard = others.filter(|(peer, at)| **peer == cx.me() || recent(at)).count();
+        let heard = others.filter(|(peer, heard)| **peer == cx.me() || recent(heard.0)).count();
         if self.commit > leader.came.0 || self.commit == leader.done {
             leader.came = (self.commit, cx.now());
         }
@@ -299,7 +332,8 @@ impl Log {
             return self.wait_for_leader(cx);
         }
         let (ballot, commit) = (leader.ballot, leader.done);
-        cx.send_all(self.config.others(cx.me()), &Message::Heartbeat { ballot, commit });
+        let round = self.number_round(cx);
+        cx.send_all(self.config.others(cx.me()), &Message::Heartbeat { ballot, commit, round });
         self.ask_again(cx);
         cx.set(Timer::Heartbeat, self.config.heartbeat);
     }
@@ -352,12 +386,21 @@ impl Log {
         true
     }
 
-    /// Tells the leader that this node hears it, unless it has done so lately.
-    pub(super) fn answer(&mut self, leader: NodeId, ballot: Ballot, cx: &mut Context<'_, Self>) {
+    /// Tells the leader that this node hears it, unless it has done so lately and need not say so
+    /// again.
+    pub(super) fn answer(
+        &mut self,
+        leader: NodeId,
+        ballot: Ballot,
+        round: u64,
+        cx: &mut Context<'_, Self>,
+    ) {
         let (known, at) = self.answered;
-        if known != ballot || cx.now().since(at).0 >= self.config.election.0.0 / 2 {
+        let lately = known == ballot && cx.now().since(at).0 < self.config.election.0.0 / 2;
+        if round > 0 || !lately {
             self.answered = (ballot, cx.now());
-            cx.send(leader, Message::Alive { ballot });
+            self.given = Some((leader, cx.now())).filter(|_| round > 0).or(self.given);
+            cx.send(leader, Message::Alive { ballot, round });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What replicas of the log say to each other, wait for, and write down.
 
 use crate::base::{Ballot, Entry, Slot};
+use crate::proto::log::ReadId;
 use crate::proto::machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -79,11 +80,15 @@ pub enum Message {
         ballot: Ballot,
         /// All slots up to here are chosen.
         commit: Slot,
+        /// Which heartbeat this is, if it needs an answer; else 0.
+        round: u64,
     },
-    /// A follower answers a heartbeat, if it has not answered or voted lately.
+    /// A follower answers a heartbeat, if that is numbered or it has not answered or voted lately.
     Alive {
         /// The leader's ballot.
         ballot: Ballot,
+        /// The number of the heartbeat.
+        round: u64,
     },
     /// A replica that missed entries asks for them.
     CatchUp {
@@ -107,6 +112,19 @@ pub enum Message {
         /// The entry that it wants in the log.
         entry: Arc<Entry>,
     },
+    /// A node that is asked to read asks how far it must have applied the log first.
+    ReadIndex {
+        /// The asker's own name for it.
+        read: ReadId,
+    },
+    /// The leader tells: it was the leader when it was asked, and all that was chosen by then is in
+    /// slots up to this one. Where a majority is asked, an acceptor: it has voted in none after it.
+    ReadState {
+        /// The asker's name for it.
+        read: ReadId,
+        /// The slot.
+        slot: Slot,
+    },
 }
 
 /// More slots than there will ever be.
@@ -128,7 +146,7 @@ impl Message {
         match self {
             Message::Prepare { ballot, .. }
             | Message::Accepted { ballot, .. }
-            | Message::Alive { ballot } => real(ballot),
+            | Message::Alive { ballot, .. } => real(ballot),
             Message::Promise { ballot, commit, votes } => {
                 let sound = |vote: &Vote| real(&vote.ballot) && near(*commit, vote.slot, 1);
                 real(ballot) && near(known, *commit, 0) && votes.iter().all(sound)
@@ -138,10 +156,11 @@ impl Message {
                 real(ballot) && *commit < SLOTS && near(known, *first, entries.len())
             }
             Message::Commit { ballot, upto: slot }
-            | Message::Heartbeat { ballot, commit: slot } => real(ballot) && *slot < SLOTS,
+            | Message::Heartbeat { ballot, commit: slot, .. } => real(ballot) && *slot < SLOTS,
             Message::Entries { first, entries } => near(known, *first, entries.len()),
             Message::Install { machine } => machine.applied() < SLOTS,
-            Message::CatchUp { .. } | Message::Forward { .. } => true,
+            Message::ReadState { slot, .. } => *slot < SLOTS,
+            Message::CatchUp { .. } | Message::Forward { .. } | Message::ReadIndex { .. } => true,
         }
     }
 }
@@ -169,18 +188,28 @@ impl fmt::Display for Message {
                 write!(f, "Accepted {ballot} slots {first} to {}", last(*first, u64::from(*count)))
             }
             Message::Commit { ballot, upto } => write!(f, "Commit {ballot} upto {upto}"),
-            Message::Heartbeat { ballot, commit } => {
-                write!(f, "Heartbeat {ballot} commit {commit}")
+            Message::Heartbeat { ballot, commit, round } => {
+                write!(f, "Heartbeat {ballot} commit {commit}")?;
+                numbered(f, *round)
             }
-            Message::Alive { ballot } => write!(f, "Alive {ballot}"),
+            Message::Alive { ballot, round } => {
+                write!(f, "Alive {ballot}")?;
+                numbered(f, *round)
+            }
             Message::CatchUp { from } => write!(f, "CatchUp from {from}"),
             Message::Entries { first, entries } => {
                 write!(f, "Entries {first} to {}", last(*first, entries.len() as u64))
             }
             Message::Install { machine } => write!(f, "Install upto {}", machine.applied()),
             Message::Forward { entry } => write!(f, "Forward {entry}"),
+            Message::ReadIndex { read } => write!(f, "ReadIndex {read}"),
+            Message::ReadState { read, slot } => write!(f, "ReadState {read} at {slot}"),
         }
     }
+}
+
+fn numbered(f: &mut fmt::Formatter<'_>, round: u64) -> fmt::Result {
+    if round > 0 { write!(f, " round {round}") } else { Ok(()) }
 }
 
 /// The last of `count` slots from `first` on. Labels are made of messages that nobody has judged.
@@ -199,6 +228,8 @@ pub enum Timer {
     CatchUp,
     /// Hand unanswered requests to the leader again.
     Retry,
+    /// Ask again what is to be read.
+    Read,
 }
 
 /// What it writes.
@@ -227,7 +258,11 @@ mod tests {
     fn what_is_far_ahead_waits_until_the_replica_has_caught_up() {
         let far = accept(3, 500_000, 500_000);
         assert!(!far.makes_sense(17) && far.makes_sense(499_000));
-        let told = Message::Heartbeat { ballot: Ballot::new(3, NodeId::node(2)), commit: 500_000 };
+        let told = Message::Heartbeat {
+            ballot: Ballot::new(3, NodeId::node(2)),
+            commit: 500_000,
+            round: 0,
+        };
         assert!(told.makes_sense(17), "this is how it hears that it must catch up");
     }
 

@@ -33,6 +33,8 @@
 //! and asks (`CatchUp`) for what it misses. *Snapshots.* Every so many slots a replica writes its
 //! state down and cuts its log; who asks for slots that are cut gets the state (`Install`).
 //!
+//! *Reads* go through the log like writes, or cost no entry: see [`Reads`](super::log::Reads).
+//!
 //! *Window.* At most 64 slots are under way; what comes meanwhile leaves as one batch.
 //!
 //! **Rules.** PAX-1 to PAX-8 for every slot (`check::paxos`); MP-1, MP-2, MP-4 (`check::log`).
@@ -41,22 +43,23 @@
 //! *Paxos Made Live* (2007), sections 4 and 5; van Renesse and Altinbuken, *Paxos Made Moderately
 //! Complex* (2015).
 //!
-//! **What is left out.** Changing the set of acceptors; leader leases for local reads; quorums
-//! other than majorities; a lost disk (a node that forgets its votes may break PAX-1).
+//! **What is left out.** Changing the set of acceptors; quorums other than majorities; a lost disk
+//! (a node that forgets its votes may break PAX-1).
 
 mod acceptor;
 mod leader;
 mod message;
+mod reads;
 mod replica;
 mod strip;
 
 pub use super::log::Config;
 pub use message::{Entries, Message, Record, Timer, Vote};
 
-use super::log::{Agreement, Replica};
+use super::log::{Agreement, Reader, Replica};
 use super::quorum::quorum;
 use super::{Context, Protocol, Ticket};
-use crate::base::{Ballot, CallId, Entry, NodeId, Op, ServiceId, Slot, Span, Time};
+use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
 use crate::event::Fact;
 use leader::{Candidate, Leader};
 use std::sync::Arc;
@@ -95,6 +98,8 @@ pub struct Log {
     heard: Time,
     /// The leader of which ballot was last told that this node is there, and when.
     answered: (Ballot, Time),
+    /// To whom it last gave a lease, and when; after a restart, to whom it may have.
+    given: Option<(NodeId, Time)>,
     /// How long to wait for one from then on.
     patience: Span,
     /// The highest round that was heard of in a refusal.
@@ -120,6 +125,8 @@ impl Protocol for Log {
             role: Role::Follower(Ballot::NONE),
             heard: cx.now(),
             answered: (Ballot::NONE, Time::ZERO),
+            given: (cx.boot() > 1 && !config.mutations.has(Mutation::LogForgetLease))
+                .then(|| (NodeId::BENCH, cx.now())),
             patience: Span::ZERO,
             outbid: 0,
             config,
@@ -156,17 +163,19 @@ impl Protocol for Log {
                     self.on_told(ballot, upto, cx);
                 }
             }
-            Message::Heartbeat { ballot, commit } => {
+            Message::Heartbeat { ballot, commit, round } => {
                 if self.listen(from, ballot, cx) {
                     self.on_told(ballot, commit, cx);
-                    self.answer(from, ballot, cx);
+                    self.answer(from, ballot, round, cx);
                 }
             }
-            Message::Alive { ballot } => self.on_alive(from, ballot, cx),
+            Message::Alive { ballot, round } => self.on_alive(from, ballot, round, cx),
             Message::CatchUp { from: slot } => self.on_catch_up(from, slot, cx),
             Message::Entries { first, entries } => self.on_entries(from, first, &entries, cx),
             Message::Install { machine } => self.on_install(from, &machine, cx),
             Message::Forward { entry } => self.propose(entry, cx),
+            Message::ReadIndex { read } => self.on_read_index(from, read, cx),
+            Message::ReadState { read, slot } => self.on_read_state(from, read, slot, cx),
         }
     }
 
@@ -176,6 +185,7 @@ impl Protocol for Log {
             Timer::Heartbeat => self.on_heartbeat(cx),
             Timer::CatchUp => self.ask_for_missing(cx),
             Timer::Retry => self.on_retry(cx),
+            Timer::Read => self.on_read_timer(cx),
         }
     }
 
@@ -185,6 +195,7 @@ impl Protocol for Log {
             Timer::Heartbeat => "heartbeat",
             Timer::CatchUp => "catch-up",
             Timer::Retry => "retry",
+            Timer::Read => "read",
         }
     }
 
@@ -193,7 +204,9 @@ impl Protocol for Log {
     }
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
-        self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+        if !self.takes_read(ticket, call, &op, cx) {
+            self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+        }
     }
 
     /// First the state, then the votes in the order of ballots (no vote is below a promise, and a
@@ -221,6 +234,10 @@ impl Protocol for Log {
 }
 
 impl Log {
+    fn has(&self, mutation: Mutation) -> bool {
+        self.config.mutations.has(mutation)
+    }
+
     /// The highest ballot that it goes by: promised, or led by somebody that it follows.
     fn current(&self) -> Ballot {
         match self.role {

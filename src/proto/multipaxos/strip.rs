@@ -33,6 +33,12 @@ impl Strip {
         self.base + self.cells.len() as u64
     }
 
+    /// The last slot with a vote; the last that is cut off, if none after it has one.
+    pub(super) fn last_vote(&self) -> Slot {
+        let after = self.cells.iter().rposition(|cell| cell.vote.is_some());
+        self.base + after.map_or(0, |index| index as u64 + 1)
+    }
+
     /// What is known of a slot; none if nothing is, or if it is cut off.
     pub(super) fn get(&self, slot: Slot) -> Option<&Cell> {
         self.cells.get(usize::try_from(slot.checked_sub(self.base + 1)?).ok()?)
@@ -82,6 +88,6 @@ mod tests {
         assert!(strip.note(3).is_none() && strip.get(6).is_none());
         assert_eq!(strip.from(1).map(|(slot, _)| slot).collect::<Vec<_>>(), [4, 5]);
         strip.cut(9);
-        assert_eq!((strip.base(), strip.last()), (9, 9));
+        assert_eq!((strip.base(), strip.last(), strip.last_vote()), (9, 9, 9));
     }
 }

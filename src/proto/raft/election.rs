@@ -85,7 +85,8 @@ impl Raft {
         pre: bool,
         cx: &mut Context<'_, Self>,
     ) {
-        if term > self.term && self.config.sticky && self.has_leader(cx) {
+        let sticky = self.config.sticky && !self.has(Mutation::LogBreakLease);
+        if term > self.term && sticky && self.has_leader(cx) {
             return;
         }
         let fresh = last >= self.entries.last() || self.has(Mutation::RaftVoteBlind);
@@ -113,7 +114,7 @@ impl Raft {
     fn has_leader(&self, cx: &Context<'_, Self>) -> bool {
         let shortest = self.config.log.election.0;
         let fresh = cx.now().since(self.heard) < shortest;
-        let woken = cx.boot() > 1 && !self.has(Mutation::RaftForgetLease);
+        let woken = cx.boot() > 1 && !self.has(Mutation::LogForgetLease);
         let woken = woken && cx.now().since(self.woke) < shortest;
         match self.role {
             Role::Leader(_) => true,

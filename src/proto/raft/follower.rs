@@ -111,7 +111,6 @@ impl Raft {
             }
             cell.digest = self.replica.apply(slot, &entry, cx);
         }
-        self.answer_reads(cx);
         if self.replica.is_snapshot_due()
             && let Some(base) = self.entries.place(self.applied())
         {
@@ -156,7 +155,6 @@ impl Raft {
             self.replica.install(machine);
             self.write_snapshot(cx);
             self.replica.catch_up(cx);
-            self.answer_reads(cx);
         }
         let (term, upto) = (self.term, self.commit);
         cx.send(from, Message::Appended { term, upto, round: 0 });

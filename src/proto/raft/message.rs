@@ -1,7 +1,7 @@
 //! What the nodes of a Raft group say to each other, wait for, and write down.
 
 use crate::base::{Ballot, Entry, Slot};
-use crate::proto::log::{Item, Items, Place};
+use crate::proto::log::{Item, Items, Place, ReadId};
 use crate::proto::machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -83,14 +83,14 @@ pub enum Message {
     },
     /// A node that is asked to read asks the leader how far it must have applied the log first.
     ReadIndex {
-        /// The asker's own number for it.
-        read: u64,
+        /// The asker's own name for it.
+        read: ReadId,
     },
     /// The leader tells: it was the leader when it was asked, and all that was committed by then is
     /// in slots up to this one.
     ReadState {
-        /// The asker's number.
-        read: u64,
+        /// The asker's name for it.
+        read: ReadId,
         /// The slot.
         slot: Slot,
     },

@@ -46,7 +46,7 @@
 //! answers, at most 16 messages, and in batches of what has gathered meanwhile (replicate). A
 //! follower whose next slot is cut off gets the state instead (snapshot).
 //!
-//! *Reads* go through the log like writes, or cost no entry: see `reads`.
+//! *Reads* go through the log like writes, or cost no entry: see [`Reads`](super::log::Reads).
 //!
 //! *Snapshots.* Every so many slots a replica writes its state down and cuts its log.
 //!
@@ -68,18 +68,15 @@ mod replication;
 
 pub use super::log::{Item, Items, Place};
 pub use message::{Message, Record, Timer};
-pub use reads::Reads;
 
-use super::log::{self, Agreement, Configuration, Configurations, Entries, Replica};
+use super::log::{self, Agreement, Configuration, Configurations, Entries, Reader, Replica};
 use super::{Context, Protocol, Ticket};
 use crate::base::{
     Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time, Voters,
 };
 use crate::event::Fact;
 use election::Candidate;
-use reads::Reading;
 use replication::Leader;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What it is told.
@@ -93,8 +90,6 @@ pub struct Config {
     pub sticky: bool,
     /// Step down as a leader that no majority answers.
     pub check_quorum: bool,
-    /// How reads of keys are answered.
-    pub reads: Reads,
 }
 
 /// What a node is at the moment.
@@ -128,9 +123,6 @@ pub struct Raft {
     heard: Time,
     /// How long to wait for one from then on.
     patience: Span,
-    /// Reads that are not answered, by their numbers.
-    readings: BTreeMap<u64, Reading>,
-    last_read: u64,
 }
 
 impl Protocol for Raft {
@@ -152,8 +144,6 @@ impl Protocol for Raft {
             woke: cx.now(),
             heard: cx.now(),
             patience: Span::ZERO,
-            readings: BTreeMap::new(),
-            last_read: 0,
             config,
         };
         disk.iter().for_each(|record| raft.recall(record));
@@ -202,7 +192,7 @@ impl Protocol for Raft {
             }
             Message::Forward { entry } => self.propose(entry, cx),
             Message::ReadIndex { read } => self.on_read_index(from, read, cx),
-            Message::ReadState { read, slot } => self.on_read_state(read, slot, cx),
+            Message::ReadState { read, slot } => self.on_read_state(from, read, slot, cx),
         }
     }
 
@@ -229,7 +219,7 @@ impl Protocol for Raft {
     }
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
-        if !self.reads(ticket, &op, cx) {
+        if !self.takes_read(ticket, call, &op, cx) {
             self.on_request(ticket, Arc::new(Entry { call, op }), cx);
         }
     }

@@ -1,10 +1,9 @@
 //! Leading: what each follower has, what is committed.
 
-use super::reads::Rounds;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
-use crate::proto::log::{Agreement, Entries, Item, Items, Place};
+use crate::proto::log::{Agreement, Entries, Item, Items, Place, Rounds};
 use crate::proto::machine::Known;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -78,7 +77,7 @@ impl Leader {
     /// The largest heartbeat that a quorum has answered; its own it has answered itself.
     pub(super) fn answered(&self, me: NodeId, voters: &Voters) -> u64 {
         let round = |id: NodeId| match id == me {
-            true => self.rounds.last,
+            true => self.rounds.last(),
             false => self.progress.get(&id).map_or(0, |progress| progress.round),
         };
         voters.reached(round).unwrap_or_default()
@@ -167,7 +166,7 @@ impl Raft {
             let (term, commit) = (self.term, self.commit);
             if let Mode::Probe(_) = progress.mode {
                 progress.mode = Mode::Probe(true);
-                let (items, round) = (Items::default(), leader.rounds.last);
+                let (items, round) = (Items::default(), leader.rounds.last());
                 cx.send(to, Message::AppendEntries { term, prev, items, commit, round });
                 return;
             }
@@ -327,7 +326,7 @@ impl Raft {
             }
             Mode::Snapshot(at) if late(at) => self.send_snapshot(to, cx),
             Mode::Replicate | Mode::Snapshot(_) => {
-                let (matched, round) = (progress.matched, leader.rounds.last);
+                let (matched, round) = (progress.matched, leader.rounds.last());
                 cx.send(to, self.note(matched, round));
             }
         }
