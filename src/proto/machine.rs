@@ -35,13 +35,23 @@ struct Session {
 }
 
 impl Session {
+    /// Where a call is, or where it belongs: most often it is newer than all.
+    fn place(&self, seq: u64) -> Result<usize, usize> {
+        match self.calls.back() {
+            Some((last, _)) if *last >= seq => {
+                self.calls.binary_search_by_key(&seq, |(seq, _)| *seq)
+            }
+            _ => Err(self.calls.len()),
+        }
+    }
+
     fn get(&self, seq: u64) -> Option<&Option<Outcome>> {
-        let at = self.calls.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
+        let at = self.place(seq).ok()?;
         self.calls.get(at).map(|(_, outcome)| outcome)
     }
 
     fn set(&mut self, seq: u64, outcome: Option<Outcome>) {
-        match self.calls.binary_search_by_key(&seq, |(seq, _)| *seq) {
+        match self.place(seq) {
             Ok(at) => self.calls[at].1 = outcome,
             Err(at) => self.calls.insert(at, (seq, outcome)),
         }

@@ -14,7 +14,7 @@
 //!
 //! What leaves the node (messages, and facts for observers) waits until everything that the node
 //! wrote before is on its disk. A message to itself does too, so "my own vote is durable" arrives
-//! as a message. `host` keeps this rule; no protocol needs to think of it beyond calling
+//! as a message. The [`Outbox`] keeps this rule; no protocol needs to think of it beyond calling
 //! [`Context::write`] before [`Context::send`].
 //!
 //! Handlers return nothing: protocols cannot fail. What makes no sense is ignored or refused; a
@@ -24,6 +24,7 @@
 
 use crate::base::{CallId, NodeId, Op, Outcome, Rng, ServiceId, Span, Time};
 use crate::event::Fact;
+use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
@@ -33,6 +34,7 @@ pub mod log;
 pub mod machine;
 pub mod membership;
 pub mod multipaxos;
+mod outbox;
 pub mod paxos;
 pub mod ping;
 pub mod quorum;
@@ -45,6 +47,7 @@ pub mod store;
 pub mod twophase;
 pub mod zab;
 
+pub use outbox::{Outbox, Output, Write};
 pub use stack::{Config, Message, Record, Service, Timer};
 
 /// What a protocol author writes.
@@ -114,30 +117,20 @@ pub struct Ticket {
     pub key: u64,
 }
 
-/// What a service wants done. The host carries it out, in order.
+/// What a service wants of its siblings. The host carries it out, in order.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug)]
-pub enum Effect {
-    /// Send to the same service on `to`.
-    Send { to: NodeId, message: Message },
-    /// Set (or move) a timer, to a time on the node's own monotonic clock.
-    Set { timer: Timer, at: Time },
-    /// Cancel a timer, if it is set.
-    Cancel(Timer),
-    /// Append to the write-ahead log.
-    Write(Record),
-    /// Replace all that the service wrote so far, in one atomic write.
-    Checkpoint { service: ServiceId, records: Vec<Record> },
-    /// State a fact.
-    Emit(Fact),
-    /// Ask a sibling.
+pub enum Inner {
+    /// They may hear this fact.
+    Hear(Fact),
+    /// One is asked.
     Call { to: ServiceId, ticket: Ticket, call: CallId, op: Op },
-    /// Answer a sibling.
+    /// One is answered.
     Reply { ticket: Ticket, outcome: Outcome },
 }
 
 /// What the host lends to a service while it handles one input.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// The node's monotonic clock.
     pub now: Time,
@@ -153,11 +146,21 @@ pub struct Frame {
     pub calls: u32,
     /// This node's stream of chance.
     pub rng: Rng,
-    /// What services asked for, in order.
-    pub effects: Vec<Effect>,
+    /// Which services hear their siblings' facts: a bit for each, by its place in the stack.
+    pub hearing: u16,
+    /// What services want of each other, in order, and which one does.
+    pub inner: VecDeque<(ServiceId, Inner)>,
+    /// What they want of the world outside.
+    pub outbox: Outbox,
 }
 
 impl Frame {
+    /// Of a node that has just been switched on, where nobody hears anybody.
+    pub fn new(me: NodeId, boot: u32, rng: Rng, outbox: Outbox) -> Frame {
+        let (now, wall, inner) = (Time::ZERO, Time::ZERO, VecDeque::new());
+        Frame { now, wall, me, boot, starting: false, calls: 0, rng, hearing: 0, inner, outbox }
+    }
+
     pub(crate) fn new_call(&mut self) -> CallId {
         self.calls += 1;
         CallId { client: self.me, seq: u64::from(self.boot) << 32 | u64::from(self.calls) }
@@ -216,12 +219,12 @@ impl<'a, P: Protocol> Context<'a, P> {
     /// Sends a message to this service on `to`. It leaves once all earlier writes are durable, and
     /// may be lost, repeated, delayed or overtaken. One to this very node is never lost.
     pub fn send(&mut self, to: NodeId, message: P::Message) {
-        self.frame.effects.push(Effect::Send { to, message: message.into() });
+        self.frame.outbox.say(Output::Send { to, message: message.into() });
     }
 
     /// Sends a message to another service on `to`, by the same rules: clients and servers talk so.
     pub fn send_other(&mut self, to: NodeId, message: impl Into<Message>) {
-        self.frame.effects.push(Effect::Send { to, message: message.into() });
+        self.frame.outbox.say(Output::Send { to, message: message.into() });
     }
 
     /// Sends the same message to many.
@@ -234,38 +237,41 @@ impl<'a, P: Protocol> Context<'a, P> {
     /// Sets a timer to run out after `span`; moves it if it is set already.
     pub fn set(&mut self, timer: P::Timer, span: Span) {
         let at = self.frame.now + span;
-        self.frame.effects.push(Effect::Set { timer: timer.into(), at });
+        self.frame.outbox.set(timer.into(), at, self.frame.now);
     }
 
     /// Cancels a timer.
     pub fn cancel(&mut self, timer: P::Timer) {
-        self.frame.effects.push(Effect::Cancel(timer.into()));
+        self.frame.outbox.cancel(timer.into());
     }
 
     /// Appends a record to this service's log. What is sent or stated later waits for it.
     pub fn write(&mut self, record: P::Record) {
-        self.frame.effects.push(Effect::Write(record.into()));
+        self.frame.outbox.write(Write::Append(record.into()));
     }
 
     /// Replaces this service's log by `records`: all of them or, after a crash, none.
     pub fn checkpoint(&mut self, records: impl IntoIterator<Item = P::Record>) {
         let records = records.into_iter().map(Into::into).collect();
-        self.frame.effects.push(Effect::Checkpoint { service: P::ID, records });
+        self.frame.outbox.write(Write::Checkpoint { service: P::ID, records });
     }
 
     /// States a fact: to siblings at once, to observers once all earlier writes are durable.
     pub fn emit(&mut self, fact: Fact) {
-        self.frame.effects.push(Effect::Emit(fact));
+        if self.frame.hearing & !(1 << P::ID as u16) != 0 {
+            self.frame.inner.push_back((P::ID, Inner::Hear(fact.clone())));
+        }
+        self.frame.outbox.say(Output::Fact(fact));
     }
 
     /// Asks a sibling for `op` on behalf of `call`. The answer carries `key`.
     pub fn call(&mut self, to: ServiceId, key: u64, call: CallId, op: Op) {
         let ticket = Ticket { service: Some(P::ID), key };
-        self.frame.effects.push(Effect::Call { to, ticket, call, op });
+        self.frame.inner.push_back((P::ID, Inner::Call { to, ticket, call, op }));
     }
 
     /// Answers a request.
     pub fn reply(&mut self, ticket: Ticket, outcome: Outcome) {
-        self.frame.effects.push(Effect::Reply { ticket, outcome });
+        self.frame.inner.push_back((P::ID, Inner::Reply { ticket, outcome }));
     }
 }

@@ -47,6 +47,11 @@ macro_rules! services {
             pub fn service(&self) -> ServiceId {
                 match self { $(Config::$id(_) => <super::$module::$machine as Protocol>::ID,)* }
             }
+
+            /// Whether that service wants to hear its siblings' facts.
+            pub fn hears(&self) -> bool {
+                match self { $(Config::$id(_) => <super::$module::$machine as Protocol>::HEARS,)* }
+            }
         }
 
         impl Message {

@@ -1,6 +1,8 @@
 //! How many operations a second each log commits, on the same work in one thread: nodes whose
 //! messages and writes arrive at once, payloads of 16 bytes, one operation outstanding or 256.
 //!
+//! Names as arguments (`raft raft-rs`) measure those only.
+//!
 //! netsplit's nodes do here all that they do elsewhere: the write barrier, client sessions, and
 //! facts for whoever looks, which the others have no equal of.
 
@@ -336,6 +338,7 @@ fn measure(make: &dyn Fn() -> Box<dyn Group>, outstanding: u64) -> (f64, f64) {
 }
 
 fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     println!(
         "{:14}{:>6}{:>14}{:>22}{:>12}",
         "", "nodes", "outstanding", "operations a second", "messages"
@@ -351,6 +354,7 @@ fn main() {
             groups.push(("raft-rs", Box::new(raft)));
             let omni = move || Box::new(Omni::new(nodes.into())) as Box<dyn Group>;
             groups.push(("omnipaxos", Box::new(omni)));
+            groups.retain(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name));
             for (name, make) in &groups {
                 let (rate, messages) = measure(make.as_ref(), outstanding);
                 println!("{name:14}{nodes:>6}{outstanding:>14}{rate:>22.0}{messages:>12.2}");

@@ -381,30 +381,22 @@ impl Lease {
 mod tests {
     use super::*;
     use crate::base::Rng;
-    use crate::proto::{Effect, Frame};
+    use crate::proto::{Frame, Inner, Outbox};
 
     struct Lab {
         frame: Frame,
         service: LockService,
+        /// When the lease was to end, when last looked at.
+        ends: Option<Time>,
     }
 
     impl Lab {
         fn new() -> Lab {
             let me = NodeId::node(1);
-            let (now, rng) = (Time::ZERO, Rng::new(1));
-            let mut frame = Frame {
-                now,
-                wall: now,
-                me,
-                boot: 1,
-                starting: false,
-                calls: 0,
-                rng,
-                effects: vec![],
-            };
+            let mut frame = Frame::new(me, 1, Rng::new(1), Outbox::new(true));
             let config = Config { peers: [me].into(), mutations: Mutations::NONE };
             let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
-            Lab { frame, service }
+            Lab { frame, service, ends: None }
         }
 
         /// Has it hear facts at a time, in milliseconds, and returns what it wants done.
@@ -422,14 +414,22 @@ mod tests {
             self.effects()
         }
 
+        /// What it asks of its siblings, and what became of the lease's timer.
         fn effects(&mut self) -> Vec<String> {
-            let line = |effect| match effect {
-                Effect::Set { at, .. } => format!("lease ends at {at}"),
-                Effect::Cancel(_) => "no lease".to_owned(),
-                Effect::Call { to, op, .. } => format!("{to}: {op}"),
+            let line = |(_, inner)| match inner {
+                Inner::Call { to, op, .. } => format!("{to}: {op}"),
                 other => format!("{other:?}"),
             };
-            self.frame.effects.drain(..).map(line).collect()
+            let mut effects: Vec<String> = self.frame.inner.drain(..).map(line).collect();
+            let ends = self.frame.outbox.timers().first().map(|(at, _)| *at);
+            if ends != self.ends {
+                effects.push(match ends {
+                    Some(at) => format!("lease ends at {at}"),
+                    None => "no lease".to_owned(),
+                });
+                self.ends = ends;
+            }
+            effects
         }
     }
 

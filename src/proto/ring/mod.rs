@@ -340,7 +340,7 @@ impl Ring {
 mod tests {
     use super::*;
     use crate::base::{Ballot, Rng};
-    use crate::proto::{Effect, Frame};
+    use crate::proto::{Frame, Inner, Outbox, Output};
 
     fn n(number: u16) -> NodeId {
         NodeId::node(number)
@@ -363,17 +363,7 @@ mod tests {
                 with_store: true,
                 mutations,
             };
-            let (now, wall, rng) = (Time::ZERO, Time::ZERO, Rng::new(1));
-            let mut frame = Frame {
-                now,
-                wall,
-                me: n(1),
-                boot: 1,
-                starting: false,
-                calls: 0,
-                rng,
-                effects: Vec::new(),
-            };
+            let mut frame = Frame::new(n(1), 1, Rng::new(1), Outbox::new(true));
             let ring = Ring::start(config, &[], &mut Context::new(&mut frame));
             let mut bench = Bench { frame, ring };
             bench.hear(&[Fact::View { epoch: 1, members: nodes, shape: SHAPE }]);
@@ -394,12 +384,15 @@ mod tests {
         }
 
         fn proposed(&mut self) -> Vec<String> {
-            let said = |effect| match effect {
-                Effect::Call { op, .. } => Some(op.to_string()),
-                Effect::Emit(fact) => Some(fact.to_string()),
+            let asked = self.frame.inner.drain(..).filter_map(|(_, inner)| match inner {
+                Inner::Call { op, .. } => Some(op.to_string()),
                 _ => None,
-            };
-            self.frame.effects.drain(..).filter_map(said).collect()
+            });
+            let said = self.frame.outbox.ready().drain(..).filter_map(|output| match output {
+                Output::Fact(fact) => Some(fact.to_string()),
+                _ => None,
+            });
+            asked.chain(said).collect()
         }
     }
 
