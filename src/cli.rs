@@ -517,7 +517,7 @@ impl Cli {
             None => self.run.execute(out, talk),
             Some(Verb::Run(run)) => run.execute(out, talk),
             Some(Verb::Attach(attach)) => attach.execute(out),
-            Some(Verb::Replay(replay)) => replay.execute(out),
+            Some(Verb::Replay(replay)) => replay.execute(out, talk),
             Some(Verb::Node(node)) => Ok(Outcome::Serve(Box::new(node))),
             Some(Verb::Up(up)) => up.execute(out).map(|()| Outcome::Done(OK)),
             Some(Verb::Down(down)) => down.execute(out).map(|()| Outcome::Done(OK)),
@@ -656,8 +656,11 @@ impl Run {
     fn fits_recording(&self) -> Result<(), Stop> {
         match self.runtime.is_live() {
             true => {
-                let error = Error::new("--record is for the simulator, whose runs can be repeated");
-                Err(Stop::Refused(error.help("leave --runtime out")))
+                let error =
+                    Error::new("without a screen, --record needs a run that can be repeated");
+                let help =
+                    "leave --runtime out, or --headless: what a screen shows can be recorded";
+                Err(Stop::Refused(error.help(help)))
             }
             false => Ok(()),
         }

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "pty/files.rs"]
+mod files;
 mod session;
 
 use rustix::process::Signal;
@@ -145,35 +147,6 @@ fn the_tour_comes_once() {
     assert!(!session.screen().contains("1 of 6"));
     session.keys("q");
     assert_eq!(session.finish(), Some(0));
-}
-
-#[test]
-fn processes_elsewhere_are_driven_the_same_way() {
-    let home = tempfile::Builder::new().prefix("netsplit-").tempdir().unwrap();
-    let state = home.path().to_str().unwrap();
-    let netsplit = |args: &[&str]| {
-        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_netsplit"));
-        let env = [("HOME", state), ("XDG_STATE_HOME", state)];
-        program.args(args).env_clear().envs(env).output().unwrap().status.success()
-    };
-    assert!(netsplit(&["up", "default", "--detach"]));
-    let look = || {
-        let env = [("HOME", state), ("XDG_STATE_HOME", state)];
-        let mut session = Session::with(&["attach", "default"], &env);
-        session.shows("8/8 linked");
-        session.shows(" leads ");
-        session.keys(":kill n2\r");
-        session.shows("for all who use it");
-        session.keys("y");
-        session.shows("faults 1");
-        session.keys("H");
-        session.shows("faults 0");
-        session.keys("q");
-        assert_eq!(session.finish(), Some(0));
-    };
-    let looked = std::panic::catch_unwind(look);
-    assert!(netsplit(&["down", "default"]), "what was started is ended in any case");
-    assert!(looked.is_ok());
 }
 
 #[test]

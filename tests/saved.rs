@@ -60,6 +60,11 @@ fn a_live_run_is_recorded_and_replays_line_by_line() {
     let args = ["run", "three-paxos", "--headless", "--runtime", "memory", "--until", "700ms"];
     let first = netsplit(home.path(), &[&args[..], &["--save", "live.nsr"]].concat());
     assert_eq!((first.code, first.err.as_str()), (0, ""));
+    refused(
+        home.path(),
+        &[&args[..], &["--record", "live.cast"]].concat(),
+        &["needs a run that can be repeated", "what a screen shows can be recorded"],
+    );
     let again = netsplit(home.path(), &["replay", "live.nsr", "--headless"]);
     assert_eq!((again.code, again.err.as_str()), (0, ""));
     let (before, after) = (events(&first.out), events(&again.out));

@@ -938,6 +938,24 @@ fn the_wheel_over_the_timeline_shows_less_of_it_and_more_again() {
 }
 
 #[test]
+fn the_wheel_over_space_time_goes_through_time_and_lanes_stay() {
+    let mut bench = default();
+    bench.run(2);
+    to_messages(&mut bench);
+    let end = bench.now();
+    let place = bench.find("Space-time");
+    bench.mouse(MouseEventKind::ScrollUp, place, false);
+    bench.mouse(MouseEventKind::ScrollUp, place, false);
+    let back = bench.now();
+    assert!(back < end && back >= end - Span::millis(80), "2 notches of 4 ms and more: {back}");
+    assert!(bench.screen(120, 36).contains("PAST"));
+    bench.mouse(MouseEventKind::ScrollDown, place, false);
+    assert!(bench.now() > back, "on by one event at least");
+    (0..30).for_each(|_| bench.mouse(MouseEventKind::ScrollDown, place, false));
+    assert!(!bench.screen(120, 36).contains("PAST"), "beyond the end is now");
+}
+
+#[test]
 fn a_row_of_a_list_is_selected_by_a_click() {
     let mut bench = default();
     bench.run(2);

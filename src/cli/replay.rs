@@ -41,11 +41,15 @@ pub(super) struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    pub(super) fn execute(self, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    pub(super) fn execute(
+        self,
+        out: &mut dyn Write,
+        talk: &mut dyn Write,
+    ) -> Result<Outcome, Stop> {
         let run = file::read(&self.file).map_err(Stop::Refused)?;
         let plan = play::plan(&run).map_err(Stop::Refused)?;
         if self.headless {
-            return self.headless(&run, out);
+            return self.headless(&run, out, talk);
         }
         let at = self.at.as_deref().map(|text| super::until("--at", text)).transpose()?;
         let start = Start::Saved { file: self.file, run: Box::new(run), at };
@@ -55,7 +59,15 @@ impl ReplayArgs {
     }
 
     /// Writes one branch, as it was, and says whether it is the same again.
-    fn headless(&self, run: &Run, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    fn headless(
+        &self,
+        run: &Run,
+        out: &mut dyn Write,
+        talk: &mut dyn Write,
+    ) -> Result<Outcome, Stop> {
+        if let Story::Seen { whole: false, .. } = &run.story {
+            writeln!(talk, "the end of this recording is missing: whoever wrote it died")?;
+        }
         let again = Again::of(run, &self.file, self.branch.as_deref())?;
         let format = match self.format {
             FormatArg::Text => Format::Text,

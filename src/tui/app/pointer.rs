@@ -3,7 +3,7 @@
 //! A click hits what was drawn: it asks the [`crate::tui::spots::Spots`] of the last picture.
 
 use super::App;
-use crate::base::Time;
+use crate::base::{Span, Time};
 use crate::tui::action::Action;
 use crate::tui::faults::Page;
 use crate::tui::layout::PaneKind;
@@ -152,6 +152,17 @@ impl App {
         }
     }
 
+    /// Goes through time, by one event at the least. The selected event would hold its window back.
+    fn go_by(&mut self, span: Span, to: Move) {
+        self.select.event = None;
+        let (now, before) = (self.timeline.board().now, self.timeline.position());
+        self.go_to(if to == Move::Up { now - span } else { now + span });
+        let stuck = self.timeline.position() == before && !self.timeline.is_live();
+        if to == Move::Down && stuck {
+            self.look(|timeline| timeline.step(1));
+        }
+    }
+
     /// Scrolls what is under the pointer, without moving the focus.
     fn wheel(&mut self, place: Position, to: Move) {
         if self.spots.is_covered() {
@@ -163,6 +174,9 @@ impl App {
                 panes::pane(PaneKind::Timeline).scale(self.modes.of_mut(pane), to == Move::Up);
             }
             Some((pane, kind)) => {
+                if let Some(span) = panes::pane(kind).notch(self.modes.of(pane)) {
+                    return self.go_by(span, to);
+                }
                 for _ in 0..NOTCH {
                     self.select = panes::pane(kind).select(&self.scene(pane), to);
                 }

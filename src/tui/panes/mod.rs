@@ -39,7 +39,7 @@ use super::source::Links;
 use super::spots::{Spot, Spots};
 use super::story::Story;
 use super::theme::Look;
-use crate::base::NodeId;
+use crate::base::{NodeId, Span};
 use crate::check::Checks;
 use crate::event::Event;
 use crate::view::Board;
@@ -116,6 +116,12 @@ pub trait Pane: Sync {
     /// Shows less of time or space, closer, or more of it. Nothing where there is but one scale.
     fn scale(&self, mode: &mut Mode, closer: bool) {
         let _ = (mode, closer);
+    }
+
+    /// How much time a notch of the wheel passes by, in a pane across which time runs.
+    fn notch(&self, mode: &Mode) -> Option<Span> {
+        let _ = mode;
+        None
     }
 
     /// What verbs act on.

@@ -46,6 +46,8 @@ const HIDDEN: Choice =
 
 /// More lanes than this are not told apart.
 const MOST_LANES: usize = 9;
+/// Notches of the wheel from one end of the window to the other.
+const NOTCHES: u64 = 10;
 /// How many events are searched for the next one on a lane.
 const SEARCH: usize = 50_000;
 /// Rows of the list.
@@ -61,7 +63,8 @@ impl Pane for SpaceTime {
          a line from the lane that sends it to the lane that receives it. A dashed line is lost or \
          still under way. The bar is the cursor, the same as on the timeline; what is right of it \
          is recorded, but has not happened yet where you look. Left and Right go from event to \
-         event on the lane, Up and Down to another lane; + and - show less or more time. x drops \
+         event on the lane, Up and Down to another lane; + and - show less or more time, and the \
+         wheel goes through it. x drops \
          the selected message, in the past in a branch that begins where it was sent. Heartbeats, \
          votes and timers are folded: the title says how many."
     }
@@ -82,6 +85,10 @@ impl Pane for SpaceTime {
         if let Some(at) = ordered.get(next) {
             mode.choose(&LENGTH, LENGTH.values[*at]);
         }
+    }
+
+    fn notch(&self, mode: &Mode) -> Option<Span> {
+        Some(Span(length(mode).0 / NOTCHES))
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
@@ -281,9 +288,14 @@ fn shows_message(scene: &Scene<'_>, message: &Message) -> bool {
     beats && (mine || scene.mode.value(&ONLY) == "all")
 }
 
+/// From the left of the window to its right.
+fn length(mode: &Mode) -> Span {
+    mode.value(&LENGTH).parse().unwrap_or(Span::millis(40))
+}
+
 /// The window of time: around the cursor, and so that the selected event is in it.
 fn window(scene: &Scene<'_>) -> Window {
-    let length = scene.mode.value(&LENGTH).parse().unwrap_or(Span::millis(40));
+    let length = length(scene.mode);
     let (now, position) = (scene.board.now, scene.timeline.position());
     let part = |percent: u64| Span(length.0 / 100 * percent);
     // At the end of the run there is nothing on the right of the cursor.

@@ -7,6 +7,7 @@ use super::super::table::{self, Mark};
 use super::super::{Item, Scene};
 use super::{decree, oldest, quorum_row, servers};
 use crate::base::{Ballot, NodeId, Slot};
+use crate::tui::frame;
 use crate::tui::select::Pick;
 use crate::tui::theme::Role;
 use crate::view::log::{Progress, Replica, WINDOW};
@@ -60,7 +61,7 @@ fn below(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer, fold: Opt
     let area = row::put(area, buf, &rows);
     let area = row::put(area, buf, &strip);
     if scene.zoomed && usize::from(area.height) > 8 {
-        let mut rows: Vec<Row<'_>> = belief(scene).into_iter().collect();
+        let mut rows = belief(scene, area.width.into());
         rows.push(legend(scene, area.width.into()));
         let area = row::put(area, buf, &rows);
         return details(scene, grid, area, buf);
@@ -80,24 +81,25 @@ fn below(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer, fold: Opt
 
 /// What the selected node believes, which may be long untrue: all else here is told as one sees it
 /// who sees everything.
-fn belief<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
+fn belief<'a>(scene: &Scene<'a>, width: usize) -> Vec<Row<'a>> {
     let (board, id) = (scene.board, scene.select.node);
-    let node = board.node(id).filter(|node| node.life.is_up() && !id.is_client())?;
+    let node = board.node(id).filter(|node| node.life.is_up() && !id.is_client());
+    let Some(node) = node else { return Vec::new() };
     let leads = match node.role {
         Part::None => "nothing of a leader yet".to_owned(),
-        Part::Leads(ballot) => format!("it leads in {ballot}"),
-        Part::Follows(ballot) => format!("{} leads in {ballot}", ballot.node),
+        Part::Leads(ballot) => format!("it leads {ballot}"),
+        Part::Follows(ballot) => format!("{} leads {ballot}", ballot.node),
         Part::Seeks(Ballot::NONE) => "nobody leads".to_owned(),
         Part::Seeks(ballot) => format!("nobody leads, and seeks {ballot}"),
     };
     let replica = board.log.replica(id);
     let chosen = match replica.map_or(0, |replica| replica.chosen_upto) {
         0 => "nothing is chosen".to_owned(),
-        upto => format!("slots up to {upto} are chosen"),
+        upto => format!("chosen up to {upto}"),
     };
     let mut text = format!("{id} believes: {leads}; {chosen}");
     if let Some(Replica { promised, adopted: adopted @ 1.., .. }) = replica {
-        text.push_str(&format!("; accepted epoch {}, adopted {adopted}", promised.round));
+        text.push_str(&format!("; epoch accepted {}, adopted {adopted}", promised.round));
     }
     if !node.suspects.is_empty() {
         text.push_str(&format!("; suspects {}", row::names(node.suspects.keys().copied())));
@@ -105,7 +107,8 @@ fn belief<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
     let leader = board.leader().map(|(_, ballot)| ballot);
     let wrong = leader.is_some_and(|ballot| node.role.ballot() != ballot);
     let role = if wrong { Role::Warn } else { Role::Text };
-    Some(Row::plain(scene.look).text(role, text))
+    let lines = frame::wrap(&text, width.saturating_sub(1)).into_iter();
+    lines.map(|line| Row::plain(scene.look).text(role, line)).collect()
 }
 
 fn legend<'a>(scene: &Scene<'a>, width: usize) -> Row<'a> {
