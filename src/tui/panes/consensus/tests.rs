@@ -188,7 +188,7 @@ fn the_log_zoomed() {
     !quorum LOST: 2 of 5 reachable, 3 needed
     ?n1 still leads 6.1; n3 leads 7.3
      slot 40 chosen 3/5 put x=40 (c1/407)
-     n2 believes: n1 leads in 6.1; slots up to 38 are chosen
+     n2 believes: n1 leads 6.1; chosen up to 38
      digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
         slot state           ballot    votes known to        entry                            since ballot  leader
@@ -223,7 +223,7 @@ fn the_log_zoomed() {
     !quorum LOST: 2 of 5 reachable, 3 needed
     ?n1 still leads 6.1; n3 leads 7.3
      slot 40 chosen 3/5 put x=40 (c1/407)
-     n2 believes: n1 leads in 6.1; slots up to 38 are chosen
+     n2 believes: n1 leads 6.1; chosen up to 38
      digit: round of the vote  │ chosen up to here  · accepted  ! conflicts
 
         slot state           ballot    votes known to        entry
@@ -553,6 +553,6 @@ fn who_has_accepted_an_epoch_and_not_adopted_it_says_so() {
     let screen = story.screen(&Consensus, 118, 32);
     let line = screen.lines().find(|line| line.contains("believes")).unwrap();
     let belief =
-        "n1 believes: nothing of a leader yet; nothing is chosen; accepted epoch 5, adopted 4";
+        "n1 believes: nothing of a leader yet; nothing is chosen; epoch accepted 5, adopted 4";
     assert_eq!(line.trim(), belief);
 }
