@@ -20,6 +20,7 @@ use netsplit::tui::run::End;
 use netsplit::tui::story::Story as Tale;
 use netsplit::tui::{self, Env, Look, Source, background};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -84,7 +85,7 @@ fn screen(show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
     app.resume(story, at);
     let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
     let record = show.record.map(|file| (file, show.plan.title.as_str()));
-    let end = match show.plain {
+    let end = guarded(|| match show.plain {
         true => tui::plain::run(&mut app, cluster, &mut files, &mut io::stdout()),
         false => {
             if show.tour && is_first_time() {
@@ -92,9 +93,9 @@ fn screen(show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
             }
             tui::run::run(&mut app, cluster, &mut files, keyboard, slow_line, record)
         }
-    };
-    tell(files.close(&app));
-    let end = end.map_err(Stop::Output)?;
+    });
+    guarded(|| files.close(&app)).into_iter().for_each(tell);
+    let end = end.ok_or_else(defect)?.map_err(Stop::Output)?;
     if let Some(saving) = &show.saving {
         saving.screen(&app, &show.plan, &mut io::stderr())?;
     }
@@ -142,6 +143,17 @@ fn set_up(
     };
     let files = Files::new(plan, &source, save).map_err(Stop::Refused)?;
     Ok((files, Opening { title: desk::title(plan, source), cluster, story: None }, None))
+}
+
+/// Does this, unless it panics: what the screen shows is worth keeping also then.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// What there is to say after a panic, which was told already.
+fn defect() -> Stop {
+    let error = Error::new("this is a defect of netsplit, and nothing you did wrong");
+    Stop::Failed(error.help("report the lines above, and the file of the run if there is one"))
 }
 
 /// Says where the run is, and how to have it again.
