@@ -30,6 +30,7 @@ use crate::script::scenario::{self, Scenario};
 use crate::script::{self, Format, Step, Stop, library};
 use crate::sim::player::{Player, seam};
 use crate::tui::config::{Setup, Wishes};
+use crate::tui::film::Reel;
 use crate::tui::theme::{ColorArg, GlyphsArg};
 use crate::tui::{Config, Layout};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -41,11 +42,10 @@ use nodes::{InviteArgs, UpArgs};
 use remote::{AttachArgs, DownArgs};
 use replay::ReplayArgs;
 use report::ReportArgs;
-pub use saving::Saving;
+pub use saving::{Saving, of_act};
 pub use schema::schema;
 use screen::FrameArgs;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -176,11 +176,12 @@ pub struct Run {
     /// Save the run: FILE.nsr for 'netsplit replay', FILE.toml as a scenario
     ///
     /// It is saved when it is over, a live one while it runs. FILE.toml is a scenario of what was
-    /// done, to read, edit and play again.
+    /// done, to read, edit and play again. Of a scenario, each act is a run of its own: FILE, then
+    /// FILE-act2, and so on.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 
-    /// Record the screen of the run, for asciinema
+    /// Record the screen of the run, for asciinema; of a scenario, all acts that are played
     #[arg(long, value_name = "FILE.cast", conflicts_with = "plain", hide_short_help = true)]
     record: Option<String>,
 
@@ -441,10 +442,10 @@ pub struct Show {
     pub plain: bool,
     /// Whether somebody who is here for the first time is shown around.
     pub tour: bool,
-    /// Where to save it when it is over.
+    /// Where to save it when it is over; of a scenario, its first act.
     pub save: Option<PathBuf>,
-    /// Where to record it.
-    pub record: Option<File>,
+    /// Where to record it, and all acts after it.
+    pub record: Reel,
     /// The scenario to tell, if there is one.
     pub story: Option<Telling>,
     /// Where to write down what is done, if anywhere.
@@ -465,7 +466,7 @@ impl Show {
             plain: false,
             tour: false,
             save: None,
-            record: None,
+            record: Reel::default(),
             story: None,
             saving: None,
         }
@@ -572,7 +573,7 @@ impl Run {
         }
         let plan = plan::file::parse(&library::name(&self.cluster), &source);
         let plan = plan.map_err(Stop::Refused)?;
-        let saving = Saving::of(&self)?;
+        let saving = Saving::of(&self, 1)?;
         let steps = steps(&self.steps)?;
         let seed = self.seed.unwrap_or(plan.seed);
         let plan = Plan { seed, ..plan };
@@ -589,7 +590,7 @@ impl Run {
                 plain: self.person.plain,
                 tour: !self.person.no_tour,
                 save: self.save.clone().filter(|_| saving.is_none()),
-                record: self.record.as_deref().map(screen::file).transpose()?,
+                record: screen::reel(self.record.as_deref())?,
                 saving,
                 ..Show::new(plan, start, self.looks.set_up()?)
             };

@@ -15,10 +15,11 @@ use netsplit::saved::Story;
 use netsplit::script::Stop;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::desk::Opened;
+use netsplit::tui::film::Reel;
 use netsplit::tui::keyboard::Keyboard;
 use netsplit::tui::run::End;
 use netsplit::tui::story::Story as Tale;
-use netsplit::tui::{self, Env, Look, Source, background};
+use netsplit::tui::{self, Env, Flags, Look, Source, background};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ fn serve(node: NodeArgs) -> Result<u8, Stop> {
 }
 
 /// Opens the workbench.
-fn screen(show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
+fn screen(mut show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let terminal = !dumb && io::stdout().is_terminal() && io::stdin().is_terminal();
     if !terminal && !show.plain {
@@ -63,53 +64,81 @@ fn screen(show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
         let help = "run with lines, --plain, or without a person: --headless --until 30s";
         return Err(Stop::Refused(error.help(help)));
     }
-    let env = Env::read();
-    let background = match show.setup.flags.theme {
-        None if env.may_ask() && !show.plain => background::ask(),
-        _ => None,
-    };
-    let look = Look::choose(&show.setup.flags, &env.answered(background));
-    let speed = match show.speed {
-        speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
-        _ => Speed::Full,
-    };
-    let (mut files, opened, at) = set_up(show.start, &show.plan, show.save)?;
-    let Opening { title, cluster, story } = opened;
-    let playing = !show.paused && !show.plain;
-    let again = (show.speed, show.setup.clone());
-    let mut app = App::new(title, look, speed, playing).set_up(show.setup);
-    if let Some(Telling { scenario, act, present, .. }) = &show.story {
-        app.tell(Tale::new(scenario.clone(), *act, *present));
-    }
-    app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
-    app.resume(story, at);
-    let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
-    let record = show.record.map(|file| (file, show.plan.title.as_str()));
-    let end = guarded(|| match show.plain {
-        true => tui::plain::run(&mut app, cluster, &mut files, &mut io::stdout()),
-        false => {
-            if show.tour && is_first_time() {
-                app.begin_tour();
-            }
-            tui::run::run(&mut app, cluster, &mut files, keyboard, slow_line, record)
-        }
-    });
-    guarded(|| files.close(&app)).into_iter().for_each(tell);
-    let end = end.ok_or_else(defect)?.map_err(Stop::Output)?;
-    if let Some(saving) = &show.saving {
-        saving.screen(&app, &show.plan, &mut io::stderr())?;
-    }
-    if let (End::Quit, Some(act), Some(story)) = (end, app.next_act(), show.story) {
-        let (speed, setup) = again;
-        let saving = show.saving.map(|saving| saving.of_act(act));
-        let next = Telling { act, ..story }.show(speed, setup);
-        return screen(Show { saving, ..next }, keyboard);
+    let look = look(&show.setup.flags, show.plain);
+    let mut reel = std::mem::take(&mut show.record);
+    let (mut next, mut end) = (Some(show), End::Quit);
+    while let Some(show) = next.take() {
+        (end, next) = sit(show, &look, keyboard, &mut reel)?;
     }
     Ok(match end {
         End::Quit => OK,
         // As a shell would say it.
         End::Signal(number) => 128 + number,
     })
+}
+
+/// Finds out what suits the terminal. It is asked before anybody reads keys, so only once.
+fn look(flags: &Flags, plain: bool) -> Look {
+    let env = Env::read();
+    let background = match flags.theme {
+        None if env.may_ask() && !plain => background::ask(),
+        _ => None,
+    };
+    Look::choose(flags, &env.answered(background))
+}
+
+/// Shows a run, and says how that ended and what the person wants to see after it: another act.
+fn sit(
+    show: Show,
+    look: &Look,
+    keyboard: &mut Keyboard,
+    reel: &mut Reel,
+) -> Result<(End, Option<Show>), Stop> {
+    let speed = match show.speed {
+        speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
+        _ => Speed::Full,
+    };
+    let act = show.story.as_ref().map_or(1, |story| story.act);
+    let save = show.save.as_ref().map(|path| cli::of_act(path, act));
+    let (mut files, opened, at) = set_up(show.start, &show.plan, save)?;
+    let Opening { title, cluster, story } = opened;
+    let playing = !show.paused && !show.plain;
+    let again = (show.speed, show.setup.clone());
+    let mut app = App::new(title, look.clone(), speed, playing).set_up(show.setup);
+    if let Some(Telling { scenario, act, present, .. }) = &show.story {
+        app.tell(Tale::new(scenario.clone(), *act, *present));
+    }
+    app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
+    app.resume(story, at);
+    let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
+    let end = guarded(|| match show.plain {
+        true => tui::plain::run(&mut app, cluster, &mut files, &mut io::stdout()),
+        false => {
+            if show.tour && is_first_time() {
+                app.begin_tour();
+            }
+            tui::run::run(
+                &mut app,
+                cluster,
+                &mut files,
+                keyboard,
+                slow_line,
+                (reel, &show.plan.title),
+            )
+        }
+    });
+    guarded(|| files.close(&app)).into_iter().for_each(tell);
+    let end = end.ok_or_else(defect)?.map_err(Stop::Output)?;
+    let mut saving = show.saving;
+    if let Some(saving) = &mut saving {
+        saving.screen(act, &app, &show.plan, &mut io::stderr())?;
+    }
+    if let (End::Quit, Some(act), Some(story)) = (end, app.next_act(), show.story) {
+        let (speed, setup) = again;
+        let next = Telling { act, ..story }.show(speed, setup);
+        return Ok((end, Some(Show { save: show.save, saving, ..next })));
+    }
+    Ok((end, None))
 }
 
 /// What the screen begins with.

@@ -179,6 +179,86 @@ fn every_frame_is_whole_and_nothing_is_cleared() {
     assert_eq!(session.finish(), Some(0));
 }
 
+/// Plays `lock-fencing` to the middle of its second act, with some arguments more.
+fn both_acts(more: &[&str]) {
+    let mut session = Session::start(&[&["run", "lock-fencing", "--speed", "full"], more].concat());
+    for text in [
+        "PgDn begins.",
+        "only ever grows",
+        "for one second at a time",
+        "Think first: The lease",
+        "That is what leases are for",
+        "Think first: c1 wakes up",
+        "Only the resource can see",
+        "The act is over",
+        "With a fence",
+    ] {
+        let stands = |text: &str| text.contains("PAUSED t=");
+        session.until(|screen| screen.contents().contains(text) && stands(&screen.contents()));
+        session.keys("\x1b[6~");
+    }
+    session.shows("1 of 5");
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
+fn a_recording_of_a_scenario_has_all_acts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("both.cast");
+    both_acts(&["--record", path.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let head: serde_json::Value = lines.next().unwrap();
+    assert_eq!(head["title"], "A lock holder that slept too long");
+    let mut terminal = vt100::Parser::new(36.try_into().unwrap(), 120.try_into().unwrap(), 0);
+    let mut seen = Vec::new();
+    let mut last = 0.0;
+    for line in lines {
+        let at = line[0].as_f64().unwrap();
+        assert!(at >= last, "{at} after {last}");
+        last = at;
+        terminal.process(line[2].as_str().unwrap().as_bytes());
+        let screen = terminal.screen().contents();
+        let told = ["Without a fence", "FENCE-2 is broken", "With a fence", "only ever grows"];
+        seen.extend(told.into_iter().filter(|text| screen.contains(text)));
+        seen.dedup();
+    }
+    assert!(seen.ends_with(&["FENCE-2 is broken", "With a fence", "only ever grows"]), "{seen:?}");
+}
+
+#[test]
+fn each_act_of_a_scenario_is_saved_as_a_run_or_a_scenario_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let netsplit = |args: &[&str]| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_netsplit"));
+        let output = program.args(args).env_clear().env("HOME", dir.path()).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    both_acts(&["--save", &path("my.nsr")]);
+    let first = netsplit(&["replay", &path("my.nsr"), "--headless"]);
+    assert_eq!(first.0, Some(3), "{}", first.1);
+    let second = netsplit(&["replay", &path("my-act2.nsr"), "--headless"]);
+    assert_eq!(second.0, Some(0), "{}", second.1);
+    both_acts(&["--save", &path("my.toml")]);
+    for (name, mutated) in [("my.toml", true), ("my-act2.toml", false)] {
+        let text = std::fs::read_to_string(path(name)).unwrap();
+        assert_eq!(text.contains("lock.no_fence"), mutated, "{text}");
+        assert_eq!(netsplit(&["demo", &path(name), "--headless"]).0, Some(0), "{text}");
+    }
+    std::fs::remove_file(path("my.toml")).unwrap();
+    let again = netsplit(&["run", "lock-fencing", "--save", &path("my.toml")]);
+    assert_eq!(again.0, Some(2));
+    assert!(again.1.contains("my-act2.toml' is there already"), "before it begins: {}", again.1);
+    for lines in [["--headless"], ["--plain"]] {
+        let refused = netsplit(&[&["run", "lock-fencing", "--save", "x.nsr"][..], &lines].concat());
+        assert_eq!(refused.0, Some(2));
+        assert!(refused.1.contains("--save does not go with a scenario"), "{}", refused.1);
+    }
+}
+
 #[test]
 fn what_was_done_becomes_a_scenario_that_is_never_written_over() {
     let dir = tempfile::tempdir().unwrap();

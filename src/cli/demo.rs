@@ -142,16 +142,18 @@ impl Run {
     pub(super) fn play(&self, source: &Source, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let scenario = scenario::parse(&library::name(&self.cluster), source, &words());
         let scenario = scenario.map_err(Stop::Refused)?;
+        let lines = self.headless || self.person.plain;
         let alien = match self {
             Run { until: Some(_), .. } => Some("--until"),
-            Run { save: Some(_), headless: true, .. } => Some("--save"),
+            Run { save: Some(_), .. } if lines => Some("--save"),
             Run { record: Some(_), headless: true, .. } => Some("--record"),
             Run { steps, .. } if !steps.is_empty() => Some("-c"),
             Run { compare, .. } if !compare.is_empty() => Some("--compare"),
             _ => None,
         };
         if let Some(option) = alien {
-            let error = Error::new(format!("{option} does not go with a scenario"));
+            let lines = if ["--save", "--record"].contains(&option) { " in lines" } else { "" };
+            let error = Error::new(format!("{option} does not go with a scenario{lines}"));
             return Err(Stop::Refused(error.help(match option {
                 "--save" => "its file has it all; on the screen, what you do besides can be saved",
                 "--compare" => "its acts say what it runs on; a cluster file can be compared",
@@ -160,15 +162,14 @@ impl Run {
             })));
         }
         let format = self.output.format;
-        let lines = self.headless || self.person.plain;
         if !lines {
             only_simulated(self.runtime)?;
+            let saving = Saving::of(self, scenario.acts.len())?;
             let scenario = Arc::new(scenario);
             let story = Telling { scenario, act: 1, present: false, seed: self.seed };
-            let saving = Saving::of(self)?;
             let save = self.save.clone().filter(|_| saving.is_none());
             let show = story.show(self.speed.unwrap_or(1.0), self.looks.set_up()?);
-            let record = self.record.as_deref().map(screen::file).transpose()?;
+            let record = screen::reel(self.record.as_deref())?;
             return Ok(Outcome::Screen(Box::new(Show { save, saving, record, ..show })));
         }
         let playing = Playing {

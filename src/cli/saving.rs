@@ -18,6 +18,18 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Saving {
     path: PathBuf,
+    /// The files that it has written itself.
+    own: Vec<PathBuf>,
+}
+
+/// Where an act of a scenario is saved: the first one where the person says, others beside it.
+pub fn of_act(path: &Path, act: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    match act {
+        1 => path.to_owned(),
+        _ => path.with_file_name(format!("{stem}-act{act}.{ending}")),
+    }
 }
 
 /// Whether a path is that of a scenario, rather than of a saved run.
@@ -37,29 +49,35 @@ fn spare(path: &Path) -> Result<(), Error> {
 }
 
 impl Saving {
-    /// For a run that is to be saved as a scenario: in a file that ends in `.toml`.
+    /// For a run of so many acts that is to be saved as a scenario: in files that end in `.toml`.
     ///
     /// # Errors
-    /// The file is there.
-    pub(super) fn of(run: &Run) -> Result<Option<Saving>, Stop> {
+    /// One of the files is there.
+    pub(super) fn of(run: &Run, acts: usize) -> Result<Option<Saving>, Stop> {
         let path = run.save.clone().filter(|path| is_scenario(path));
         let Some(path) = path else { return Ok(None) };
-        spare(&path).map(|()| Some(Saving { path })).map_err(Stop::Refused)
+        let free = (1..=acts).try_for_each(|act| spare(&of_act(&path, act)));
+        free.map(|()| Some(Saving { path, own: Vec::new() })).map_err(Stop::Refused)
     }
 
-    /// The same for another act of the scenario that is played.
-    #[must_use]
-    pub fn of_act(&self, act: usize) -> Saving {
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        Saving { path: self.path.with_file_name(format!("{stem}-act{act}.toml")) }
-    }
-
-    /// Writes down what a screen has shown.
+    /// Writes down what a screen has shown of an act. Of an act that is played again, the last
+    /// time counts.
     ///
     /// # Errors
     /// Why the file cannot be written.
-    pub fn screen(&self, app: &App, plan: &Plan, talk: &mut dyn Write) -> Result<(), Stop> {
-        let said = screen(&self.path, app, plan).map_err(Stop::Failed)?;
+    pub fn screen(
+        &mut self,
+        act: usize,
+        app: &App,
+        plan: &Plan,
+        talk: &mut dyn Write,
+    ) -> Result<(), Stop> {
+        let path = of_act(&self.path, act);
+        if !self.own.contains(&path) {
+            spare(&path).map_err(Stop::Failed)?;
+            self.own.push(path.clone());
+        }
+        let said = write_screen(&path, app, plan).map_err(Stop::Failed)?;
         Ok(writeln!(talk, "{said}")?)
     }
 
@@ -91,6 +109,10 @@ impl Saving {
 /// The file is there, or cannot be written.
 pub(super) fn screen(path: &Path, app: &App, plan: &Plan) -> Result<String, Error> {
     spare(path)?;
+    write_screen(path, app, plan)
+}
+
+fn write_screen(path: &Path, app: &App, plan: &Plan) -> Result<String, Error> {
     let (deeds, seed) = (app.deeds(), app.simulated());
     let plan = Plan { seed: seed.unwrap_or(plan.seed), ..plan.clone() };
     let again = write(path, &plan, &deeds, seed.is_none())?;

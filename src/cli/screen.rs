@@ -10,7 +10,7 @@ use crate::sim::player::Player;
 use crate::tui::action::Group;
 use crate::tui::app::{App, Speed, Title};
 use crate::tui::config::{Config, Setup};
-use crate::tui::film::Film;
+use crate::tui::film::{Film, Reel};
 use crate::tui::theme::{ColorArg, GlyphsArg, Theme};
 use crate::tui::{Env, Keymap, Look, Source, doctor, print};
 use clap::{Args, ValueEnum};
@@ -163,8 +163,12 @@ impl FrameArgs {
     }
 }
 
-/// Makes the file of a recording.
-pub(super) fn file(name: &str) -> Result<File, Stop> {
+/// Makes the file of a recording, if there is to be one.
+pub(super) fn reel(name: Option<&str>) -> Result<Reel, Stop> {
+    name.map_or(Ok(Reel::default()), |name| file(name).map(Reel::of))
+}
+
+fn file(name: &str) -> Result<File, Stop> {
     File::create(name).map_err(|error| unwritten(name, &error))
 }
 
@@ -194,7 +198,7 @@ pub(super) fn record(
         let picture = stand.app.picture(width, height);
         film.show(now, |buf| buf.clone_from(&picture)).map_err(refuse)?;
         if now >= until {
-            return film.end().map_err(refuse);
+            return film.flush().map_err(refuse);
         }
         now = until.min(Time(now.0 + 1_000_000 / PICTURES));
     }

@@ -8,7 +8,8 @@ use super::screen::Painter;
 use crate::base::{Span, Time};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 
 /// How long a picture stays that is no later than the one before, by the cluster's clock.
 const MOMENT: Span = Span::millis(100);
@@ -68,12 +69,54 @@ impl<W: Write> Film<W> {
         writeln!(self.out, "{}", serde_json::json!([seconds, "o", text]))
     }
 
-    /// Ends the recording.
+    /// Sees to it that all of it is written.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn end(mut self) -> io::Result<()> {
+    pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// What goes into a camera: one recording of one screen after the other, such as those of the acts
+/// of a scenario, in the size of the first. Without a file there is nothing to record on.
+#[derive(Debug, Default)]
+pub struct Reel {
+    blank: Option<File>,
+    film: Option<Film<BufWriter<File>>>,
+}
+
+impl Reel {
+    /// A reel that records to a file.
+    pub fn of(file: File) -> Reel {
+        Reel { blank: Some(file), film: None }
+    }
+
+    /// A screen of this size begins.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn begin(&mut self, size: (u16, u16), title: &str) -> io::Result<()> {
+        if let Some(file) = self.blank.take() {
+            self.film = Some(Film::begin(BufWriter::new(file), size, title)?);
+        }
+        Ok(())
+    }
+
+    /// Adds what a screen shows at a time.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn show(&mut self, at: Time, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        self.film.as_mut().map_or(Ok(()), |film| film.show(at, paint))
+    }
+
+    /// A screen ends.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.film.as_mut().map_or(Ok(()), Film::flush)
     }
 }
 
@@ -90,7 +133,7 @@ mod tests {
         for (at, text) in told {
             film.show(Time(at), |buf| buf.set_string(0, 1, text, Style::new())).unwrap();
         }
-        film.end().unwrap();
+        film.flush().unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -8,7 +8,7 @@
 use super::app::{App, Errand};
 use super::copy;
 use super::desk::{Desk, Opened};
-use super::film::Film;
+use super::film::Reel;
 use super::keyboard::{Keyboard, is_suspend};
 use super::screen::{Screen, is_lost, watch_hangup};
 use super::theme::Env;
@@ -18,8 +18,7 @@ use crate::command::Command;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -52,8 +51,8 @@ pub enum End {
     Signal(u8),
 }
 
-/// Shows a cluster until the person leaves or a signal comes, and records it if there is a file to
-/// record to, in the size that the terminal has at first. The terminal is as before afterwards.
+/// Shows a cluster until the person leaves or a signal comes, and records it under a title if there
+/// is something to record on. The terminal is as before afterwards.
 ///
 /// # Errors
 ///
@@ -64,7 +63,7 @@ pub fn run(
     desk: &mut dyn Desk,
     keyboard: &mut Keyboard,
     slow_line: bool,
-    record: Option<(File, &str)>,
+    (reel, title): (&mut Reel, &str),
 ) -> io::Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut screen = Screen::enter()?;
@@ -73,9 +72,8 @@ pub fn run(
     watch_hangup(move || told.notify_one());
     app.resize(screen.area());
     let Rect { width, height, .. } = screen.area();
-    let begin = |(file, title)| Film::begin(BufWriter::new(file), (width, height), title);
-    let mut film = record.map(begin).transpose()?;
-    let turn = turn(app, cluster, desk, keyboard, &mut screen, slow_line, &mut film);
+    reel.begin((width, height), title)?;
+    let turn = turn(app, cluster, desk, keyboard, &mut screen, slow_line, reel);
     let end = runtime.block_on(async {
         tokio::select! {
             biased;
@@ -85,7 +83,7 @@ pub fn run(
     });
     drop(screen);
     let end = if is_lost() { Ok(End::Signal(1)) } else { end };
-    film.map(Film::end).transpose()?;
+    reel.flush()?;
     end
 }
 
@@ -96,7 +94,7 @@ async fn turn(
     keyboard: &mut Keyboard,
     screen: &mut Screen,
     slow_line: bool,
-    film: &mut Option<Film<BufWriter<File>>>,
+    reel: &mut Reel,
 ) -> io::Result<End> {
     let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let mut ticks = interval(if slow_line { SLOW_FRAME } else { FRAME });
@@ -113,7 +111,7 @@ async fn turn(
     loop {
         let stays = stays(app, slow_line);
         if dirty && (answer || drawn.elapsed() >= stays) {
-            show(app, screen, film)?;
+            show(app, screen, reel)?;
             (dirty, answer, drawn) = (false, false, Instant::now());
         }
         screen.set_mouse(app.mouse_wanted())?;
@@ -175,16 +173,10 @@ async fn turn(
 
 /// Records what there is to see, and draws it. In this order: what was drawn last is what the mouse
 /// points at.
-fn show(
-    app: &App,
-    screen: &mut Screen,
-    film: &mut Option<Film<BufWriter<File>>>,
-) -> io::Result<()> {
-    if let Some(film) = film {
-        film.show(app.reached(), |buf| {
-            app.draw(buf);
-        })?;
-    }
+fn show(app: &App, screen: &mut Screen, reel: &mut Reel) -> io::Result<()> {
+    reel.show(app.reached(), |buf| {
+        app.draw(buf);
+    })?;
     screen.draw(|buf| app.draw(buf)).map(|_| ())
 }
 
