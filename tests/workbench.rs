@@ -320,6 +320,23 @@ fn a_form_is_completed_and_a_click_chooses_and_does() {
     assert!(!node.life.is_up(), "{:?}", node.life);
 }
 
+#[test]
+fn whatever_the_screen_can_show_is_found_by_its_name() {
+    let mut bench = default();
+    bench.run(1);
+    bench.keys(":layout paxos");
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("layout paxos: Ballots"), "{}", bench.screen(120, 36));
+    bench.keys(":pane spacetime");
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("Space-time▐"), "{}", bench.screen(120, 36));
+    bench.keys(":theme light");
+    bench.press(KeyCode::Enter);
+    assert!(bench.screen(120, 36).contains("theme light; --theme"), "{}", bench.screen(120, 36));
+    bench.keys(":qqqq");
+    assert!(bench.screen(120, 36).contains("nothing here has these letters"));
+}
+
 /// What the palette says before, and what the board says after.
 #[test]
 fn what_is_foretold_comes_true() {

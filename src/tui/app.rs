@@ -52,6 +52,7 @@ use super::menu::Menu;
 use super::mode::Modes;
 use super::overlay::{Answer, Overlay, Question, Wish};
 use super::paint::Paint;
+use super::palette;
 use super::panes::{self, Scene, thousands};
 use super::prompt::Prompt;
 use super::select::{Move, Select};
@@ -118,6 +119,8 @@ pub struct App {
     timeline: Timeline,
     overlay: Option<Overlay>,
     prompt: Prompt,
+    /// What else the screen could show, as far as it was known when the line was opened.
+    places: Vec<palette::Entry>,
     /// What is where in the last picture.
     spots: Spots,
     /// Whether the terminal has the mouse, because somebody said so.
@@ -197,6 +200,7 @@ impl App {
             },
             overlay: None,
             prompt: Prompt::default(),
+            places: Vec::new(),
             spots: Spots::default(),
             mouse_off: false,
             dragging: false,
@@ -516,7 +520,7 @@ impl App {
             Action::Help => self.overlay = Some(Overlay::Help(Reading::default())),
             Action::Copy => self.copy_selection(None),
             Action::CopyPane => self.copy_pane(),
-            Action::Prompt => self.prompt.open(),
+            Action::Prompt => self.open_prompt(),
             Action::NextPane => self.neighbour(true),
             Action::PreviousPane => self.neighbour(false),
             Action::Pane(number) => self.go_to_number(number),

@@ -7,6 +7,7 @@
 use super::action::{ACTIONS, Action, Group, Row};
 use super::frame;
 use super::keys::Keymap;
+use super::layout::PaneId;
 use super::select::{Select, Target};
 use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
@@ -43,6 +44,19 @@ pub enum Does {
     Begin(String),
     /// Asks where to write down what was done, as a scenario.
     Scenario,
+    /// Changes what the screen shows.
+    Show(Place),
+}
+
+/// Something that the screen can show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The layout of this name.
+    Layout(String),
+    /// A pane, also one that the layout does not place.
+    Pane(PaneId),
+    /// The theme of this name.
+    Theme(String),
 }
 
 fn scenario() -> Entry {
@@ -70,6 +84,13 @@ pub struct Entry {
     pub no: Option<String>,
 }
 
+impl Entry {
+    /// An entry that shows something else.
+    pub fn place(text: String, about: impl Into<String>, place: Place) -> Entry {
+        Entry { text, about: about.into(), key: String::new(), does: Does::Show(place), no: None }
+    }
+}
+
 /// What entries are made of.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -83,6 +104,8 @@ pub struct Source<'a> {
     pub keymap: &'a Keymap,
     /// The name of the pane with a number.
     pub panes: &'a dyn Fn(u8) -> Option<String>,
+    /// What else the screen can show.
+    pub places: &'a [Entry],
     /// Whether nobody can steer the cluster's time.
     pub live: bool,
     /// Why a command would come to nothing now, if it would.
@@ -121,6 +144,7 @@ impl Source<'_> {
         let rows = ACTIONS.iter().filter(|row| !is_plain(row.action, row.group));
         all.extend(rows.filter_map(|row| self.action(row)));
         all.push(scenario());
+        all.extend_from_slice(self.places);
         for line in self.lines() {
             if let Ok(command) = line.parse() {
                 all.push(self.command(command, ""));
@@ -350,7 +374,7 @@ impl Palette<'_> {
             }
         }
         frame::put_all(buf, below, told);
-        let hint = " Enter: do it  Tab: complete  Up: history  Ctrl+Y: copy the script line  Esc";
+        let hint = " Enter: do it  Tab: complete  Up: history  Ctrl+Y: copy it  Esc: leave";
         frame::put(buf, hints, &Line::styled(hint, look.style(Role::Muted)));
         cursor
     }
@@ -368,6 +392,9 @@ impl Palette<'_> {
         if let Some(wrong) = self.wrong {
             tell("", wrong, look.style(Role::Bad));
             return lines;
+        }
+        if self.offers.0.is_empty() {
+            tell("", "nothing here has these letters; Enter says what is wrong", Style::new());
         }
         let chosen = self.at.and_then(|at| self.offers.0.get(at));
         if let Some(no) = chosen.and_then(|entry| entry.no.as_ref()) {

@@ -9,6 +9,7 @@ use crate::tui::list::{List, Listed};
 use crate::tui::mode::{Mode, Modes};
 use crate::tui::narration;
 use crate::tui::overlay::Overlay;
+use crate::tui::palette::{Entry, Place};
 use crate::tui::prompt::Ask;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -171,6 +172,35 @@ impl App {
     pub(super) fn is_deep(&self) -> bool {
         let placed = |solved: Solved| solved.has(self.focus.pane());
         self.zoom || !self.layout.solve(self.screen).is_none_or(placed)
+    }
+
+    /// Looks what the screen could show instead: other layouts, panes without a number, themes.
+    pub(super) fn look_round(&mut self) {
+        let layout = |name: String| {
+            let place = Place::Layout(name.clone());
+            Entry::place(format!("layout {name}"), "Arrange the panes so", place)
+        };
+        let theme = |name: String| {
+            let place = Place::Theme(name.clone());
+            Entry::place(format!("theme {name}"), "Take these colours", place)
+        };
+        let pane = |(id, spec): (PaneId, &Spec)| {
+            let text = format!("pane {}", spec.title(false).to_lowercase());
+            Entry::place(text, spec.kind.about(), Place::Pane(id))
+        };
+        let unnumbered = self.layout.panes().filter(|(id, _)| id.number().is_none());
+        self.places = unnumbered.map(pane).collect();
+        self.places.extend(self.library.names().into_iter().map(layout));
+        self.places.extend(self.themes.names().into_iter().map(theme));
+    }
+
+    /// Shows something else.
+    pub(super) fn show(&mut self, place: &Place) {
+        match place {
+            Place::Layout(name) => self.switch(self.library.load(name)),
+            Place::Pane(pane) => self.focus.go(*pane),
+            Place::Theme(name) => self.take_theme(name),
+        }
     }
 
     pub(super) fn list_panes(&mut self) {

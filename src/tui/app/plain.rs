@@ -352,6 +352,7 @@ impl App {
             (_, Some(no)) => return vec![no],
             (Does::Give(command), None) => self.order(&command),
             (Does::Act(action), None) => return self.act_in_lines(action),
+            (Does::Show(_), None) => return vec!["that needs a screen".to_owned()],
             (Does::Begin(_), None) => return vec![format!("{}: {}", entry.text, entry.about)],
             (Does::Scenario, None) => {
                 let line = "netsplit run --plain --save FILE.toml";

@@ -42,6 +42,18 @@ impl App {
         }
     }
 
+    /// Takes the theme of a name, if there is one.
+    pub(super) fn take_theme(&mut self, name: &str) {
+        match self.themes.load(name) {
+            _ if self.look.able == Depth::None => self.say("there are no colours here"),
+            Ok(theme) => {
+                self.look.switch(theme);
+                self.keep_theme();
+            }
+            Err(error) => self.say(error.line()),
+        }
+    }
+
     /// Keeps the theme that is shown.
     pub(super) fn keep_theme(&mut self) {
         self.tried = None;

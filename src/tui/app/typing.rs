@@ -28,11 +28,18 @@ impl App {
             select: &self.select,
             target: &panes::pane(self.focused()).target(&scene),
             panes: &name,
+            places: &self.places,
             keymap: &self.keymap,
             live: self.is_live(),
             hinders: &|command| self.hinders(command),
         };
         source.offers(line)
+    }
+
+    /// Opens the line, with all that can be shown now at hand.
+    pub(super) fn open_prompt(&mut self) {
+        self.look_round();
+        self.prompt.open();
     }
 
     pub(super) fn prompt_key(&mut self, key: &KeyEvent) {
@@ -113,6 +120,10 @@ impl App {
                 self.prompt.close(&entry.text);
                 self.act(*action);
             }
+            (Does::Show(place), None) => {
+                self.prompt.close(&entry.text);
+                self.show(place);
+            }
         }
     }
 
@@ -163,7 +174,7 @@ impl App {
                 let row = ACTIONS.iter().find(|row| row.action == *action);
                 row.map(|row| row.doc.to_owned()).into_iter().collect()
             }
-            Does::Begin(_) => vec![entry.about.clone()],
+            Does::Begin(_) | Does::Show(_) => vec![entry.about.clone()],
             Does::Scenario => vec![
                 "A file to read, edit and play again: netsplit demo FILE.toml.".to_owned(),
                 "It is played in the simulator at once, to see whether it ends alike.".to_owned(),

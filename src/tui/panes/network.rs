@@ -516,7 +516,7 @@ fn below(scene: &Scene<'_>, long: bool) -> Vec<Line<'static>> {
     if long {
         lines.extend(in_trouble(scene));
         lines.push(Line::raw(""));
-        lines.push(legend(scene));
+        lines.extend(legend(scene));
     }
     lines
 }
@@ -606,17 +606,15 @@ fn in_trouble(scene: &Scene<'_>) -> Vec<Line<'static>> {
     lines
 }
 
-fn legend(scene: &Scene<'_>) -> Line<'static> {
+fn legend(scene: &Scene<'_>) -> [Line<'static>; 2] {
     let glyphs = scene.look.glyphs;
-    let text = format!(
-        " 4 took 4 ms  {} not used  90d delayed  30% lossy  {} cut  {} held  {} peer down  \
-         {} doubles  {} reorders  a row sends to a column",
-        glyphs.uncommitted,
-        glyphs.cut,
-        glyphs.paused,
-        glyphs.peer_down,
-        glyphs.duplicate,
-        glyphs.reorder
+    let fine = format!(
+        " 4 took 4 ms  {} not used  90d delayed  30% lossy  a row sends to a column",
+        glyphs.uncommitted
     );
-    Line::styled(text, scene.look.style(Role::Muted))
+    let broken = format!(
+        " {} cut  {} held  {} peer down  {} doubles  {} reorders",
+        glyphs.cut, glyphs.paused, glyphs.peer_down, glyphs.duplicate, glyphs.reorder
+    );
+    [fine, broken].map(|text| Line::styled(text, scene.look.style(Role::Muted)))
 }

@@ -44,7 +44,7 @@ impl<'a> View<'a> {
         let Some(preview) = &self.next else { return Vec::new() };
         let node = self.scene.select.node;
         let verb = if self.has(node) { "leaves (x stops it)" } else { "joins" };
-        let least = if preview.moved == preview.minimum { ", the least possible" } else { "" };
+        let least = if preview.moved == preview.minimum { ", the minimum" } else { "" };
         let mut rows = vec![
             Row::heading(look, format!("if {node} {verb}")),
             self.entry("owners change for", format!("{}{least}", self.amount(preview.moved))),

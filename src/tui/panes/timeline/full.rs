@@ -14,7 +14,7 @@ pub(super) const ROWS: u16 = 14;
 /// What stands over the rows of [`branch_row`].
 pub(in crate::tui) fn branch_head() -> String {
     format!(
-        "  {:14} {:22} {:>9} {:>10}  {:9} commands",
+        "  {:12} {:20} {:>9} {:>10}  {:9} commands",
         "name", "from", "until", "events", "checks"
     )
 }
@@ -28,7 +28,7 @@ pub(in crate::tui) fn branch_row(
     let parent = branch.parent.and_then(|id| timeline.branch(id));
     let from = match (&parent, branch.seed) {
         (Some(parent), _) => format!("{} at {}s", parent.name, clock(branch.fork_at)),
-        (None, Some(seed)) => format!("its own start, seed {seed}"),
+        (None, Some(seed)) => format!("own start, seed {seed}"),
         (None, None) if branch.id == 0 => "the start".to_owned(),
         (None, None) => format!("{}s", clock(branch.fork_at)),
     };
@@ -42,7 +42,7 @@ pub(in crate::tui) fn branch_row(
     let until = format!("{}s", clock(branch.end().now));
     let commands = commands.join(", ");
     let text = format!(
-        "{mark} {:14} {from:22} {until:>9} {events:>10}  {checks:9} {commands}",
+        "{mark} {:12} {from:20} {until:>9} {events:>10}  {checks:9} {commands}",
         branch.name
     );
     (text, if broken > 0 { Role::Bad } else { Role::Text })
@@ -128,8 +128,7 @@ pub(super) fn lines(scene: &Scene<'_>) -> Vec<Line<'static>> {
         lines.push(Line::styled(text, look.style(Role::Warn)));
     } else if !timeline.is_live() && !scene.live {
         let text = format!(
-            " You are in the past: what comes after ({} events) is kept. A command here begins a \
-             branch. Space plays on.",
+            " In the past: {} events after it are kept; a command begins a branch",
             thousands(all - at)
         );
         lines.push(Line::styled(text, look.style(Role::Warn)));
