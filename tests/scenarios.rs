@@ -2,7 +2,10 @@
 //! are refused with their place and a remedy; what a scenario expects and does not get is said.
 
 use clap::Parser as _;
+use netsplit::base::Time;
+use netsplit::cli::desk::{self, Files};
 use netsplit::cli::{self, RuntimeArg, words};
+use netsplit::cluster::Update;
 use netsplit::error::Source;
 use netsplit::event::Watch;
 use netsplit::plan::{self, Plan};
@@ -10,6 +13,10 @@ use netsplit::script::library::{self, LIBRARY};
 use netsplit::script::play::{self, Outcome, Output, Playing};
 use netsplit::script::scenario::{self, Act, Scenario};
 use netsplit::script::{Judgement, Stop};
+use netsplit::sim::World;
+use netsplit::tui::app::{App, Speed};
+use netsplit::tui::desk::Desk as _;
+use netsplit::tui::{Env, Flags, Look, Source as Place};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -495,6 +502,43 @@ fn a_live_run_is_written_down_and_compared_with_the_simulator() {
     let (_, talk) = program(&[&line[..], &["-c", "500ms kill c1", "--save", &saved]].concat());
     assert!(talk.contains("in the simulator it ends alike"), "{talk}");
     assert!(std::fs::read_to_string(&saved).unwrap().contains("kill c1"));
+}
+
+/// What is said of a live run in which chance fell as with the seed `here`, when it is written down
+/// and the simulator has it fall as with `there`.
+fn written_down(here: u64, there: u64) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let text = netsplit::plan::SAMPLES.iter().find(|(name, _)| *name == "locks").unwrap().1;
+    let text = format!("seed = {there}\nmutations = [\"lock.no_fence\"]\n{text}");
+    let plan = plan::file::parse("mine", &Source::new("mine.toml", &*text)).unwrap();
+    let source = Place::Live { runtime: "memory".to_owned() };
+    let mut files = Files::new(&plan, &source, Some(dir.path().join("run.nsr"))).unwrap();
+    let look = Look::choose(&Flags::default(), &Env::default());
+    let mut app = App::new(desk::title(&plan, source), look, Speed::Percent(100), true);
+    let mut out = Vec::new();
+    let mut world = World::new(&plan, here, Watch::Labels, &mut out);
+    for (at, line) in [(2_600_000, "pause c3"), (9_000_000, "resume c3"), (12_000_000, "heal")] {
+        while world.next() <= Time(at) {
+            world.step(&mut out);
+        }
+        world.wait(Time(at));
+        world.apply(&line.parse().unwrap(), &mut out).unwrap();
+        app.update(Update::Events(std::mem::take(&mut out)));
+    }
+    let path = dir.path().join("mine-session.toml");
+    files.save(&app, path.to_str().unwrap()).unwrap()
+}
+
+#[test]
+fn a_live_run_that_ends_otherwise_in_the_simulator_is_told_apart() {
+    let otherwise = "in the simulator it ends otherwise: broken here";
+    let (lucky, unlucky) = (5, 6);
+    let said = written_down(unlucky, lucky);
+    assert!(said.ends_with(&format!("{otherwise} lock, there nothing")), "{said}");
+    let said = written_down(lucky, unlucky);
+    assert!(said.contains(&format!("{otherwise} nothing, there lock")), "{said}");
+    let said = written_down(unlucky, unlucky);
+    assert!(said.contains("in the simulator it ends alike"), "{said}");
 }
 
 #[test]
