@@ -1,5 +1,6 @@
 //! Scenarios: every one that is built in comes out as it announces, twice in the same way; wrong ones
 //! are refused with their place and a remedy; what a scenario expects and does not get is said.
+#![allow(clippy::unwrap_used)]
 
 use clap::Parser as _;
 use netsplit::base::Time;
@@ -369,7 +370,6 @@ fn json_has_a_line_for_each_thing_and_junit_a_case_for_each_expectation() {
     assert_eq!(kinds, ["step", "expect", "expect", "summary", "act", "end"]);
     let (_, xml) = play(&scenario, Output::Junit);
     let expected = "\
-<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuite name=\"mine\" tests=\"3\" failures=\"2\">
   <testcase classname=\"mine\" name=\"step 1: n1 is up\"/>
   <testcase classname=\"mine\" name=\"step 1: leaders &gt; 3\"><failure message=\"it is not so that 'leaders &gt; 3'\"/></testcase>
@@ -377,6 +377,15 @@ fn json_has_a_line_for_each_thing_and_junit_a_case_for_each_expectation() {
 </testsuite>
 ";
     assert_eq!(xml, expected);
+}
+
+#[test]
+fn all_scenarios_make_one_document_for_test_runners() {
+    let (xml, _) = program(&["demo", "--all", "--headless", "--format", "junit"]);
+    let count = |part: &str| xml.matches(part).count();
+    assert!(xml.starts_with("<?xml ") && xml.ends_with("</testsuite>\n</testsuites>\n"), "{xml}");
+    assert_eq!((count("<?xml"), count("<testsuites>")), (1, 1));
+    assert_eq!((count("<testsuite "), count("<failure")), (LIBRARY.len(), 0));
 }
 
 /// Whether a value is what a schema says, as far as this project's schema goes.

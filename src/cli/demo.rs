@@ -56,7 +56,7 @@ enum DemoFormat {
     Text,
     /// One JSON object a line
     Json,
-    /// One XML document for each scenario, as test runners write it
+    /// One XML document, as test runners write it, with a test suite for each scenario
     Junit,
 }
 
@@ -91,7 +91,8 @@ impl DemoArgs {
             DemoFormat::Json => Output::Json,
             DemoFormat::Junit => Output::Junit,
         };
-        let mut verdicts = Vec::new();
+        let (mut verdicts, (head, foot)) = (Vec::new(), output.frame());
+        out.write_all(head.as_bytes())?;
         for scenario in &scenarios {
             let name = self.name.as_deref().unwrap_or(&scenario.name);
             let playing = Playing {
@@ -105,6 +106,8 @@ impl DemoArgs {
             };
             verdicts.push(play(scenario, &playing, Watch::Labels, self.runtime, out)?);
         }
+        out.write_all(foot.as_bytes())?;
+        out.flush()?;
         Ok(Outcome::Done(Judgement::worst(verdicts).exit_code()))
     }
 

@@ -34,8 +34,20 @@ pub enum Output {
     Text,
     /// One JSON object a line.
     Json,
-    /// One XML document, as test runners write it.
+    /// A test suite in XML, as test runners write it; a document has several.
     Junit,
+}
+
+impl Output {
+    /// What stands before the first scenario, and what behind the last one.
+    pub fn frame(self) -> (&'static str, &'static str) {
+        match self {
+            Output::Junit => {
+                ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", "</testsuites>\n")
+            }
+            _ => ("", ""),
+        }
+    }
 }
 
 /// How to play.

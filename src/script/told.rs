@@ -285,7 +285,6 @@ fn junit(scenario: &Scenario, outcome: &Outcome, out: &mut dyn Write) -> io::Res
     }
     let failed = cases.iter().filter(|(_, why)| why.is_some()).count();
     let name = escaped(&scenario.name);
-    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuite name=\"{name}\" tests=\"{}\" failures=\"{failed}\">", cases.len())?;
     for (case, why) in &cases {
         write!(out, "  <testcase classname=\"{name}\" name=\"{}\"", escaped(case))?;
