@@ -159,6 +159,9 @@ pub enum Command {
 
     /// Have a timer of these run out now: the one that is due first, or the first of this name.
     Fire { who: Target, timer: Option<Name> },
+
+    /// Leave each node only its link to this one.
+    Star(Target),
 }
 
 impl Command {
@@ -194,6 +197,7 @@ impl Command {
             | Cut(_)
             | Isolate(_)
             | Bridge(_)
+            | Star(_)
             | Ring
             | Hold(_)
             | Drop(_)
@@ -230,6 +234,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("partition LINK", "cut a link: n1 ~ n2 both ways, n1 -> n2 one way"),
     ("isolate WHO", "cut all links of a process"),
     ("bridge WHO", "two halves that only this node connects"),
+    ("star WHO", "all nodes keep only their link to this one"),
     ("ring", "each node sees a majority, and each a different one"),
     ("heal [LINK|WHO]", "end network faults"),
     ("delay LINK SPAN [JITTER]", "slow messages down: delay n1 -> n2 90ms 20ms"),
@@ -350,6 +355,7 @@ impl fmt::Display for Command {
             Cut(link) => write!(f, "partition {link}"),
             Isolate(who) => write!(f, "isolate {who}"),
             Bridge(who) => write!(f, "bridge {who}"),
+            Star(who) => write!(f, "star {who}"),
             Ring => f.write_str("ring"),
             Heal(Link::All) => f.write_str("heal"),
             Heal(link) => write!(f, "heal {link}"),
@@ -532,6 +538,7 @@ impl FromStr for Command {
             "partition" => partition(rest)?,
             "isolate" => Command::Isolate(rest.parse()?),
             "bridge" => Command::Bridge(rest.parse()?),
+            "star" => Command::Star(rest.parse()?),
             "ring" if rest.is_empty() => Command::Ring,
             "heal" if rest.is_empty() => Command::Heal(Link::All),
             "heal" => Command::Heal(rest.parse()?),
@@ -668,6 +675,7 @@ mod tests {
             target().prop_map(Command::Resume),
             target().prop_map(Command::Isolate),
             target().prop_map(Command::Bridge),
+            target().prop_map(Command::Star),
         ];
         let network = prop_oneof![
             prop::collection::vec(target(), 2..4).prop_map(Command::Partition),
@@ -724,6 +732,7 @@ mod tests {
         "partition",
         "isolate",
         "bridge",
+        "star",
         "ring",
         "heal",
         "delay",

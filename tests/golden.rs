@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease` or `quorum`, and for Raft switches (`pre_vote sticky check_quorum`); `services=bank` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease` or `quorum`, `elect_by=connectivity`, and for Raft switches (`pre_vote sticky check_quorum`); `services=bank` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -20,7 +20,7 @@
 
 use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
-use netsplit::plan::{Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn};
+use netsplit::plan::{ElectBy, Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn};
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
@@ -104,7 +104,11 @@ impl Network {
             Some(other) => return Err(format!("no such reads: {other}").into()),
         };
         let snapshot_every = args.lookup_parse("snapshot")?.unwrap_or(100);
-        let log = Log { snapshot_every, voters, reads, ..Log::default() };
+        let elect_by = match args.lookup("elect_by") {
+            Some(_) => ElectBy::Connectivity,
+            None => ElectBy::Patience,
+        };
+        let log = Log { snapshot_every, voters, reads, elect_by, ..Log::default() };
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
         let switch = |name: &str| switches.contains(&name);
         let kind = LogKind::Raft(Raft {

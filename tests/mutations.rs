@@ -7,7 +7,8 @@ use netsplit::check::Checks;
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
-    self, Client, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads, Services, Ways,
+    self, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads,
+    Services, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -23,6 +24,8 @@ enum Case {
     Duel,
     /// Five nodes and the log: nodes are asked for entries all the time.
     Log,
+    /// The same, with leaders elected by connectivity.
+    Connected,
     /// The same on Raft.
     Raft,
     /// The same without what keeps elections rare, on a bad network where some node crashes every
@@ -99,6 +102,9 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::PaxosUnraised, "paxos", Case::Duel, 400),
     (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
+    (Mutation::LogFollowAny, "paxos", Case::Log, 40),
+    (Mutation::LogFollowAny, "paxos", Case::Connected, 40),
+    (Mutation::LogSkipPhaseOne, "paxos", Case::Connected, 40),
     (Mutation::LogNoClientTable, "log", Case::Log, 40),
     (Mutation::RaftCommitAnyTerm, "raft", Case::Terms, 20),
     (Mutation::RaftForgetVote, "raft", Case::Raft, 10),
@@ -216,13 +222,17 @@ fn plan(case: Case) -> Plan {
             let paxos = Some(Paxos { proposers, retry, backoff });
             Plan { services: Services { paxos, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Log | Case::Raft | Case::Zab => {
+        Case::Log | Case::Connected | Case::Raft | Case::Zab => {
             let kind = match case {
                 Case::Raft => LogKind::Raft(Raft::default()),
                 Case::Zab => LogKind::Zab,
                 _ => LogKind::MultiPaxos,
             };
-            let log = Some(Log { kind, snapshot_every: 20, ..Log::default() });
+            let elect_by = match case {
+                Case::Connected => ElectBy::Connectivity,
+                _ => ElectBy::Patience,
+            };
+            let log = Some(Log { kind, elect_by, snapshot_every: 20, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Terms => {
@@ -276,7 +286,7 @@ fn until(case: Case) -> Time {
     match case {
         Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
-        Case::Log | Case::Raft | Case::Zab => Time(18_000_000),
+        Case::Log | Case::Connected | Case::Raft | Case::Zab => Time(18_000_000),
         Case::Terms | Case::Epochs => Time(12_000_000),
         Case::Reads(_) | Case::Quorums => Time(20_000_000),
         Case::Leases(_) => Time(30_000_000),
@@ -608,6 +618,7 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Decree, 0..150);
     silent(Case::Duel, 0..100);
     silent(Case::Log, 0..30);
+    silent(Case::Connected, 0..30);
     silent(Case::Raft, 0..60);
     silent(Case::Terms, 0..40);
     silent(Case::Zab, 0..60);
@@ -634,6 +645,7 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Decree, 0..1000);
     silent(Case::Duel, 0..1000);
     silent(Case::Log, 0..1000);
+    silent(Case::Connected, 0..1000);
     silent(Case::Raft, 0..1000);
     silent(Case::Terms, 0..1000);
     silent(Case::Zab, 0..1000);

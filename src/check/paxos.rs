@@ -10,6 +10,7 @@
 //! | PAX-6 | what a learner takes for chosen is chosen | `Chooses` |
 //! | PAX-7 | promises and votes survive a restart | `Acceptor`, `Accepts` |
 //! | PAX-8 | a ballot belongs to one life of one proposer | `Prepares`, `Proposes`, `Started` |
+//! | LE-3 | the leaders that a node goes by in one life have rising ballots | `Leads`, `Follows` |
 //!
 //! PAX-5 is the inductive heart: where it breaks, PAX-1 breaks some steps later. Together they are
 //! the invariant of `Voting.tla` (TLA+ examples), read from what acceptors say of themselves.
@@ -108,6 +109,8 @@ pub struct Paxos {
     boots: BTreeMap<NodeId, u32>,
     /// The largest call of each client.
     asked: BTreeMap<NodeId, u64>,
+    /// By which leader's ballot each node went last, and the event that said so.
+    led: BTreeMap<NodeId, (Ballot, usize)>,
     decree: Instance,
     log: Instance,
 }
@@ -140,6 +143,7 @@ impl Check for Paxos {
         let hit = |who: NodeId| node == NodeId::BENCH || who == node;
         self.boots.retain(|who, _| !hit(*who));
         self.asked.retain(|who, _| !hit(*who));
+        self.led.retain(|who, _| !hit(*who));
         for instance in [&mut self.decree, &mut self.log] {
             instance.restated.retain(|who, _| !hit(*who));
             for (who, acceptor) in self.nodes.iter().zip(&mut instance.acceptors) {
@@ -193,6 +197,9 @@ impl Check for Paxos {
             Kind::Fact(Fact::Chooses { slot, entry }) => {
                 self.chooses(seen(*slot, Ballot::NONE), entry, witness)
             }
+            Kind::Fact(Fact::Leads { ballot } | Fact::Follows { ballot }) => {
+                self.goes_by(seen(0, *ballot))
+            }
             Kind::Fact(Fact::Acceptor { log, promised, accepted }) => {
                 self.restarts(seen(u64::from(*log), *promised), *accepted)
             }
@@ -214,6 +221,7 @@ impl Paxos {
             quorum: expect.quorum(),
             boots: BTreeMap::new(),
             asked: BTreeMap::new(),
+            led: BTreeMap::new(),
             decree: instance(),
             log: instance(),
             nodes,
@@ -230,6 +238,7 @@ impl Paxos {
 
     fn started(&mut self, node: NodeId, boot: u32) -> Option<Violation> {
         self.boots.insert(node, boot);
+        self.led.remove(&node);
         if node.is_client() {
             // All of a life's calls have its number in front.
             let asked = self.asked.entry(node).or_default();
@@ -270,6 +279,20 @@ impl Paxos {
             let what =
                 format!("{node} uses ballot {ballot} again, after it did so in boot {first}");
             return seen.broken("PAX-8", what, vec![then]);
+        }
+        None
+    }
+
+    /// LE-3. Leaders of other logs prepare no ballots.
+    fn goes_by(&mut self, seen: Seen) -> Option<Violation> {
+        let Seen { at, node, ballot, .. } = seen;
+        if self.log.ballots.is_empty() {
+            return None;
+        }
+        let (before, then) = self.led.insert(node, (ballot, at)).unwrap_or_default();
+        if ballot < before {
+            let what = format!("{node} goes by leader {ballot} after it went by {before}");
+            return seen.broken("LE-3", what, vec![then]);
         }
         None
     }

@@ -87,6 +87,7 @@ impl Command {
             Command::Partition(groups) => tidy(between_groups(groups)),
             Command::Isolate(who) => Link::Of(who.clone()).pairs(all),
             Command::Bridge(who) => tidy(bridge(who.nodes(), all)),
+            Command::Star(who) => tidy(star(who.nodes(), all)),
             Command::Ring => tidy(ring(all)),
             Command::Cut(link)
             | Command::Heal(link)
@@ -106,6 +107,7 @@ impl Command {
             Command::Partition(_)
             | Command::Isolate(_)
             | Command::Bridge(_)
+            | Command::Star(_)
             | Command::Ring
             | Command::Cut(_) => fault.cut = true,
             Command::Heal(_) => *fault = Fault::default(),
@@ -170,6 +172,12 @@ fn bridge(bridges: &[NodeId], all: &[NodeId]) -> Vec<(NodeId, NodeId)> {
     others.retain(|id| !bridges.contains(id));
     let (left, right) = others.split_at(others.len().div_ceil(2));
     both(left, right)
+}
+
+fn star(middle: &[NodeId], all: &[NodeId]) -> Vec<(NodeId, NodeId)> {
+    let mut others = servers(all);
+    others.retain(|id| !middle.contains(id) && !middle.is_empty());
+    both(&others, &others)
 }
 
 fn ring(all: &[NodeId]) -> Vec<(NodeId, NodeId)> {
@@ -240,6 +248,8 @@ mod tests {
         assert_eq!(hits("partition n1 -> n2"), "n1>n2");
         assert_eq!(hits("isolate n1"), "n1~n2 n1~n3 n1~n4 n1~n5 n1~c1");
         assert_eq!(hits("bridge n3"), "n1~n4 n1~n5 n2~n4 n2~n5");
+        assert_eq!(hits("star n3"), "n1~n2 n1~n4 n1~n5 n2~n4 n2~n5 n4~n5");
+        assert_eq!(hits("star leader"), "", "a word hits nobody until it is resolved");
         assert_eq!(hits("ring"), "n1~n3 n1~n4 n2~n4 n2~n5 n3~n5");
         assert_eq!(hits("loss n1 ~ n2 5%"), "n1~n2");
         assert_eq!(hits("kill n1"), "");

@@ -16,8 +16,8 @@
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
 use super::{
-    Client, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Reads, Ring, Services,
-    Store, Txn, Ways,
+    Client, ElectBy, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Reads, Ring,
+    Services, Store, Txn, Ways,
 };
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span, Voters};
@@ -429,6 +429,7 @@ const LOG: &[&str] = &[
     "snapshot_every",
     "voters",
     "reads",
+    "elect_by",
     "pre_vote",
     "sticky",
     "check_quorum",
@@ -450,7 +451,7 @@ fn log_kind(table: &Table<'_>) -> Read<LogKind> {
 
 /// A kind of log that has none of Raft's switches.
 fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
-    match LOG[6..].iter().find_map(|key| table.get(key)) {
+    match LOG[7..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of Raft", switch.key());
             let error = switch.wrong_key(what, format!("not of {}", kind.title()));
@@ -487,6 +488,22 @@ fn log_reads(value: &Value<'_>, kind: LogKind) -> Read<Reads> {
     let known: Vec<String> = known.collect();
     let what = format!("{} has no such way to read", kind.title());
     Err(value.wrong(what, "not there").help(format!("write {}", known.join(" or "))))
+}
+
+/// What makes a node seek to lead.
+fn log_elect_by(value: &Value<'_>, kind: LogKind) -> Read<ElectBy> {
+    match value.text()? {
+        "patience" => Ok(ElectBy::Patience),
+        "connectivity" if kind == LogKind::MultiPaxos => Ok(ElectBy::Connectivity),
+        "connectivity" => {
+            let what = format!("{} elects who has the newest log", kind.title());
+            Err(value.wrong(what, "not by connectivity").help("write kind = \"multipaxos\""))
+        }
+        _ => {
+            let error = value.wrong("unknown way to elect a leader", "not there");
+            Err(error.help("write \"patience\" or \"connectivity\""))
+        }
+    }
 }
 
 /// Who votes on the log.
@@ -531,7 +548,8 @@ fn log(table: &Table<'_>, nodes: &[Node]) -> Read<Log> {
         let what = "a lease needs voters who keep to it";
         return Err(pair(table, "reads", "sticky", what).help("write sticky = true"));
     }
-    Ok(Log { kind, heartbeat, election, snapshot_every, voters, reads })
+    let elect_by = table.get_or("elect_by", default.elect_by, |value| log_elect_by(value, kind))?;
+    Ok(Log { kind, heartbeat, election, snapshot_every, voters, reads, elect_by })
 }
 
 const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];

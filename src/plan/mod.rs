@@ -11,11 +11,13 @@ use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, client, lock, log, membership, paxos, ping, raft, ring, server, store, twophase,
+    Config, client, lock, log, membership, multipaxos, paxos, ping, raft, ring, server, store,
+    twophase,
 };
 use std::sync::Arc;
 
 pub use crate::proto::log::Reads;
+pub use crate::proto::multipaxos::ElectBy;
 
 pub mod file;
 mod samples;
@@ -140,6 +142,8 @@ pub struct Log {
     pub voters: Option<Voters>,
     /// How reads of keys are answered, in a cluster without a store.
     pub reads: Reads,
+    /// What makes a node seek to lead, on Multi-Paxos.
+    pub elect_by: ElectBy,
 }
 
 /// The consistent-hash ring.
@@ -305,6 +309,7 @@ impl Default for Log {
             snapshot_every: 64,
             voters: None,
             reads: Reads::Log,
+            elect_by: ElectBy::Patience,
         }
     }
 }
@@ -536,7 +541,9 @@ impl Plan {
             mutations: self.mutations,
         };
         match log.kind {
-            LogKind::MultiPaxos => Config::Log(config),
+            LogKind::MultiPaxos => {
+                Config::Log(multipaxos::Config { log: config, elect_by: log.elect_by })
+            }
             LogKind::Zab => Config::Zab(config),
             LogKind::Raft(Raft { pre_vote, sticky, check_quorum }) => {
                 Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum })

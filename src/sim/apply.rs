@@ -60,7 +60,9 @@ impl World {
                 self.all(who, "down", |s| !matches!(s, State::Down))
             }
             Command::Clock { who, .. } | Command::Disk { who, .. } => self.nodes(who).map(|_| ()),
-            Command::Isolate(who) | Command::Bridge(who) => self.nodes(who).map(|_| ()),
+            Command::Isolate(who) | Command::Bridge(who) | Command::Star(who) => {
+                self.nodes(who).map(|_| ())
+            }
             Command::Partition(groups) => groups.iter().try_for_each(|g| self.nodes(g).map(|_| ())),
             Command::Cut(link)
             | Command::Heal(link)

@@ -35,6 +35,7 @@ pub const BUNDLES: &[(&str, &str, &[&str])] = &[
         "nothing is down, and nothing is right",
         &["disk leader slow 100ms", "clock one +500ms", "loss leader 20%"],
     ),
+    ("hub", "all nodes reach one of them, and no other", &["star one"]),
     ("decapitation", "the leader dies in bad weather", &["loss all 10%", "kill leader"]),
     (
         "nightmare",
@@ -94,6 +95,7 @@ fn end(command: &Command) -> Vec<Command> {
         Kill { who, .. } => Restart(who),
         Pause(who) => Resume(who),
         Isolate(who) | Bridge(who) => Heal(Link::Of(who)),
+        Star(_) => Heal(Link::All),
         Cut(link) => Heal(link),
         Ring => Heal(Link::All),
         Partition(groups) => return between(&groups),

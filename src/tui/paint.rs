@@ -23,7 +23,7 @@ const TALL: usize = 8;
 const WIDEST: u16 = 76;
 
 /// The shapes that a digit paints.
-const SHAPES: [(char, &str); 7] = [
+const SHAPES: [(char, &str); 8] = [
     ('1', "leader alone"),
     ('2', "halves"),
     ('3', "leader in a minority"),
@@ -31,6 +31,7 @@ const SHAPES: [(char, &str); 7] = [
     ('5', "bridge here"),
     ('6', "one way"),
     ('7', "comes and goes"),
+    ('8', "star here"),
 ];
 
 /// A partition in the making.
@@ -117,6 +118,10 @@ impl Paint {
                 return Some(Command::Bridge(Target::just(*node)));
             }
             '6' => self.one_way = !self.one_way,
+            '8' => {
+                let (node, _) = self.nodes.get(self.at)?;
+                return Some(Command::Star(Target::just(*node)));
+            }
             _ => self.flaps = !self.flaps,
         }
         None
@@ -134,7 +139,7 @@ impl Paint {
             (KeyCode::Char(c), _) if ('a'..='d').contains(&c.to_ascii_lowercase()) => {
                 self.set(c.to_ascii_uppercase());
             }
-            (KeyCode::Char(digit @ '1'..='7'), _) => return self.shape(digit),
+            (KeyCode::Char(digit @ '1'..='8'), _) => return self.shape(digit),
             (_, Some(Action::Up)) => self.go(self.at.saturating_sub(1)),
             (_, Some(Action::Down)) => self.go(self.at + 1),
             (_, Some(Action::Left)) => self.go(self.at.saturating_sub(TALL)),
@@ -267,6 +272,7 @@ mod tests {
             ("3", "partition n1,n2,n3 | n4,n5"),
             ("4", "ring"),
             ("5", "bridge n2"),
+            ("8", "star n2"),
             ("16", "partition n1,n2,n3,n5 -> n4"),
             ("166", "partition n1,n2,n3,n5 | n4"),
         ] {

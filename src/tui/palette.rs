@@ -244,7 +244,8 @@ impl Source<'_> {
             lines.extend(whom.iter().map(|who| format!("{verb} {who}")));
         }
         let more = ["clock WHO +250ms", "clock WHO ok", "disk WHO slow 50ms", "disk WHO ok"];
-        let more = more.into_iter().chain(["disk WHO lose", "disk WHO wipe", "bridge WHO"]);
+        let more =
+            more.into_iter().chain(["disk WHO lose", "disk WHO wipe", "bridge WHO", "star WHO"]);
         let links = ["delay WHO 100ms 20ms", "loss WHO 30%", "heal WHO", "hold WHO", "release WHO"];
         for form in more.chain(links) {
             lines.extend(whom.iter().map(|who| form.replace("WHO", who)));

@@ -277,7 +277,7 @@ fn named(command: &Command) -> Vec<NodeId> {
     };
     match command {
         Kill { who, .. } | Clock { who, .. } | Disk { who, .. } => who.nodes().to_vec(),
-        Restart(who) | Pause(who) | Resume(who) | Isolate(who) | Bridge(who) => {
+        Restart(who) | Pause(who) | Resume(who) | Isolate(who) | Bridge(who) | Star(who) => {
             who.nodes().to_vec()
         }
         Fire { who, .. } => who.nodes().to_vec(),

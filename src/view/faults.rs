@@ -331,6 +331,7 @@ fn effect(command: &Command) -> Option<(Effect, bool)> {
         Command::Partition(_)
         | Command::Isolate(_)
         | Command::Bridge(_)
+        | Command::Star(_)
         | Command::Ring
         | Command::Cut(_) => (Effect::Cut, true),
         Command::Delay { by, jitter, .. } => (Effect::Delay, *by + *jitter > Span::ZERO),

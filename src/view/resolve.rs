@@ -23,6 +23,7 @@ impl Board {
             }
             Isolate(w) => Isolate(who(w)?),
             Bridge(w) => Bridge(who(w)?),
+            Star(w) => Star(who(w)?),
             Cut(l) => Cut(link(l)?),
             Heal(l) => Heal(link(l)?),
             Delay { link: l, by, jitter } => Delay { link: link(l)?, by: *by, jitter: *jitter },

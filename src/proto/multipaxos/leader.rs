@@ -77,7 +77,7 @@ impl Log {
             return;
         }
         match self.is_bound(cx.me(), cx) {
-            Some(end) => cx.set(Timer::Election, end.since(cx.now())),
+            Some(end) => self.wait(end.since(cx.now()), cx),
             None => self.seek(cx),
         }
     }
@@ -107,7 +107,7 @@ impl Log {
 
     fn be_patient(&mut self, cx: &mut Context<'_, Self>) {
         (self.heard, self.patience) = (cx.now(), self.config.draw(cx));
-        cx.set(Timer::Election, self.patience);
+        self.wait(self.patience, cx);
     }
 
     pub(super) fn on_promise(
@@ -163,6 +163,7 @@ impl Log {
             rounds: Rounds::default(),
         }));
         cx.emit(Fact::Leads { ballot });
+        self.hope();
         cx.cancel(Timer::Election);
         if let Some((last, _)) = best.last_key_value() {
             let noop = Arc::new(Entry { call: CallId::default(), op: Op::Noop });
@@ -200,7 +201,7 @@ impl Log {
             // there is one, two heartbeats to show up, and try again.
             let pause = cx.rng().span(Span::ZERO, self.config.heartbeat);
             self.patience = self.config.heartbeat.times(2) + pause;
-            cx.set(Timer::Election, self.patience);
+            self.wait(self.patience, cx);
         }
     }
 }
@@ -378,7 +379,7 @@ impl Log {
         ballot: Ballot,
         cx: &mut Context<'_, Self>,
     ) -> bool {
-        if ballot < self.current() {
+        if ballot < self.current() && !self.has(Mutation::LogFollowAny) {
             self.refuse(from, ballot, self.commit + 1, Phase::Accept, cx);
             return false;
         }
@@ -410,13 +411,14 @@ impl Log {
         if from == cx.me() {
             return;
         }
-        cx.set(Timer::Election, self.patience);
+        self.wait(self.patience, cx);
         match self.role {
             Role::Follower(known) if known == ballot => return,
             Role::Follower(_) => {}
             Role::Candidate(_) | Role::Leader(_) => cx.cancel(Timer::Heartbeat),
         }
         self.role = Role::Follower(ballot);
+        self.hope();
         cx.emit(Fact::Follows { ballot });
         self.be_patient(cx);
         self.hand_on_all(cx);

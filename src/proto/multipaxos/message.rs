@@ -125,6 +125,20 @@ pub enum Message {
         /// The slot.
         slot: Slot,
     },
+    /// Election by connectivity: a node asks all others how they are.
+    AskHealth {
+        /// Counts the asker's rounds.
+        round: u64,
+    },
+    /// The answer.
+    Health {
+        /// The asker's round.
+        round: u64,
+        /// By which leader's ballot it goes; none if it has no leader.
+        ballot: Ballot,
+        /// Whether it has a leader that a quorum answers.
+        well: bool,
+    },
 }
 
 /// More slots than there will ever be.
@@ -146,7 +160,8 @@ impl Message {
         match self {
             Message::Prepare { ballot, .. }
             | Message::Accepted { ballot, .. }
-            | Message::Alive { ballot, .. } => real(ballot),
+            | Message::Alive { ballot, .. }
+            | Message::Health { ballot, .. } => real(ballot),
             Message::Promise { ballot, commit, votes } => {
                 let sound = |vote: &Vote| real(&vote.ballot) && near(*commit, vote.slot, 1);
                 real(ballot) && near(known, *commit, 0) && votes.iter().all(sound)
@@ -160,7 +175,10 @@ impl Message {
             Message::Entries { first, entries } => near(known, *first, entries.len()),
             Message::Install { machine } => machine.applied() < SLOTS,
             Message::ReadState { slot, .. } => *slot < SLOTS,
-            Message::CatchUp { .. } | Message::Forward { .. } | Message::ReadIndex { .. } => true,
+            Message::CatchUp { .. }
+            | Message::Forward { .. }
+            | Message::ReadIndex { .. }
+            | Message::AskHealth { .. } => true,
         }
     }
 }
@@ -204,6 +222,10 @@ impl fmt::Display for Message {
             Message::Forward { entry } => write!(f, "Forward {entry}"),
             Message::ReadIndex { read } => write!(f, "ReadIndex {read}"),
             Message::ReadState { read, slot } => write!(f, "ReadState {read} at {slot}"),
+            Message::AskHealth { round } => write!(f, "AskHealth {round}"),
+            Message::Health { round, ballot, well } => {
+                write!(f, "Health {round} {ballot} {}", if *well { "well" } else { "unwell" })
+            }
         }
     }
 }
@@ -230,6 +252,8 @@ pub enum Timer {
     Retry,
     /// Ask again what is to be read.
     Read,
+    /// Election by connectivity: look who has answered, and ask anew.
+    Round,
 }
 
 /// What it writes.

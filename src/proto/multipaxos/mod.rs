@@ -28,6 +28,8 @@
 //! the longest election time, or that is refused, steps down. So a follower need not answer each
 //! heartbeat: a vote is an answer, too, and one answer in half the shortest election time will do.
 //!
+//! *Elections by connectivity* ask for more than patience: see [`ElectBy`].
+//!
 //! *Commit.* A slot is chosen when a majority voted in one ballot. Leaders tell the largest slot up
 //! to which all are chosen, in a ballot; a replica takes its own votes of that ballot for chosen,
 //! and asks (`CatchUp`) for what it misses. *Snapshots.* Every so many slots a replica writes its
@@ -37,7 +39,8 @@
 //!
 //! *Window.* At most 64 slots are under way; what comes meanwhile leaves as one batch.
 //!
-//! **Rules.** PAX-1 to PAX-8 for every slot (`check::paxos`); MP-1, MP-2, MP-4 (`check::log`).
+//! **Rules.** PAX-1 to PAX-8 for every slot, LE-3 (`check::paxos`); MP-1, MP-2 and MP-4
+//! (`check::log`).
 //!
 //! **Sources.** Lamport, *Paxos Made Simple* (2001), section 3; Chandra, Griesemer and Redstone,
 //! *Paxos Made Live* (2007), sections 4 and 5; van Renesse and Altinbuken, *Paxos Made Moderately
@@ -47,23 +50,34 @@
 //! (a node that forgets its votes may break PAX-1).
 
 mod acceptor;
+mod connectivity;
 mod leader;
 mod message;
 mod reads;
 mod replica;
 mod strip;
 
-pub use super::log::Config;
+pub use connectivity::ElectBy;
 pub use message::{Entries, Message, Record, Timer, Vote};
 
-use super::log::{Agreement, Reader, Replica};
+use super::log::{self, Agreement, Reader, Replica};
 use super::quorum::quorum;
 use super::{Context, Protocol, Ticket};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
 use crate::event::Fact;
+use connectivity::Neighbours;
 use leader::{Candidate, Leader};
 use std::sync::Arc;
 use strip::Strip;
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every log is told.
+    pub log: log::Config,
+    /// What makes a node seek to lead.
+    pub elect_by: ElectBy,
+}
 
 /// What a node is to the log at the moment.
 #[derive(Clone, Debug)]
@@ -79,7 +93,8 @@ enum Role {
 /// One node's part.
 #[derive(Clone, Debug)]
 pub struct Log {
-    config: Config,
+    config: log::Config,
+    elect_by: ElectBy,
     quorum: usize,
     // As acceptor, durable; so are the votes in the strip.
     promised: Ballot,
@@ -104,6 +119,7 @@ pub struct Log {
     patience: Span,
     /// The highest round that was heard of in a refusal.
     outbid: u32,
+    neighbours: Neighbours,
 }
 
 impl Protocol for Log {
@@ -114,6 +130,7 @@ impl Protocol for Log {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], cx: &mut Context<'_, Self>) -> Self {
+        let Config { log: config, elect_by } = config;
         let mut log = Log {
             quorum: quorum(config.peers.len(), config.mutations),
             promised: Ballot::NONE,
@@ -129,6 +146,8 @@ impl Protocol for Log {
                 .then(|| (NodeId::BENCH, cx.now())),
             patience: Span::ZERO,
             outbid: 0,
+            neighbours: Neighbours::default(),
+            elect_by,
             config,
         };
         disk.iter().for_each(|record| log.recall(record));
@@ -137,7 +156,10 @@ impl Protocol for Log {
             1 => cx.rng().span(log.config.heartbeat, log.config.election.0),
             _ => log.config.draw(cx),
         };
-        cx.set(Timer::Election, log.patience);
+        match elect_by {
+            ElectBy::Patience => cx.set(Timer::Election, log.patience),
+            ElectBy::Connectivity => log.begin_round_of_health(cx),
+        }
         log
     }
 
@@ -176,6 +198,8 @@ impl Protocol for Log {
             Message::Forward { entry } => self.propose(entry, cx),
             Message::ReadIndex { read } => self.on_read_index(from, read, cx),
             Message::ReadState { read, slot } => self.on_read_state(from, read, slot, cx),
+            Message::AskHealth { round } => self.on_ask_health(from, round, cx),
+            Message::Health { round, ballot, well } => self.on_health(from, round, ballot, well),
         }
     }
 
@@ -186,6 +210,7 @@ impl Protocol for Log {
             Timer::CatchUp => self.ask_for_missing(cx),
             Timer::Retry => self.on_retry(cx),
             Timer::Read => self.on_read_timer(cx),
+            Timer::Round => self.on_round(cx),
         }
     }
 
@@ -196,11 +221,12 @@ impl Protocol for Log {
             Timer::CatchUp => "catch-up",
             Timer::Retry => "retry",
             Timer::Read => "read",
+            Timer::Round => "round",
         }
     }
 
     fn timer_is_watched(timer: Timer) -> bool {
-        timer == Timer::Election
+        matches!(timer, Timer::Election | Timer::Round)
     }
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
@@ -250,7 +276,7 @@ impl Log {
 impl Agreement for Log {
     const RETRY: Timer = Timer::Retry;
 
-    fn config(&self) -> &Config {
+    fn config(&self) -> &log::Config {
         &self.config
     }
 
