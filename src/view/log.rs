@@ -202,21 +202,31 @@ impl Logs {
         self.chosen.get(&slot)
     }
 
-    /// Whether a replica's entry for a slot is another than the chosen one: it must give way.
+    /// Whether a replica's entry for a slot must give way: another one is chosen, or, where entries
+    /// have terms, the last leader has one of another term there.
     pub fn conflicts(&self, id: NodeId, slot: Slot) -> bool {
-        let own = self.replica(id).and_then(|replica| replica.place(slot));
-        own.zip(self.chosen(slot)).is_some_and(|(own, chosen)| own.entry != *chosen)
+        let Some(own) = self.replica(id).and_then(|replica| replica.place(slot)) else {
+            return false;
+        };
+        match self.chosen(slot) {
+            Some(chosen) => own.entry != *chosen,
+            None => self.led(slot).is_some_and(|led| {
+                let terms = [led.ballot, own.ballot];
+                terms.iter().all(|term| term.node == NodeId::BENCH) && led.ballot != own.ballot
+            }),
+        }
+    }
+
+    /// What the last leader has in a slot.
+    fn led(&self, slot: Slot) -> Option<&Place> {
+        let leader = self.terms.iter().max_by_key(|term| term.ballot)?;
+        self.replica(leader.leader)?.place(slot)
     }
 
     /// The highest slot that anybody voted in or knows the choice of.
     pub fn last_slot(&self) -> Slot {
         let last = |replica: &Replica| replica.accepted_upto.max(replica.chosen_upto);
         self.replicas.values().map(last).max().unwrap_or_default().max(self.commit)
-    }
-
-    /// The last [`MAX_TERMS`] leaders, oldest first.
-    pub fn terms(&self) -> impl DoubleEndedIterator<Item = &Term> {
-        self.terms.iter()
     }
 
     /// What a crash takes: all that a replica knew but had not on its disk. What it had there, it

@@ -9,6 +9,7 @@
 //!                   ├─ network   links and their faults, messages under way, groups
 //!                   ├─ faults    what is broken now, and since when
 //!                   ├─ log       the replicas' logs, what is chosen, who led
+//!                   ├─ elections who asked to lead, who voted, what came of it
 //!                   ├─ decree    ballots of the single decree
 //!                   ├─ ring      epochs, who serves, what moved
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
@@ -36,6 +37,7 @@ pub mod decree;
 pub mod diff;
 pub mod digest;
 mod effect;
+pub mod elections;
 pub mod faults;
 pub mod filter;
 pub mod flow;
@@ -57,6 +59,7 @@ use crate::command::Command;
 use crate::event::{Event, Fact, Kind, Presence};
 use clients::{Clients, Verdict};
 use decree::Decree;
+use elections::Elections;
 use faults::Faults;
 use locks::Locks;
 use log::Logs;
@@ -82,6 +85,8 @@ pub struct Board {
     pub faults: Faults,
     /// The replicated log.
     pub log: Logs,
+    /// Who asked to lead it.
+    pub elections: Elections,
     /// The single decree.
     pub decree: Decree,
     /// The ring.
@@ -191,6 +196,7 @@ impl Board {
         self.nodes.forget(node);
         self.network.forget(node);
         self.log.restart(node);
+        self.elections.crash(node);
         self.ring.fall(node);
         self.locks.fall(at, node);
         self.clients.fall(node);
@@ -199,6 +205,7 @@ impl Board {
 
     /// A process has lost what it had in memory.
     fn fall(&mut self, at: Time, node: NodeId) {
+        self.elections.crash(node);
         self.ring.fall(node);
         self.locks.fall(at, node);
         self.clients.fall(node);
@@ -245,6 +252,7 @@ impl Board {
             | Fact::Accepts { .. }
             | Fact::Chooses { .. } => {
                 self.log.hear(at, node, fact);
+                self.elections.hear(at, node, fact);
                 self.decree.hear(at, node, fact);
             }
             Fact::Leads { .. }
@@ -260,7 +268,10 @@ impl Board {
             | Fact::Voter { .. }
             | Fact::Voters { .. }
             | Fact::HandsOver { .. }
-            | Fact::Adopts { .. } => self.log.hear(at, node, fact),
+            | Fact::Adopts { .. } => {
+                self.log.hear(at, node, fact);
+                self.elections.hear(at, node, fact);
+            }
             Fact::Granted { .. }
             | Fact::Queued { .. }
             | Fact::Renewed { .. }

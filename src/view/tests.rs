@@ -315,6 +315,22 @@ fn the_log_shows_what_each_replica_voted_for_knows_and_applied() {
 }
 
 #[test]
+fn an_entry_conflicts_with_that_of_the_last_leader_before_anything_is_committed() {
+    let mut bench = Bench::new(3);
+    for (node, term) in [(N1, 1), (N2, 2), (N3, 2)] {
+        bench.say(node, Fact::Appends { slot: 1, term: 1, entry: entry(1) });
+        bench.say(node, Fact::Appends { slot: 2, term, entry: entry(u64::from(term)) });
+    }
+    let conflicts = |bench: &Bench| [N1, N2, N3].map(|id| bench.board.log.conflicts(id, 2));
+    assert_eq!(conflicts(&bench), [false; 3], "nobody leads, so either may stay");
+    bench.say(N2, Fact::Leads { ballot: ballot("3.2") });
+    assert_eq!(conflicts(&bench), [true, false, false]);
+    bench.say(N1, Fact::Leads { ballot: ballot("4.1") });
+    assert_eq!(conflicts(&bench), [false, true, true]);
+    assert!(!bench.board.log.conflicts(N1, 1));
+}
+
+#[test]
 fn a_replica_that_starts_has_what_it_restates_and_no_more() {
     let mut bench = Bench::new(3);
     for slot in 1..=5 {

@@ -4,6 +4,7 @@
 //! below it. Zoomed, there is room for the slots one by one, and for who led when.
 
 mod decree;
+mod elections;
 mod log;
 mod proposers;
 
@@ -19,6 +20,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+/// The view of who asked to lead, and who voted.
+const ELECTIONS: &str = "elections";
+
 /// The pane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Consensus;
@@ -29,7 +33,9 @@ impl Pane for Consensus {
          the replica voted; c is a choice it learned without a vote. Everything up to the bar is \
          known to be chosen, a dot is a vote that is not chosen yet, and an exclamation mark an \
          entry that must give way. A leader that says so in a lower ballot than another is stale: \
-         it has not heard.\n\
+         it has not heard. Elections, the next view and beside the zoomed log: a row for each \
+         ballot in which somebody asked to lead, with who voted; when several ask in one term, \
+         nobody may get enough: a split vote.\n\
          Paxos: one row per ballot, one column per acceptor. P promised, A accepted, lower case \
          refused. Rows are history; what binds an acceptor is below, in promised now and accepted \
          now. A value with * was adopted from an earlier vote, as the rule demands. It is a duel \
@@ -37,13 +43,13 @@ impl Pane for Consensus {
     }
 
     fn views(&self) -> &'static [&'static str] {
-        &["picture"]
+        &["picture", ELECTIONS]
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
         match scene.board.log.is_empty() {
             true => decree::list(scene),
-            false => log::list(scene),
+            false => log::list(scene).into_iter().chain(elections::list(scene)).collect(),
         }
     }
 
@@ -82,6 +88,9 @@ impl Pane for Consensus {
     fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let board = scene.board;
         match (board.log.is_empty(), board.decree.is_empty()) {
+            (false, _) if scene.mode.view(self.views()) == ELECTIONS => {
+                elections::draw(scene, area, buf);
+            }
             (true, true) => {
                 let rows = [Row::muted(scene.look, "nobody has asked for a vote yet")];
                 super::row::put(area, buf, &rows);

@@ -3,9 +3,9 @@
 
 use super::super::charts::short;
 use super::super::row::{self, Row};
-use super::super::table::{self, Mark};
+use super::super::table::Mark;
 use super::super::{Item, Scene};
-use super::{decree, oldest, quorum_row, servers};
+use super::{decree, elections, oldest, quorum_row, servers};
 use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::frame;
 use crate::tui::select::Pick;
@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 const WIDE: usize = 90;
 /// From here on what digits are is told.
 const MIDDLE: usize = 70;
+/// And from here on there is room for who voted for whom beside the slots.
+const VERY_WIDE: usize = 140;
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let nodes = servers(scene);
@@ -259,26 +261,12 @@ impl Grid {
         let empty = Replica::default();
         let replica = board.log.replica(id).unwrap_or(&empty);
         let row = self.cells(scene, row, id, replica);
-        let row = self.timer(scene, row, id);
+        let row = match self.timer {
+            0 => row,
+            width => timer(scene, row.text(Role::Text, " "), id, width),
+        };
         let row = self.numbers(row, replica).selected(scene.select.node == id);
         row.picks(Pick::Node(id))
-    }
-
-    /// How long a node waits before it stands for election, unless it hears of a leader.
-    fn timer<'a>(&self, scene: &Scene<'a>, row: Row<'a>, id: NodeId) -> Row<'a> {
-        if self.timer == 0 {
-            return row;
-        }
-        let row = row.text(Role::Text, " ");
-        let node = scene.board.node(id).filter(|node| node.life.is_up());
-        let leads = node.is_some_and(|node| matches!(node.role, Part::Leads(_)));
-        let Some(timer) = node.and_then(election).filter(|_| !leads) else {
-            return row.left(self.timer + 6, Role::Muted, "-");
-        };
-        let left = timer.until.since(scene.board.now);
-        let width = u16::try_from(self.timer).unwrap_or(0);
-        let bar = scene.look.glyphs.bar(width, left.0, timer.until.since(timer.set).0);
-        row.left(self.timer, Role::Candidate, bar).right(5, Role::Muted, short(left))
     }
 
     fn numbers<'a>(&self, row: Row<'a>, replica: &Replica) -> Row<'a> {
@@ -347,6 +335,22 @@ fn election(node: &Node) -> Option<Timer> {
     found.map(|(_, timer)| *timer)
 }
 
+/// How long a node waits before it stands for election, unless it hears of a leader: a bar of so
+/// many cells, and the time. All bars have one scale.
+pub(super) fn timer<'a>(scene: &Scene<'a>, row: Row<'a>, id: NodeId, width: usize) -> Row<'a> {
+    let node = scene.board.node(id).filter(|node| node.life.is_up());
+    let leads = node.is_some_and(|node| matches!(node.role, Part::Leads(_)));
+    let Some(timer) = node.and_then(election).filter(|_| !leads) else {
+        return row.left(width + 6, Role::Muted, "-");
+    };
+    let left = timer.until.since(scene.board.now);
+    let cells = u16::try_from(width).unwrap_or(0);
+    let all = scene.board.nodes.servers().filter_map(election);
+    let longest = all.map(|timer| timer.until.since(timer.set)).max().unwrap_or(left);
+    let bar = scene.look.glyphs.bar(cells, left.0, longest.0);
+    row.left(width, Role::Candidate, bar).right(5, Role::Muted, short(left))
+}
+
 /// How many cells the numbers behind a lane take.
 const NUMBERS: usize = 9 + 9 + 6;
 
@@ -396,7 +400,10 @@ impl Cell {
 }
 
 /// How a node stands to the log: glyph, word, longer word.
-fn standing(scene: &Scene<'_>, id: NodeId) -> (&'static str, &'static str, &'static str, Role) {
+pub(super) fn standing(
+    scene: &Scene<'_>,
+    id: NodeId,
+) -> (&'static str, &'static str, &'static str, Role) {
     let glyphs = scene.look.glyphs;
     let Some(node) = scene.board.node(id) else {
         return (glyphs.pending, "?", "unknown", Role::Muted);
@@ -552,16 +559,20 @@ impl SlotFacts {
     }
 }
 
-/// The slots one by one, and who led when; the decree below, if there is one.
+/// The slots one by one, and who asked to lead; the decree below, if there is one.
 fn details(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer) {
     let area = row::below(area, 1);
     let both = !scene.board.decree.is_empty() && area.height > 12;
     let (area, below) =
         row::split(area, usize::from(if both { area.height / 2 } else { area.height }));
-    let terms = if area.width >= 90 { 34 } else { 0 };
-    let left = Rect { width: area.width - terms, ..area };
+    let beside = match usize::from(area.width) {
+        VERY_WIDE.. => 60,
+        WIDE.. => 40,
+        _ => 0,
+    };
+    let left = Rect { width: area.width - beside, ..area };
     slots(scene, grid, left, buf);
-    leaders(scene, Rect { x: left.right(), width: terms, ..area }, buf);
+    elections::table(scene, Rect { x: left.right(), width: beside, ..area }, buf);
     if both {
         decree::draw(scene, below, buf);
     }
@@ -595,19 +606,6 @@ fn slots(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer) {
             .left(known, Role::Text, text)
             .text(Role::Text, facts.entry)
             .selected(slot == picked)
-    });
-    row::list(look, rest, buf, &rows.collect::<Vec<_>>());
-}
-
-fn leaders(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let look = scene.look;
-    let head = Row::muted(look, "").right(10, Role::Muted, "since").left(7, Role::Muted, "ballot");
-    let rest = row::put(area, buf, &[head.text(Role::Muted, "leader")]);
-    let rows = scene.board.log.terms().rev().map(|term| {
-        Row::plain(look)
-            .right(10, Role::Text, table::clock(term.since))
-            .left(7, Role::Text, term.ballot.to_string())
-            .text(Role::Leader, format!("{} {}", look.glyphs.leader, term.leader))
     });
     row::list(look, rest, buf, &rows.collect::<Vec<_>>());
 }

@@ -191,9 +191,9 @@ fn the_log_zoomed() {
      n2 believes: n1 leads 6.1; chosen up to 38
      digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
-        slot state           ballot    votes known to        entry                            since ballot  leader
-          43 accepted        7.3         1/5                 put x=43 (c1/437)                9.001 7.3     ★ n3
-          42 accepted        7.3         2/5                 put x=42 (c1/427)                1.000 6.1     ★ n1
+        slot state           ballot    votes known to        entry                    since ballot votes outcome
+          43 accepted        7.3         1/5                 put x=43 (c1/437)        9.001 7.3        - ★ found leading
+          42 accepted        7.3         2/5                 put x=42 (c1/427)        1.000 6.1        - ★ found leading
           41 chosen          7.3         3/5 n3 n4 n5        put x=41 (c1/417)
     >     40 chosen          7.3         3/5 n3 n4 n5        put x=40 (c1/407)
           39 chosen          7.3         3/5 n3 n4 n5        put x=39 (c1/397)
@@ -487,7 +487,7 @@ fn the_log_and_the_decree_together() {
      n1 believes: nothing of a leader yet; nothing is chosen
      digit: round of the vote  │ chosen up to here  · accepted, not chosen  ! conflicts  c learned  ░ in the snapshot
 
-        slot state           ballot    votes known to        entry                            since ballot  leader
+        slot state           ballot    votes known to        entry                 nobody has asked to lead yet
     >      2 accepted        2.1         1/5                 put x=2 (c1/22)
            1 accepted        2.1         1/5                 put x=1 (c1/12)
 
@@ -555,4 +555,60 @@ fn who_has_accepted_an_epoch_and_not_adopted_it_says_so() {
     let belief =
         "n1 believes: nothing of a leader yet; nothing is chosen; epoch accepted 5, adopted 4";
     assert_eq!(line.trim(), belief);
+}
+
+/// n1 and n4 ask in one term, and split the vote; n4 asks again and wins; n2 hears of neither.
+fn split() -> Story {
+    let mut story = Story::of(5, 0);
+    let asks = |story: &mut Story, at: u64, round: u32, of: u16| {
+        let ballot = ballot(round, of);
+        story.at(at).says(n(of), Fact::VotesFor { ballot }).says(n(of), Fact::Seeks { ballot });
+    };
+    asks(&mut story, 300, 1, 1);
+    asks(&mut story, 301, 1, 4);
+    story.at(305).says(n(3), Fact::VotesFor { ballot: ballot(1, 1) });
+    story.says(n(5), Fact::VotesFor { ballot: ballot(1, 4) });
+    asks(&mut story, 700, 2, 4);
+    for id in [1, 3, 5] {
+        story.at(704).says(n(id), Fact::VotesFor { ballot: ballot(2, 4) });
+        story.says(n(id), Fact::Seeks { ballot: Ballot::NONE });
+    }
+    story.at(709).says(n(4), Fact::Leads { ballot: ballot(2, 4) });
+    for (id, after) in [(1, 300), (2, 120), (3, 240)] {
+        let (service, timer) = (crate::base::ServiceId::Log, "election".into());
+        let after = Some(crate::base::Span::millis(after));
+        story.tell(n(id), crate::event::Kind::Armed { service, timer, after });
+    }
+    asks(&mut story, 760, 3, 2);
+    story
+}
+
+#[test]
+fn elections_show_who_asked_who_voted_and_what_came_of_it() {
+    let mut story = split();
+    story.mode = story.mode.in_view(Consensus.views(), ELECTIONS).unwrap();
+    insta::assert_snapshot!(story.screen(&Consensus, 78, 18), @r"
+    [Log] commit 0  n4 leads 2.4
+     asks for votes in, unless it hears of a leader
+    >n1 ○ no leader      ████████████████████████▉░░░░░ 249ms
+     n2 ◆ candidate      ██████▉░░░░░░░░░░░░░░░░░░░░░░░  69ms
+     n3 ○ no leader      ██████████████████▉░░░░░░░░░░░ 189ms
+     n4 ★ leader         -
+     n5 ○ no leader      -
+
+        since ballot n1 n2 n3 n4 n5 votes outcome
+        0.760 3.2    .  Y  .  .  .    1/5 ◆ asks
+        0.700 2.4    Y  .  Y  Y  Y    4/5 ★ won in 9.0ms
+        0.301 1.4    n  .  n  Y  Y    2/5 split vote
+        0.300 1.1    Y  .  Y  n  n    2/5 split vote
+     Y voted for it  n for another  . said nothing
+    ");
+    insta::assert_snapshot!(story.screen(&Consensus, 38, 8), @r"
+    [Log] commit 0  n4 leads 2.4
+        since ballot votes outcome
+        0.760 3.2      1/5 ◆ asks
+        0.700 2.4      4/5 ★ won in 9.0ms
+        0.301 1.4      2/5 split vote
+        0.300 1.1      2/5 split vote
+    ");
 }
