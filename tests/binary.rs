@@ -124,6 +124,23 @@ fn words_mean_who_they_mean_at_that_time() {
 }
 
 #[test]
+fn processes_may_be_listed_in_any_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("mine.toml");
+    let list = |ids: [&str; 4]| {
+        let [one, two, three, four] = ids;
+        let nodes = format!("[[node]]\nid = \"{one}\"\n[[node]]\nid = \"{two}\"\n");
+        let clients = [three, four].map(|id| format!("[[client]]\nid = \"{id}\"\ndo = \"idle\"\n"));
+        std::fs::write(&path, format!("[log]\n{nodes}{}", clients.concat())).expect("written");
+        let path = path.to_str().expect("UTF-8");
+        netsplit(&["run", path, "--headless", "--until", "2s", "-c", "1s partition n1,c1 | n2,c3"])
+    };
+    let (sorted, other) = (list(["n1", "n2", "c1", "c3"]), list(["n2", "n1", "c3", "c1"]));
+    assert_eq!((sorted.code, other.code), (0, 0), "{}", other.err);
+    assert_eq!(sorted.out, other.out);
+}
+
+#[test]
 fn commands_that_make_no_sense_are_refused() {
     refused(&["--headless", "-c", "3s kil leader"], &["-c:1:1", "^^^", "did you mean 'kill'?"]);
     refused(&["--headless", "-c", "kill n1"], &["-c:1:1"]);

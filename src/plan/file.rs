@@ -158,6 +158,7 @@ fn nodes(top: &Table<'_>) -> Read<Vec<Node>> {
             member: table.get_or("member", true, Value::flag)?,
         });
     }
+    nodes.sort_unstable_by_key(|node| node.id);
     match nodes.is_empty() {
         true => Err(list.wrong("a cluster needs a node", "there is none")),
         false => Ok(nodes),
@@ -233,6 +234,8 @@ fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
             careful: table.get_or("careful", default.careful, |value| value.flag())?,
         });
     }
+    // Who reads them looks for them by name.
+    clients.sort_unstable_by_key(|client| client.id);
     Ok(clients)
 }
 
