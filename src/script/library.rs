@@ -51,6 +51,7 @@ library! {
         "epoch-before-history"
         "endless-elections"
         "deaf-network-card"
+        "the-hub"
         "vote-that-evaporated"
         "wrong-transaction"
         "modulo-placement"
