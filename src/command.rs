@@ -157,8 +157,9 @@ pub enum Command {
     /// Begin a branch that starts anew, with its chance from this seed.
     Seed(u64),
 
-    /// Have a timer of these run out now: the one that is due first, or the first of this name.
-    Fire { who: Target, timer: Option<Name> },
+    /// Have a timer of these run out now, or after this time: the one that is due first, or the
+    /// first of this name.
+    Fire { who: Target, timer: Option<Name>, after: Option<Span> },
 
     /// Leave each node only its link to this one.
     Star(Target),
@@ -248,6 +249,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("twice #MSG", "deliver a message in flight twice"),
     ("delay #MSG SPAN", "keep a message in flight under way for longer"),
     ("fire WHO [TIMER]", "have the timer that is due first run out now, or the one of a name"),
+    ("fire WHO [TIMER] in SPAN", "have it run out then, whenever it was due"),
     ("clock WHO +SPAN|-SPAN", "set a wall clock off: clock n4 +250ms"),
     ("clock WHO drift PPM", "let a clock run fast or slow: clock n4 drift 200"),
     ("clock WHO ok", "set a clock right"),
@@ -370,8 +372,11 @@ impl fmt::Display for Command {
             Drop(msg) => write!(f, "drop {msg}"),
             Twice(msg) => write!(f, "twice {msg}"),
             Postpone { msg, by } => write!(f, "delay {msg} {by}"),
-            Fire { who, timer: None } => write!(f, "fire {who}"),
-            Fire { who, timer: Some(timer) } => write!(f, "fire {who} {timer}"),
+            Fire { who, timer, after } => {
+                write!(f, "fire {who}")?;
+                timer.iter().try_for_each(|timer| write!(f, " {timer}"))?;
+                after.iter().try_for_each(|after| write!(f, " in {after}"))
+            }
             Clock { who, fault: ClockFault::Ok } => write!(f, "clock {who} ok"),
             Clock { who, fault: ClockFault::Drift(ppm) } => write!(f, "clock {who} drift {ppm}"),
             Clock { who, fault: ClockFault::Offset(us) } => {
@@ -441,14 +446,25 @@ fn kill(text: &str) -> Result<Command, ParseError> {
     Ok(Command::Kill { who: text.parse()?, unsynced: Unsynced::Chance })
 }
 
-/// What names somebody as a whole has no timer in it: `fire holder billing`.
 fn fire(text: &str) -> Result<Command, ParseError> {
+    let later = text.rsplit_once(" in ").and_then(|(rest, after)| {
+        let (who, timer) = fired(rest).ok()?;
+        Some(Command::Fire { who, timer, after: Some(after.trim().parse().ok()?) })
+    });
+    match later {
+        Some(later) => Ok(later),
+        None => fired(text).map(|(who, timer)| Command::Fire { who, timer, after: None }),
+    }
+}
+
+/// What names somebody as a whole has no timer in it: `fire holder billing`.
+fn fired(text: &str) -> Result<(Target, Option<Name>), ParseError> {
     let whole = match text.parse() {
-        Ok(who) => return Ok(Command::Fire { who, timer: None }),
+        Ok(who) => return Ok((who, None)),
         Err(error) => error,
     };
     let (who, timer) = split_last(text).map_err(|_| whole)?;
-    Ok(Command::Fire { who: who.parse()?, timer: Some(timer.parse()?) })
+    Ok((who.parse()?, Some(timer.parse()?)))
 }
 
 fn clock(text: &str) -> Result<Command, ParseError> {
@@ -696,8 +712,8 @@ mod tests {
             message_id().prop_map(Command::Deliver),
             message_id().prop_map(Command::Twice),
             (message_id(), span()).prop_map(|(msg, by)| Command::Postpone { msg, by }),
-            (target(), prop::option::of(name()))
-                .prop_map(|(who, timer)| Command::Fire { who, timer }),
+            (target(), prop::option::of(name()), prop::option::of(span()))
+                .prop_map(|(who, timer, after)| Command::Fire { who, timer, after }),
         ];
         let machine = prop_oneof![
             (target(), -1_000_000_000_000i64..1_000_000_000_000)
@@ -744,6 +760,7 @@ mod tests {
         "drop",
         "fire",
         "election",
+        "in",
         "clock",
         "disk",
         "run",

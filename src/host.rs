@@ -15,7 +15,9 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::base::{Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Rng, ServiceId, Time};
+use crate::base::{
+    Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Rng, ServiceId, Span, Time,
+};
 use crate::event::Fact;
 use crate::proto::{Config, Frame, Inner, Message, Outbox, Record, Service, Ticket, Timer};
 use std::sync::Arc;
@@ -41,8 +43,9 @@ pub enum Input {
     Deliver { from: NodeId, message: Message },
     /// The clock has reached the earliest timer.
     Wake,
-    /// Somebody wants a timer to run out now: the earliest one, or the earliest of this name.
-    Fire { timer: Option<Name> },
+    /// Somebody wants a timer to run out now, or after this time: the earliest one, or the earliest
+    /// of this name.
+    Fire { timer: Option<Name>, after: Option<Span> },
     /// All writes up to this number are durable.
     Synced { upto: u64 },
     /// The workbench asks for an operation.
@@ -125,11 +128,14 @@ impl Host {
                 }
             }
             Input::Wake => self.wake(),
-            Input::Fire { timer } => {
-                if let Some(index) = self.earliest(timer.as_ref()) {
-                    self.fire(index);
+            Input::Fire { timer, after } => match (self.earliest(timer.as_ref()), after) {
+                (Some(index), None) => self.fire(index),
+                (Some(index), Some(after)) => {
+                    let (_, timer) = self.timers()[index];
+                    self.frame.outbox.set(timer, now + after, now);
                 }
-            }
+                (None, _) => {}
+            },
             Input::Synced { upto } => self.frame.outbox.release(upto),
             Input::Ask { op } => self.ask(op),
             Input::Restate => self.restate(),

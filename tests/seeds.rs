@@ -47,7 +47,7 @@ fn the_small_samples_survive_a_few_storms() {
 fn timers_that_run_out_at_any_moment_do_no_harm() {
     let fire = |at: u64, plan: &Plan| {
         let who = NodeId::node((at % plan.nodes.len() as u64) as u16 + 1);
-        (Time(at * 37_000), Command::Fire { who: Target::just(who), timer: None })
+        (Time(at * 37_000), Command::Fire { who: Target::just(who), timer: None, after: None })
     };
     for name in ["default", "bank", "locks", "raft", "zab", "three-paxos"] {
         let (plan, until) = (sample(name), Time(20_000_000));

@@ -27,7 +27,7 @@ impl<L: Link> Agent<L> {
             }
             Command::Clock { who, .. } | Command::Disk { who, .. } => self.must(who, "here", true),
             Command::Ask { who, .. } => self.must(&Target::just(*who), "not running", self.is_up()),
-            Command::Fire { who, timer } => {
+            Command::Fire { who, timer, .. } => {
                 self.must(who, "not running", self.is_up())?;
                 match self.host.as_ref().and_then(|host| host.cannot_fire(timer.as_ref())) {
                     Some(why) => Err(format!("{}: {why}", self.me)),
@@ -82,7 +82,9 @@ impl<L: Link> Agent<L> {
             Command::Clock { fault, .. } => self.set_clock(*fault),
             Command::Disk { fault, .. } => self.set_disk(*fault),
             Command::Ask { op, .. } => self.feed(Input::Ask { op: op.clone() }),
-            Command::Fire { timer, .. } => self.feed(Input::Fire { timer: timer.clone() }),
+            Command::Fire { timer, after, .. } => {
+                self.feed(Input::Fire { timer: timer.clone(), after: *after });
+            }
             Command::Deliver(msg)
             | Command::Twice(msg)
             | Command::Drop(msg)

@@ -35,8 +35,8 @@ impl World {
                     self.feed(index, Input::Ask { op: op.clone() }, out);
                 }
             }
-            Command::Fire { who, timer } => self.each(who, |world, index| {
-                world.feed(index, Input::Fire { timer: timer.clone() }, out);
+            Command::Fire { who, timer, after } => self.each(who, |world, index| {
+                world.feed(index, Input::Fire { timer: timer.clone(), after: *after }, out);
             }),
             Command::Deliver(msg)
             | Command::Twice(msg)
@@ -87,7 +87,7 @@ impl World {
                 let target = Target::Nodes(vec![*who]);
                 self.all(&target, "not running", |s| matches!(s, State::Up))
             }
-            Command::Fire { who, timer } => {
+            Command::Fire { who, timer, .. } => {
                 self.all(who, "not running", |s| matches!(s, State::Up))?;
                 self.nodes(who)?.iter().try_for_each(|id| self.can_fire(*id, timer.as_ref()))
             }

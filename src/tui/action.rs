@@ -67,6 +67,10 @@ pub enum Action {
     Isolate,
     /// Have the timer of the selected node run out now, or the selected message arrive.
     Fire,
+    /// Have all election timers run out at once.
+    AlignTimers,
+    /// Have them run out one after the other.
+    SpreadTimers,
     /// Have the selected node join the ring, or leave it.
     JoinRing,
     /// Open the menu of all faults for the selection.
@@ -254,6 +258,7 @@ const MARK: &str = "The mark or fault before, the next one.";
 const MARKS: &str = "Set a mark here; list the marks and go to one.";
 const FILES: &str = "Save the run (.toml: as a scenario); open another one.";
 const VIOLATION: &str = "The next broken property, the one before.";
+const TIMERS: &str = "Set all election timers alike (a split vote), or apart.";
 const UNDO: &str = "Undo the last command; do it again.";
 
 const fn pane(number: u8, name: &'static str, keys: &'static [&'static str]) -> Row {
@@ -342,6 +347,8 @@ pub static ACTIONS: &[Row] = {
             &["e"],
             "Run out the node's timer now, or have the message arrive.",
         ),
+        Row::new(G::Break, A::AlignTimers, "align-timers", &["A"], TIMERS),
+        Row::new(G::Break, A::SpreadTimers, "spread-timers", &["S"], TIMERS),
         Row::new(G::Break, A::JoinRing, "join-ring", &["a"], "Have it join the ring, or leave it."),
         Row::new(
             G::Break,

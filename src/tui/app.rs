@@ -18,10 +18,10 @@
 //! given in the past: it would hit a cluster that looks different now.
 //!
 //! `orders` and `breaking` have what keys and commands do to the cluster, `schedule` what waits,
-//! `time` what they do to time, `places` which layout is shown and which pane has focus, `themes`
-//! how it looks, `pointer` what the mouse does, `typing` what is done with a typed line, `copying`
-//! what goes to the clipboard, `first_bad` the proof of what broke, `picture` what is drawn,
-//! `plain` what is told instead.
+//! `time` what they do to time, `timers` what they do to timers, `places` which layout is shown
+//! and which pane has focus, `themes` how it looks, `pointer` what the mouse does, `typing` what is
+//! done with a typed line, `copying` what goes to the clipboard, `first_bad` the proof of what
+//! broke, `picture` what is drawn, `plain` what is told instead.
 
 mod breaking;
 mod compare;
@@ -38,6 +38,7 @@ mod search;
 mod story;
 mod themes;
 mod time;
+mod timers;
 mod typing;
 
 pub use plain::Plain;
@@ -589,6 +590,8 @@ impl App {
             Action::PauseNode => self.pause_or_resume(),
             Action::Isolate => self.isolate_or_reconnect(),
             Action::Fire => self.fire(),
+            Action::AlignTimers => self.align_timers(),
+            Action::SpreadTimers => self.spread_timers(),
             Action::JoinRing => self.join_or_leave(),
             Action::FaultMenu => self.open_faults(Page::All),
             Action::Delay => self.open_faults(Page::Delay),

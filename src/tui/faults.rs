@@ -407,7 +407,7 @@ fn node(id: NodeId, board: &Board) -> Vec<Entry> {
         entries.push(Entry::new('w', "process", "lose the disk", "asks first", &wipe));
     }
     let timer = state.and_then(|node| node.acts_by());
-    let fire = Command::Fire { who: Whom::just(id), timer: timer.clone() }.to_string();
+    let fire = Command::Fire { who: Whom::just(id), timer: timer.clone(), after: None }.to_string();
     let note = timer.map_or("the one that is due first".to_owned(), |timer| timer.to_string());
     entries.push(Entry::new('e', "process", "run a timer out", &note, &[fire]));
     entries.push(Entry::opens(

@@ -127,6 +127,7 @@ impl Board {
             }
             Ask { op: Op::Lead { .. }, .. } => "The leader lets this node lead in its place.",
             Ask { .. } => "A request like any other.",
+            Fire { after: Some(_), .. } => "It does then what it would do when the timer runs out.",
             Fire { .. } => "It does now what it would have done when the timer ran out.",
             _ => return self.about_links(command),
         };

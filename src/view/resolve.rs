@@ -34,7 +34,9 @@ impl Board {
             Release(l) => Release(link(l)?),
             Clock { who: w, fault } => Clock { who: who(w)?, fault: *fault },
             Disk { who: w, fault } => Disk { who: who(w)?, fault: *fault },
-            Fire { who: w, timer } => Fire { who: who(w)?, timer: timer.clone() },
+            Fire { who: w, timer, after } => {
+                Fire { who: who(w)?, timer: timer.clone(), after: *after }
+            }
             Ask { who, op } => Ask { who: *who, op: self.resolve_token(*who, op)? },
             Ring
             | Deliver(_)

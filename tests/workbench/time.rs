@@ -273,3 +273,45 @@ fn what_broke_is_shown_by_the_fewest_events_and_nothing_is_done_to_them() {
     assert_eq!(bench.app.timeline().events().len(), all);
     assert!(bench.screen(120, 36).contains("RAFT-9 broken at event"));
 }
+
+/// After which microseconds election timers run out, by node.
+fn election_timers(bench: &Bench) -> Vec<(NodeId, u64)> {
+    let board = bench.app.timeline().board();
+    let election = |node: &netsplit::view::nodes::Node| {
+        let mut timers = node.timers.iter();
+        let (_, timer) = timers.find(|((_, name), _)| name == "election")?;
+        Some((node.id, timer.until.since(board.now).0))
+    };
+    board.nodes.servers().filter(|node| node.life.is_up()).filter_map(election).collect()
+}
+
+#[test]
+fn aligned_timers_split_the_vote_and_spread_ones_do_not() {
+    use netsplit::view::elections::Outcome;
+    let outcomes = |key: &str| {
+        let mut bench = Bench::new(&plan::builtin("raft").unwrap());
+        bench.run(1);
+        bench.keys(key);
+        assert!(bench.screen(120, 36).contains("next heartbeat sets them anew"));
+        bench.order("kill leader");
+        let (asked, before) = (bench.app.timeline().board().elections.rows().count(), bench.now());
+        bench.keys(key);
+        let timers = election_timers(&bench);
+        assert_eq!(timers.len(), 4);
+        bench.run(2);
+        let board = bench.app.timeline().board();
+        let asked = board.elections.rows().skip(asked);
+        let outcomes = asked.map(|row| board.elections.outcome(row)).collect::<Vec<_>>();
+        bench.keys("u");
+        assert_eq!(bench.now(), before, "what one key did is undone by one");
+        (timers, outcomes)
+    };
+    let (timers, aligned) = outcomes("A");
+    assert!(timers.iter().all(|(_, left)| *left == timers[0].1), "{timers:?}");
+    assert!(aligned.contains(&Outcome::Split), "{aligned:?}");
+    let (mut timers, spread) = outcomes("S");
+    timers.sort_by_key(|(_, left)| *left);
+    let steps: Vec<u64> = timers.windows(2).map(|two| two[1].1 - two[0].1).collect();
+    assert!(steps.iter().all(|step| *step == steps[0] && *step > 50_000), "{timers:?}");
+    assert!(matches!(spread[..], [Outcome::Won(Some(_))]), "{spread:?}");
+}

@@ -268,7 +268,7 @@ impl App {
             _ => {
                 let id = self.target_node();
                 let timer = self.node(id).and_then(Node::acts_by);
-                Command::Fire { who: Whom::just(id), timer }
+                Command::Fire { who: Whom::just(id), timer, after: None }
             }
         };
         self.order(&command);
