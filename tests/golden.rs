@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease` or `quorum`, `elect_by=connectivity`, and for Raft switches (`pre_vote sticky check_quorum`); `services=bank` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease` or `quorum`, `elect_by=connectivity`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -20,7 +20,9 @@
 
 use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
-use netsplit::plan::{ElectBy, Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn};
+use netsplit::plan::{
+    Changes, ElectBy, Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn,
+};
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
@@ -109,12 +111,19 @@ impl Network {
             None => ElectBy::Patience,
         };
         let log = Log { snapshot_every, voters, reads, elect_by, ..Log::default() };
+        let changes = match args.lookup("membership").map(|arg| arg.value.as_str()) {
+            None | Some("joint") => Changes::Joint,
+            Some("single") => Changes::Single,
+            Some(other) => return Err(format!("no such membership: {other}").into()),
+        };
+        let mutation = args.lookup("mutation").map(|arg| arg.value.parse()).transpose()?;
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
         let switch = |name: &str| switches.contains(&name);
         let kind = LogKind::Raft(Raft {
             pre_vote: switch("pre_vote"),
             sticky: switch("sticky"),
             check_quorum: switch("check_quorum"),
+            changes,
         });
         let services = match services {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
@@ -134,7 +143,8 @@ impl Network {
             other => return Err(format!("no such services: {other}").into()),
         };
         args.reject_rest()?;
-        let plan = Plan { services, ..Plan::bare(size) };
+        let mutations = mutation.into_iter().collect();
+        let plan = Plan { services, mutations, ..Plan::bare(size) };
         for id in plan.processes() {
             let (setup, disk) = (plan.setup(id), Vec::new());
             self.nodes.insert(id, Node { setup, host: None, boot: 0, disk, now: Time::ZERO });

@@ -2,12 +2,12 @@
 //! bug keep every check silent.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time};
+use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::check::Checks;
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
-    self, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads,
+    self, Changes, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads,
     Services, Ways,
 };
 use netsplit::sim::World;
@@ -31,6 +31,16 @@ enum Case {
     /// The same without what keeps elections rare, on a bad network where some node crashes every
     /// moment: leaders of many terms whose logs have diverged.
     Terms,
+    /// Raft as in `Terms`, three of five nodes voting at first. Every moment somebody is asked for
+    /// other voters, or to have another lead.
+    Voters,
+    /// The same, one voter at a time, beginning with four.
+    Singles,
+    /// Keys on Raft, read under leases. Again and again a node is asked to have another lead, and cut
+    /// off with a client the next moment.
+    Handovers,
+    /// Raft in peace, where somebody is asked to lead now and then.
+    Relay,
     /// The log on Zab.
     Zab,
     /// The same in a hurry, on a bad network where some node crashes every moment: leaders of many
@@ -131,6 +141,17 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LogForgetLease, "clients", Case::Naps(On::Paxos), 400),
     (Mutation::LogReadLocal, "clients", Case::Quorums, 40),
     (Mutation::LogReadApplied, "clients", Case::Quorums, 40),
+    (Mutation::RaftConfigEarly, "raft", Case::Singles, 20),
+    (Mutation::RaftConfigPending, "raft", Case::Singles, 20),
+    (Mutation::RaftConfigKept, "raft", Case::Singles, 20),
+    (Mutation::RaftSingleMany, "raft", Case::Singles, 20),
+    (Mutation::RaftJointNewOnly, "raft", Case::Voters, 20),
+    (Mutation::RaftCountLearners, "raft", Case::Voters, 20),
+    (Mutation::RaftRemovedCounts, "raft", Case::Singles, 60),
+    (Mutation::RaftRemovedLeads, "raft", Case::Singles, 20),
+    (Mutation::RaftTransferBehind, "raft", Case::Voters, 20),
+    (Mutation::RaftTransferKeepsLease, "clients", Case::Handovers, 40),
+    (Mutation::RaftTransferIgnored, "progress", Case::Relay, 10),
     (Mutation::LogNoClientTable, "log", Case::Raft, 40),
     (Mutation::ZabForgetEpoch, "zab", Case::Zab, 100),
     (Mutation::ZabAckEpochTwice, "zab", Case::Epochs, 400),
@@ -207,6 +228,23 @@ fn reading(on: On, reads: Reads) -> Plan {
     Plan { services, clients, ..Plan::bare(5) }
 }
 
+/// Raft in a hurry, whose voters change; the first so many nodes vote at first.
+fn changing(changes: Changes, voters: u16) -> Plan {
+    let kind = LogKind::Raft(Raft { check_quorum: false, changes, ..Raft::default() });
+    let (heartbeat, snapshot_every) = (Span::millis(30), 50);
+    let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
+    let voters = Some(Voters::of((1..=voters).map(NodeId::node)));
+    let log = Log { kind, heartbeat, election, snapshot_every, voters, ..Log::default() };
+    let services = Services { log: Some(log), ..Services::default() };
+    Plan { services, ..Plan::bare(5) }
+}
+
+/// The same cluster with so many clients like its first.
+fn with_clients(count: u16, plan: Plan) -> Plan {
+    let client = |n| Client { id: NodeId::client(n), ..plan.clients[0].clone() };
+    Plan { clients: (1..=count).map(client).collect(), ..plan }
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -236,13 +274,18 @@ fn plan(case: Case) -> Plan {
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Terms => {
-            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false };
+            let changes = Changes::Joint;
+            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
             let (heartbeat, snapshot_every) = (Span::millis(30), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
             let kind = LogKind::Raft(raft);
             let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
+        Case::Voters => changing(Changes::Joint, 3),
+        Case::Singles => changing(Changes::Single, 4),
+        Case::Relay => Plan { progress_within: Span::secs(1), ..plan(Case::Raft) },
+        Case::Handovers => with_clients(6, plan(Case::Leases(On::Raft))),
         Case::Epochs => {
             let (heartbeat, snapshot_every) = (Span::millis(20), 200);
             let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
@@ -287,9 +330,9 @@ fn until(case: Case) -> Time {
         Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
         Case::Log | Case::Connected | Case::Raft | Case::Zab => Time(18_000_000),
-        Case::Terms | Case::Epochs => Time(12_000_000),
-        Case::Reads(_) | Case::Quorums => Time(20_000_000),
-        Case::Leases(_) => Time(30_000_000),
+        Case::Terms | Case::Epochs | Case::Voters | Case::Singles => Time(12_000_000),
+        Case::Reads(_) | Case::Quorums | Case::Relay => Time(20_000_000),
+        Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks => Time(30_000_000),
         Case::Doubt | Case::Sessions => Time(45_000_000),
@@ -353,6 +396,65 @@ fn terms(seed: u64) -> Vec<(Time, Command)> {
     }
     commands.push((at, Command::Heal(Link::All)));
     commands
+}
+
+/// The storm of `terms`, and requests for other voters and other leaders.
+fn voters(seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "voters", 1);
+    let log = plan.services.log.as_ref().unwrap();
+    let mut voters: Vec<NodeId> = log.voters.as_ref().unwrap().iter().collect();
+    let (mut commands, mut at) = (terms(seed), Time::ZERO);
+    let one = |rng: &mut Rng| NodeId::node(rng.between(1, 5) as u16);
+    while at < Time(7_600_000) {
+        at += rng.span(Span::millis(20), Span::millis(400));
+        let id = one(&mut rng);
+        match (voters.contains(&id), voters.len() > 2) {
+            (true, true) => voters.retain(|voter| *voter != id),
+            (false, _) => voters.push(id),
+            _ => {}
+        }
+        if rng.percent(20) {
+            voters = (1..=5).map(NodeId::node).filter(|_| rng.percent(60)).collect();
+            voters.push(id);
+        }
+        let op = match rng.percent(30) {
+            true => Op::Lead { node: id },
+            false => Op::Voters { voters: Voters::of(voters.iter().copied()) },
+        };
+        commands.push((at, Command::Ask { who: one(&mut rng), op }));
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// A node is asked to have another lead, and cut off with a client just then.
+fn handovers(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "handovers", 0);
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let (mut commands, mut at) = (Vec::new(), Time(1_500_000));
+    while at < Time(19_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        commands.push((at, Command::Ask { who: nodes[0], op: Op::Lead { node: nodes[1] } }));
+        at += rng.span(Span::micros(500), Span::millis(5));
+        let with: Vec<NodeId> = [nodes[0]].into_iter().chain((1..=3).map(NodeId::client)).collect();
+        let rest: Vec<NodeId> =
+            nodes[1..].iter().copied().chain((4..=6).map(NodeId::client)).collect();
+        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
+        at += Span::millis(600);
+        commands.push((at, Command::Heal(Link::All)));
+        at += rng.span(Span::millis(200), Span::millis(900));
+    }
+    commands
+}
+
+/// Somebody is asked to lead every other second.
+fn relay(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "relay", 0);
+    let mut one = || NodeId::node(rng.between(1, 5) as u16);
+    let ask =
+        |n: u64| (Time(n * 2_000_000), Command::Ask { who: one(), op: Op::Lead { node: one() } });
+    (1..9).map(ask).collect()
 }
 
 /// Messages and disks are slow, and nodes crash one after the other before they have caught up.
@@ -485,6 +587,9 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let mut commands = match case {
         Case::Terms => terms(seed),
         Case::Epochs => epochs(seed),
+        Case::Voters | Case::Singles => voters(seed, plan),
+        Case::Handovers => handovers(seed),
+        Case::Relay => relay(seed),
         Case::Leases(_) => lapses(seed),
         Case::Naps(_) => naps(seed),
         _ => hunt::storm(seed, plan, until),
@@ -621,6 +726,10 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Connected, 0..30);
     silent(Case::Raft, 0..60);
     silent(Case::Terms, 0..40);
+    silent(Case::Voters, 0..40);
+    silent(Case::Singles, 0..40);
+    silent(Case::Handovers, 0..20);
+    silent(Case::Relay, 0..10);
     silent(Case::Zab, 0..60);
     silent(Case::Epochs, 0..40);
     // A node has accepted an epoch that came to nothing, and all others follow in an older one.
@@ -648,6 +757,10 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Connected, 0..1000);
     silent(Case::Raft, 0..1000);
     silent(Case::Terms, 0..1000);
+    silent(Case::Voters, 0..1000);
+    silent(Case::Singles, 0..1000);
+    silent(Case::Handovers, 0..1000);
+    silent(Case::Relay, 0..1000);
     silent(Case::Zab, 0..1000);
     silent(Case::Epochs, 0..1000);
     silent(Case::Reads(On::Raft), 0..1000);
@@ -674,6 +787,8 @@ fn logs_survive_thousands_of_storms() {
     let seeds = seeds.unwrap_or(0..5_000);
     silent(Case::Raft, seeds.clone());
     silent(Case::Terms, seeds.clone());
+    silent(Case::Voters, seeds.clone());
+    silent(Case::Singles, seeds.clone());
     silent(Case::Reads(On::Raft), seeds.clone());
     silent(Case::Reads(On::Paxos), seeds.clone());
     silent(Case::Quorums, seeds.clone());

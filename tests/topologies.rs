@@ -153,8 +153,9 @@ fn cell(log: &Log, topology: Topology) -> String {
 
 fn variants() -> Vec<(&'static str, Log)> {
     let of = |kind| Log { kind, ..Log::default() };
-    let raft =
-        |pre_vote, sticky, check_quorum| of(LogKind::Raft(Raft { pre_vote, sticky, check_quorum }));
+    let raft = |pre_vote, sticky, check_quorum| {
+        of(LogKind::Raft(Raft { pre_vote, sticky, check_quorum, ..Raft::default() }))
+    };
     let by_connectivity = Log { elect_by: ElectBy::Connectivity, ..Log::default() };
     vec![
         ("multipaxos", Log::default()),

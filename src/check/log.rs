@@ -163,7 +163,8 @@ impl Log {
             1 => 0,
             _ => self.slots.get(&(slot - 1))?.digest,
         };
-        if entry.op == Op::Noop || digest == before {
+        // What is joint is the first half of a change: the call takes effect with the second.
+        if matches!(entry.op, Op::Noop | Op::Joint { .. }) || digest == before {
             return None;
         }
         let CallId { client, seq } = entry.call;

@@ -21,7 +21,7 @@
 //! | check | file | rules |
 //! |---|---|---|
 //! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log; LE-3 |
-//! | raft | `raft` | RAFT-1 to 4, 6, 9 to 11, 13: one leader a term, one log, no entry lost |
+//! | raft | `raft` | RAFT-1 to 4, 6 to 11, 13, RX-5, 9 to 12: one leader a term, one log, no entry lost |
 //! | zab | `raft` | ZAB-2 to 4, 6, 7, 9 to 12: the same of epochs, in a cluster on Zab |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |

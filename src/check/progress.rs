@@ -4,6 +4,7 @@
 //! |---|---|
 //! | LIVE-1 | each client that asks by itself gets its next success within a stated time after the last fault ended |
 //! | LIVE-2 | whoever voted yes to a transaction carries its end out within the same time (AC-5) |
+//! | LIVE-3 | whom a leader has handed over to leads next, if nothing was broken for that time (RX-6) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -17,7 +18,7 @@
 //! something wrong ([`Violation::is_stall`]).
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
+use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
 use crate::command::{ClockFault, Command, DiskFault, Fault};
 use crate::event::{Event, Fact, Kind, Presence};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,8 @@ pub struct Progress {
     debts: BTreeMap<NodeId, Debt>,
     /// What is locked by a yes-vote.
     doubts: BTreeMap<(TxnId, Name), Debt>,
+    /// Who has handed over last to whom, when nothing had been broken for a while.
+    handed: Option<(Ballot, NodeId)>,
     /// When somebody's time will be up, at the earliest.
     due: Time,
 }
@@ -82,7 +85,8 @@ impl Progress {
         let due = Time::ZERO + within;
         let unheard = BTreeSet::new();
         let doubts = BTreeMap::new();
-        Progress { all, within, faults, unheard, trouble, now, last: 0, debts, doubts, due }
+        let (last, handed) = (0, None);
+        Progress { all, within, faults, unheard, trouble, now, last, debts, doubts, handed, due }
     }
 
     fn returned(&mut self, call: CallId, outcome: &Outcome) {
@@ -224,6 +228,28 @@ impl Progress {
         }
     }
 
+    /// Whether nothing has been wrong for so long that everything should have come right.
+    fn is_calm(&self) -> bool {
+        !self.is_troubled() && self.now > self.trouble + self.within
+    }
+
+    /// LIVE-3: somebody leads in the place of who has handed over to another.
+    fn succeeds(&mut self, event: &Event) -> Option<(&'static str, String)> {
+        match event.fact() {
+            Some(Fact::HandsOver { ballot, to }) => {
+                self.handed = self.is_calm().then_some((*ballot, *to));
+                None
+            }
+            Some(Fact::Leads { ballot }) => {
+                let (before, to) = self.handed.take_if(|(before, _)| ballot > before)?;
+                let what =
+                    format!("{before} was handed over to {to}, and {} leads next", ballot.node);
+                (ballot.node != to && self.is_calm()).then_some(("LIVE-3", what))
+            }
+            _ => None,
+        }
+    }
+
     /// Who or what has waited for too long, and which rule that breaks.
     fn overdue(&mut self) -> Option<(&'static str, String)> {
         if self.now <= self.due {
@@ -275,14 +301,14 @@ impl Check for Progress {
     }
 
     fn judges(&self, event: &Event) -> bool {
-        matches!(event.fact(), Some(Fact::Returns { .. }))
+        matches!(event.fact(), Some(Fact::Returns { .. } | Fact::HandsOver { .. }))
     }
 
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
         (self.now, self.last) = (self.now.max(event.at), at);
         self.change(event);
         self.hear_again(witness);
-        let (rule, what) = self.overdue()?;
+        let (rule, what) = self.succeeds(event).or_else(|| self.overdue())?;
         let what = format!("{what}, though nothing is broken and {} are over", self.within);
         Some(Violation { check: "progress", rule, what, at, because: Vec::new() })
     }

@@ -7,15 +7,24 @@
 //! | RAFT-3 | logs with an entry of one term in one slot are the same up to there | `Appends` |
 //! | RAFT-4 | a leader has all that was committed in earlier terms | `Leads`, `Commits` |
 //! | RAFT-6 | what is committed in a slot is committed for all | `Commits` |
+//! | RAFT-7 | every quorum has a voter with what a node knows to be committed | `Commits`, `Voters` |
+//! | RAFT-8 | a log that is as up to date as a place that was committed has it | `Commits` |
 //! | RAFT-9 | terms do not fall, a vote stays, and entries survive a restart | `Enters`, `VotesFor`, `Voter` |
 //! | RAFT-10 | a node commits what it has and applies what it committed, and takes none of it back | `Commits`, `Applies` |
-//! | RAFT-11 | a leader commits an entry of its own term, and whatever is committed a quorum of the voters that it goes by has on disk | `Commits`, `Voters` |
+//! | RAFT-11 | a leader commits an entry of its own term that a quorum of the voters that it goes by has on disk | `Commits`, `Voters` |
 //! | RAFT-13 | no committed entry is dropped, and no snapshot goes back | `Truncates`, `Snapshot` |
+//! | RX-5 | who is handed over to has the leader's whole log | `HandsOver` |
+//! | RX-9 | quorums of voters that nodes go by meet, if the nodes can be elected | `Voters` |
+//! | RX-10 | a leader lets other voters in when those before are committed | `Appends`, `Voters` |
+//! | RX-11 | … and when it has committed an entry of its own term | `Appends`, `Commits` |
+//! | RX-12 | a node goes by the voters that its log names last, and does not lead on when that it votes no more is committed | `Voters`, `Truncates`, `Commits` |
 //!
 //! The numbers are those of the dissertation's properties and the inductive invariants of
-//! `raft.tla`; RAFT-5 (state-machine safety) is MP-1 of the check `log`. RAFT-3 is judged step by
-//! step: if every entry agrees with all others of its name about the one before it, logs agree up
-//! to there.
+//! `raft.tla`, those of RX the dissertation's on its extensions; RAFT-5 (state-machine safety) is
+//! MP-1 of the check `log`. RAFT-3 is judged step by step: if every entry agrees with all others of
+//! its name about the one before it, logs agree up to there. RAFT-8 is often stated of any two
+//! logs; that is wrong: who has just been sent some of what is committed may be behind somebody
+//! whose tail of an earlier term has to give way.
 //!
 //! Zab's terms are epochs: one that a node has entered it has *accepted*, and a vote in it is for
 //! the leader from which it did. It establishes a leader (`Leads`) after the majority has adopted
@@ -40,11 +49,14 @@
 //!
 //! Entries are kept until every node has cut them off, the last 65,536 at the most.
 
+mod voters;
+
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, Entry, NodeId, Slot, Voters};
 use crate::event::{Event, Fact, Kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use voters::Goes;
 
 const MOST: usize = 65_536;
 const TERMS: usize = 1_024;
@@ -108,7 +120,9 @@ struct Node {
     /// The term in which it leads.
     leads: Option<u32>,
     /// The voters that it goes by, if they are not those of the start.
-    voters: Option<Voters>,
+    goes: Option<Goes>,
+    /// The slots of its log that name voters.
+    naming: BTreeSet<Slot>,
     /// What it is saying of its log, since a start or for a newcomer.
     restated: Option<BTreeMap<Slot, (u32, usize)>>,
 }
@@ -194,6 +208,7 @@ impl Check for Raft {
                     | Fact::Commits { .. }
                     | Fact::Adopts { .. }
                     | Fact::Voters { .. }
+                    | Fact::HandsOver { .. }
             )
         )
     }
@@ -219,7 +234,9 @@ impl Check for Raft {
                 None
             }
             Kind::Fact(Fact::Restates) => {
-                self.node(seen).restated = Some(BTreeMap::new());
+                let node = self.node(seen);
+                node.restated = Some(BTreeMap::new());
+                node.naming.clear();
                 None
             }
             Kind::Fact(Fact::Restated) => {
@@ -229,7 +246,8 @@ impl Check for Raft {
             Kind::Fact(Fact::Enters { term }) => self.enters(seen, *term),
             Kind::Fact(Fact::VotesFor { ballot }) => self.votes(seen, *ballot),
             Kind::Fact(Fact::Appends { slot, term, entry }) => {
-                self.appends(seen, *slot, *term, entry)
+                let broken = self.lets_in(seen, *slot, entry);
+                broken.or(self.appends(seen, *slot, *term, entry))
             }
             Kind::Fact(Fact::Truncates { after }) => self.truncates(seen, *after),
             Kind::Fact(Fact::Voter { ballot, last }) => self.restates(seen, *ballot, *last),
@@ -237,10 +255,8 @@ impl Check for Raft {
                 self.commits(seen, *slot, witness.restates(event.node))
             }
             Kind::Fact(Fact::Adopts { epoch }) => self.adopts(seen, *epoch),
-            Kind::Fact(Fact::Voters { voters, .. }) => {
-                self.node(seen).voters = Some(voters.clone());
-                None
-            }
+            Kind::Fact(Fact::Voters { slot, voters }) => self.goes_by(seen, *slot, voters),
+            Kind::Fact(Fact::HandsOver { ballot, to }) => self.hands_over(seen, *ballot, *to),
             Kind::Fact(Fact::Applies { slot, .. }) => self.applies(seen, *slot),
             Kind::Fact(Fact::Snapshot { slot, .. }) => self.cuts(seen, *slot),
             Kind::Fact(Fact::Leads { ballot }) => self.leads(seen, *ballot),
@@ -275,7 +291,8 @@ impl Raft {
     fn started(&mut self, seen: Seen, boot: u32) -> Option<Violation> {
         let node = self.node(seen);
         (node.boot, node.leads, node.commit) = (boot, None, (0, seen.at));
-        node.voters = None;
+        node.goes = None;
+        node.naming.clear();
         node.known |= boot == 1;
         node.restated = (boot > 1).then(BTreeMap::new);
         None
@@ -381,6 +398,7 @@ impl Raft {
     ) -> Option<Violation> {
         let node = self.node(seen);
         let (base, base_term) = node.base;
+        node.name(slot, entry);
         let held = node.restated.as_mut().unwrap_or(&mut node.held);
         let prev = match slot == base + 1 {
             true => base_term,
@@ -420,6 +438,7 @@ impl Raft {
     fn truncates(&mut self, seen: Seen, after: Slot) -> Option<Violation> {
         let node = self.nodes.get_mut(&seen.node)?;
         let dropped = node.held.split_off(&(after + 1));
+        node.naming.split_off(&(after + 1));
         if let Some(term) = node.leads {
             let what = format!("{} drops what comes after slot {after}, leading {term}", seen.node);
             return seen.broken("RAFT-2", what, Vec::new());
@@ -498,6 +517,10 @@ impl Raft {
         let term = ballot.round;
         let node = self.nodes.get_mut(&seen.node)?;
         node.leads = Some(term);
+        if let Some(broken) = self.goes_by_its_log(seen) {
+            return Some(broken);
+        }
+        let node = self.nodes.get(&seen.node)?;
         if let Some(led) = self.leaders.get(&term) {
             if led.node == seen.node && led.boot == node.boot {
                 return None;
@@ -540,20 +563,23 @@ impl Raft {
             node.held.range(..=slot).map(|(slot, (term, _))| (*slot, *term)).collect();
         let news = news.into_iter().filter(|(slot, _)| *slot > before || again);
         self.counts(seen, slot, leads.filter(|_| !again))
+            .or_else(|| self.blocks(seen, slot))
+            .or_else(|| self.goes_by_its_log(seen))
+            .or_else(|| self.leads_on(seen, before))
             .or_else(|| news.fold(None, |broken, new| broken.or(self.commit(seen, new, under))))
     }
 
     /// RAFT-11.
     fn counts(&self, seen: Seen, slot: Slot, leads: Option<u32>) -> Option<Violation> {
-        let term = self.nodes.get(&seen.node)?.held.get(&slot)?.0;
-        if let Some(own) = leads.filter(|own| *own != term) {
+        let (own, term) = (leads?, self.nodes.get(&seen.node)?.held.get(&slot)?.0);
+        if own != term {
             let what = format!(
                 "{} leads term {own} and commits slot {slot} by counting copies of term {term}",
                 seen.node
             );
             return seen.broken("RAFT-11", what, Vec::new());
         }
-        let voters = self.nodes.get(&seen.node)?.voters.as_ref().unwrap_or(&self.voters);
+        let voters = self.voters(seen.node);
         let has = |id: NodeId| self.nodes.get(&id).is_some_and(|node| node.may_have(slot, term));
         if !voters.agree(has) {
             let copies = Voters::of(voters.iter().filter(|id| has(*id)));
@@ -582,8 +608,10 @@ impl Raft {
             return None;
         }
         let mut later = self.leaders.range(under + 1..);
-        let (later, led) = later.find(|(_, led)| !led.may_have(slot, term))?;
-        lacks(seen, *later, led, slot, &new)
+        match later.find(|(_, led)| !led.may_have(slot, term)) {
+            Some((later, led)) => lacks(seen, *later, led, slot, &new),
+            None => self.is_in_all_later(seen, slot, &new),
+        }
     }
 
     fn applies(&mut self, seen: Seen, slot: Slot) -> Option<Violation> {

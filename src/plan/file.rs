@@ -16,8 +16,8 @@
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
 use super::{
-    Client, ElectBy, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Reads, Ring,
-    Services, Store, Txn, Ways,
+    Changes, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Reads,
+    Ring, Services, Store, Txn, Ways,
 };
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span, Voters};
@@ -436,6 +436,7 @@ const LOG: &[&str] = &[
     "pre_vote",
     "sticky",
     "check_quorum",
+    "membership",
 ];
 
 fn log_kind(table: &Table<'_>) -> Read<LogKind> {
@@ -465,13 +466,25 @@ fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
 }
 
 fn log_raft(table: &Table<'_>) -> Read<LogKind> {
-    let Raft { pre_vote, sticky, check_quorum } = Raft::default();
+    let Raft { pre_vote, sticky, check_quorum, changes } = Raft::default();
     let raft = Raft {
         pre_vote: table.get_or("pre_vote", pre_vote, Value::flag)?,
         sticky: table.get_or("sticky", sticky, Value::flag)?,
         check_quorum: table.get_or("check_quorum", check_quorum, Value::flag)?,
+        changes: table.get_or("membership", changes, log_changes)?,
     };
     Ok(LogKind::Raft(raft))
+}
+
+/// How one set of voters gives way to another.
+fn log_changes(value: &Value<'_>) -> Read<Changes> {
+    match value.text()? {
+        "joint" => Ok(Changes::Joint),
+        "single" => Ok(Changes::Single),
+        _ => Err(value
+            .wrong("unknown way to change voters", "not there")
+            .help("write \"joint\" or \"single\"")),
+    }
 }
 
 /// The ways to read, and whether a kind of log has them.

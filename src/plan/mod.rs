@@ -6,7 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::placement::{Member, Shape};
-use crate::base::{Mutations, Name, NodeId, ServiceId, Span, Voters};
+use crate::base::{Mutations, Name, NodeId, Op, ServiceId, Span, Voters};
 use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
+pub use crate::proto::raft::Changes;
 
 pub mod file;
 mod samples;
@@ -114,6 +115,14 @@ impl LogKind {
     pub fn has_learners(self) -> bool {
         matches!(self, LogKind::Raft(_))
     }
+
+    /// Whether it knows what to do about an operation on the log itself.
+    pub fn can(self, op: &Op) -> bool {
+        match op {
+            Op::Voters { .. } | Op::Lead { .. } => matches!(self, LogKind::Raft(_)),
+            _ => true,
+        }
+    }
 }
 
 /// The switches of Raft.
@@ -125,6 +134,8 @@ pub struct Raft {
     pub sticky: bool,
     /// A leader that no majority answers steps down.
     pub check_quorum: bool,
+    /// How one set of voters gives way to another.
+    pub changes: Changes,
 }
 
 /// The replicated log.
@@ -316,7 +327,8 @@ impl Default for Log {
 
 impl Default for Raft {
     fn default() -> Self {
-        Raft { pre_vote: true, sticky: true, check_quorum: true }
+        let changes = Changes::default();
+        Raft { pre_vote: true, sticky: true, check_quorum: true, changes }
     }
 }
 
@@ -545,8 +557,9 @@ impl Plan {
                 Config::Log(multipaxos::Config { log: config, elect_by: log.elect_by })
             }
             LogKind::Zab => Config::Zab(config),
-            LogKind::Raft(Raft { pre_vote, sticky, check_quorum }) => {
-                Config::Raft(raft::Config { log: config, pre_vote, sticky, check_quorum })
+            LogKind::Raft(Raft { pre_vote, sticky, check_quorum, changes }) => {
+                let log = config;
+                Config::Raft(raft::Config { log, pre_vote, sticky, check_quorum, changes })
             }
         }
     }

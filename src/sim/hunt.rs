@@ -3,9 +3,12 @@
 //! A storm lasts for two thirds of a run; then there is calm.
 //!
 //! A storm is a list of commands with times, so it is a script like any other: it can be printed,
-//! read, shortened and given to the workbench by hand. During the calm everything is repaired, so
+//! read, shortened and given to the workbench by hand. Where the log can, half of the storms change
+//! its voters, and hand leadership on. During the calm everything is repaired, so
 //! that progress can be asked for. At no time is a majority of the nodes crashed or frozen: more
 //! would be legal, but would only make everybody wait.
+
+mod voters;
 
 use super::world::World;
 use crate::base::{NodeId, Rng, Span, Time};
@@ -48,7 +51,10 @@ pub fn storm(seed: u64, plan: &Plan, until: Time) -> Vec<Order> {
         at += storm.rng.span(Span::millis(100), Span::millis(2_000));
     }
     storm.calm(calm);
-    storm.orders
+    let mut orders = storm.orders;
+    orders.extend(voters::changes(seed, plan, calm));
+    orders.sort_by_key(|(at, _)| *at);
+    orders
 }
 
 /// When the storm of a run until `until` is over.

@@ -11,7 +11,7 @@ use super::layout::PaneId;
 use super::select::{Select, Target};
 use super::spots::{Spot, Spots};
 use super::theme::{Look, Role};
-use crate::base::{NodeId, Op};
+use crate::base::{NodeId, Op, Voters};
 use crate::command::{Command, FORMS, Target as Whom};
 use crate::view::Board;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
@@ -291,11 +291,32 @@ impl Source<'_> {
         if let Some((client, lock)) = client.zip(self.board.locks.all().next()) {
             lines.push(format!("{client} acquire {} 3s", lock.0));
         }
+        lines.extend(self.voters());
         let Some(epoch) = self.board.ring.latest() else { return lines };
         for node in self.board.nodes.servers() {
             let verb = if epoch.has(node.id) { "leave" } else { "join" };
             let at = self.board.nodes.servers().find(|other| other.life.is_up());
             lines.extend(at.map(|at| format!("{} {verb} {}", at.id, node.id)));
+        }
+        lines
+    }
+
+    /// Lines that change who votes on the log and who leads it.
+    fn voters(&self) -> Vec<String> {
+        let board = self.board;
+        let Some((leader, _)) = board.leader() else { return Vec::new() };
+        let nodes: Vec<NodeId> = board.nodes.servers().map(|node| node.id).collect();
+        let mut lines = Vec::new();
+        for id in nodes.iter().copied() {
+            let voters = |node: &NodeId| board.votes(*node) != (*node == id);
+            let voters = Voters::of(nodes.iter().copied().filter(voters));
+            if !voters.now().is_empty() {
+                let op = Op::Voters { voters };
+                lines.push(Command::Ask { who: leader, op }.to_string());
+            }
+            if board.votes(id) && id != leader {
+                lines.push(format!("{leader} lead {id}"));
+            }
         }
         lines
     }

@@ -54,6 +54,13 @@ impl Configurations {
         self.later.last().unwrap_or(&self.base)
     }
 
+    /// That of `slot`, and all later ones.
+    pub(in crate::proto) fn since(&self, slot: Slot) -> impl Iterator<Item = &Configuration> {
+        let all = std::iter::once(&self.base).chain(&self.later);
+        let gone = self.later.iter().take_while(|one| one.slot <= slot).count();
+        all.skip(gone)
+    }
+
     /// Takes in an entry that is appended in `slot`. Returns whether it names voters.
     pub(in crate::proto) fn append(&mut self, slot: Slot, entry: &Entry) -> bool {
         let next = self.last().then(slot, entry);
@@ -100,6 +107,8 @@ mod tests {
         assert_eq!(all.last().voters.to_string(), "n1,n2,n3>n1,n4");
         assert!(all.append(4, &entry("voters n1,n4")));
         assert_eq!(all.last().voters.to_string(), "n1,n4");
+        let since = |slot| all.since(slot).map(|one| one.slot).collect::<Vec<_>>();
+        assert_eq!((since(1), since(3), since(4)), (vec![0, 2, 4], vec![2, 4], vec![4]));
         assert!(all.truncate(3) && !all.truncate(2));
         assert_eq!((all.last().slot, all.last().voters.is_joint()), (2, true));
         all.cut(3);

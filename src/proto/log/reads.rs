@@ -234,10 +234,17 @@ pub(in crate::proto) struct Rounds {
     left: VecDeque<(u64, Time)>,
     /// Until when, by its own clock, nobody else can lead.
     lease: Time,
+    /// Others may be helped to lead whatever voters have promised: there are no leases any more.
+    unleased: bool,
     open: Vec<Open>,
 }
 
 impl Rounds {
+    /// From now on, there are no leases.
+    pub(in crate::proto) fn end_leases(&mut self) {
+        (self.lease, self.unleased) = (Time::ZERO, true);
+    }
+
     /// The number of the last heartbeat.
     pub(in crate::proto) fn last(&self) -> u64 {
         self.last
@@ -282,7 +289,9 @@ impl Rounds {
         while let Some((round, at)) = self.left.front().copied()
             && round <= self.confirmed
         {
-            self.lease = at + Span(shortest.0 / 5 * 4);
+            if !self.unleased {
+                self.lease = at + Span(shortest.0 / 5 * 4);
+            }
             self.left.pop_front();
         }
         let ready = self.open.extract_if(.., |open| open.round <= confirmed);

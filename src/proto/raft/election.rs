@@ -5,6 +5,18 @@ use crate::base::{Ballot, Mutation, NodeId};
 use crate::event::Fact;
 use crate::proto::log::{Agreement, Place};
 use crate::proto::quorum::Tally;
+use serde::{Deserialize, Serialize};
+
+/// Why a node asks for votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Campaign {
+    /// It only asks whether it would get them, and has not entered the term yet.
+    Ask,
+    /// It has heard of no leader for too long.
+    Seek,
+    /// The leader hands over to it: voters listen to it although they hear a leader.
+    HandedOver,
+}
 
 /// Who asks for votes.
 #[derive(Clone, Debug)]
@@ -20,7 +32,10 @@ impl Raft {
     pub(super) fn on_election(&mut self, cx: &mut Context<'_, Self>) {
         match self.role {
             Role::Leader(_) => {}
-            _ if self.voters().has(cx.me()) => self.seek(self.config.pre_vote, cx),
+            _ if self.may_lead(cx.me()) => match self.config.pre_vote {
+                true => self.seek(Campaign::Ask, cx),
+                false => self.seek(Campaign::Seek, cx),
+            },
             _ => {
                 self.turn_into(Role::Follower(None), cx);
                 self.be_patient(cx);
@@ -29,8 +44,9 @@ impl Raft {
     }
 
     /// Asks for votes in the next term, or only whether it would get them.
-    fn seek(&mut self, pre: bool, cx: &mut Context<'_, Self>) {
+    pub(super) fn seek(&mut self, campaign: Campaign, cx: &mut Context<'_, Self>) {
         let (me, term) = (cx.me(), self.term + 1);
+        let pre = campaign == Campaign::Ask;
         if !pre {
             (self.term, self.vote) = (term, Some(me));
             self.write_term(cx);
@@ -39,7 +55,7 @@ impl Raft {
             cx.emit(Fact::VotesFor { ballot });
         }
         self.turn_into(Role::Candidate(Candidate { pre, votes: Tally::default() }), cx);
-        let request = Message::RequestVote { term, last: self.entries.last(), pre };
+        let request = Message::RequestVote { term, last: self.entries.last(), campaign };
         cx.send_all(self.config.log.others(me), &request);
         // Its own vote; that it is durable arrives as a message.
         cx.send(me, Message::Vote { term, granted: true, pre });
@@ -60,15 +76,15 @@ impl Raft {
             }
             return;
         }
-        let own = self.term;
+        let (own, counted) = (self.term, self.counted().into_owned());
         let Role::Candidate(candidate) = &mut self.role else { return };
         if candidate.pre != pre || term != own + u32::from(pre) {
             return;
         }
         candidate.votes.add(from);
-        if candidate.votes.is_quorum(&self.configurations.last().voters) {
+        if candidate.votes.is_quorum(&counted) {
             match pre {
-                true => self.seek(false, cx),
+                true => self.seek(Campaign::Seek, cx),
                 false => self.lead(cx),
             }
         }
@@ -82,13 +98,15 @@ impl Raft {
         from: NodeId,
         term: u32,
         last: Place,
-        pre: bool,
+        campaign: Campaign,
         cx: &mut Context<'_, Self>,
     ) {
+        let handed = campaign == Campaign::HandedOver && !self.has(Mutation::RaftTransferIgnored);
         let sticky = self.config.sticky && !self.has(Mutation::LogBreakLease);
-        if term > self.term && sticky && self.has_leader(cx) {
+        if term > self.term && sticky && !handed && self.has_leader(cx) {
             return;
         }
+        let pre = campaign == Campaign::Ask;
         let fresh = last >= self.entries.last() || self.has(Mutation::RaftVoteBlind);
         if pre {
             let granted = term > self.term && fresh;
@@ -151,6 +169,9 @@ impl Raft {
             cx.cancel(Timer::Heartbeat);
         }
         let after = self.standing(cx.me());
+        if let Fact::Leads { ballot } | Fact::Follows { ballot } = after {
+            self.replica.grant(ballot.node, cx);
+        }
         if before != ALONE || after != ALONE {
             cx.emit(after);
         }

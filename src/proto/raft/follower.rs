@@ -81,7 +81,7 @@ impl Raft {
         if self.entries.last().slot > slot.max(self.entries.base().slot) {
             self.entries.truncate(slot);
             cx.emit(Fact::Truncates { after: slot });
-            if self.configurations.truncate(slot) {
+            if !self.has(Mutation::RaftConfigKept) && self.configurations.truncate(slot) {
                 self.say_voters(cx);
             }
         }

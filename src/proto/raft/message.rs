@@ -1,6 +1,7 @@
 //! What the nodes of a Raft group say to each other, wait for, and write down.
 
-use crate::base::{Ballot, Entry, Slot};
+use super::election::Campaign;
+use crate::base::{Ballot, Entry, NodeId, Slot};
 use crate::proto::log::{Item, Items, Place, ReadId};
 use crate::proto::machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,8 @@ pub enum Message {
         term: u32,
         /// The last place in its log.
         last: Place,
-        /// It only asks what the answer would be, and has not entered that term yet.
-        pre: bool,
+        /// Why it asks.
+        campaign: Campaign,
     },
     /// The answer to a `RequestVote`.
     Vote {
@@ -94,6 +95,16 @@ pub enum Message {
         /// The slot.
         slot: Slot,
     },
+    /// A node that is asked to have another lead tells the leader.
+    HandOver {
+        /// Who is to lead.
+        to: NodeId,
+    },
+    /// The leader hands over: the receiver, who has its whole log, is to seek to lead at once.
+    TimeoutNow {
+        /// The leader's term.
+        term: u32,
+    },
 }
 
 /// More slots than there will ever be.
@@ -107,7 +118,9 @@ impl Message {
         let there = |place: &Place| real(&place.term) && place.slot < SLOTS;
         match self {
             Message::RequestVote { term, last, .. } => real(term) && there(last),
-            Message::Vote { term, .. } | Message::Outdated { term } => real(term),
+            Message::Vote { term, .. }
+            | Message::Outdated { term }
+            | Message::TimeoutNow { term } => real(term),
             Message::AppendEntries { term, prev, items, commit, .. } => {
                 let sound = |item: &Item| item.term <= *term;
                 real(term) && there(prev) && *commit < SLOTS && items.iter().all(sound)
@@ -118,7 +131,7 @@ impl Message {
                 real(term) && there(last) && last.slot == machine.applied()
             }
             Message::ReadState { slot, .. } => *slot < SLOTS,
-            Message::Forward { .. } | Message::ReadIndex { .. } => true,
+            Message::Forward { .. } | Message::ReadIndex { .. } | Message::HandOver { .. } => true,
         }
     }
 }
@@ -128,8 +141,13 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pre = |pre: bool| if pre { " pre" } else { "" };
         match self {
-            Message::RequestVote { term, last, pre: p } => {
-                write!(f, "RequestVote {term} last {last}{}", pre(*p))
+            Message::RequestVote { term, last, campaign } => {
+                let why = match campaign {
+                    Campaign::Ask => " pre",
+                    Campaign::Seek => "",
+                    Campaign::HandedOver => " handed over",
+                };
+                write!(f, "RequestVote {term} last {last}{why}")
             }
             Message::Vote { term, granted, pre: p } => {
                 write!(f, "Vote {term} {}{}", if *granted { "yes" } else { "no" }, pre(*p))
@@ -155,6 +173,8 @@ impl fmt::Display for Message {
             Message::Forward { entry } => write!(f, "Forward {entry}"),
             Message::ReadIndex { read } => write!(f, "ReadIndex {read}"),
             Message::ReadState { read, slot } => write!(f, "ReadState {read} at {slot}"),
+            Message::HandOver { to } => write!(f, "HandOver {to}"),
+            Message::TimeoutNow { term } => write!(f, "TimeoutNow {term}"),
         }
     }
 }
@@ -191,7 +211,7 @@ mod tests {
     fn numbers_that_are_none_are_ignored() {
         let request = |term, slot| {
             let last = Place { term: 1, slot };
-            Message::RequestVote { term, last, pre: false }
+            Message::RequestVote { term, last, campaign: Campaign::Seek }
         };
         assert!(request(3, 17).makes_sense());
         assert!(!request(u32::MAX, 17).makes_sense() && !request(3, u64::MAX).makes_sense());

@@ -47,26 +47,32 @@
 //! follower whose next slot is cut off gets the state instead (snapshot).
 //!
 //! *Reads* go through the log like writes, or cost no entry: see [`Reads`](super::log::Reads).
+//! *Who votes* can change by entries of the log: see `membership`; the other nodes are learners.
+//! *Leadership* can be handed on: see `transfer`.
 //!
 //! *Snapshots.* Every so many slots a replica writes its state down and cuts its log.
 //!
-//! **Rules.** RAFT-1 to RAFT-6, RAFT-9 to RAFT-11, RAFT-13 (`check::raft`); MP-1, MP-2, MP-4
+//! **Rules.** RAFT-1 to RAFT-11, RAFT-13, RX-5, RX-9 to RX-12 (`check::raft`); MP-1, MP-2, MP-4
 //! (`check::log`).
 //!
 //! **Sources.** Ongaro and Ousterhout, *In search of an understandable consensus algorithm* (2014);
-//! Ongaro, *Consensus: bridging theory and practice* (2014), chapters 3 and 5, sections 6.4 (reads)
+//! Ongaro, *Consensus: bridging theory and practice* (2014), chapters 3 to 5, sections 6.4 (reads)
 //! and 9.6 (pre-vote).
 //!
-//! **What is left out.** Changing the set of nodes; handing leadership on; a lost disk (a node that
-//! forgets its vote may break RAFT-1).
+//! **What is left out.** Nodes that are in no cluster file; a lost disk (a node that forgets its
+//! vote may break RAFT-1).
 
 mod election;
 mod follower;
+mod membership;
 mod message;
 mod reads;
 mod replication;
+mod transfer;
 
 pub use super::log::{Item, Items, Place};
+pub use election::Campaign;
+pub use membership::Changes;
 pub use message::{Message, Record, Timer};
 
 use super::log::{self, Agreement, Configuration, Configurations, Entries, Reader, Replica};
@@ -90,6 +96,8 @@ pub struct Config {
     pub sticky: bool,
     /// Step down as a leader that no majority answers.
     pub check_quorum: bool,
+    /// How one set of voters gives way to another.
+    pub changes: Changes,
 }
 
 /// What a node is at the moment.
@@ -161,8 +169,8 @@ impl Protocol for Raft {
             return;
         }
         match message {
-            Message::RequestVote { term, last, pre } => {
-                self.on_request_vote(from, term, last, pre, cx);
+            Message::RequestVote { term, last, campaign } => {
+                self.on_request_vote(from, term, last, campaign, cx);
             }
             Message::Vote { term, granted, pre } => self.on_vote(from, term, granted, pre, cx),
             Message::AppendEntries { term, prev, items, commit, round } => {
@@ -193,6 +201,8 @@ impl Protocol for Raft {
             Message::Forward { entry } => self.propose(entry, cx),
             Message::ReadIndex { read } => self.on_read_index(from, read, cx),
             Message::ReadState { read, slot } => self.on_read_state(from, read, slot, cx),
+            Message::HandOver { to } => self.on_hand_over(to, cx),
+            Message::TimeoutNow { term } => self.on_timeout_now(from, term, cx),
         }
     }
 
@@ -247,6 +257,8 @@ impl Protocol for Raft {
 
 impl Agreement for Raft {
     const RETRY: Timer = Timer::Retry;
+    const CHANGES_VOTERS: bool = true;
+    const HANDS_OVER: bool = true;
 
     fn config(&self) -> &log::Config {
         &self.config.log
@@ -258,6 +270,20 @@ impl Agreement for Raft {
 
     fn voters(&self) -> &Voters {
         &self.configurations.last().voters
+    }
+
+    fn hand_over(&mut self, to: NodeId, cx: &mut Context<'_, Self>) -> bool {
+        let leader = match self.role {
+            Role::Leader(_) => cx.me(),
+            Role::Follower(Some(leader)) => leader,
+            Role::Follower(None) | Role::Candidate(_) => return false,
+        };
+        match leader {
+            _ if leader == to => self.replica.grant(to, cx),
+            _ if leader == cx.me() => self.on_hand_over(to, cx),
+            _ => cx.send(leader, Message::HandOver { to }),
+        }
+        true
     }
 
     fn hand_on(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {

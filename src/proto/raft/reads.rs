@@ -53,15 +53,16 @@ impl Raft {
         }
     }
 
-    /// Sends a heartbeat just to learn whether it still leads.
-    fn begin_round(&mut self, cx: &mut Context<'_, Self>) {
+    /// Sends a heartbeat just to learn who answers, and says which it is.
+    pub(super) fn begin_round(&mut self, cx: &mut Context<'_, Self>) -> u64 {
         let round = self.count_round(cx);
         for id in self.others(cx.me()) {
-            let Role::Leader(leader) = &self.role else { return };
+            let Role::Leader(leader) = &self.role else { continue };
             if let Some(matched) = leader.matched(id) {
                 cx.send(id, self.note(matched, round));
             }
         }
+        round
     }
 
     /// The number of the next heartbeat, which leaves now.

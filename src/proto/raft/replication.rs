@@ -1,5 +1,7 @@
 //! Leading: what each follower has, what is committed.
 
+use super::membership::Change;
+use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
@@ -51,6 +53,10 @@ pub(super) struct Leader {
     /// Its first own entry: all that was committed before is in slots before it.
     pub(super) first: Slot,
     pub(super) rounds: Rounds,
+    /// Who are to vote, by what was asked for and not begun.
+    pub(super) changes: VecDeque<Change>,
+    /// To whom it hands over, if it does.
+    pub(super) handing: Option<Handing>,
     /// The entries that were sent last, and their first slot: most often several are sent the same.
     batch: (Slot, Items),
 }
@@ -74,6 +80,13 @@ impl Leader {
         self.progress.get(&id).map(|progress| progress.matched)
     }
 
+    /// Whether a node has answered a heartbeat or a later one, and its log is known to be the
+    /// leader's up to a slot.
+    pub(super) fn has_told(&self, id: NodeId, beat: u64, upto: Slot) -> bool {
+        let node = self.progress.get(&id);
+        node.is_some_and(|node| node.round >= beat && node.matched >= upto)
+    }
+
     /// The largest heartbeat that a quorum has answered; its own it has answered itself.
     pub(super) fn answered(&self, me: NodeId, voters: &Voters) -> u64 {
         let round = |id: NodeId| match id == me {
@@ -83,9 +96,15 @@ impl Leader {
         voters.reached(round).unwrap_or_default()
     }
 
-    /// The largest slot that a quorum has on disk.
-    fn copied(&self, voters: &Voters) -> Slot {
-        voters.reached(|id| self.matched(id).unwrap_or_default()).unwrap_or_default()
+    /// The largest slot that a quorum has on disk. `me` counts too, if it may for another.
+    fn copied(&self, voters: &Voters, me: Option<NodeId>) -> Slot {
+        let matched = |id: NodeId| self.matched(id).unwrap_or_default();
+        let other = me.and_then(|me| Some((me, voters.iter().min_by_key(|id| matched(*id))?)));
+        let own = |id: NodeId| match other {
+            Some((me, other)) if id == other => matched(me).max(matched(id)),
+            _ => matched(id),
+        };
+        voters.reached(own).unwrap_or_default()
     }
 
     /// Whether a quorum has answered since then; itself, it has.
@@ -107,6 +126,8 @@ impl Raft {
             calls: open.map(|(_, cell)| cell.item.entry.call).collect(),
             first: next,
             rounds: Rounds::default(),
+            changes: VecDeque::new(),
+            handing: None,
             batch: (0, Items::default()),
         };
         self.turn_into(Role::Leader(Box::new(leader)), cx);
@@ -117,19 +138,28 @@ impl Raft {
         self.hand_on_all(cx);
     }
 
-    /// Puts an entry into the log, if this node leads and the entry is not there.
+    /// Puts an entry into the log, if this node leads and the entry is not there. A leader that is
+    /// handing over takes none.
     pub(super) fn propose(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
+        if leader.handing.is_some() {
+            return;
+        }
         let again = self.config.log.mutations.has(Mutation::LogNoClientTable);
         if !again && self.replica.machine().known(entry.call) != Known::No {
             return;
+        }
+        if let Op::Voters { .. } = entry.op
+            && !leader.calls.contains(&entry.call)
+        {
+            return self.on_change(entry, cx);
         }
         if leader.calls.insert(entry.call) || again {
             self.append(entry, cx);
         }
     }
 
-    fn append(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
+    pub(super) fn append(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         let slot = self.push(Item { term: self.term, entry }, cx);
         // That it is durable here arrives as a message.
         cx.send(cx.me(), Message::Appended { term: self.term, upto: slot, round: 0 });
@@ -259,19 +289,24 @@ impl Raft {
         if round > 0 {
             self.confirm(cx);
         }
+        self.go_on(cx);
+        self.tell_successor(cx);
     }
 
     /// The commit rule: of its own term, the leader counts copies; what came before is committed
     /// with it.
     fn count(&mut self, cx: &mut Context<'_, Self>) {
+        let me = Some(cx.me())
+            .filter(|me| self.has(Mutation::RaftRemovedCounts) && !self.voters().has(*me));
         let Role::Leader(leader) = &self.role else { return };
-        let slot = leader.copied(self.voters());
+        let slot = leader.copied(&self.counted(), me);
         let own = self.entries.place(slot).is_some_and(|place| place.term == self.term);
         if slot > self.commit && (own || self.has(Mutation::RaftCommitAnyTerm)) {
             self.commit = slot;
             cx.emit(Fact::Commits { slot });
             self.advance(cx);
             self.others(cx.me()).into_iter().for_each(|id| self.tell(id, cx));
+            self.go_on(cx);
         }
     }
 
@@ -307,6 +342,8 @@ impl Raft {
         if self.config.check_quorum && !leader.hears_quorum(me, self.voters(), since) {
             return self.wait_for_leader(cx);
         }
+        self.hand_over_or_go_on(cx);
+        self.go_on(cx);
         self.count_round(cx);
         self.others(me).into_iter().for_each(|id| self.heartbeat(id, cx));
         cx.set(Timer::Heartbeat, self.config.log.heartbeat);

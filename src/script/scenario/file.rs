@@ -5,7 +5,7 @@ use super::{Act, Pointer, Question, Scenario, Show, Step, Wait, Words};
 use crate::base::{NodeId, Op, ParseError, Span, Time};
 use crate::command::Command;
 use crate::error::{Error, Source, nearest};
-use crate::plan::{self, Plan, file};
+use crate::plan::{self, LogKind, Plan, file};
 use crate::read::{self, Read, Table, Value};
 use crate::script::expect::{self, Claim, Expect};
 use crate::view::condition::{Condition, Misread};
@@ -65,7 +65,9 @@ pub fn parse(name: &str, source: &Source, words: &Words) -> Result<Scenario, Err
     let plan = &acts[0].plan;
     let services = acts.iter().flat_map(|act| act.plan.services.names()).collect();
     let processes = plan.processes().collect();
-    let mut reader = Reader { words, processes, services, acts: acts.len() };
+    let logs = acts.iter().filter_map(|act| act.plan.services.log.as_ref());
+    let logs = logs.map(|log| log.kind).collect();
+    let mut reader = Reader { words, processes, services, logs, acts: acts.len() };
     let steps = reader.steps(&top)?;
     Ok(Scenario {
         name: name.to_owned(),
@@ -252,6 +254,8 @@ struct Reader<'a> {
     processes: BTreeSet<NodeId>,
     /// What some act has.
     services: BTreeSet<&'static str>,
+    /// How the acts keep their logs.
+    logs: Vec<LogKind>,
     acts: usize,
 }
 
@@ -422,8 +426,23 @@ impl Reader<'_> {
             let (needs, word) = (needed(op), op.to_string());
             let word = word.split(' ').next().unwrap_or_default();
             self.has_any(value, word, needs)?;
+            self.has_able_log(value, word, op)?;
         }
         Ok(command)
+    }
+
+    /// Refuses what no act's kind of log can do.
+    fn has_able_log(&self, value: &Value<'_>, word: &str, op: &Op) -> Read<()> {
+        let Some(first) = self.logs.first() else { return Ok(()) };
+        if self.logs.iter().any(|kind| kind.can(op)) {
+            return Ok(());
+        }
+        let place = value.text()?.find(word).unwrap_or_default();
+        let what = format!("a log kept by {} cannot do that", first.title());
+        let error = value.wrong_part(place..place + word.len(), what, "not on this log");
+        let able = LogKind::all().into_iter().filter(|kind| kind.can(op));
+        let able: Vec<String> = able.map(|kind| format!("kind = \"{}\"", kind.name())).collect();
+        Err(error.help(format!("write {} in [log]", able.join(" or "))))
     }
 
     fn expects(&self, value: &Value<'_>) -> Read<Vec<Expect>> {

@@ -15,6 +15,7 @@ use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::frame::Title;
 use crate::tui::select::{Move, Select, Target};
 use crate::tui::theme::Role;
+use crate::view::Board;
 use crate::view::log::WINDOW;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -71,6 +72,7 @@ impl Pane for Consensus {
         } else if let (Some((leader, ballot)), false) = (board.leader(), board.log.is_empty()) {
             parts.push(format!("{leader} leads {ballot}").into());
         }
+        parts.extend(voters(board).map(Span::from));
         let duel = board.decree.duel();
         if duel.is_some() {
             parts.push(Span::styled("DUEL", scene.look.style(Role::Bad)));
@@ -129,6 +131,16 @@ impl Pane for Consensus {
 /// The nodes. All of them vote on the decree.
 fn servers(scene: &Scene<'_>) -> Vec<NodeId> {
     scene.board.nodes.servers().map(|node| node.id).collect()
+}
+
+/// Who votes on the log, if not all do.
+fn voters(board: &Board) -> Option<String> {
+    let voters = board.log.voters.as_ref()?;
+    let all = !voters.is_joint() && board.voting() == board.nodes.servers().count();
+    (!all).then(|| match voters.iter().count() {
+        0..=5 => format!("voters {voters}"),
+        many => format!("{many} voters"),
+    })
 }
 
 fn has_lost_quorum(scene: &Scene<'_>) -> bool {

@@ -254,6 +254,9 @@ impl<'a> Sheet<'a> {
             return self.unknown("entries", "it has not spoken of any");
         };
         self.tell("promised", replica.promised.to_string());
+        if let Some((_, voters)) = &replica.voters {
+            self.tell("voters", format!("{voters}, as far as it knows"));
+        }
         self.tell(
             "entries",
             format!(

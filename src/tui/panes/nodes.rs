@@ -547,6 +547,12 @@ fn role_words(scene: &Scene<'_>, node: &Node) -> (&'static str, &'static str, th
             (glyphs.leader, "deposed", theme::Role::Warn)
         }
         Role::Leads(_) => (glyphs.leader, "leader", theme::Role::Leader),
+        Role::Follows(_) if scene.board.learns(node.id) => {
+            (glyphs.follower, "learner", theme::Role::Follower)
+        }
+        Role::Seeks(_) if scene.board.learns(node.id) => {
+            (glyphs.follower, "learner", theme::Role::Muted)
+        }
         Role::Follows(_) => (glyphs.follower, "follower", theme::Role::Follower),
         Role::Seeks(_) => (glyphs.candidate, "seeks", theme::Role::Candidate),
     }

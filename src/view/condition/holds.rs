@@ -94,6 +94,8 @@ fn process(what: What, who: NodeId, board: &Board) -> bool {
         What::Follows => is(|node| matches!(node.role, Role::Follows(_))),
         What::Seeks => is(|node| matches!(node.role, Role::Seeks(_))),
         What::Deposed => board.is_stale(who),
+        What::Votes => node.is_some() && !who.is_client() && board.votes(who),
+        What::Learns => board.learns(who),
         What::Up => is(|node| node.life == Life::Up),
         What::Down => is(|node| node.life.is_down()),
         What::Paused => is(|node| node.life == Life::Paused),
