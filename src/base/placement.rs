@@ -43,19 +43,24 @@
 //!
 //! # What is left out
 //!
-//! Failure domains: a preference list does not know which nodes share a rack. Bounded loads
-//! (Mirrokni et al. 2016), since finding data would then need a directory. The other placements in
-//! here ([`modulo`], [`jump`], [`rendezvous`]) only serve comparison and ignore weights.
+//! Failure domains: a preference list does not know which nodes share a rack. The other placements
+//! in here serve comparison ([`Scheme`]): they spread the same keys, and tell what each would move.
 
+mod bounded;
 mod change;
+mod maglev;
 mod other;
 mod share;
 #[cfg(test)]
 mod tests;
+mod trial;
 
+pub use bounded::BOUND;
 pub use change::{Change, Flow, Move, Preview};
-pub use other::{Fraction, jump, modulo, modulo_moved, rendezvous, rendezvous_moved};
+pub use maglev::Maglev;
+pub use other::{Fraction, Rendezvous, jump, modulo, modulo_moved, rendezvous_moved};
 pub use share::{KeyRange, Share};
+pub use trial::{Scheme, Trial, sample};
 
 use super::NodeId;
 use serde::{Deserialize, Serialize};
@@ -139,15 +144,40 @@ impl Ring {
 
     /// This ring with one more member, or with another weight for one that it has.
     pub fn with(&self, member: Member) -> Ring {
-        let others = self.members.iter().filter(|old| old.node != member.node);
-        let members: Vec<Member> = others.copied().chain([member]).collect();
-        Ring::new(&members, self.shape)
+        self.changed(member.node, Some(member))
     }
 
     /// This ring with one member less.
     pub fn without(&self, node: NodeId) -> Ring {
-        let others = self.members.iter().filter(|member| member.node != node);
-        Ring::new(&others.copied().collect::<Vec<Member>>(), self.shape)
+        self.changed(node, None)
+    }
+
+    /// This ring with `new` in the place of `old`, if that is a member. All others keep their
+    /// points, unless there are too many.
+    fn changed(&self, old: NodeId, new: Option<Member>) -> Ring {
+        let others = self.members.iter().copied().filter(|member| member.node != old);
+        let mut members: Vec<Member> = others.chain(new).collect();
+        members.sort_unstable_by_key(|member| member.node);
+        let wanted = |members| Ring::points_wanted(members, self.shape);
+        if wanted(&members).max(wanted(&self.members)) > Ring::MAX_POINTS {
+            return Ring::new(&members, self.shape);
+        }
+        let slot = |node: NodeId| usize::from(node.number()) * 2 + usize::from(node.is_client());
+        let most = members.iter().map(|member| slot(member.node)).max().unwrap_or(0);
+        let mut index = vec![0; most + 1];
+        for (at, member) in (0..=u16::MAX).zip(&members) {
+            index[slot(member.node)] = at;
+        }
+        let at = |node: NodeId| index[slot(node)];
+        let kept = self.points().filter(|(_, node)| *node != old);
+        let mut points: Vec<(u64, u16)> =
+            kept.map(|(position, node)| (position, at(node))).collect();
+        if let Some(member) = new {
+            let mut own = place(&[member], self.shape);
+            own.sort_unstable();
+            points.extend(own.into_iter().map(|(position, _)| (position, at(member.node))));
+        }
+        Ring::of_points(members, self.shape, points)
     }
 
     /// This ring as if there was no way from its end to its start: behind the last point, keys
@@ -173,6 +203,11 @@ impl Ring {
     /// All members, by node, those of weight 0 included.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// Whether a node owns anything.
+    pub fn has(&self, node: NodeId) -> bool {
+        self.members.iter().any(|member| member.node == node && member.weight > 0)
     }
 
     /// What it was built with.
@@ -385,8 +420,9 @@ struct Table {
 
 impl Table {
     fn new(members: &[Member], shape: Shape, mut points: Vec<(u64, u16)>) -> Table {
-        // Members are sorted by node, so equal positions are now in the order of nodes.
-        points.sort_unstable();
+        // Members are sorted by node, so equal positions are now in the order of nodes. Of a ring
+        // that has changed a little, most are in order already, which this way of sorting uses.
+        points.sort();
         let owners: Vec<u16> = points.iter().map(|&(_, member)| member).collect();
         let mut has_points = vec![false; members.len()];
         owners.iter().for_each(|&member| has_points[usize::from(member)] = true);

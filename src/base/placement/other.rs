@@ -1,12 +1,12 @@
 //! Other placements, to compare the ring with. They take every member of weight above 0 as equal.
 
-use super::Member;
+use super::{Member, position};
 use crate::base::NodeId;
 use std::fmt;
 use twox_hash::XxHash3_64;
 
 /// The nodes that own something, in their order, each once.
-fn nodes(members: &[Member]) -> Vec<NodeId> {
+pub(super) fn nodes(members: &[Member]) -> Vec<NodeId> {
     let placed = members.iter().filter(|member| member.weight > 0);
     let mut nodes: Vec<NodeId> = placed.map(|member| member.node).collect();
     nodes.sort_unstable();
@@ -90,15 +90,32 @@ pub fn jump(position: u64, buckets: u32) -> Option<u32> {
     bucket
 }
 
-/// The owner by the highest random weight (Thaler and Ravishankar 1998): each node draws a number
-/// for the key, the highest one owns it. It moves as little as the ring and is more even, but every
+/// Owners by the highest random weight (Thaler and Ravishankar 1998): each node draws a number for
+/// the key, the highest one owns it. It moves as little as the ring and is more even, but every
 /// lookup asks every node.
-pub fn rendezvous(members: &[Member], position: u64) -> Option<NodeId> {
-    let draw = |node: &NodeId| XxHash3_64::oneshot_with_seed(position, node.to_string().as_bytes());
-    nodes(members).into_iter().max_by_key(|node| (draw(node), *node))
+#[derive(Clone, Debug)]
+pub struct Rendezvous {
+    /// The nodes, each with the hash of its name.
+    nodes: Vec<([u8; 8], NodeId)>,
 }
 
-/// How many keys change their owner under [`rendezvous`], on average over keys: all whose highest
+impl Rendezvous {
+    /// Of these members. Their order is irrelevant.
+    pub fn new(members: &[Member]) -> Rendezvous {
+        let hash = |node: NodeId| (position(0, &node.to_string()).to_le_bytes(), node);
+        Rendezvous { nodes: nodes(members).into_iter().map(hash).collect() }
+    }
+
+    /// The owner of a key. None without members.
+    pub fn owner(&self, position: u64) -> Option<NodeId> {
+        let draw = |(name, node): &([u8; 8], NodeId)| {
+            (XxHash3_64::oneshot_with_seed(position, name), *node)
+        };
+        self.nodes.iter().map(draw).max().map(|(_, node)| node)
+    }
+}
+
+/// How many keys change their owner under [`Rendezvous`], on average over keys: all whose highest
 /// draw among the nodes of both sides is that of a node of one side only. The draws are alike and
 /// independent, so each of the nodes of both sides has the highest one equally often.
 pub fn rendezvous_moved(from: &[Member], to: &[Member]) -> Fraction {

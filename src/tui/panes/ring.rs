@@ -9,6 +9,7 @@ mod change;
 mod circle;
 mod key;
 mod owners;
+mod placements;
 
 use super::row::{self, Row};
 use super::table::{Mark, marked, put, right_of, take, thousands};
@@ -50,7 +51,8 @@ impl Pane for Circle {
          Zoomed, a preview says what would move if the selected node left or joined, and what \
          would move if owners were the hash modulo the number of nodes, or the highest draw of \
          all nodes for each key (rendezvous). o follows a key: where it lies, who owns it, who \
-         has copies."
+         has copies. s goes on to all placements on the same keys: how even each is, and what \
+         it would move."
     }
 
     fn options(&self) -> &'static [Choice] {
@@ -58,7 +60,7 @@ impl Pane for Circle {
     }
 
     fn views(&self) -> &'static [&'static str] {
-        &["circle", "strip"]
+        &["circle", "strip", "placements"]
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
@@ -84,6 +86,9 @@ impl Pane for Circle {
         }
         match View::of(scene) {
             None => put(buf, scene.look, area, marked(scene.look, Mark::None, "no ring yet")),
+            Some(view) if scene.mode.view(self.views()) == "placements" => {
+                view.placements(area, buf);
+            }
             Some(view) => {
                 let view = if scene.zoomed { view.with_changes() } else { view };
                 match area.width >= ASIDE + 20 && area.height >= CIRCLE {
@@ -279,7 +284,12 @@ impl<'a> View<'a> {
 
 /// The heaviest load over what is promised: `1.02`.
 fn load(balance: &Balance) -> String {
-    let hundredths = (balance.heaviest_per_mille + 5) / 10;
+    hundredths(balance.heaviest_per_mille)
+}
+
+/// Thousandths as a number with two decimals: `1.02`.
+fn hundredths(per_mille: u64) -> String {
+    let hundredths = (per_mille + 5) / 10;
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
