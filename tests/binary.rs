@@ -203,7 +203,12 @@ fn files_are_checked_with_place_and_remedy() {
     let bad = file("bad.toml", "nodes = 3\n[membrship]\n");
     let ran = netsplit(&["check", &good, &bad, "bank"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.out.contains("good.toml: right. 3 nodes, 0 clients; log, lock"), "{}", ran.out);
+    assert!(ran.out.contains("good.toml: right. 3 nodes, 0 clients; log, lock\n"), "{}", ran.out);
+    let zab = "nodes = 5\n[log]\nkind = \"zab\"\nvoters = [\"n1\"]\nreads = \"local\"\n";
+    let noted = netsplit(&["check", &file("zab.toml", zab)]).out;
+    for note in ["Reads may be stale", "Who votes on Zab is fixed"] {
+        assert!(noted.contains(note), "{noted}");
+    }
     assert!(ran.out.contains("bank: right."), "a bad file does not hide the next: {}", ran.out);
     assert!(ran.err.contains("bad.toml:2:2") && ran.err.contains("did you mean 'membership'?"));
     assert_eq!(netsplit(&["check", &good]).code, 0);

@@ -2,9 +2,13 @@
 //! bug keep every check silent.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "mutations/faults.rs"]
+mod faults;
+
+use faults::{doubt, duel, epochs, exodus, handovers, lapses, naps, relay, terms, voters};
 use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::check::Checks;
-use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
+use netsplit::command::Command;
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
     self, Changes, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads,
@@ -43,6 +47,8 @@ enum Case {
     Relay,
     /// The log on Zab.
     Zab,
+    /// The same, with three voters and two observers.
+    Observers,
     /// The same in a hurry, on a bad network where some node crashes every moment: leaders of many
     /// epochs whose histories have diverged.
     Epochs,
@@ -51,6 +57,9 @@ enum Case {
     Reads(On),
     /// The same on Multi-Paxos, read by `Reads::Quorum`.
     Quorums,
+    /// The same on Zab, where two of the nodes are observers, read by `Reads::Local`; or, if that is
+    /// said, by `Reads::Sync`.
+    Stale(bool),
     /// The same, read by `Reads::Lease`, on a slow network. Again and again one node is cut off with
     /// a client, just when its wall clock is set back and others restart.
     Leases(On),
@@ -77,6 +86,7 @@ enum Case {
 enum On {
     Raft,
     Paxos,
+    Zab,
 }
 
 impl On {
@@ -84,6 +94,7 @@ impl On {
         match self {
             On::Raft => LogKind::Raft(Raft { check_quorum: false, ..Raft::default() }),
             On::Paxos => LogKind::MultiPaxos,
+            On::Zab => LogKind::Zab,
         }
     }
 }
@@ -113,7 +124,6 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LogSkipPhaseOne, "paxos", Case::Log, 40),
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
     (Mutation::LogFollowAny, "paxos", Case::Log, 40),
-    (Mutation::LogFollowAny, "paxos", Case::Connected, 40),
     (Mutation::LogSkipPhaseOne, "paxos", Case::Connected, 40),
     (Mutation::LogNoClientTable, "log", Case::Log, 40),
     (Mutation::RaftCommitAnyTerm, "raft", Case::Terms, 20),
@@ -152,6 +162,9 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RaftTransferBehind, "raft", Case::Voters, 20),
     (Mutation::RaftTransferKeepsLease, "clients", Case::Handovers, 40),
     (Mutation::RaftTransferIgnored, "progress", Case::Relay, 10),
+    (Mutation::LogReadBackwards, "clients", Case::Stale(false), 40),
+    (Mutation::LogReadBackwards, "clients", Case::Stale(true), 400),
+    (Mutation::ZabCountObserver, "zab", Case::Observers, 40),
     (Mutation::LogNoClientTable, "log", Case::Raft, 40),
     (Mutation::ZabForgetEpoch, "zab", Case::Zab, 100),
     (Mutation::ZabAckEpochTwice, "zab", Case::Epochs, 400),
@@ -212,12 +225,18 @@ fn long_leases(on: On) -> Plan {
     Plan { services, clients: (1..=6).map(client).collect(), ..Plan::bare(5) }
 }
 
+/// The others are observers.
+fn three() -> Voters {
+    Voters::of((1..=3).map(NodeId::node))
+}
+
 /// Three clients at one key.
 fn reading(on: On, reads: Reads) -> Plan {
     // Leaders of Multi-Paxos step down when the longest time is over.
     let slowest = Span::millis(if on == On::Paxos { 1_600 } else { 800 });
     let election = Ways { slowest, ..Log::default().election };
-    let log = Some(Log { kind: on.kind(), reads, election, ..Log::default() });
+    let voters = (on == On::Zab).then(three);
+    let log = Some(Log { kind: on.kind(), reads, election, voters, ..Log::default() });
     let services = Services { log, ..Services::default() };
     let load = || vec![Load::ReadWrite { keys: 1, writes: 40 }];
     let client = |n| {
@@ -260,17 +279,19 @@ fn plan(case: Case) -> Plan {
             let paxos = Some(Paxos { proposers, retry, backoff });
             Plan { services: Services { paxos, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Log | Case::Connected | Case::Raft | Case::Zab => {
+        Case::Log | Case::Connected | Case::Raft | Case::Zab | Case::Observers => {
             let kind = match case {
                 Case::Raft => LogKind::Raft(Raft::default()),
-                Case::Zab => LogKind::Zab,
+                Case::Zab | Case::Observers => LogKind::Zab,
                 _ => LogKind::MultiPaxos,
             };
             let elect_by = match case {
                 Case::Connected => ElectBy::Connectivity,
                 _ => ElectBy::Patience,
             };
-            let log = Some(Log { kind, elect_by, snapshot_every: 20, ..Log::default() });
+            let voters = (case == Case::Observers).then(three);
+            let log = Log { kind, elect_by, voters, snapshot_every: 20, ..Log::default() };
+            let log = Some(log);
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
         Case::Terms => {
@@ -296,6 +317,7 @@ fn plan(case: Case) -> Plan {
         Case::Reads(on) => reading(on, Reads::Index),
         Case::Quorums => reading(On::Paxos, Reads::Quorum),
         Case::Leases(on) => reading(on, Reads::Lease),
+        Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
         Case::Naps(on) => long_leases(on),
         Case::Locks => {
             let (log, lock) = (Some(Log::default()), Some(Lock {}));
@@ -329,250 +351,15 @@ fn until(case: Case) -> Time {
     match case {
         Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
-        Case::Log | Case::Connected | Case::Raft | Case::Zab => Time(18_000_000),
+        Case::Log | Case::Connected | Case::Raft | Case::Zab | Case::Observers => Time(18_000_000),
         Case::Terms | Case::Epochs | Case::Voters | Case::Singles => Time(12_000_000),
-        Case::Reads(_) | Case::Quorums | Case::Relay => Time(20_000_000),
+        Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks => Time(30_000_000),
         Case::Doubt | Case::Sessions => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
     }
-}
-
-/// Bad from the first moment, with a crash and a restart every few milliseconds; calm at the end.
-fn duel(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "duel", 0);
-    let all = Target::Nodes((1..=5).map(NodeId::node).collect());
-    let mut commands = vec![
-        (Time::ZERO, Command::Loss { link: Link::All, percent: rng.between(20, 60) as u8 }),
-        (Time::ZERO, Command::Disk { who: all, fault: DiskFault::Slow(Span::millis(2)) }),
-    ];
-    let mut at = Time::ZERO;
-    while at < Time(1_500_000) {
-        at += rng.span(Span::millis(5), Span::millis(60));
-        let who = Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
-        let kill = Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
-        commands.push((at, kill));
-        at += Span::millis(1);
-        commands.push((at, Command::Restart(who)));
-    }
-    commands.push((at, Command::Heal(Link::All)));
-    commands
-}
-
-/// One message in four is lost, and some node is always about to crash.
-fn doubt(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "doubt", 0);
-    let mut commands = vec![(Time::ZERO, Command::Loss { link: Link::All, percent: 25 })];
-    let mut at = Time::ZERO;
-    while at < Time(25_000_000) {
-        at += rng.span(Span::millis(200), Span::millis(1_500));
-        let who = Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
-        commands.push((at, Command::Kill { who: who.clone(), unsynced: Unsynced::Chance }));
-        at += rng.span(Span::millis(50), Span::millis(600));
-        commands.push((at, Command::Restart(who)));
-    }
-    commands.push((at, Command::Heal(Link::All)));
-    commands
-}
-
-/// Messages are lost, links are cut one way, and some node is always down.
-fn terms(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "terms", 0);
-    let percent = rng.between(5, 40) as u8;
-    let mut commands = vec![(Time::ZERO, Command::Loss { link: Link::All, percent })];
-    let mut at = Time::ZERO;
-    let one = |rng: &mut Rng| Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
-    while at < Time(7_600_000) {
-        at += rng.span(Span::millis(5), Span::millis(250));
-        let who = one(&mut rng);
-        commands.push((at, Command::Kill { who: who.clone(), unsynced: Unsynced::Chance }));
-        let cut = Link::OneWay(one(&mut rng), one(&mut rng));
-        commands.push((at, Command::Cut(cut.clone())));
-        at += rng.span(Span::millis(5), Span::millis(100));
-        commands.push((at, Command::Restart(who)));
-        commands.push((at, Command::Heal(cut)));
-    }
-    commands.push((at, Command::Heal(Link::All)));
-    commands
-}
-
-/// The storm of `terms`, and requests for other voters and other leaders.
-fn voters(seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "voters", 1);
-    let log = plan.services.log.as_ref().unwrap();
-    let mut voters: Vec<NodeId> = log.voters.as_ref().unwrap().iter().collect();
-    let (mut commands, mut at) = (terms(seed), Time::ZERO);
-    let one = |rng: &mut Rng| NodeId::node(rng.between(1, 5) as u16);
-    while at < Time(7_600_000) {
-        at += rng.span(Span::millis(20), Span::millis(400));
-        let id = one(&mut rng);
-        match (voters.contains(&id), voters.len() > 2) {
-            (true, true) => voters.retain(|voter| *voter != id),
-            (false, _) => voters.push(id),
-            _ => {}
-        }
-        if rng.percent(20) {
-            voters = (1..=5).map(NodeId::node).filter(|_| rng.percent(60)).collect();
-            voters.push(id);
-        }
-        let op = match rng.percent(30) {
-            true => Op::Lead { node: id },
-            false => Op::Voters { voters: Voters::of(voters.iter().copied()) },
-        };
-        commands.push((at, Command::Ask { who: one(&mut rng), op }));
-    }
-    commands.sort_by_key(|(at, _)| *at);
-    commands
-}
-
-/// A node is asked to have another lead, and cut off with a client just then.
-fn handovers(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "handovers", 0);
-    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
-    let (mut commands, mut at) = (Vec::new(), Time(1_500_000));
-    while at < Time(19_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
-        commands.push((at, Command::Ask { who: nodes[0], op: Op::Lead { node: nodes[1] } }));
-        at += rng.span(Span::micros(500), Span::millis(5));
-        let with: Vec<NodeId> = [nodes[0]].into_iter().chain((1..=3).map(NodeId::client)).collect();
-        let rest: Vec<NodeId> =
-            nodes[1..].iter().copied().chain((4..=6).map(NodeId::client)).collect();
-        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
-        at += Span::millis(600);
-        commands.push((at, Command::Heal(Link::All)));
-        at += rng.span(Span::millis(200), Span::millis(900));
-    }
-    commands
-}
-
-/// Somebody is asked to lead every other second.
-fn relay(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "relay", 0);
-    let mut one = || NodeId::node(rng.between(1, 5) as u16);
-    let ask =
-        |n: u64| (Time(n * 2_000_000), Command::Ask { who: one(), op: Op::Lead { node: one() } });
-    (1..9).map(ask).collect()
-}
-
-/// Messages and disks are slow, and nodes crash one after the other before they have caught up.
-/// Now and then two of them miss a while; then the one that they had to catch up with is left to
-/// lead them, and dies about when it begins to, as the other two return.
-fn epochs(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "epochs", 0);
-    let some = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
-    let all = some(&(1..=5).map(NodeId::node).collect::<Vec<_>>());
-    let (by, jitter) = (rng.span(Span::millis(1), Span::millis(12)), Span::millis(5));
-    let slow = rng.span(Span::millis(1), Span::millis(25));
-    let mut commands = vec![
-        (Time::ZERO, Command::Delay { link: Link::All, by, jitter }),
-        (Time::ZERO, Command::Disk { who: all.clone(), fault: DiskFault::Slow(slow) }),
-    ];
-    let kill = |who: &Target| Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
-    let mut at = Time(600_000);
-    while at < Time(5_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
-        if rng.percent(50) {
-            for id in &nodes[..rng.between(1, 3) as usize] {
-                let who = some(&[*id]);
-                at += rng.span(Span::ZERO, Span::millis(120));
-                commands.push((at, kill(&who)));
-                let back = at + rng.span(Span::millis(5), Span::millis(400));
-                commands.push((back, Command::Restart(who)));
-            }
-            at += rng.span(Span::millis(50), Span::millis(600));
-            continue;
-        }
-        let (behind, ahead, one) = (some(&nodes[..2]), some(&nodes[2..4]), some(&nodes[4..]));
-        commands.push((at, kill(&behind)));
-        at += Span::millis(900);
-        commands.push((at, kill(&ahead)));
-        commands.push((at, Command::Restart(behind)));
-        at += rng.span(Span::millis(150), Span::millis(700));
-        commands.push((at, kill(&one)));
-        commands.push((at, Command::Restart(ahead)));
-        at += Span::millis(900);
-        commands.push((at, Command::Restart(one)));
-        at += Span::millis(500);
-    }
-    at += Span::millis(400);
-    commands.push((at, Command::Restart(all.clone())));
-    commands.push((at, Command::Disk { who: all, fault: DiskFault::Ok }));
-    commands.push((at, Command::Heal(Link::All)));
-    commands.sort_by_key(|(at, _)| *at);
-    commands
-}
-
-/// Everything that may make a leader read after another leads: it is cut off with a client, its wall
-/// clock is set back, and voters who had just heard it restart while somebody seeks to lead.
-fn lapses(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "lapses", 0);
-    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
-    let (by, jitter) = (rng.span(Span::ZERO, Span::millis(60)), Span::millis(5));
-    let slow = Command::Delay { link: Link::All, by, jitter };
-    let mut commands = vec![(Time::ZERO, slow.clone())];
-    let mut at = Time(1_500_000);
-    while at < Time(17_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
-        let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
-        commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
-        at += rng.span(Span::millis(500), Span::millis(1_200));
-        let with = [one, NodeId::client(1)];
-        let rest: Vec<NodeId> = [2, 3].map(NodeId::client).into_iter().chain(nodes).collect();
-        let rest: Vec<NodeId> = rest.into_iter().filter(|id| *id != one).collect();
-        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
-        let back = ClockFault::Offset(-3_000_000);
-        commands.push((at, Command::Clock { who: who(&[one]), fault: back }));
-        let kill = Command::Kill { who: voters.clone(), unsynced: Unsynced::Keep };
-        commands.push((at, kill));
-        commands.push((at + Span::millis(1), Command::Restart(voters)));
-        at += Span::millis(1_500);
-        commands.push((at, Command::Heal(Link::All)));
-        commands.push((at, slow.clone()));
-        commands.push((at, Command::Clock { who: who(&[one]), fault: ClockFault::Ok }));
-        at += Span::millis(1_000);
-    }
-    commands.push((at, Command::Heal(Link::All)));
-    commands
-}
-
-/// Again and again one node is cut off with half of the clients, when another has not heard of it
-/// for a while, and two voters have just restarted.
-fn naps(seed: u64) -> Vec<(Time, Command)> {
-    let mut rng = Rng::split(seed, "naps", 0);
-    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
-    let (mut commands, mut at) = (Vec::new(), Time(3_000_000));
-    while at < Time(30_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
-        let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
-        commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
-        at += rng.span(Span::millis(400), Span::millis(2_300));
-        let with: Vec<NodeId> = [one].into_iter().chain((1..=3).map(NodeId::client)).collect();
-        let rest = nodes.iter().copied().filter(|id| *id != one);
-        let rest: Vec<NodeId> = rest.chain((4..=6).map(NodeId::client)).collect();
-        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
-        let kill = Command::Kill { who: voters.clone(), unsynced: Unsynced::Keep };
-        commands.push((at, kill));
-        commands.push((at + Span::millis(1), Command::Restart(voters)));
-        at += Span::millis(1_600);
-        commands.push((at, Command::Heal(Link::All)));
-        at += Span::secs(3);
-    }
-    commands
-}
-
-/// Every node is told to leave the ring. One of them will have to stay.
-fn exodus() -> Vec<(Time, Command)> {
-    let leave = |n| {
-        let op = Op::Leave { node: NodeId::node(n) };
-        (Time(u64::from(n) * 1_000_000), Command::Ask { who: NodeId::node(1), op })
-    };
-    (1..=5).map(leave).collect()
 }
 
 /// The storm of this seed, and requests in between.
@@ -731,6 +518,9 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Handovers, 0..20);
     silent(Case::Relay, 0..10);
     silent(Case::Zab, 0..60);
+    silent(Case::Observers, 0..60);
+    silent(Case::Stale(false), 0..60);
+    silent(Case::Stale(true), 0..60);
     silent(Case::Epochs, 0..40);
     // A node has accepted an epoch that came to nothing, and all others follow in an older one.
     silent(Case::Epochs, 1_086..1_087);
@@ -762,6 +552,9 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Handovers, 0..1000);
     silent(Case::Relay, 0..1000);
     silent(Case::Zab, 0..1000);
+    silent(Case::Observers, 0..1000);
+    silent(Case::Stale(false), 0..1000);
+    silent(Case::Stale(true), 0..1000);
     silent(Case::Epochs, 0..1000);
     silent(Case::Reads(On::Raft), 0..1000);
     silent(Case::Reads(On::Paxos), 0..1000);
@@ -795,5 +588,8 @@ fn logs_survive_thousands_of_storms() {
     silent(Case::Leases(On::Raft), seeds.clone());
     silent(Case::Leases(On::Paxos), seeds.clone());
     silent(Case::Zab, seeds.clone());
+    silent(Case::Observers, seeds.clone());
+    silent(Case::Stale(false), seeds.clone());
+    silent(Case::Stale(true), seeds.clone());
     silent(Case::Epochs, seeds);
 }

@@ -6,12 +6,19 @@
 //! | CLIENT-2 | one version of a key has one value |
 //! | CLIENT-3 | what is read was written: by a write that may have taken effect |
 //! | CLIENT-4 | a counter is at least what was acknowledged before, and at most what was ever added |
+//! | CLIENT-5 | where reads may be stale: a read returns no older version than its own client was told before |
 //!
 //! Because every answer carries its key's version, these rules decide linearizability per key
 //! without a search (Herlihy and Wing 1990; with versions the order of writes is known, an
 //! easy case of Gibbons and Korach 1997): order all operations by version, reads after their write.
 //! CLIENT-1 says that this order never contradicts real time, CLIENT-2 and CLIENT-3 that it
 //! explains all values.
+//!
+//! Where the cluster file lets nodes answer reads from their own state (`reads = "local"` or
+//! `"sync"`), reads are not judged by real time but by what each client sees: CLIENT-5 stands for
+//! CLIENT-1, and a counter is at least what it was when the client last heard of it. Writes are
+//! judged as ever. Together that is sequential consistency of each key, which is what ZooKeeper
+//! promises; a sync makes a read current only as long as no leader is deposed unawares.
 //!
 //! An operation whose outcome is unknown, or whose client died, may have taken effect or may do so
 //! at any time later; it binds nobody. A definite refusal must never take effect.
@@ -23,9 +30,9 @@
 //! CLIENT-3 and CLIENT-4 leave keys alone that transactions or both kinds of writes touch: `txn`
 //! judges money.
 
-use super::{Check, Violation, Witness};
+use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, Name, NodeId, Op, Outcome, Transfer};
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,6 +49,8 @@ struct Call {
     floor: (u64, usize),
     /// What had been acknowledged as added when it began.
     acked: i128,
+    /// It is a read that may be stale.
+    loose: bool,
 }
 
 /// What is known of a key.
@@ -60,6 +69,9 @@ struct Key {
     other: bool,
 }
 
+/// The newest version of each key that a client was told, and by which event.
+type Told = BTreeMap<Name, (u64, usize)>;
+
 /// The check.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -67,6 +79,9 @@ pub struct History {
     calls: BTreeMap<CallId, Call>,
     acknowledged: u64,
     unknown: u64,
+    /// Where reads may be stale: the newest version that each client was told of each key in its
+    /// life, and by which event.
+    told: Option<BTreeMap<NodeId, Told>>,
 }
 
 struct Broken {
@@ -85,12 +100,17 @@ impl Check for History {
     }
 
     fn about(&self) -> &'static str {
+        if self.told.is_some() {
+            return "Acknowledged writes survive, and nobody reads what is older than it was told \
+                    itself (reads may be stale here) or was never written.";
+        }
         "Acknowledged writes survive, and nobody reads what is stale or was never written."
     }
 
     /// Any call may be over.
     fn gap(&mut self, node: NodeId) {
         self.calls.retain(|call, _| node != NodeId::BENCH && call.client != node);
+        self.forget(node);
     }
 
     fn judges(&self, event: &Event) -> bool {
@@ -98,6 +118,9 @@ impl Check for History {
     }
 
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
+        if let Kind::Started { .. } = event.kind {
+            self.forget(event.node);
+        }
         let broken = match event.fact()? {
             Fact::Invokes { call, op, retry, .. } => {
                 self.invoked(*call, op, *retry == 0 && !witness.restates(event.node));
@@ -116,6 +139,26 @@ impl Check for History {
 }
 
 impl History {
+    /// The check for such a cluster.
+    pub fn new(expect: &Expect) -> History {
+        History { told: expect.stale_reads.then(BTreeMap::new), ..History::default() }
+    }
+
+    /// A client begins anew, or may have.
+    fn forget(&mut self, client: NodeId) {
+        if let Some(told) = &mut self.told {
+            told.retain(|who, _| client != NodeId::BENCH && *who != client);
+        }
+    }
+
+    /// Notes what a client was told.
+    fn note(&mut self, at: usize, client: NodeId, name: &Name, version: u64) {
+        if let Some(told) = &mut self.told {
+            let known = told.entry(client).or_default().entry(name.clone()).or_default();
+            *known = (*known).max((version, at));
+        }
+    }
+
     /// How many writes were acknowledged.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged
@@ -158,8 +201,14 @@ impl History {
             _ => return,
         };
         let Key { floor, acked, .. } = *self.key(name);
-        let floor = if fresh { floor } else { (0, 0) };
-        self.calls.insert(id, Call { op: op.clone(), floor, acked });
+        let own = self.told.as_ref().filter(|_| matches!(**op, Op::Get { .. }));
+        let loose = own.is_some();
+        let floor = match own {
+            Some(told) => told.get(&id.client).and_then(|told| told.get(name)).copied(),
+            None => Some(floor),
+        };
+        let floor = floor.filter(|_| fresh).unwrap_or_default();
+        self.calls.insert(id, Call { op: op.clone(), floor, acked, loose });
     }
 
     fn returned(
@@ -177,6 +226,9 @@ impl History {
             return None;
         };
         self.acknowledged += u64::from(matches!(outcome, Outcome::Written { .. }));
+        if let Outcome::Value { version, .. } | Outcome::Written { version, .. } = outcome {
+            self.note(at, id.client, name, *version);
+        }
         let key = self.key(name);
         match *outcome {
             Outcome::Refused(_) => {
@@ -255,7 +307,8 @@ impl Key {
                 Version(version),
                 Version(floor)
             );
-            return broken("CLIENT-1", Some(then), what);
+            let rule = if call.loose { "CLIENT-5" } else { "CLIENT-1" };
+            return broken(rule, Some(then), what);
         }
         match self.versions.get(&version) {
             Some((before, then)) if *before != value => {
@@ -313,6 +366,7 @@ impl Key {
         };
         let count = value.map_or(0, i128::from);
         let (least, most) = match whole {
+            true if call.loose => (self.told_at(call.floor.0).unwrap_or(0), self.added),
             true => (call.acked + own, self.added),
             false => (self.told_at(call.floor.0)? + own, i128::MAX),
         };

@@ -28,7 +28,7 @@
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | lock | `lock` | LOCK-1, 3, 7, 8, FENCE-1, FENCE-2: one holder, in order, behind a fence |
-//! | clients | `history` | CLIENT-1 to 4: acknowledged writes survive, reads are not stale |
+//! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | progress | `progress` | LIVE-1: answers, once nothing is broken any more |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
@@ -184,6 +184,8 @@ pub struct Expect {
     pub dialect: Dialect,
     /// Who votes on the log at the start.
     pub voters: Voters,
+    /// Whether reads of keys may show less than was told before they began.
+    pub stale_reads: bool,
 }
 
 impl Expect {
@@ -191,7 +193,15 @@ impl Expect {
     pub fn of(nodes: Vec<NodeId>) -> Expect {
         let voters = Voters::of(nodes.iter().copied());
         let (clients, progress_within, dialect) = (Vec::new(), Span::ZERO, Dialect::Raft);
-        Expect { nodes, clients, progress_within, opening_balance: 0, dialect, voters }
+        Expect {
+            nodes,
+            clients,
+            progress_within,
+            opening_balance: 0,
+            dialect,
+            voters,
+            stale_reads: false,
+        }
     }
 
     /// How many nodes make a quorum.
@@ -250,7 +260,7 @@ impl Checks {
             Box::new(ring::Rings::new()),
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::default()),
-            Box::new(history::History::default()),
+            Box::new(history::History::new(expect)),
             Box::new(progress::Progress::new(expect)),
         ]);
         Checks { witness: Witness::whole(expect), ..checks }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::error::{Error, Source};
 use crate::event::Watch;
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::script::play::{self, Output, Playing};
 use crate::script::scenario::{self, Scenario, Words};
 use crate::script::{Judgement, Stop, library};
@@ -240,13 +240,19 @@ pub(super) fn check(
     Ok(code)
 }
 
+/// How large a cluster is, and what one should know who relies on it.
+fn weigh(plan: &Plan) -> String {
+    let notes = plan.notes().into_iter().map(|note| format!(". {note}"));
+    super::size(plan) + &notes.collect::<String>()
+}
+
 fn check_one(file: &str) -> Result<String, Error> {
     if let Some(layout) = super::layout_file(file) {
         return layout;
     }
     let source = library::source(file)?;
     if !scenario::is_scenario(&source) {
-        return plan::file::parse(&library::name(file), &source).map(|plan| super::size(&plan));
+        return plan::file::parse(&library::name(file), &source).map(|plan| weigh(&plan));
     }
     let scenario = scenario::parse(&library::name(file), &source, &words())?;
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });

@@ -490,11 +490,14 @@ fn log_changes(value: &Value<'_>) -> Read<Changes> {
 /// The ways to read, and whether a kind of log has them.
 fn log_reads(value: &Value<'_>, kind: LogKind) -> Read<Reads> {
     let (raft, multipaxos) = (matches!(kind, LogKind::Raft(_)), kind == LogKind::MultiPaxos);
+    let zab = kind == LogKind::Zab;
     let ways = [
         ("log", Reads::Log, true),
         ("index", Reads::Index, raft || multipaxos),
         ("lease", Reads::Lease, raft || multipaxos),
         ("quorum", Reads::Quorum, multipaxos),
+        ("local", Reads::Local, true),
+        ("sync", Reads::Sync, zab),
     ];
     let text = value.text()?;
     if let Some((_, reads, _)) = ways.iter().find(|(name, _, there)| *name == text && *there) {

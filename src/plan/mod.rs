@@ -113,7 +113,7 @@ impl LogKind {
 
     /// Whether some nodes may keep a replica without a vote.
     pub fn has_learners(self) -> bool {
-        matches!(self, LogKind::Raft(_))
+        matches!(self, LogKind::Raft(_) | LogKind::Zab)
     }
 
     /// Whether it knows what to do about an operation on the log itself.
@@ -466,6 +466,7 @@ impl Plan {
             progress_within: self.progress_within,
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
             dialect: self.dialect(),
+            stale_reads: self.reads_may_be_stale(),
             voters: self.voters(),
         }
     }
@@ -474,6 +475,25 @@ impl Plan {
     fn voters(&self) -> Voters {
         let named = self.services.log.as_ref().and_then(|log| log.voters.clone());
         named.unwrap_or_else(|| Voters::of(self.nodes.iter().map(|node| node.id)))
+    }
+
+    /// What one should know who relies on such a cluster, as sentences without their last stop.
+    pub fn notes(&self) -> Vec<&'static str> {
+        let fixed = self.services.log.as_ref().is_some_and(|log| log.kind == LogKind::Zab);
+        let notes = [
+            (
+                self.reads_may_be_stale(),
+                "Reads may be stale: the check 'clients' asks only that no client goes back in time",
+            ),
+            (fixed, "Who votes on Zab is fixed: 'voters' is refused while it runs"),
+        ];
+        notes.into_iter().filter(|(there, _)| *there).map(|(_, note)| note).collect()
+    }
+
+    /// Whether reads of keys show less than was told before they began.
+    fn reads_may_be_stale(&self) -> bool {
+        let Services { log, store, .. } = &self.services;
+        store.is_none() && log.as_ref().is_some_and(|log| !log.reads.are_current())
     }
 
     fn dialect(&self) -> Dialect {
@@ -577,8 +597,16 @@ impl Plan {
         let Client { rate, timeout, retries, careful, .. } = *client;
         let loads = client.load.iter().map(Load::to_client).collect();
         let peers = self.peers();
-        let mutations = self.mutations;
-        let config = client::Config { peers, loads, rate, timeout, retries, careful, mutations };
-        vec![Config::Client(config)]
+        let (mutations, stale_reads) = (self.mutations, self.reads_may_be_stale());
+        vec![Config::Client(client::Config {
+            peers,
+            loads,
+            rate,
+            timeout,
+            retries,
+            careful,
+            stale_reads,
+            mutations,
+        })]
     }
 }

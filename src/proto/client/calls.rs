@@ -1,7 +1,7 @@
 //! Calls under way: whom to ask, when to ask again, and when to give up.
 
 use super::{Client, Timer};
-use crate::base::{CallId, NodeId, Op, Outcome, Refusal, Span, Time};
+use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, Span, Time};
 use crate::event::Fact;
 use crate::proto::{Context, server};
 use std::collections::BTreeMap;
@@ -49,12 +49,20 @@ pub(super) struct Calls {
     /// Which node is asked first: the one that answered last.
     favourite: usize,
     open: BTreeMap<u64, Call>,
+    /// The newest version of each key that it was told, where reads may be stale.
+    told: Option<BTreeMap<Name, u64>>,
 }
 
 impl Calls {
-    pub(super) fn new(peers: Arc<[NodeId]>, at: usize, timeout: Span, retries: u32) -> Calls {
-        let favourite = at % peers.len().max(1);
-        Calls { peers, timeout, retries, favourite, open: BTreeMap::new() }
+    pub(super) fn new(
+        peers: Arc<[NodeId]>,
+        at: usize,
+        timeout: Span,
+        retries: u32,
+        stale_reads: bool,
+    ) -> Calls {
+        let (favourite, open) = (at % peers.len().max(1), BTreeMap::new());
+        Calls { peers, timeout, retries, favourite, open, told: stale_reads.then(BTreeMap::new) }
     }
 
     /// Asks for `op`. Without any node to ask, nothing will ever answer.
@@ -90,6 +98,10 @@ impl Calls {
         cx: &mut Context<'_, Client>,
     ) -> Option<Finished> {
         let call = self.open.get_mut(&id.seq)?;
+        if self.told.as_mut().is_some_and(|told| !is_news(told, &call.op, &outcome)) {
+            // Another node may know more.
+            return None;
+        }
         match &outcome {
             Outcome::Refused(why) if !call.is_final(why) => {
                 if call.at == from {
@@ -176,6 +188,18 @@ impl Calls {
         cx.emit(Fact::Returns { call, outcome: Box::new(outcome.clone()) });
         Some(Finished { seq, op, since, outcome })
     }
+}
+
+/// Whether an answer is no older than what was told of the same key before; if so, notes it.
+fn is_news(told: &mut BTreeMap<Name, u64>, op: &Op, outcome: &Outcome) -> bool {
+    let (Op::Get { key } | Op::Put { key, .. } | Op::Add { key, .. }) = op else { return true };
+    let (Outcome::Value { version, .. } | Outcome::Written { version, .. }) = outcome else {
+        return true;
+    };
+    let known = told.entry(key.clone()).or_default();
+    let news = version >= known;
+    *known = (*known).max(*version);
+    news
 }
 
 impl Call {

@@ -64,6 +64,9 @@ pub struct Config {
     pub retries: u32,
     /// Whether it looks at its clock before it writes under a lease.
     pub careful: bool,
+    /// Whether nodes may answer reads from an old state. It then takes no answer that is older than
+    /// one that it has had.
+    pub stale_reads: bool,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -161,10 +164,12 @@ impl Protocol for Client {
     type Record = Record;
 
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
-        let Config { peers, loads, rate, timeout, retries, careful, mutations } = config;
+        let Config { peers, loads, rate, timeout, retries, careful, stale_reads, mutations } =
+            config;
+        let backwards = mutations.has(Mutation::LogReadBackwards);
         let at = usize::from(cx.me().number().max(1) - 1);
         let client = Client {
-            calls: Calls::new(peers, at, timeout, retries),
+            calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards),
             leases: Leases::default(),
             loads: Loads::new(loads, rate, careful),
             late: mutations.has(Mutation::LockLateLease),

@@ -13,6 +13,9 @@
 //! has voted for, so it is in no slot after the highest that any of them voted in. Such a slot may
 //! never be filled, if who proposed it is gone; a read that waits for long goes through the log.
 //!
+//! **Nobody is asked**: the node answers from its own state (`local`), or when it has caught up
+//! with its leader, whose word it takes for it (`sync`, on Zab). Such reads may be stale.
+//!
 //! ```text
 //!  n2                 n1 (leader)    n3          n2                n1            n3
 //!   ├─ ReadIndex 7 ────>│             │           ├─ ReadIndex 7 ──>├────────────>│
@@ -47,6 +50,18 @@ pub enum Reads {
     Lease,
     /// When a majority has told how far it has voted.
     Quorum,
+    /// At once, from the node's own state: it may be stale.
+    Local,
+    /// When the node has caught up with its leader, if that still is one (Zab).
+    Sync,
+}
+
+impl Reads {
+    /// Whether a read shows all that was told anybody before it began. Else it shows no less than
+    /// the same client has been told.
+    pub fn are_current(self) -> bool {
+        !matches!(self, Reads::Local | Reads::Sync)
+    }
 }
 
 // -- as the node that was asked ------------------------------------------------------------------
@@ -93,11 +108,11 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    fn begin(&mut self, boot: u32, ticket: Ticket, entry: Arc<Entry>, sure: bool) -> ReadId {
+    fn begin(&mut self, boot: u32, ticket: Ticket, entry: Arc<Entry>) -> ReadId {
         self.last += 1;
         let read = ReadId { boot, number: self.last };
         let told = Tally::default();
-        self.open.insert(read, Reading { ticket, entry, told, slot: 0, sure, late: false });
+        self.open.insert(read, Reading { ticket, entry, told, slot: 0, sure: false, late: false });
         read
     }
 
@@ -157,20 +172,28 @@ pub trait Reader: Agreement {
         op: &Op,
         cx: &mut Context<'_, Self>,
     ) -> bool {
-        if self.config().reads == Reads::Log || !matches!(op, Op::Get { .. }) {
-            return false;
-        }
+        let Op::Get { key } = op else { return false };
         let blind = self.config().mutations.has(Mutation::LogReadLocal);
-        let entry = Arc::new(Entry { call, op: op.clone() });
+        match self.config().reads {
+            Reads::Log => false,
+            reads if reads == Reads::Local || blind => {
+                cx.reply(ticket, self.replica().machine.registers().read(key));
+                true
+            }
+            _ => {
+                self.begin_read(ticket, Arc::new(Entry { call, op: op.clone() }), cx);
+                true
+            }
+        }
+    }
+
+    /// Asks how far the log must be applied, for as long as nobody has told.
+    fn begin_read(&mut self, ticket: Ticket, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         if self.replica().readings.open.is_empty() {
             cx.set(Self::READ, self.config().heartbeat);
         }
-        let read = self.replica().readings.begin(cx.boot(), ticket, entry, blind);
-        match blind {
-            true => self.replica().answer_reads(cx),
-            false => self.ask_where_to_read(read, cx),
-        }
-        true
+        let read = self.replica().readings.begin(cx.boot(), ticket, entry);
+        self.ask_where_to_read(read, cx);
     }
 
     /// Somebody tells how far the log must be applied for a read.

@@ -62,9 +62,8 @@ impl Zab {
 
     /// Begins an epoch when a majority has told.
     fn choose_epoch(&mut self, cx: &mut Context<'_, Self>) {
-        let quorum = self.quorum();
         let Phase::Leading(leading) = &mut self.phase else { return };
-        if leading.accepted.len() < quorum {
+        if !self.config.voters.agree(|id| leading.accepted.contains_key(&id)) {
             return;
         }
         let newest = leading.accepted.values().max().copied().unwrap_or_default();
@@ -92,7 +91,7 @@ impl Zab {
         counts: bool,
         cx: &mut Context<'_, Self>,
     ) {
-        let (own, quorum) = ((self.current, self.history.last()), self.quorum());
+        let own = (self.current, self.history.last());
         let blind = self.has(Mutation::ZabBlindLeader);
         let leads = self.accepted == Ballot::new(epoch, cx.me());
         let Phase::Leading(leading) = &mut self.phase else { return };
@@ -100,7 +99,8 @@ impl Zab {
             return;
         }
         leading.hear(from, cx.now());
-        if leading.stage == Stage::Epoch && (current, last) > own && !blind {
+        let votes = self.config.voters.has(from);
+        if leading.stage == Stage::Epoch && votes && (current, last) > own && !blind {
             // What it would have to drop may be committed.
             return self.look(cx);
         }
@@ -109,7 +109,7 @@ impl Zab {
         }
         leading.learn_of(from, last);
         match leading.stage {
-            Stage::Epoch if leading.promised.count() >= quorum => self.begin_sync(cx),
+            Stage::Epoch if leading.promised.is_quorum(&self.config.voters) => self.begin_sync(cx),
             Stage::Discovery | Stage::Epoch => {}
             Stage::Sync | Stage::Broadcast => self.synchronise(from, last, cx),
         }

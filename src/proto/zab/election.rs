@@ -1,6 +1,7 @@
 //! Phase 0: whoever has the newest history is to lead.
 //!
 //! Nobody's safety rests on it: two leaders may come of one election, and discovery sorts them out.
+//! Observers have no vote; they ask, and follow whom a majority of the voters follows.
 //! It is ZooKeeper's *fast leader election*: everybody tells its vote, takes over any better one,
 //! and goes on when a majority agrees and no better vote has come for a moment.
 
@@ -35,7 +36,7 @@ impl Zab {
     /// Gives up what it is, and looks for a leader.
     pub(super) fn look(&mut self, cx: &mut Context<'_, Self>) {
         let vote = self.own_vote(cx.me());
-        let votes = [(cx.me(), vote)].into();
+        let votes = self.votes(cx.me()).then_some((cx.me(), vote)).into_iter().collect();
         self.round += 1;
         let election = Election { vote, votes, settled: BTreeMap::new(), settling: false };
         self.turn_into(Phase::Looking(election), cx);
@@ -83,7 +84,11 @@ impl Zab {
             }
             return;
         };
+        if !self.votes(from) {
+            return;
+        }
         match state {
+            State::Looking if !self.votes(cx.me()) => {}
             State::Looking => self.on_vote(from, round, vote, cx),
             State::Following | State::Leading => {
                 self.on_settled(from, round, vote.node, state == State::Leading, cx);
@@ -118,10 +123,9 @@ impl Zab {
 
     /// Waits a moment for better votes when a majority agrees.
     fn count_votes(&mut self, cx: &mut Context<'_, Self>) {
-        let quorum = self.quorum();
         let Phase::Looking(election) = &mut self.phase else { return };
-        let agree = election.votes.values().filter(|vote| **vote == election.vote).count();
-        let enough = agree >= quorum;
+        let agrees = |id: NodeId| election.votes.get(&id) == Some(&election.vote);
+        let enough = self.config.voters.agree(agrees);
         match (enough, election.settling) {
             (true, false) => cx.set(Timer::Settle, self.config.heartbeat),
             (false, true) => cx.cancel(Timer::Settle),
@@ -148,15 +152,18 @@ impl Zab {
         leads: bool,
         cx: &mut Context<'_, Self>,
     ) {
-        let quorum = self.quorum();
+        let me = cx.me();
         let Phase::Looking(election) = &mut self.phase else { return };
         election.votes.remove(&from);
         election.settled.insert(from, (leader, leads));
-        let same = election.settled.values().filter(|(whom, _)| *whom == leader).count();
         // In the same round, its own vote helped to elect that leader.
         let own = round == self.round && election.vote.node == leader;
+        let same = |id: NodeId| match id == me {
+            true => own,
+            false => election.settled.get(&id).is_some_and(|(whom, _)| *whom == leader),
+        };
         let knows = election.settled.get(&leader).is_some_and(|(_, leads)| *leads);
-        if same + usize::from(own) >= quorum && knows && leader != cx.me() {
+        if self.config.voters.agree(same) && knows && leader != me {
             self.round = round;
             self.follow(leader, cx);
         }

@@ -2,7 +2,7 @@
 
 use super::message::Sync;
 use super::{Context, Message, Phase, Timer, Zab};
-use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Slot, Time};
+use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Slot, Time, Voters};
 use crate::event::Fact;
 use crate::proto::log::{Agreement, Item, Items, Place};
 use crate::proto::machine::Known;
@@ -159,7 +159,7 @@ impl Zab {
 
     /// A node has adopted the epoch.
     pub(super) fn on_ack_leader(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
-        let (quorum, last) = (self.quorum(), self.history.last().slot);
+        let last = self.history.last().slot;
         let Phase::Leading(leading) = &mut self.phase else { return };
         let Some(learner) = leading.learners.get_mut(&from).filter(|_| upto <= last) else {
             return;
@@ -168,7 +168,7 @@ impl Zab {
         learner.acked(upto);
         leading.adopted.add(from);
         match leading.stage {
-            Stage::Sync if leading.adopted.count() >= quorum => self.establish(cx),
+            Stage::Sync if leading.adopted.is_quorum(&self.config.voters) => self.establish(cx),
             Stage::Broadcast => {
                 self.tell_up_to_date(from, cx);
                 self.count(cx);
@@ -270,12 +270,13 @@ impl Zab {
 
     /// What a majority has is committed.
     fn count(&mut self, cx: &mut Context<'_, Self>) {
-        let (quorum, nodes) = (self.quorum(), self.config.peers.len());
         let Phase::Leading(leading) = &self.phase else { return };
-        let mut acked: Vec<Slot> = leading.learners.values().map(|it| it.acked).collect();
-        acked.resize(nodes, 0);
-        acked.sort_unstable();
-        let slot = acked[nodes - quorum];
+        let acked = |id: NodeId| leading.learners.get(&id).map_or(0, |it| it.acked);
+        let slot = match self.has(Mutation::ZabCountObserver) {
+            true => Voters::of(self.config.peers.iter().copied()).reached(acked),
+            false => self.config.voters.reached(acked),
+        };
+        let slot = slot.unwrap_or_default();
         if leading.is_established() && slot > self.commit {
             self.commit_upto(slot, cx);
             let commit = Message::Commit { epoch: self.accepted.round, upto: self.commit };
@@ -301,11 +302,11 @@ impl Zab {
     pub(super) fn on_beat(&mut self, cx: &mut Context<'_, Self>) {
         let (now, limit) = (cx.now(), self.init_limit());
         let Phase::Leading(leading) = &self.phase else { return };
-        let recent = |at: &&Time| now.since(**at) <= self.config.election.1;
-        let others = leading.heard.iter().filter(|(id, _)| **id != cx.me());
-        let heard = others.map(|(_, at)| at).filter(recent).count() + 1;
+        let (me, longest) = (cx.me(), self.config.election.1);
+        let recent = |at: &Time| now.since(*at) <= longest;
+        let hears = |id: NodeId| id == me || leading.heard.get(&id).is_some_and(recent);
         let alone = match leading.is_established() {
-            true => heard < self.quorum(),
+            true => !self.config.voters.agree(hears),
             false => now.since(leading.since) > limit,
         };
         if alone {

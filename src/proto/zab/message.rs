@@ -1,7 +1,7 @@
 //! What the nodes of a Zab ensemble say to each other, wait for, and write down.
 
 use crate::base::{Ballot, Entry, NodeId, Slot};
-use crate::proto::log::{Item, Items, Place};
+use crate::proto::log::{Item, Items, Place, ReadId};
 use crate::proto::machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -147,6 +147,18 @@ pub enum Message {
         /// The entry that it wants in the history.
         entry: Arc<Entry>,
     },
+    /// A node that is asked to read asks the leader how far it must have applied the history first.
+    Sync {
+        /// The asker's own name for it.
+        read: ReadId,
+    },
+    /// The leader tells.
+    Synced {
+        /// The asker's name for it.
+        read: ReadId,
+        /// Up to which slot the history is committed.
+        slot: Slot,
+    },
 }
 
 /// More slots than there will ever be.
@@ -181,7 +193,8 @@ impl Message {
             | Message::Ack { epoch, upto: slot }
             | Message::Commit { epoch, upto: slot }
             | Message::Ping { epoch, commit: slot } => real(epoch) && *slot < SLOTS,
-            Message::Forward { .. } => true,
+            Message::Synced { slot, .. } => *slot < SLOTS,
+            Message::Forward { .. } | Message::Sync { .. } => true,
         }
     }
 }
@@ -242,6 +255,8 @@ impl fmt::Display for Message {
             Message::Commit { epoch, upto } => write!(f, "Commit {epoch} upto {upto}"),
             Message::Ping { epoch, commit } => write!(f, "Ping {epoch} commit {commit}"),
             Message::Forward { entry } => write!(f, "Forward {entry}"),
+            Message::Sync { read } => write!(f, "Sync {read}"),
+            Message::Synced { read, slot } => write!(f, "Synced {read} at {slot}"),
         }
     }
 }
@@ -258,6 +273,8 @@ pub enum Timer {
     Heartbeat,
     /// Hand unanswered requests to the leader again.
     Retry,
+    /// Ask the leader again what is to be read.
+    Read,
 }
 
 /// What it writes.

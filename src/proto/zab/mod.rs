@@ -26,6 +26,13 @@
 //!   ├─ Commit 5 upto 9 ────────>├────────────────────>│
 //! ```
 //!
+//! *Observers* are nodes that do not vote. They ask whoever has a leader who that is, follow it,
+//! take over its history and copy what it broadcasts, as followers do; nobody counts what they say.
+//! More of them answer more reads, and make no write slower.
+//!
+//! *Reads* go through the history like writes, or are answered from a node's own state: see
+//! `reads`.
+//!
 //! *Two epochs.* `accepted` is the last epoch that a node has promised to a leader; `current` the
 //! last one whose leader's history it had. A history is judged by the second: a leader that came
 //! to nothing left a mark in the first, and nothing in anybody's history.
@@ -50,18 +57,19 @@
 //! systems* (DSN 2011); Medeiros, *ZooKeeper's atomic broadcast protocol: theory and practice*
 //! (2012); the specifications and the list of ambiguities in ZooKeeper's repository.
 //!
-//! **What is left out.** Observers; local reads and `sync` (reads go through the history); changing
-//! the set of nodes.
+//! **What is left out.** Changing who votes: the voters are those of the cluster file for ever.
+//! ZooKeeper's observers are sent what is committed only; here they are sent proposals, too.
 
 mod discovery;
 mod election;
 mod follower;
 mod leader;
 mod message;
+mod reads;
 
 pub use message::{Message, Record, State, Sync, Timer, Vote};
 
-use super::log::{Agreement, Entries, Replica};
+use super::log::{Agreement, Entries, Reader, Replica};
 use super::{Context, Protocol, Ticket};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
 use crate::event::Fact;
@@ -182,6 +190,8 @@ impl Protocol for Zab {
                 }
             }
             Message::Forward { entry } => self.propose(entry, cx),
+            Message::Sync { read } => self.on_sync(from, read, cx),
+            Message::Synced { read, slot } => self.on_read_state(from, read, slot, cx),
         }
     }
 
@@ -191,6 +201,7 @@ impl Protocol for Zab {
             Timer::Settle => self.on_settle(cx),
             Timer::Heartbeat => self.on_heartbeat(cx),
             Timer::Retry => self.on_retry(cx),
+            Timer::Read => self.on_read_timer(cx),
         }
     }
 
@@ -200,6 +211,7 @@ impl Protocol for Zab {
             Timer::Settle => "settle",
             Timer::Heartbeat => "heartbeat",
             Timer::Retry => "retry",
+            Timer::Read => "read",
         }
     }
 
@@ -208,7 +220,9 @@ impl Protocol for Zab {
     }
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
-        self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+        if !self.takes_read(ticket, call, &op, cx) {
+            self.on_request(ticket, Arc::new(Entry { call, op }), cx);
+        }
     }
 
     /// First what is on disk, in the order of slots, then what came of it.
@@ -224,6 +238,9 @@ impl Protocol for Zab {
         }
         if self.commit > self.history.base().slot {
             cx.emit(Fact::Commits { slot: self.commit });
+        }
+        if self.config.peers.iter().any(|id| !self.votes(*id)) {
+            cx.emit(Fact::Voters { slot: 0, voters: self.config.voters.clone() });
         }
         self.history.restate_applied(self.applied(), cx);
         self.replica.restate(cx);
@@ -262,9 +279,9 @@ impl Zab {
         self.replica.applied()
     }
 
-    /// How many nodes make a majority.
-    fn quorum(&self) -> usize {
-        self.config.peers.len() / 2 + 1
+    /// Whether a node votes; else it is an observer.
+    fn votes(&self, id: NodeId) -> bool {
+        self.config.voters.has(id)
     }
 
     /// How long discovery and synchronisation may take before one looks for a leader anew.

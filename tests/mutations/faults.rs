@@ -1,0 +1,240 @@
+//! Faults that bring a planted bug to light, each list from a seed.
+
+use netsplit::base::{NodeId, Op, Rng, Span, Time, Voters};
+use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
+use netsplit::plan::Plan;
+
+/// Bad from the first moment, with a crash and a restart every few milliseconds; calm at the end.
+pub(super) fn duel(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "duel", 0);
+    let all = Target::Nodes((1..=5).map(NodeId::node).collect());
+    let mut commands = vec![
+        (Time::ZERO, Command::Loss { link: Link::All, percent: rng.between(20, 60) as u8 }),
+        (Time::ZERO, Command::Disk { who: all, fault: DiskFault::Slow(Span::millis(2)) }),
+    ];
+    let mut at = Time::ZERO;
+    while at < Time(1_500_000) {
+        at += rng.span(Span::millis(5), Span::millis(60));
+        let who = Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
+        let kill = Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
+        commands.push((at, kill));
+        at += Span::millis(1);
+        commands.push((at, Command::Restart(who)));
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
+/// One message in four is lost, and some node is always about to crash.
+pub(super) fn doubt(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "doubt", 0);
+    let mut commands = vec![(Time::ZERO, Command::Loss { link: Link::All, percent: 25 })];
+    let mut at = Time::ZERO;
+    while at < Time(25_000_000) {
+        at += rng.span(Span::millis(200), Span::millis(1_500));
+        let who = Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
+        commands.push((at, Command::Kill { who: who.clone(), unsynced: Unsynced::Chance }));
+        at += rng.span(Span::millis(50), Span::millis(600));
+        commands.push((at, Command::Restart(who)));
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
+/// Messages are lost, links are cut one way, and some node is always down.
+pub(super) fn terms(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "terms", 0);
+    let percent = rng.between(5, 40) as u8;
+    let mut commands = vec![(Time::ZERO, Command::Loss { link: Link::All, percent })];
+    let mut at = Time::ZERO;
+    let one = |rng: &mut Rng| Target::Nodes(vec![NodeId::node(rng.between(1, 5) as u16)]);
+    while at < Time(7_600_000) {
+        at += rng.span(Span::millis(5), Span::millis(250));
+        let who = one(&mut rng);
+        commands.push((at, Command::Kill { who: who.clone(), unsynced: Unsynced::Chance }));
+        let cut = Link::OneWay(one(&mut rng), one(&mut rng));
+        commands.push((at, Command::Cut(cut.clone())));
+        at += rng.span(Span::millis(5), Span::millis(100));
+        commands.push((at, Command::Restart(who)));
+        commands.push((at, Command::Heal(cut)));
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
+/// The storm of `terms`, and requests for other voters and other leaders.
+pub(super) fn voters(seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "voters", 1);
+    let log = plan.services.log.as_ref().unwrap();
+    let mut voters: Vec<NodeId> = log.voters.as_ref().unwrap().iter().collect();
+    let (mut commands, mut at) = (terms(seed), Time::ZERO);
+    let one = |rng: &mut Rng| NodeId::node(rng.between(1, 5) as u16);
+    while at < Time(7_600_000) {
+        at += rng.span(Span::millis(20), Span::millis(400));
+        let id = one(&mut rng);
+        match (voters.contains(&id), voters.len() > 2) {
+            (true, true) => voters.retain(|voter| *voter != id),
+            (false, _) => voters.push(id),
+            _ => {}
+        }
+        if rng.percent(20) {
+            voters = (1..=5).map(NodeId::node).filter(|_| rng.percent(60)).collect();
+            voters.push(id);
+        }
+        let op = match rng.percent(30) {
+            true => Op::Lead { node: id },
+            false => Op::Voters { voters: Voters::of(voters.iter().copied()) },
+        };
+        commands.push((at, Command::Ask { who: one(&mut rng), op }));
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// A node is asked to have another lead, and cut off with a client just then.
+pub(super) fn handovers(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "handovers", 0);
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let (mut commands, mut at) = (Vec::new(), Time(1_500_000));
+    while at < Time(19_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        commands.push((at, Command::Ask { who: nodes[0], op: Op::Lead { node: nodes[1] } }));
+        at += rng.span(Span::micros(500), Span::millis(5));
+        let with: Vec<NodeId> = [nodes[0]].into_iter().chain((1..=3).map(NodeId::client)).collect();
+        let rest: Vec<NodeId> =
+            nodes[1..].iter().copied().chain((4..=6).map(NodeId::client)).collect();
+        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
+        at += Span::millis(600);
+        commands.push((at, Command::Heal(Link::All)));
+        at += rng.span(Span::millis(200), Span::millis(900));
+    }
+    commands
+}
+
+/// Somebody is asked to lead every other second.
+pub(super) fn relay(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "relay", 0);
+    let mut one = || NodeId::node(rng.between(1, 5) as u16);
+    let ask =
+        |n: u64| (Time(n * 2_000_000), Command::Ask { who: one(), op: Op::Lead { node: one() } });
+    (1..9).map(ask).collect()
+}
+
+/// Messages and disks are slow, and nodes crash one after the other before they have caught up.
+/// Now and then two of them miss a while; then the one that they had to catch up with is left to
+/// lead them, and dies about when it begins to, as the other two return.
+pub(super) fn epochs(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "epochs", 0);
+    let some = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let all = some(&(1..=5).map(NodeId::node).collect::<Vec<_>>());
+    let (by, jitter) = (rng.span(Span::millis(1), Span::millis(12)), Span::millis(5));
+    let slow = rng.span(Span::millis(1), Span::millis(25));
+    let mut commands = vec![
+        (Time::ZERO, Command::Delay { link: Link::All, by, jitter }),
+        (Time::ZERO, Command::Disk { who: all.clone(), fault: DiskFault::Slow(slow) }),
+    ];
+    let kill = |who: &Target| Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
+    let mut at = Time(600_000);
+    while at < Time(5_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        if rng.percent(50) {
+            for id in &nodes[..rng.between(1, 3) as usize] {
+                let who = some(&[*id]);
+                at += rng.span(Span::ZERO, Span::millis(120));
+                commands.push((at, kill(&who)));
+                let back = at + rng.span(Span::millis(5), Span::millis(400));
+                commands.push((back, Command::Restart(who)));
+            }
+            at += rng.span(Span::millis(50), Span::millis(600));
+            continue;
+        }
+        let (behind, ahead, one) = (some(&nodes[..2]), some(&nodes[2..4]), some(&nodes[4..]));
+        commands.push((at, kill(&behind)));
+        at += Span::millis(900);
+        commands.push((at, kill(&ahead)));
+        commands.push((at, Command::Restart(behind)));
+        at += rng.span(Span::millis(150), Span::millis(700));
+        commands.push((at, kill(&one)));
+        commands.push((at, Command::Restart(ahead)));
+        at += Span::millis(900);
+        commands.push((at, Command::Restart(one)));
+        at += Span::millis(500);
+    }
+    at += Span::millis(400);
+    commands.push((at, Command::Restart(all.clone())));
+    commands.push((at, Command::Disk { who: all, fault: DiskFault::Ok }));
+    commands.push((at, Command::Heal(Link::All)));
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// Everything that may make a leader read after another leads: it is cut off with a client, its wall
+/// clock is set back, and voters who had just heard it restart while somebody seeks to lead.
+pub(super) fn lapses(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "lapses", 0);
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let (by, jitter) = (rng.span(Span::ZERO, Span::millis(60)), Span::millis(5));
+    let slow = Command::Delay { link: Link::All, by, jitter };
+    let mut commands = vec![(Time::ZERO, slow.clone())];
+    let mut at = Time(1_500_000);
+    while at < Time(17_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
+        commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
+        at += rng.span(Span::millis(500), Span::millis(1_200));
+        let with = [one, NodeId::client(1)];
+        let rest: Vec<NodeId> = [2, 3].map(NodeId::client).into_iter().chain(nodes).collect();
+        let rest: Vec<NodeId> = rest.into_iter().filter(|id| *id != one).collect();
+        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
+        let back = ClockFault::Offset(-3_000_000);
+        commands.push((at, Command::Clock { who: who(&[one]), fault: back }));
+        let kill = Command::Kill { who: voters.clone(), unsynced: Unsynced::Keep };
+        commands.push((at, kill));
+        commands.push((at + Span::millis(1), Command::Restart(voters)));
+        at += Span::millis(1_500);
+        commands.push((at, Command::Heal(Link::All)));
+        commands.push((at, slow.clone()));
+        commands.push((at, Command::Clock { who: who(&[one]), fault: ClockFault::Ok }));
+        at += Span::millis(1_000);
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
+/// Again and again one node is cut off with half of the clients, when another has not heard of it
+/// for a while, and two voters have just restarted.
+pub(super) fn naps(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "naps", 0);
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let (mut commands, mut at) = (Vec::new(), Time(3_000_000));
+    while at < Time(30_000_000) {
+        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
+        commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
+        at += rng.span(Span::millis(400), Span::millis(2_300));
+        let with: Vec<NodeId> = [one].into_iter().chain((1..=3).map(NodeId::client)).collect();
+        let rest = nodes.iter().copied().filter(|id| *id != one);
+        let rest: Vec<NodeId> = rest.chain((4..=6).map(NodeId::client)).collect();
+        commands.push((at, Command::Partition(vec![who(&with), who(&rest)])));
+        let kill = Command::Kill { who: voters.clone(), unsynced: Unsynced::Keep };
+        commands.push((at, kill));
+        commands.push((at + Span::millis(1), Command::Restart(voters)));
+        at += Span::millis(1_600);
+        commands.push((at, Command::Heal(Link::All)));
+        at += Span::secs(3);
+    }
+    commands
+}
+
+/// Every node is told to leave the ring. One of them will have to stay.
+pub(super) fn exodus() -> Vec<(Time, Command)> {
+    let leave = |n| {
+        let op = Op::Leave { node: NodeId::node(n) };
+        (Time(u64::from(n) * 1_000_000), Command::Ask { who: NodeId::node(1), op })
+    };
+    (1..=5).map(leave).collect()
+}
