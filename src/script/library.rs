@@ -59,6 +59,7 @@ library! {
         "stale-reads"
         "epoch-before-history"
         "endless-elections"
+        "voters-side-by-side"
         "deaf-network-card"
         "the-hub"
         "vote-that-evaporated"
