@@ -171,6 +171,19 @@ pub enum Phase {
     Accept,
 }
 
+/// The phases of Zab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Stage {
+    /// It looks for whoever has the newest history.
+    Election,
+    /// It has found whom to follow, or is to lead: which epoch comes next is open.
+    Discovery,
+    /// It has an epoch: its history is made the leader's, or the leader's everybody's.
+    Synchronisation,
+    /// What the leader proposes is copied.
+    Broadcast,
+}
+
 /// Why a lock was freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Freed {
@@ -330,6 +343,8 @@ pub enum Fact {
     Voters { slot: Slot, voters: Voters },
     /// As leader of `ballot`: it has told `to` to take its place, whose log is its own.
     HandsOver { ballot: Ballot, to: NodeId },
+    /// It is in this phase of Zab, with this leader; in the election, its own name stands there.
+    Stands { stage: Stage, leader: NodeId },
 }
 
 impl Event {
@@ -414,6 +429,17 @@ impl fmt::Display for Presence {
             Presence::Up => "up",
             Presence::Paused => "paused",
             Presence::Down => "down",
+        })
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Election => "election",
+            Stage::Discovery => "discovery",
+            Stage::Synchronisation => "synchronisation",
+            Stage::Broadcast => "broadcast",
         })
     }
 }
@@ -546,6 +572,8 @@ impl Fact {
             Fact::Adopts { epoch } => write!(f, "adopts epoch {epoch}"),
             Fact::Voters { slot: 0, voters } => write!(f, "goes by voters {voters}"),
             Fact::Voters { slot, voters } => write!(f, "goes by voters {voters} of slot {slot}"),
+            Fact::Stands { stage: Stage::Election, .. } => f.write_str("is in the election"),
+            Fact::Stands { stage, leader } => write!(f, "is in {stage} with {leader}"),
             Fact::HandsOver { ballot, to } => write!(f, "hands {ballot} over to {to}"),
             _ => Ok(()),
         }

@@ -45,6 +45,8 @@ pub struct Glyphs {
     pub uncommitted: &'static str,
     /// A log entry that will be overwritten.
     pub conflict: &'static str,
+    /// Where a log was cut off.
+    pub truncated: &'static str,
     /// Everything left of it is committed.
     pub commit: &'static str,
     /// A link that is cut.
@@ -117,6 +119,7 @@ pub static UNICODE: Glyphs = Glyphs {
     pending: "?",
     uncommitted: "·",
     conflict: "!",
+    truncated: "✄",
     commit: "│",
     cut: "×",
     peer_down: "!",
@@ -166,6 +169,7 @@ pub static ASCII: Glyphs = Glyphs {
     pending: "?",
     uncommitted: "'",
     conflict: "!",
+    truncated: "%",
     commit: "|",
     cut: "x",
     peer_down: "!",
@@ -276,6 +280,7 @@ mod tests {
             set.pending,
             set.uncommitted,
             set.conflict,
+            set.truncated,
             set.commit,
             set.cut,
             set.peer_down,
@@ -326,7 +331,7 @@ mod tests {
                 &[set.leader, set.follower, set.candidate, set.observer][..],
                 &[set.up, set.down, set.paused, set.recovering, set.skewed],
                 &[set.holds, set.broken, set.computing, set.pending],
-                &[set.uncommitted, set.conflict, set.commit],
+                &[set.uncommitted, set.conflict, set.commit, set.truncated],
                 &[set.cut, set.peer_down, set.duplicate, set.reorder],
                 &[set.send, set.receive, set.picked, set.lost],
                 &[set.fault, set.violation, set.mark, set.cursor],

@@ -118,7 +118,10 @@ impl Family {
     fn of(fact: &Fact) -> Family {
         match fact {
             Fact::Suspects { .. } | Fact::Trusts { .. } => Family::Alive,
-            Fact::Leads { .. } | Fact::Follows { .. } | Fact::Seeks { .. } => Family::Role,
+            Fact::Leads { .. }
+            | Fact::Follows { .. }
+            | Fact::Seeks { .. }
+            | Fact::Stands { .. } => Family::Role,
             Fact::Applies { .. } | Fact::Snapshot { .. } => Family::Commit,
             Fact::Granted { .. }
             | Fact::Queued { .. }

@@ -2,7 +2,7 @@
 
 use super::remember;
 use crate::base::{Ballot, Entry, NodeId, Slot, Time, Voters};
-use crate::event::Fact;
+use crate::event::{Fact, Stage};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -38,6 +38,17 @@ pub enum Progress {
     Snapshot,
 }
 
+/// How a replica's history was made the leader's (Zab).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sync {
+    /// What it lacked was sent.
+    Diff,
+    /// Some of it was cut off first.
+    Trunc,
+    /// It got the leader's state.
+    Snap,
+}
+
 /// One replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replica {
@@ -57,6 +68,12 @@ pub struct Replica {
     pub promised: Ballot,
     /// The last epoch whose leader's log it had (Zab); 0 if none, and in other protocols.
     pub adopted: u32,
+    /// The phase of Zab that it is in, and with which leader; none in other protocols.
+    pub stage: Option<(Stage, NodeId)>,
+    /// How its history was made that of the last leader that it followed.
+    pub sync: Option<Sync>,
+    /// Its log was cut off after this slot, and nothing has been put there since.
+    pub cut: Option<Slot>,
     /// The voters that it goes by, and the slot of the entry that names them; none if it has said
     /// nothing of it, which is that all nodes vote.
     pub voters: Option<(Slot, Voters)>,
@@ -109,6 +126,7 @@ impl Replica {
     }
 
     fn append(&mut self, slot: Slot, ballot: Ballot, entry: &Arc<Entry>) {
+        self.cut = self.cut.filter(|after| slot <= *after);
         self.accepted_upto = self.accepted_upto.max(slot);
         match self.slots.get(&slot) {
             Some(place) if place.ballot == ballot => {}
@@ -123,6 +141,24 @@ impl Replica {
     fn truncate(&mut self, after: Slot) {
         self.slots.split_off(&(after + 1));
         self.accepted_upto = self.accepted_upto.min(after);
+        self.cut = Some(after);
+        self.synced(Sync::Trunc);
+    }
+
+    /// Its history is made that of the leader that it follows.
+    fn synced(&mut self, how: Sync) {
+        if self.stage.is_some_and(|(stage, _)| stage == Stage::Synchronisation) {
+            // Who gets a state has nothing to cut off.
+            self.sync = self.sync.max(Some(how));
+        }
+    }
+
+    /// It is in this phase of Zab now.
+    fn stand(&mut self, stage: Stage, leader: NodeId) {
+        if stage == Stage::Synchronisation {
+            self.sync = None;
+        }
+        self.stage = Some((stage, leader));
     }
 
     /// Knows its own entries up to `slot` to be chosen. Returns those that it did not know before.
@@ -274,6 +310,7 @@ impl Logs {
                     (replica.applied, replica.digest) = (*slot, *digest);
                 }
                 replica.snapshot = *slot;
+                replica.synced(Sync::Snap);
                 replica.chosen_upto = replica.chosen_upto.max(*slot);
                 replica.advance();
                 self.settle(*slot);
@@ -284,7 +321,12 @@ impl Logs {
             Fact::Appends { slot, term, entry } => {
                 self.replica_mut(node).append(*slot, Ballot::term(*term), entry);
             }
-            Fact::Adopts { epoch } => self.replica_mut(node).adopted = *epoch,
+            Fact::Adopts { epoch } => {
+                let replica = self.replica_mut(node);
+                replica.adopted = *epoch;
+                replica.synced(Sync::Diff);
+            }
+            Fact::Stands { stage, leader } => self.replica_mut(node).stand(*stage, *leader),
             Fact::Voters { slot, voters } => {
                 self.replica_mut(node).voters = Some((*slot, voters.clone()));
                 self.elect();

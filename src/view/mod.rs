@@ -268,6 +268,7 @@ impl Board {
             | Fact::Voter { .. }
             | Fact::Voters { .. }
             | Fact::HandsOver { .. }
+            | Fact::Stands { .. }
             | Fact::Adopts { .. } => {
                 self.log.hear(at, node, fact);
                 self.elections.hear(at, node, fact);

@@ -3,7 +3,7 @@
 use super::message::Sync;
 use super::{Context, Message, Phase, Record, Timer, Zab};
 use crate::base::{Mutation, NodeId, Slot, Time};
-use crate::event::Fact;
+use crate::event::{Fact, Stage};
 use crate::proto::log::{Agreement, Entries, Item, Items, Place};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
@@ -23,6 +23,15 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn of(leader: NodeId, since: Time) -> Following {
         Following { leader, since, has_epoch: false, up_to_date: false }
+    }
+
+    /// The phase it is in.
+    pub(super) fn stage(&self) -> Stage {
+        match (self.has_epoch, self.up_to_date) {
+            (_, true) => Stage::Broadcast,
+            (true, false) => Stage::Synchronisation,
+            (false, false) => Stage::Discovery,
+        }
     }
 }
 

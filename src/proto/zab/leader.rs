@@ -3,7 +3,7 @@
 use super::message::Sync;
 use super::{Context, Message, Phase, Timer, Zab};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Slot, Time, Voters};
-use crate::event::Fact;
+use crate::event::{self, Fact};
 use crate::proto::log::{Agreement, Item, Items, Place};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
@@ -78,6 +78,15 @@ impl Leading {
 
     pub(super) fn has_epoch(&self) -> bool {
         self.stage != Stage::Discovery
+    }
+
+    /// The phase it is in.
+    pub(super) fn stage(&self) -> event::Stage {
+        match self.stage {
+            Stage::Discovery | Stage::Epoch => event::Stage::Discovery,
+            Stage::Sync => event::Stage::Synchronisation,
+            Stage::Broadcast => event::Stage::Broadcast,
+        }
     }
 
     pub(super) fn is_established(&self) -> bool {

@@ -72,7 +72,7 @@ pub use message::{Message, Record, State, Sync, Timer, Vote};
 use super::log::{Agreement, Entries, Reader, Replica};
 use super::{Context, Protocol, Ticket};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
-use crate::event::Fact;
+use crate::event::{Fact, Stage};
 use election::Election;
 use follower::Following;
 use leader::Leading;
@@ -111,6 +111,8 @@ pub struct Zab {
     round: u64,
     /// How long to wait for those whom it needs.
     patience: Span,
+    /// The phase that it has said it is in, and with whom.
+    said: (Stage, NodeId),
 }
 
 impl Protocol for Zab {
@@ -131,6 +133,7 @@ impl Protocol for Zab {
             phase: Phase::Following(nobody),
             round: 0,
             patience: Span::ZERO,
+            said: (Stage::Election, cx.me()),
             config,
         };
         disk.iter().for_each(|record| zab.recall(record));
@@ -193,6 +196,7 @@ impl Protocol for Zab {
             Message::Sync { read } => self.on_sync(from, read, cx),
             Message::Synced { read, slot } => self.on_read_state(from, read, slot, cx),
         }
+        self.say_stage(cx);
     }
 
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
@@ -203,6 +207,7 @@ impl Protocol for Zab {
             Timer::Retry => self.on_retry(cx),
             Timer::Read => self.on_read_timer(cx),
         }
+        self.say_stage(cx);
     }
 
     fn timer_name(timer: Timer) -> &'static str {
@@ -245,6 +250,8 @@ impl Protocol for Zab {
         self.history.restate_applied(self.applied(), cx);
         self.replica.restate(cx);
         cx.emit(self.standing(cx.me()));
+        let (stage, leader) = self.stage(cx.me());
+        cx.emit(Fact::Stands { stage, leader });
     }
 }
 
@@ -287,6 +294,24 @@ impl Zab {
     /// How long discovery and synchronisation may take before one looks for a leader anew.
     fn init_limit(&self) -> Span {
         self.config.election.1.times(2)
+    }
+
+    /// The phase that it is in, and with whom.
+    fn stage(&self, me: NodeId) -> (Stage, NodeId) {
+        match &self.phase {
+            Phase::Looking(_) => (Stage::Election, me),
+            Phase::Leading(leading) => (leading.stage(), me),
+            Phase::Following(following) => (following.stage(), following.leader),
+        }
+    }
+
+    /// Says which phase it is in, if that is another than before.
+    fn say_stage(&mut self, cx: &mut Context<'_, Self>) {
+        let (stage, leader) = self.stage(cx.me());
+        if self.said != (stage, leader) {
+            self.said = (stage, leader);
+            cx.emit(Fact::Stands { stage, leader });
+        }
     }
 
     fn on_election(&mut self, cx: &mut Context<'_, Self>) {

@@ -5,7 +5,7 @@ use super::super::charts::short;
 use super::super::row::{self, Row};
 use super::super::table::Mark;
 use super::super::{Item, Scene};
-use super::{decree, elections, oldest, quorum_row, servers};
+use super::{decree, elections, oldest, phase, quorum_row, servers};
 use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::frame;
 use crate::tui::select::Pick;
@@ -157,6 +157,8 @@ struct Grid {
     word: usize,
     ballot: usize,
     numbers: bool,
+    /// Whether epochs and phases stand in the place of what is applied.
+    zab: bool,
     /// The width of the bar of the election timer; 0 if there is none.
     timer: usize,
     first: Slot,
@@ -176,8 +178,13 @@ impl Grid {
             true => 6,
             false => 0,
         };
-        let mut grid = Grid { name, group, word, ballot, numbers, timer, first: 1, cells: 0 };
-        let behind = if numbers { NUMBERS } else { 0 };
+        let zab = phase::is_zab(scene);
+        let mut grid = Grid { name, group, word, ballot, numbers, zab, timer, first: 1, cells: 0 };
+        let behind = match (numbers, zab) {
+            (false, _) => 0,
+            (true, false) => NUMBERS,
+            (true, true) => 9 + phase::WIDTH,
+        };
         let behind = behind + if timer > 0 { timer + 8 } else { 0 };
         grid.cells = (width.saturating_sub(grid.before() + behind) / 2).min(WINDOW);
         let (cells, last) = (grid.cells as u64, scene.board.log.last_slot());
@@ -237,11 +244,11 @@ impl Grid {
         if !self.numbers {
             return row;
         }
-        row.right(8, Role::Muted, "chosen").right(8, Role::Muted, "applied").right(
-            5,
-            Role::Muted,
-            "state",
-        )
+        let row = row.right(8, Role::Muted, "chosen");
+        match self.zab {
+            true => phase::head(row),
+            false => row.right(8, Role::Muted, "applied").right(5, Role::Muted, "state"),
+        }
     }
 
     /// One replica.
@@ -265,18 +272,21 @@ impl Grid {
             0 => row,
             width => timer(scene, row.text(Role::Text, " "), id, width),
         };
-        let row = self.numbers(row, replica).selected(scene.select.node == id);
-        row.picks(Pick::Node(id))
+        let row = self.numbers(row, replica);
+        let row = if self.zab && self.numbers { phase::columns(scene, row, id) } else { row };
+        row.selected(scene.select.node == id).picks(Pick::Node(id))
     }
 
     fn numbers<'a>(&self, row: Row<'a>, replica: &Replica) -> Row<'a> {
         if !self.numbers {
             return row;
         }
+        let row = row.right(8, Role::Text, replica.chosen_upto.to_string());
+        if self.zab {
+            return row;
+        }
         let state = format!("{:04x}", replica.digest & 0xFFFF);
-        row.right(8, Role::Text, replica.chosen_upto.to_string())
-            .right(8, Role::Text, replica.applied.to_string())
-            .right(5, Role::Muted, state)
+        row.right(8, Role::Text, replica.applied.to_string()).right(5, Role::Muted, state)
     }
 
     fn cells<'a>(
@@ -363,6 +373,8 @@ struct Cell {
     conflicts: bool,
     /// All slots up to this one are chosen, and the next is not, as far as the replica knows.
     bar: bool,
+    /// The log was cut off right before it.
+    cut: bool,
 }
 
 impl Cell {
@@ -374,6 +386,7 @@ impl Cell {
             round: ballot.filter(|ballot| *ballot != Ballot::NONE).map(|ballot| ballot.round),
             conflicts: scene.board.log.conflicts(id, slot),
             bar: slot == replica.chosen_upto,
+            cut: replica.cut.is_some_and(|after| after + 1 == slot),
         }
     }
 
@@ -381,6 +394,7 @@ impl Cell {
     fn draw(self, scene: &Scene<'_>) -> ((String, Role), (&'static str, Role)) {
         let glyphs = scene.look.glyphs;
         let digit = match (self.progress, self.round) {
+            (Progress::Empty, _) if self.cut => (glyphs.truncated.to_owned(), Role::Warn),
             (Progress::Empty, _) => (" ".to_owned(), Role::Text),
             (_, Some(round)) => {
                 let tint = u8::try_from(round % 8).expect("less than eight");
@@ -417,6 +431,11 @@ pub(super) fn standing(
         }
         (_, Part::Leads(_)) => (glyphs.leader, "leader", "leader", Role::Leader),
         (_, Part::Follows(_)) => (glyphs.follower, "follow", "follower", Role::Follower),
+        (_, Part::Seeks(_))
+            if let Some((word, long)) = phase::short(scene.board.log.replica(id)) =>
+        {
+            (glyphs.candidate, word, long, Role::Candidate)
+        }
         (_, Part::Seeks(Ballot::NONE)) => (glyphs.observer, "alone", "no leader", Role::Candidate),
         (_, Part::Seeks(_)) => (glyphs.candidate, "seeks", "candidate", Role::Candidate),
         (_, Part::None) => (glyphs.observer, "-", "no role yet", Role::Muted),

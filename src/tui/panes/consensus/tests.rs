@@ -612,3 +612,52 @@ fn elections_show_who_asked_who_voted_and_what_came_of_it() {
         0.300 1.1      2/5 split vote
     ");
 }
+
+#[test]
+fn zab_shows_epochs_phases_and_where_a_history_was_cut() {
+    use crate::event::Stage::{Broadcast, Discovery, Election, Synchronisation};
+    let mut story = Story::of(5, 0);
+    let entry = |slot: u64| entry(slot, &format!("put x={slot}"));
+    story.at(1_000);
+    for id in 1..=5 {
+        let last = if id == 3 { 6 } else { 4 };
+        for slot in 1..=last {
+            let term = if slot > 4 { 4 } else { 3 };
+            story.says(n(id), Fact::Appends { slot, term, entry: entry(slot) });
+        }
+        story.says(n(id), Fact::Commits { slot: 4 });
+        story.says(n(id), Fact::Adopts { epoch: 4 });
+        story.says(n(id), Fact::Seeks { ballot: Ballot::NONE });
+        let stage = if id == 1 { Election } else { Discovery };
+        story.says(n(id), Fact::Stands { stage, leader: n(if id == 1 { 1 } else { 5 }) });
+    }
+    for id in [3, 4, 5] {
+        story.says(n(id), Fact::Enters { term: 5 });
+        story.says(n(id), Fact::VotesFor { ballot: ballot(5, 5) });
+        story.says(n(id), Fact::Stands { stage: Synchronisation, leader: n(5) });
+    }
+    story.says(n(3), Fact::Truncates { after: 4 });
+    for id in [4, 5] {
+        story.says(n(id), Fact::Adopts { epoch: 5 });
+    }
+    story.says(n(5), Fact::Leads { ballot: ballot(5, 5) });
+    story.says(n(5), Fact::Stands { stage: Broadcast, leader: n(5) });
+    insta::assert_snapshot!(story.screen(&Consensus, 98, 6), @r"
+    [Log] commit 4  n5 leads 5.5
+     slot                               5         10        15        20      chosen epoch phase
+    >n1 ◆ election       -      3 3 3 3│                                           4   0/4 election
+     n2 ◆ discovery      -      3 3 3 3│                                           4   0/4 discovery
+     n3 ◆ synchronises   -      3 3 3 3│✄                                          4   5/4 sync TRUNC
+     n4 ◆ synchronises   -      3 3 3 3│                                           4     5 sync DIFF
+     n5 ★ leader         5.5    3 3 3 3│                                           4     5 broadcast
+    ");
+    insta::assert_snapshot!(story.screen(&Consensus, 38, 6), @r"
+    [Log] commit 4  n5 leads 5.5
+     slot                5         10
+    >n1 ◆ elects 3 3 3 3│
+     n2 ◆ discov 3 3 3 3│
+     n3 ◆ syncs  3 3 3 3│✄
+     n4 ◆ syncs  3 3 3 3│
+     n5 ★ leader 3 3 3 3│
+    ");
+}
