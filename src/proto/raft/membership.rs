@@ -19,8 +19,8 @@
 //! empty log could stand between the cluster and its next commit. It does so in rounds: what was in
 //! the log when a round began is copied; when a round takes no longer than an election, it will do.
 //!
-//! *A leader that is no voter any more* copies the log on without counting itself, and steps down
-//! when that it has gone is committed.
+//! *A leader that is no voter any more* copies the log on without counting itself. When that it has
+//! gone is committed, it steps down, and tells a voter with its whole log to take its place.
 
 use super::{Context, Raft, Role};
 use crate::base::{Entry, Mutation, NodeId, Op, Refusal, Slot, Time, Voters};
@@ -79,7 +79,7 @@ impl Raft {
         }
         let gone = !last.voters.has(cx.me()) && !self.has(Mutation::RaftRemovedLeads);
         if gone {
-            return self.wait_for_leader(cx);
+            return self.retire(cx);
         }
         if leader.handing.is_some() {
             return;

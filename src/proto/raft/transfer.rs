@@ -23,6 +23,12 @@ pub(super) struct Handing {
     told: bool,
 }
 
+/// Tells a node that it is time to lead, and everybody that it was told.
+fn tell(to: NodeId, term: u32, cx: &mut Context<'_, Raft>) {
+    cx.emit(Fact::HandsOver { ballot: Ballot::new(term, cx.me()), to });
+    cx.send(to, Message::TimeoutNow { term });
+}
+
 impl Raft {
     /// Hands over to a voter, unless it is doing so already.
     pub(super) fn on_hand_over(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
@@ -46,9 +52,20 @@ impl Raft {
             if !keeps_lease {
                 leader.rounds.end_leases();
             }
-            cx.emit(Fact::HandsOver { ballot: Ballot::new(term, cx.me()), to });
-            cx.send(to, Message::TimeoutNow { term });
+            tell(to, term, cx);
         }
+    }
+
+    /// Stops leading, in favour of a voter that has its whole log, if one is known to.
+    pub(super) fn retire(&mut self, cx: &mut Context<'_, Self>) {
+        let last = self.entries.last().slot;
+        let Role::Leader(leader) = &self.role else { return };
+        let told = leader.handing.is_some_and(|handing| handing.told);
+        let to = self.voters().iter().find(|id| leader.matched(*id) == Some(last));
+        if let Some(to) = to.filter(|_| !told) {
+            tell(to, self.term, cx);
+        }
+        self.wait_for_leader(cx);
     }
 
     /// Says so again, or gives up.

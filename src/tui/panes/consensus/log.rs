@@ -430,6 +430,9 @@ pub(super) fn standing(
             (glyphs.leader, "STALE", "leader (stale)", Role::Warn)
         }
         (_, Part::Leads(_)) => (glyphs.leader, "leader", "leader", Role::Leader),
+        (_, Part::Follows(_)) if scene.board.learns(id) => {
+            (glyphs.follower, "learns", "learner", Role::Follower)
+        }
         (_, Part::Follows(_)) => (glyphs.follower, "follow", "follower", Role::Follower),
         (_, Part::Seeks(_))
             if let Some((word, long)) = phase::short(scene.board.log.replica(id)) =>
