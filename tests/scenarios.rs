@@ -190,6 +190,7 @@ fn a_stranger_is_told_what_to_write() {
         ("[[step]]\nwhen = \"leader is up\"", "leader is", "such as n2 is up"),
         ("[[step]]\nwhen = \"commit >= four\"", "four", "write commit >= N"),
         ("[[step]]\nexpect = \"log is broken\"", "broken", "write ok, violated or stalled"),
+        ("[[step]]\nexpect = \"log is ok and n1 leads\"", "and n1", "write several expectations"),
         ("[[step]]\nexpect = \"within 3s n1 leads\"", "within", "write within 3s: …"),
         ("[[step]]\nexpect = \"txn last is over\"", "txn", "add [txn] to the cluster"),
         ("[[step]]\ndo = \"c1 join n4\"", "n4", "processes are"),
@@ -303,7 +304,21 @@ fn what_is_expected_and_not_so_fails_and_says_how_things_stand() {
     let steps = "[[step]]\nwhen = \"everybody follows\"\nexpect = \"leaders = 2 and commit < 9\"\n";
     let (verdict, text) = verdict(&small(steps));
     assert_eq!(verdict, "failed");
-    assert!(text.contains("leaders = 2 and commit < 9: it is not so that 'leaders = 2'"), "{text}");
+    assert!(
+        text.contains("leaders = 2 and commit < 9: it is not so that 'leaders = 2' (it is 1)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn who_expects_another_answer_is_told_which_one_came() {
+    let put = |cluster: &str| cluster.replace("[lock]\n", "");
+    let steps = "[[step]]\nwhen = \"everybody follows\"\ndo = \"c1 put x=1\"\n\
+                 expect = \"within 1s: c1 heard 2\"\n";
+    let (verdict, text) = verdict(&put(&small(steps)));
+    assert_eq!(verdict, "failed");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("'c1 heard 2' (c1 heard now 1 @0.1)"), "{text}");
 }
 
 #[test]
@@ -372,8 +387,8 @@ fn json_has_a_line_for_each_thing_and_junit_a_case_for_each_expectation() {
     let expected = "\
 <testsuite name=\"mine\" tests=\"3\" failures=\"2\">
   <testcase classname=\"mine\" name=\"step 1: n1 is up\"/>
-  <testcase classname=\"mine\" name=\"step 1: leaders &gt; 3\"><failure message=\"it is not so that 'leaders &gt; 3'\"/></testcase>
-  <testcase classname=\"mine\" name=\"verdict\"><failure message=\"failed: step 1: 'leaders &gt; 3': it is not so that 'leaders &gt; 3'\"/></testcase>
+  <testcase classname=\"mine\" name=\"step 1: leaders &gt; 3\"><failure message=\"it is not so that 'leaders &gt; 3' (it is 0)\"/></testcase>
+  <testcase classname=\"mine\" name=\"verdict\"><failure message=\"failed: step 1: 'leaders &gt; 3': it is not so that 'leaders &gt; 3' (it is 0)\"/></testcase>
 </testsuite>
 ";
     assert_eq!(xml, expected);

@@ -85,8 +85,11 @@ impl Claim {
     pub fn instead(&self, board: &Board, checks: &Checks) -> String {
         match self {
             Claim::So(condition) => {
-                let missing = condition.missing(board);
-                let missing: Vec<String> = missing.iter().map(|part| format!("'{part}'")).collect();
+                let told = |part: &&Condition| match part.instead(board) {
+                    Some(instead) => format!("'{part}' ({instead})"),
+                    None => format!("'{part}'"),
+                };
+                let missing: Vec<String> = condition.missing(board).iter().map(told).collect();
                 match missing.as_slice() {
                     [] => "it was not so".to_owned(),
                     [one] => format!("it is not so that {one}"),
@@ -217,16 +220,22 @@ fn claim(text: &str) -> Result<Claim, Misread> {
     Condition::parse(text).map(Claim::So).map_err(|misread| strange_stand(text).unwrap_or(misread))
 }
 
-/// A check that is said to stand as none can.
+/// A check that is said to stand as none can, or together with something else.
 fn strange_stand(text: &str) -> Option<Misread> {
-    let [name, "is", stand] = text.split_whitespace().collect::<Vec<_>>()[..] else { return None };
-    if !check_names().contains(&name) && name != EVERY {
-        return None;
-    }
-    let start = text.rfind(stand).unwrap_or_default();
-    let why = format!("a check cannot be '{stand}'");
-    let help = Some("write ok, violated or stalled".to_owned());
-    Some(Misread { at: start..start + stand.len(), why, help })
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_check = |name: &str| check_names().contains(&name) || name == EVERY;
+    let (culprit, why, help) = match words[..] {
+        [name, "is", stand] if is_check(name) => {
+            (stand, format!("a check cannot be '{stand}'"), "write ok, violated or stalled")
+        }
+        [name, "is", _, word @ ("and" | "or"), ..] if is_check(name) => {
+            let help = "write several expectations: [\"log is violated\", \"lock is ok\"]";
+            (word, "a check stands alone".to_owned(), help)
+        }
+        _ => return None,
+    };
+    let start = text.rfind(culprit).unwrap_or_default();
+    Some(Misread { at: start..start + culprit.len(), why, help: Some(help.to_owned()) })
 }
 
 impl fmt::Display for Claim {

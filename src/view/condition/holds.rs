@@ -43,6 +43,20 @@ impl Term {
             _ => false,
         }
     }
+
+    /// How it is instead, where one would like to know: `c1 heard now 2`, or how many there are.
+    pub(super) fn instead(&self, board: &Board) -> Option<String> {
+        match *self.args.as_slice() {
+            [Arg::Who(who), Arg::Word(_) | Arg::Value(_)] => Some(match last(board, who) {
+                Some(done) => format!("{who} heard {}", done.outcome),
+                None => format!("{who} has no answer"),
+            }),
+            [Arg::N(slot), Arg::N(_)] => Some(format!("it has {}", accepts(slot, board))),
+            [Arg::Cmp(_), Arg::N(_)] => Some(format!("it is {}", count(self.what, board))),
+            _ => None,
+        }
+        .filter(|_| !self.holds(board))
+    }
 }
 
 fn number(arg: &Arg) -> u64 {
@@ -224,24 +238,30 @@ fn accepts(slot: Slot, board: &Board) -> u64 {
 
 /// Statements on numbers of the whole cluster.
 fn counted(what: What, cmp: Cmp, than: &Arg, board: &Board) -> bool {
-    let (ok, refused, unknown) = board.clients.totals();
-    let number = match (what, than) {
-        (What::Time, Arg::Span(Span(micros))) => return cmp.holds(board.now, Time(*micros)),
+    match (what, than) {
+        (What::Time, Arg::Span(Span(micros))) => cmp.holds(board.now, Time(*micros)),
         (What::RingMoved, Arg::Share(percent)) => {
             let moved = board.ring.latest().map(|latest| latest.moved);
-            return moved.is_some_and(|moved| cmp.holds(moved, percents(*percent)));
+            moved.is_some_and(|moved| cmp.holds(moved, percents(*percent)))
         }
-        (What::RingEpoch, _) => board.ring.latest().map_or(0, |latest| latest.epoch),
-        (What::Commit, _) => board.log.commit,
-        (What::Leaders, _) => leaders(board),
-        (What::Elections, _) => board.log.elections,
-        (What::Ok, _) => ok,
-        (What::Refused, _) => refused,
-        (What::Unknown, _) => unknown,
-        (What::Faults, _) => board.faults.count() as u64,
+        _ => matches!(than, Arg::N(n) if cmp.holds(count(what, board), *n)),
+    }
+}
+
+/// A number of the whole cluster.
+fn count(what: What, board: &Board) -> u64 {
+    let (ok, refused, unknown) = board.clients.totals();
+    match what {
+        What::RingEpoch => board.ring.latest().map_or(0, |latest| latest.epoch),
+        What::Commit => board.log.commit,
+        What::Leaders => leaders(board),
+        What::Elections => board.log.elections,
+        What::Ok => ok,
+        What::Refused => refused,
+        What::Unknown => unknown,
+        What::Faults => board.faults.count() as u64,
         _ => board.network.in_flight() as u64,
-    };
-    matches!(than, Arg::N(n) if cmp.holds(number, *n))
+    }
 }
 
 /// The last call of a process, if it is over: while one is open, nobody can say how it ends.

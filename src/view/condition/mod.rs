@@ -70,6 +70,14 @@ impl Condition {
         }
     }
 
+    /// How it is instead of this, for a statement that is not so and of which that can be told.
+    pub fn instead(&self, board: &Board) -> Option<String> {
+        match self {
+            Condition::Is(term) => term.instead(board),
+            _ => None,
+        }
+    }
+
     /// The statements in it that stand in its way: what is missing while it does not hold.
     pub fn missing(&self, board: &Board) -> Vec<&Condition> {
         match self {
