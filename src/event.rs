@@ -345,6 +345,9 @@ pub enum Fact {
     HandsOver { ballot: Ballot, to: NodeId },
     /// It is in this phase of Zab, with this leader; in the election, its own name stands there.
     Stands { stage: Stage, leader: NodeId },
+    /// As leader of a term (Raft): what it sends `to` begins at slot `next`. If `agreed`, it knows
+    /// that the logs are the same before it; else it is looking for the place where they are.
+    Copies { to: NodeId, next: Slot, agreed: bool },
 }
 
 impl Event {
@@ -572,6 +575,12 @@ impl Fact {
             Fact::Adopts { epoch } => write!(f, "adopts epoch {epoch}"),
             Fact::Voters { slot: 0, voters } => write!(f, "goes by voters {voters}"),
             Fact::Voters { slot, voters } => write!(f, "goes by voters {voters} of slot {slot}"),
+            Fact::Copies { to, next, agreed: true } => {
+                write!(f, "copies to {to} from slot {next} on")
+            }
+            Fact::Copies { to, next, agreed: false } => {
+                write!(f, "asks {to} whether logs agree before slot {next}")
+            }
             Fact::Stands { stage: Stage::Election, .. } => f.write_str("is in the election"),
             Fact::Stands { stage, leader } => write!(f, "is in {stage} with {leader}"),
             Fact::HandsOver { ballot, to } => write!(f, "hands {ballot} over to {to}"),

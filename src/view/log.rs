@@ -74,6 +74,9 @@ pub struct Replica {
     pub sync: Option<Sync>,
     /// Its log was cut off after this slot, and nothing has been put there since.
     pub cut: Option<Slot>,
+    /// Who leads it (Raft), and from which slot on that leader sends as long as it looks for the
+    /// place where the logs agree; none once it has found it.
+    pub copied: Option<(NodeId, Option<Slot>)>,
     /// The voters that it goes by, and the slot of the entry that names them; none if it has said
     /// nothing of it, which is that all nodes vote.
     pub voters: Option<(Slot, Voters)>,
@@ -253,6 +256,20 @@ impl Logs {
         }
     }
 
+    /// Up to where a replica has what the one that copies to it has: the highest slot in which both
+    /// have an entry of one term, or snapshots.
+    pub fn matches(&self, id: NodeId) -> Option<Slot> {
+        let own = self.replica(id)?;
+        let (leader, _) = own.copied?;
+        let led = self.replica(leader)?;
+        let term = |replica: &Replica, slot| replica.place(slot).map(|place| place.ballot);
+        let same = |slot: &Slot| match (term(own, *slot), term(led, *slot)) {
+            (Some(own), Some(led)) => own == led,
+            _ => *slot <= own.snapshot || *slot <= led.snapshot,
+        };
+        (0..=own.accepted_upto.min(led.accepted_upto)).rev().take(2 * WINDOW).find(same)
+    }
+
     /// What the last leader has in a slot.
     fn led(&self, slot: Slot) -> Option<&Place> {
         let leader = self.terms.iter().max_by_key(|term| term.ballot)?;
@@ -269,7 +286,8 @@ impl Logs {
     /// says again.
     pub(super) fn restart(&mut self, node: NodeId) {
         if let Some(replica) = self.replicas.get_mut(&node) {
-            *replica = Replica::default();
+            // That is the leader's to know.
+            *replica = Replica { copied: replica.copied, ..Replica::default() };
         }
     }
 
@@ -325,6 +343,10 @@ impl Logs {
                 let replica = self.replica_mut(node);
                 replica.adopted = *epoch;
                 replica.synced(Sync::Diff);
+            }
+            Fact::Copies { to, next, agreed } => {
+                let looks = (!agreed).then_some(*next);
+                self.replica_mut(*to).copied = Some((node, looks));
             }
             Fact::Stands { stage, leader } => self.replica_mut(node).stand(*stage, *leader),
             Fact::Voters { slot, voters } => {

@@ -269,6 +269,7 @@ impl Board {
             | Fact::Voters { .. }
             | Fact::HandsOver { .. }
             | Fact::Stands { .. }
+            | Fact::Copies { .. }
             | Fact::Adopts { .. } => {
                 self.log.hear(at, node, fact);
                 self.elections.hear(at, node, fact);

@@ -252,6 +252,9 @@ impl Protocol for Raft {
         self.entries.restate_applied(self.applied(), cx);
         self.replica.restate(cx);
         cx.emit(self.standing(cx.me()));
+        if let Role::Leader(leader) = &self.role {
+            leader.facts(cx.me()).for_each(|fact| cx.emit(fact));
+        }
     }
 }
 

@@ -67,6 +67,11 @@ impl Progress {
         Progress { next, matched: 0, told: 0, mode, sent, heard: now, round: 0 }
     }
 
+    /// What the leader of `to`'s progress says of it.
+    fn fact(&self, to: NodeId) -> Fact {
+        Fact::Copies { to, next: self.next, agreed: self.mode == Mode::Replicate }
+    }
+
     /// Begins again after the last slot that is known to match.
     fn probe(&mut self, next: Slot) {
         (self.next, self.mode) = (next.max(self.matched + 1), Mode::Probe(false));
@@ -75,6 +80,12 @@ impl Progress {
 }
 
 impl Leader {
+    /// What it says of how far it is with each of the others.
+    pub(super) fn facts(&self, me: NodeId) -> impl Iterator<Item = Fact> {
+        let others = self.progress.iter().filter(move |(id, _)| **id != me);
+        others.map(|(id, progress)| progress.fact(*id))
+    }
+
     /// Up to where a node's log is known to be the leader's.
     pub(super) fn matched(&self, id: NodeId) -> Option<Slot> {
         self.progress.get(&id).map(|progress| progress.matched)
@@ -130,7 +141,9 @@ impl Raft {
             handing: None,
             batch: (0, Items::default()),
         };
+        let facts: Vec<Fact> = leader.facts(cx.me()).collect();
         self.turn_into(Role::Leader(Box::new(leader)), cx);
+        facts.into_iter().for_each(|fact| cx.emit(fact));
         cx.cancel(Timer::Election);
         self.count_round(cx);
         cx.set(Timer::Heartbeat, self.config.log.heartbeat);
@@ -211,7 +224,10 @@ impl Raft {
     fn send_snapshot(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&to) else { return };
-        progress.mode = Mode::Snapshot(cx.now());
+        let agreed = std::mem::replace(&mut progress.mode, Mode::Snapshot(cx.now()));
+        if agreed == Mode::Replicate {
+            cx.emit(progress.fact(to));
+        }
         progress.sent.clear();
         let (last, machine) = (self.entries.base(), self.replica.snapshot().clone());
         cx.send(to, Message::InstallSnapshot { term: self.term, last, machine });
@@ -275,6 +291,7 @@ impl Raft {
         };
         if found {
             (progress.mode, progress.next) = (Mode::Replicate, upto + 1);
+            cx.emit(progress.fact(from));
         }
         if upto > progress.matched {
             progress.matched = upto;
@@ -328,6 +345,7 @@ impl Raft {
         if !stale {
             let next = self.entries.last_upto(hint.slot.min(at.saturating_sub(1)), hint.term);
             progress.probe(next.slot + 1);
+            cx.emit(progress.fact(from));
             self.copy(from, cx);
         }
     }
@@ -360,6 +378,7 @@ impl Raft {
             Mode::Probe(_) => progress.mode = Mode::Probe(false),
             Mode::Replicate if progress.sent.front().is_some_and(|(_, at)| late(*at)) => {
                 progress.probe(progress.matched + 1);
+                cx.emit(progress.fact(to));
             }
             Mode::Snapshot(at) if late(at) => self.send_snapshot(to, cx),
             Mode::Replicate | Mode::Snapshot(_) => {

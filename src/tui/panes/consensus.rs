@@ -3,6 +3,7 @@
 //! A cluster may run either or both. With both, the log has the pane, and the decree what is left
 //! below it. Zoomed, there is room for the slots one by one, and for who led when.
 
+mod copying;
 mod decree;
 mod elections;
 mod log;
@@ -35,7 +36,9 @@ impl Pane for Consensus {
          the replica voted; c is a choice it learned without a vote. Everything up to the bar is \
          known to be chosen, a dot is a vote that is not chosen yet, and an exclamation mark an \
          entry that must give way. A leader that says so in a lower ballot than another is stale: \
-         it has not heard. Scissors stand where a log was cut off. Elections, the next view and beside the zoomed log: a row for each \
+         it has not heard. Scissors stand where a log was cut off. In Raft, match is up to where \
+         a follower's log is the leader's, and next, with a question mark, where the leader looks \
+         for agreement. Elections, the next view and beside the zoomed log: a row for each \
          ballot in which somebody asked to lead, with who voted; when several ask in one term, \
          nobody may get enough: a split vote.\n\
          Paxos: one row per ballot, one column per acceptor. P promised, A accepted, lower case \

@@ -5,7 +5,7 @@ use super::super::charts::short;
 use super::super::row::{self, Row};
 use super::super::table::Mark;
 use super::super::{Item, Scene};
-use super::{decree, elections, oldest, phase, quorum_row, servers};
+use super::{copying, decree, elections, oldest, phase, quorum_row, servers};
 use crate::base::{Ballot, NodeId, Slot};
 use crate::tui::frame;
 use crate::tui::select::Pick;
@@ -150,6 +150,17 @@ fn trouble<'a>(scene: &Scene<'a>) -> Vec<Row<'a>> {
     rows
 }
 
+/// What stands behind a lane besides how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Epochs and phases.
+    Zab,
+    /// How far the leader is with it, and its vote.
+    Raft,
+    /// What is applied.
+    Other,
+}
+
 /// Which columns there are, and which slots.
 struct Grid {
     name: usize,
@@ -157,8 +168,7 @@ struct Grid {
     word: usize,
     ballot: usize,
     numbers: bool,
-    /// Whether epochs and phases stand in the place of what is applied.
-    zab: bool,
+    kind: Kind,
     /// The width of the bar of the election timer; 0 if there is none.
     timer: usize,
     first: Slot,
@@ -178,12 +188,17 @@ impl Grid {
             true => 6,
             false => 0,
         };
-        let zab = phase::is_zab(scene);
-        let mut grid = Grid { name, group, word, ballot, numbers, zab, timer, first: 1, cells: 0 };
-        let behind = match (numbers, zab) {
-            (false, _) => 0,
-            (true, false) => NUMBERS,
-            (true, true) => 9 + phase::WIDTH,
+        let kind = match () {
+            () if phase::is_zab(scene) => Kind::Zab,
+            () if copying::is_raft(scene) => Kind::Raft,
+            () => Kind::Other,
+        };
+        let mut grid = Grid { name, group, word, ballot, numbers, kind, timer, first: 1, cells: 0 };
+        let behind = match kind {
+            _ if !numbers => 0,
+            Kind::Other => NUMBERS,
+            Kind::Zab => 9 + phase::WIDTH,
+            Kind::Raft => 9 + copying::WIDTH,
         };
         let behind = behind + if timer > 0 { timer + 8 } else { 0 };
         grid.cells = (width.saturating_sub(grid.before() + behind) / 2).min(WINDOW);
@@ -245,9 +260,10 @@ impl Grid {
             return row;
         }
         let row = row.right(8, Role::Muted, "chosen");
-        match self.zab {
-            true => phase::head(row),
-            false => row.right(8, Role::Muted, "applied").right(5, Role::Muted, "state"),
+        match self.kind {
+            Kind::Zab => phase::head(row),
+            Kind::Raft => copying::head(row),
+            Kind::Other => row.right(8, Role::Muted, "applied").right(5, Role::Muted, "state"),
         }
     }
 
@@ -273,7 +289,11 @@ impl Grid {
             width => timer(scene, row.text(Role::Text, " "), id, width),
         };
         let row = self.numbers(row, replica);
-        let row = if self.zab && self.numbers { phase::columns(scene, row, id) } else { row };
+        let row = match self.kind {
+            Kind::Zab if self.numbers => phase::columns(scene, row, id),
+            Kind::Raft if self.numbers => copying::columns(scene, row, id),
+            _ => row,
+        };
         row.selected(scene.select.node == id).picks(Pick::Node(id))
     }
 
@@ -282,7 +302,7 @@ impl Grid {
             return row;
         }
         let row = row.right(8, Role::Text, replica.chosen_upto.to_string());
-        if self.zab {
+        if self.kind != Kind::Other {
             return row;
         }
         let state = format!("{:04x}", replica.digest & 0xFFFF);

@@ -661,3 +661,29 @@ fn zab_shows_epochs_phases_and_where_a_history_was_cut() {
      n5 ★ leader 3 3 3 3│
     ");
 }
+
+#[test]
+fn raft_shows_how_far_the_leader_is_with_each_follower() {
+    let mut story = Story::of(3, 0);
+    let entry = |slot: u64| entry(slot, &format!("put x={slot}"));
+    story.at(1_000);
+    for (id, terms) in [(1, &[1, 1, 4, 4][..]), (2, &[1, 1, 4]), (3, &[1, 1, 2, 2, 2])] {
+        for (slot, term) in (1..).zip(terms) {
+            story.says(n(id), Fact::Appends { slot, term: *term, entry: entry(slot) });
+        }
+        story.says(n(id), Fact::Commits { slot: 2 });
+    }
+    story.says(n(1), Fact::Leads { ballot: ballot(4, 1) });
+    story.says(n(2), Fact::VotesFor { ballot: ballot(4, 1) });
+    story.says(n(2), Fact::Follows { ballot: ballot(4, 1) });
+    story.says(n(1), Fact::Copies { to: n(2), next: 4, agreed: true });
+    story.says(n(1), Fact::Copies { to: n(3), next: 5, agreed: false });
+    insta::assert_snapshot!(story.screen(&Consensus, 98, 5), @r"
+    [Log] commit 2  n1 leads 4.1
+     slot                               5         10        15        20      chosen match  next vote
+    >n1 ★ leader         4.1    1 1│4·4·                                           2     -     - -
+     n2 ● follower       4.1    1 1│4·                                             2     3     4 n1
+     n3 ○ no role yet    -      1 1│2!2!2·                                         2     ?    5? -
+     slot 5 accepted 1/3 put x=5 (c1/5)
+    ");
+}
