@@ -159,7 +159,7 @@ fn nodes_may_be_named_one_by_one() {
     let plan =
         parse("[[node]]\nid = \"n7\"\nweight = 3\n[[node]]\n[[node]]\nmember = false").unwrap();
     let seen: Vec<_> = plan.nodes.iter().map(|n| (n.id.to_string(), n.weight, n.member)).collect();
-    let expected = [("n7", 3, true), ("n1", 1, true), ("n2", 1, false)];
+    let expected = [("n1", 1, true), ("n2", 1, false), ("n7", 3, true)];
     assert_eq!(seen, expected.map(|(id, weight, member)| (id.to_owned(), weight, member)));
 }
 
