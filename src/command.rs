@@ -256,7 +256,10 @@ pub const FORMS: &[(&str, &str)] = &[
     ("disk WHO slow SPAN", "make every sync slower"),
     ("disk WHO lose|wipe", "crash and lose the unsynced tail, or everything"),
     ("disk WHO ok", "make the disk fast again"),
-    ("PROCESS OPERATION", "ask for something: c1 put x=5, c1 acquire billing 3s, n1 leave n3"),
+    (
+        "PROCESS OPERATION",
+        "ask for something: c1 put x=5, c1 acquire billing 3s, n1 leave n3, n1 voters n1,n2,n4, n1 lead n2",
+    ),
     ("run [until TIME]", "let time pass"),
     ("stop", "stop time"),
     ("step [N]", "take single steps"),
