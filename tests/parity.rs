@@ -333,8 +333,14 @@ fn a_node_joins_the_ring_and_takes_its_keys() {
 }
 
 /// Lessons and incidents whose stories hang on no latency of the simulator.
-const EVERYWHERE: &[&str] =
-    &["lock-fencing", "lock-blind-release", "set-without-nx", "log-minority-leader"];
+const EVERYWHERE: &[&str] = &[
+    "lock-fencing",
+    "lock-blind-release",
+    "set-without-nx",
+    "log-minority-leader",
+    "exactly-once",
+    "zab-truncate",
+];
 
 #[test]
 fn a_lesson_ends_alike_in_every_runtime() {
