@@ -291,7 +291,9 @@ impl Raft {
         };
         if found {
             (progress.mode, progress.next) = (Mode::Replicate, upto + 1);
-            cx.emit(progress.fact(from));
+            if from != cx.me() {
+                cx.emit(progress.fact(from));
+            }
         }
         if upto > progress.matched {
             progress.matched = upto;
