@@ -42,7 +42,8 @@ pub enum Changes {
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     entry: Arc<Entry>,
-    asked: Time,
+    /// Since when it is its turn.
+    since: Time,
     round: Round,
 }
 
@@ -61,7 +62,7 @@ impl Raft {
     pub(super) fn on_change(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &self.role else { return };
         if leader.changes.iter().all(|change| change.entry.call != entry.call) {
-            let change = Change { entry, asked: cx.now(), round: self.catch_up_round(cx) };
+            let change = Change { entry, since: cx.now(), round: self.catch_up_round(cx) };
             let Role::Leader(leader) = &mut self.role else { return };
             leader.changes.push_back(change);
             self.go_on(cx);
@@ -102,13 +103,14 @@ impl Raft {
                 true => op,
                 false => return self.catch_up_further(cx),
             },
-            Ok(_) if cx.now().since(change.asked) < self.config.log.election.1.times(10) => return,
+            Ok(_) if cx.now().since(change.since) < self.config.log.election.1.times(10) => return,
             Ok(_) => Op::Decline { why: Refusal::Behind },
             Err(why) => Op::Decline { why },
         };
         let call = change.entry.call;
         let Role::Leader(leader) = &mut self.role else { return };
         leader.changes.pop_front();
+        leader.changes.iter_mut().for_each(|next| next.since = cx.now());
         if leader.calls.insert(call) {
             self.append(Arc::new(Entry { call, op }), cx);
         }
