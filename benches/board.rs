@@ -24,7 +24,7 @@ fn events() -> Vec<Event> {
     let (heartbeat, suspect_after) = (Span::millis(5), Span::millis(50));
     let services = Services {
         ping: Some(1),
-        membership: Some(Membership { heartbeat, suspect_after }),
+        membership: Some(Membership { heartbeat, suspect_after, phi: None }),
         ..Services::default()
     };
     let plan = Plan { services, ..Plan::bare(5) };

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::base::{NodeId, Time};
+use netsplit::base::{NodeId, Span, Time};
 use netsplit::event::Watch;
 use netsplit::event::{Event, Fact};
 use netsplit::plan::{self, Plan};
@@ -95,4 +95,52 @@ fn nobody_is_suspected_on_a_sound_network() {
         };
         assert_eq!(events.iter().filter(trusted).count(), 2);
     }
+}
+
+/// A cluster whose nodes learn how long to wait.
+fn learning() -> Plan {
+    let mut plan = plan();
+    plan.services.membership = Some(plan::Membership { phi: Some(8), ..Default::default() });
+    plan
+}
+
+/// How often somebody alive is suspected between two times, in seconds, on a network that adds up
+/// to a second and a half to every message.
+fn wrong(plan: &Plan, seed: u64, from: u64, until: u64) -> usize {
+    let mut run = History::new(plan, seed, Watch::Facts, &mut Vec::new());
+    command(&mut run, "delay all 0ms 1500ms");
+    opinions(&mut run, from);
+    opinions(&mut run, until).iter().filter(|line| line.contains("suspects")).count()
+}
+
+#[test]
+fn a_steady_peer_is_missed_sooner_than_a_timeout_would() {
+    let mut run = History::new(&learning(), 1, Watch::Facts, &mut Vec::new());
+    opinions(&mut run, 20);
+    command(&mut run, "kill n3");
+    assert_eq!(opinions(&mut run, 22), ["n1 suspects n3 boot 1", "n2 suspects n3 boot 1"]);
+}
+
+#[test]
+fn an_erratic_network_is_learnt() {
+    let mut fixed = plan();
+    let suspect_after = Span::millis(1_600);
+    fixed.services.membership = Some(plan::Membership { suspect_after, ..Default::default() });
+    for seed in 0..5 {
+        let (learnt, by_timeout) = (wrong(&learning(), seed, 30, 90), wrong(&fixed, seed, 30, 90));
+        assert!(learnt == 0 && by_timeout > 20, "seed {seed}: {learnt} and {by_timeout}");
+    }
+}
+
+/// One outage counts as the patience that it wore out.
+#[test]
+fn a_long_silence_does_not_make_it_blind() {
+    let mut run = History::new(&learning(), 1, Watch::Facts, &mut Vec::new());
+    opinions(&mut run, 20);
+    command(&mut run, "isolate n3");
+    opinions(&mut run, 80);
+    command(&mut run, "heal");
+    opinions(&mut run, 90);
+    command(&mut run, "kill n3");
+    assert_eq!(opinions(&mut run, 93), ["n1 suspects n3 boot 1", "n2 suspects n3 boot 1"]);
 }

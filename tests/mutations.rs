@@ -341,7 +341,7 @@ fn plan(case: Case) -> Plan {
         Case::Sessions => {
             let mut plan = plan::builtin("bank").unwrap();
             let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
-            plan.services.membership = Some(Membership { heartbeat, suspect_after });
+            plan.services.membership = Some(Membership { heartbeat, suspect_after, phi: None });
             plan
         }
     }

@@ -22,6 +22,7 @@ use super::{
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, Name, NodeId, Span, Voters};
 use crate::error::{Error, Source, nearest};
+use crate::proto::membership::MOST_PHI;
 use crate::read::{self, LONGEST, Read, Table, Value};
 
 /// How many nodes a cluster file may ask for.
@@ -350,7 +351,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         ping: section(top, "ping", &["width"], |t| {
             t.get_or("width", 1, |value| value.number(1..=1_000))
         })?,
-        membership: section(top, "membership", &["heartbeat", "suspect_after"], membership)?,
+        membership: section(top, "membership", &["heartbeat", "suspect_after", "phi"], membership)?,
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
         log: section(top, "log", LOG, |t| log(t, nodes))?,
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
@@ -379,8 +380,9 @@ fn membership(table: &Table<'_>) -> Read<Membership> {
     let heartbeat = time(table, "heartbeat", Membership::default().heartbeat, TICK)?;
     let default = heartbeat.times(4).min(LONGEST);
     let suspect_after = time(table, "suspect_after", default, TICK)?;
+    let phi = table.get_or("phi", None, |value| value.number(1..=MOST_PHI).map(Some))?;
     if suspect_after > heartbeat {
-        return Ok(Membership { heartbeat, suspect_after });
+        return Ok(Membership { heartbeat, suspect_after, phi });
     }
     let what = "'suspect_after' must be longer than 'heartbeat'";
     Err(pair(table, "suspect_after", "heartbeat", what)

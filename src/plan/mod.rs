@@ -59,8 +59,11 @@ pub struct Node {
 pub struct Membership {
     /// How often each node tells each other that it is alive.
     pub heartbeat: Span,
-    /// After how long without a heartbeat a node is suspected.
+    /// After how long without a heartbeat a node is suspected; with `phi`, as long as too little is
+    /// known of it.
     pub suspect_after: Span,
+    /// Suspect a node when φ, which follows from the intervals of its heartbeats, passes this.
+    pub phi: Option<u8>,
 }
 
 /// Single-decree Paxos.
@@ -301,7 +304,7 @@ pub struct Plan {
 
 impl Default for Membership {
     fn default() -> Self {
-        Membership { heartbeat: Span::secs(1), suspect_after: Span::secs(4) }
+        Membership { heartbeat: Span::secs(1), suspect_after: Span::secs(4), phi: None }
     }
 }
 
@@ -513,9 +516,9 @@ impl Plan {
         if let Some(width) = self.services.ping {
             stack.push(Config::Ping(ping::Config { peers: peers.clone(), width }));
         }
-        if let Some(Membership { heartbeat, suspect_after }) = self.services.membership {
+        if let Some(Membership { heartbeat, suspect_after, phi }) = self.services.membership {
             let peers = peers.clone();
-            let config = membership::Config { peers, heartbeat, suspect_after };
+            let config = membership::Config { peers, heartbeat, suspect_after, phi };
             stack.push(Config::Membership(config));
         }
         if let Some(paxos) = &self.services.paxos {

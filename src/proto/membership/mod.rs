@@ -1,7 +1,8 @@
 //! Who is alive: heartbeats and suspicion.
 //!
 //! **What it guarantees.** Completeness: a node that crashed, or can no longer be heard, is
-//! suspected by every node that goes on, within `suspect_after` of its last heartbeat's arrival.
+//! suspected by every node that goes on, within `suspect_after` of its last heartbeat's arrival, or
+//! within a time that is learnt from the heartbeats before (`phi`).
 //! Accuracy only in the end: once messages arrive in time again, nobody who is alive stays
 //! suspected. A suspicion is one observer's opinion and may be wrong (a slow link looks like a
 //! crash), so nothing that must be right may rely on it. Who changes the ring because of it asks
@@ -30,12 +31,16 @@
 //! host, so nobody has to refute anything.
 //!
 //! **What is left out.** Indirect probes and gossip (SWIM): every pair has its own heartbeats,
-//! which is n² messages a round. Adaptive timeouts (Hayashibara et al., *The φ accrual failure
-//! detector*, 2004): the bound is a setting.
+//! which is n² messages a round.
+
+mod phi;
+
+pub use phi::MOST as MOST_PHI;
 
 use super::{Context, Protocol};
-use crate::base::{NodeId, ServiceId, Span};
+use crate::base::{NodeId, ServiceId, Span, Time};
 use crate::event::Fact;
+use phi::Intervals;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,8 +54,12 @@ pub struct Config {
     /// How often it says that it is alive. Chance adds or takes up to a tenth, so that nodes do
     /// not all speak at once.
     pub heartbeat: Span,
-    /// After how long without a heartbeat a node is suspected.
+    /// After how long without a heartbeat a node is suspected; with `phi`, as long as little is
+    /// known of it.
     pub suspect_after: Span,
+    /// Suspect a node when φ passes this, from 1 to [`MOST_PHI`]: 8 is wrong once in 10⁸ times, as
+    /// far as intervals are what they were.
+    pub phi: Option<u8>,
 }
 
 /// What it sends.
@@ -92,12 +101,21 @@ struct Opinion {
     incarnation: u32,
 }
 
+/// What it knows of another node.
+#[derive(Clone, Debug)]
+struct Peer {
+    opinion: Opinion,
+    /// When the last heartbeat came, if one came in this life of the node.
+    heard: Option<Time>,
+    intervals: Intervals,
+}
+
 /// One node's part.
 #[derive(Clone, Debug)]
 pub struct Membership {
     others: Arc<[NodeId]>,
     config: Config,
-    opinions: BTreeMap<NodeId, Opinion>,
+    peers: BTreeMap<NodeId, Peer>,
 }
 
 impl Protocol for Membership {
@@ -110,26 +128,28 @@ impl Protocol for Membership {
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
         let me = cx.me();
         let others: Arc<[NodeId]> = config.peers.iter().copied().filter(|p| *p != me).collect();
-        let unknown = Opinion { alive: None, incarnation: 0 };
-        let opinions = others.iter().map(|peer| (*peer, unknown)).collect();
+        let opinion = Opinion { alive: None, incarnation: 0 };
+        let unknown = Peer { opinion, heard: None, intervals: Intervals::default() };
+        let peers = others.iter().map(|peer| (*peer, unknown.clone())).collect();
         for peer in others.iter() {
             cx.set(Timer::Suspect(*peer), config.suspect_after);
         }
-        let membership = Membership { others, config, opinions };
+        let membership = Membership { others, config, peers };
         membership.beat(cx);
         membership
     }
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let Message::Heartbeat { incarnation } = message;
-        let Some(opinion) = self.opinions.get_mut(&from) else { return };
-        if incarnation < opinion.incarnation {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        if incarnation < peer.opinion.incarnation {
             return;
         }
-        cx.set(Timer::Suspect(from), self.config.suspect_after);
+        peer.learn(incarnation, &self.config, cx.now());
+        cx.set(Timer::Suspect(from), peer.patience(&self.config));
         let heard = Opinion { alive: Some(true), incarnation };
-        if *opinion != heard {
-            *opinion = heard;
+        if peer.opinion != heard {
+            peer.opinion = heard;
             cx.emit(heard.fact(from));
         }
     }
@@ -137,10 +157,10 @@ impl Protocol for Membership {
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
         match timer {
             Timer::Heartbeat => self.beat(cx),
-            Timer::Suspect(peer) => {
-                if let Some(opinion) = self.opinions.get_mut(&peer) {
-                    opinion.alive = Some(false);
-                    cx.emit(opinion.fact(peer));
+            Timer::Suspect(id) => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.opinion.alive = Some(false);
+                    cx.emit(peer.opinion.fact(id));
                 }
             }
         }
@@ -154,9 +174,9 @@ impl Protocol for Membership {
     }
 
     fn restate(&self, cx: &mut Context<'_, Self>) {
-        for (peer, opinion) in &self.opinions {
-            if opinion.alive.is_some() {
-                cx.emit(opinion.fact(*peer));
+        for (id, peer) in &self.peers {
+            if peer.opinion.alive.is_some() {
+                cx.emit(peer.opinion.fact(*id));
             }
         }
     }
@@ -170,6 +190,24 @@ impl Membership {
         let tenth = micros / 10;
         let next = cx.rng().span(Span(micros - tenth), Span(micros + tenth));
         cx.set(Timer::Heartbeat, next);
+    }
+}
+
+impl Peer {
+    /// Notes the time since the heartbeat before, if both are of one life of the peer. What was
+    /// longer than the patience counts as that.
+    fn learn(&mut self, incarnation: u32, config: &Config, now: Time) {
+        let before = self.heard.replace(now).filter(|_| incarnation == self.opinion.incarnation);
+        if let Some(before) = before.filter(|_| config.phi.is_some()) {
+            self.intervals.note(now.since(before).min(self.patience(config)));
+        }
+    }
+
+    /// How long to wait for its next heartbeat.
+    fn patience(&self, config: &Config) -> Span {
+        let Span(micros) = config.heartbeat;
+        let learnt = config.phi.and_then(|phi| self.intervals.patience(phi, Span(micros / 10)));
+        learnt.unwrap_or(config.suspect_after)
     }
 }
 
