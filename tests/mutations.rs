@@ -79,6 +79,8 @@ enum Case {
     Doubt,
     /// The same, with nodes that are quick to lose sight of each other.
     Sessions,
+    /// Five nodes that only watch each other; that learn how long to wait, if that is said.
+    Watching(bool),
 }
 
 /// The log that a case is about, where it may be more than one.
@@ -101,6 +103,9 @@ impl On {
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
 const TABLE: &[(Mutation, &str, Case, u64)] = &[
+    (Mutation::MembershipBlind, "progress", Case::Watching(false), 40),
+    (Mutation::MembershipBlind, "progress", Case::Watching(true), 40),
+    (Mutation::MembershipGrudge, "progress", Case::Watching(false), 40),
     (Mutation::HostNoBarrier, "paxos", Case::Duel, 40),
     (Mutation::HostNoBarrier, "paxos", Case::Log, 400),
     (Mutation::PaxosForgetPromise, "paxos", Case::Duel, 40),
@@ -264,6 +269,24 @@ fn with_clients(count: u16, plan: Plan) -> Plan {
     Plan { clients: (1..=count).map(client).collect(), ..plan }
 }
 
+fn fighting() -> Plan {
+    let (log, lock) = (Some(Log::default()), Some(Lock {}));
+    let services = Services { log, lock, ..Services::default() };
+    let (ttl, hold) = (Span::millis(800), Span::millis(600));
+    let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold }];
+    let client = |n| Client { careful: n > 1, ..Client::new(n, load()) };
+    let clients = (1..=3).map(client).collect();
+    Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
+}
+
+fn watching(learning: bool) -> Plan {
+    let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(400));
+    let phi = learning.then_some(8);
+    let membership = Some(Membership { heartbeat, suspect_after, phi });
+    let services = Services { membership, ..Services::default() };
+    Plan { services, progress_within: Span::secs(2), ..Plan::bare(5) }
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -319,15 +342,7 @@ fn plan(case: Case) -> Plan {
         Case::Leases(on) => reading(on, Reads::Lease),
         Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
         Case::Naps(on) => long_leases(on),
-        Case::Locks => {
-            let (log, lock) = (Some(Log::default()), Some(Lock {}));
-            let services = Services { log, lock, ..Services::default() };
-            let (ttl, hold) = (Span::millis(800), Span::millis(600));
-            let load = || vec![Load::Lock { locks: vec![name("door")], ttl, hold }];
-            let client = |n| Client { careful: n > 1, ..Client::new(n, load()) };
-            let clients = (1..=3).map(client).collect();
-            Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
-        }
+        Case::Locks => fighting(),
         Case::Keys | Case::Exodus => {
             let (paxos, lock, txn) = (None, None, None);
             let services = Services { paxos, lock, txn, ..Services::all() };
@@ -336,6 +351,7 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(|n| Client::new(n, load())).collect();
             Plan { services, clients, ..Plan::bare(5) }
         }
+        Case::Watching(learning) => watching(learning),
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Sessions => {
@@ -356,7 +372,7 @@ fn until(case: Case) -> Time {
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
-        Case::Locks => Time(30_000_000),
+        Case::Locks | Case::Watching(_) => Time(30_000_000),
         Case::Doubt | Case::Sessions => Time(45_000_000),
         Case::Keys | Case::Bank => Time(60_000_000),
     }
@@ -499,14 +515,16 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         assert!(found.clean(), "{case:?} seed {seed}: {:?} {:?}", found.first(), found.panic);
         let due = calm..Time(until.0.saturating_sub(3_000_000));
         open.retain(|_, asked| due.contains(asked));
-        // Where no ring change is due, nobody needs the log.
-        chosen |= matches!(case, Case::Keys | Case::Bank | Case::Doubt);
+        // Where no ring change is due, nobody needs the log, and some have none.
+        chosen |= matches!(case, Case::Keys | Case::Bank | Case::Doubt | Case::Watching(_));
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
 
 #[test]
 fn without_a_bug_no_check_is_broken() {
+    silent(Case::Watching(false), 0..100);
+    silent(Case::Watching(true), 0..100);
     silent(Case::Decree, 0..150);
     silent(Case::Duel, 0..100);
     silent(Case::Log, 0..30);
@@ -541,6 +559,8 @@ fn without_a_bug_no_check_is_broken() {
 #[test]
 #[ignore = "takes minutes; run it after a change to a protocol or a check"]
 fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
+    silent(Case::Watching(false), 0..1000);
+    silent(Case::Watching(true), 0..1000);
     silent(Case::Decree, 0..1000);
     silent(Case::Duel, 0..1000);
     silent(Case::Log, 0..1000);

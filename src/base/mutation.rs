@@ -123,6 +123,8 @@ mutations! {
     TxnAnyDecision "txn.any_decision" "A decision is carried out on whichever transaction holds the key."
     TxnReverse "txn.reverse" "The coordinator aborts after it has committed."
     TxnEarlyRelease "txn.early_release" "A participant gives up its locks as soon as it has voted."
+    MembershipBlind "membership.blind" "A node goes on trusting whoever has fallen silent."
+    MembershipGrudge "membership.grudge" "A node never trusts again whom it has suspected once."
 }
 
 impl fmt::Display for Mutation {

@@ -29,7 +29,7 @@
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | lock | `lock` | LOCK-1, 3, 7, 8, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
-//! | progress | `progress` | LIVE-1: answers, once nothing is broken any more |
+//! | progress | `progress` | LIVE-1 to 5: answers, and right suspicions, once nothing is broken |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -178,6 +178,9 @@ pub struct Expect {
     pub clients: Vec<NodeId>,
     /// How long after the last fault ends each client may wait for its next success.
     pub progress_within: Span,
+    /// How long at the most a node trusts another that is silent. None if nodes do not watch each
+    /// other.
+    pub patience: Option<Span>,
     /// What an absent key that begins with `acct/` is worth.
     pub opening_balance: i64,
     /// How the rules of elected leaders are called.
@@ -197,6 +200,7 @@ impl Expect {
             nodes,
             clients,
             progress_within,
+            patience: None,
             opening_balance: 0,
             dialect,
             voters,

@@ -5,6 +5,8 @@
 //! | LIVE-1 | each client that asks by itself gets its next success within a stated time after the last fault ended |
 //! | LIVE-2 | whoever voted yes to a transaction carries its end out within the same time (AC-5) |
 //! | LIVE-3 | whom a leader has handed over to leads next, if nothing was broken for that time (RX-6) |
+//! | LIVE-4 | whoever is down for long is suspected by all who watch it (FD-1) |
+//! | LIVE-5 | nobody who is alive stays suspected when nothing is broken any more (FD-2) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -17,10 +19,13 @@
 //! This is a *liveness* property: breaking it means that the cluster stalled, not that it did
 //! something wrong ([`Violation::is_stall`]).
 
+mod detector;
+
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
 use crate::command::{ClockFault, Command, DiskFault, Fault};
 use crate::event::{Event, Fact, Kind, Presence};
+use detector::Detector;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with the cluster now.
@@ -61,6 +66,10 @@ pub struct Progress {
     handed: Option<(Ballot, NodeId)>,
     /// When somebody's time will be up, at the earliest.
     due: Time,
+    /// Who suspects whom; none if nodes do not watch each other.
+    detector: Option<Detector>,
+    /// When a link, a clock, a disk or a frozen process was last wrong.
+    rough: Time,
 }
 
 /// Whether an answer shows that the cluster works. A definite "no" to the operation as such does.
@@ -86,7 +95,22 @@ impl Progress {
         let unheard = BTreeSet::new();
         let doubts = BTreeMap::new();
         let (last, handed) = (0, None);
-        Progress { all, within, faults, unheard, trouble, now, last, debts, doubts, handed, due }
+        let (detector, rough) = (expect.patience.map(Detector::new), Time::ZERO);
+        Progress {
+            all,
+            within,
+            faults,
+            unheard,
+            trouble,
+            now,
+            last,
+            debts,
+            doubts,
+            handed,
+            due,
+            detector,
+            rough,
+        }
     }
 
     fn returned(&mut self, call: CallId, outcome: &Outcome) {
@@ -228,6 +252,16 @@ impl Progress {
         }
     }
 
+    /// LIVE-4 and LIVE-5.
+    fn misjudged(&mut self) -> Option<(&'static str, String)> {
+        let Faults { frozen, links, disks, clocks, .. } = &self.faults;
+        if !(frozen.is_empty() && links.is_empty() && disks.is_empty() && clocks.is_empty()) {
+            self.rough = self.now;
+        }
+        let calm = (!self.is_troubled()).then_some(self.trouble);
+        self.detector.as_mut()?.overdue(self.now, self.rough, calm)
+    }
+
     /// Whether nothing has been wrong for so long that everything should have come right.
     fn is_calm(&self) -> bool {
         !self.is_troubled() && self.now > self.trouble + self.within
@@ -294,6 +328,11 @@ impl Check for Progress {
     fn gap(&mut self, node: NodeId) {
         // Some may have ended unseen.
         self.doubts.clear();
+        match (node, &mut self.detector) {
+            (NodeId::BENCH, Some(detector)) => detector.forget_all(),
+            (node, Some(detector)) => detector.forget(node),
+            (_, None) => {}
+        }
         match node {
             NodeId::BENCH => self.unheard.extend(&self.all),
             node => drop(self.unheard.insert(node)),
@@ -308,8 +347,14 @@ impl Check for Progress {
         (self.now, self.last) = (self.now.max(event.at), at);
         self.change(event);
         self.hear_again(witness);
-        let (rule, what) = self.succeeds(event).or_else(|| self.overdue())?;
-        let what = format!("{what}, though nothing is broken and {} are over", self.within);
+        self.detector.iter_mut().for_each(|detector| detector.see(event));
+        let late = self.succeeds(event).or_else(|| self.overdue());
+        let (rule, what) = match late {
+            Some((rule, what)) => {
+                (rule, format!("{what}, though nothing is broken and {} are over", self.within))
+            }
+            None => self.misjudged()?,
+        };
         Some(Violation { check: "progress", rule, what, at, because: Vec::new() })
     }
 

@@ -302,6 +302,13 @@ pub struct Plan {
     pub progress_within: Span,
 }
 
+impl Membership {
+    /// How long at the most a node trusts another that is silent.
+    pub fn patience(&self) -> Span {
+        self.suspect_after.times(if self.phi.is_some() { membership::MOST_PATIENCE } else { 1 })
+    }
+}
+
 impl Default for Membership {
     fn default() -> Self {
         Membership { heartbeat: Span::secs(1), suspect_after: Span::secs(4), phi: None }
@@ -467,6 +474,7 @@ impl Plan {
             nodes: self.nodes.iter().map(|node| node.id).collect(),
             clients: busy.map(|client| client.id).collect(),
             progress_within: self.progress_within,
+            patience: self.services.membership.as_ref().map(Membership::patience),
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
             dialect: self.dialect(),
             stale_reads: self.reads_may_be_stale(),
@@ -518,7 +526,8 @@ impl Plan {
         }
         if let Some(Membership { heartbeat, suspect_after, phi }) = self.services.membership {
             let peers = peers.clone();
-            let config = membership::Config { peers, heartbeat, suspect_after, phi };
+            let mutations = self.mutations;
+            let config = membership::Config { peers, heartbeat, suspect_after, phi, mutations };
             stack.push(Config::Membership(config));
         }
         if let Some(paxos) = &self.services.paxos {

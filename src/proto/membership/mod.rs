@@ -38,7 +38,7 @@ mod phi;
 pub use phi::MOST as MOST_PHI;
 
 use super::{Context, Protocol};
-use crate::base::{NodeId, ServiceId, Span, Time};
+use crate::base::{Mutation, Mutations, NodeId, ServiceId, Span, Time};
 use crate::event::Fact;
 use phi::Intervals;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,12 @@ pub struct Config {
     /// Suspect a node when φ passes this, from 1 to [`MOST_PHI`]: 8 is wrong once in 10⁸ times, as
     /// far as intervals are what they were.
     pub phi: Option<u8>,
+    /// Which rules are switched off.
+    pub mutations: Mutations,
 }
+
+/// What is learnt never exceeds so many times `suspect_after`: who is down must be missed some time.
+pub const MOST_PATIENCE: u64 = 4;
 
 /// What it sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -147,6 +152,11 @@ impl Protocol for Membership {
         }
         peer.learn(incarnation, &self.config, cx.now());
         cx.set(Timer::Suspect(from), peer.patience(&self.config));
+        if peer.opinion.alive == Some(false)
+            && self.config.mutations.has(Mutation::MembershipGrudge)
+        {
+            return;
+        }
         let heard = Opinion { alive: Some(true), incarnation };
         if peer.opinion != heard {
             peer.opinion = heard;
@@ -157,6 +167,7 @@ impl Protocol for Membership {
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
         match timer {
             Timer::Heartbeat => self.beat(cx),
+            Timer::Suspect(_) if self.config.mutations.has(Mutation::MembershipBlind) => {}
             Timer::Suspect(id) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
                     peer.opinion.alive = Some(false);
@@ -207,7 +218,8 @@ impl Peer {
     fn patience(&self, config: &Config) -> Span {
         let Span(micros) = config.heartbeat;
         let learnt = config.phi.and_then(|phi| self.intervals.patience(phi, Span(micros / 10)));
-        learnt.unwrap_or(config.suspect_after)
+        let most = config.suspect_after.times(MOST_PATIENCE);
+        learnt.map_or(config.suspect_after, |learnt| learnt.min(most))
     }
 }
 

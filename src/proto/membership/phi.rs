@@ -29,14 +29,14 @@ pub const MOST: u8 = QUANTILES.len() as u8;
 
 /// The last intervals between heartbeats of one peer, in microseconds.
 #[derive(Clone, Debug, Default)]
-pub struct Intervals {
+pub(super) struct Intervals {
     last: VecDeque<u64>,
 }
 
 impl Intervals {
     /// Takes one in. What was missed for long should be taken in as the patience that it wore out:
     /// one outage must not make the detector blind for minutes.
-    pub fn note(&mut self, Span(interval): Span) {
+    pub(super) fn note(&mut self, Span(interval): Span) {
         if self.last.len() == WINDOW {
             self.last.pop_front();
         }
@@ -46,7 +46,7 @@ impl Intervals {
     /// How long after a heartbeat φ passes `threshold`, from 1 to [`MOST`]. Intervals are taken to
     /// vary by `least` at least, so that a peer which was punctual for a while is not suspected for
     /// being a little late (PHI-3). None as long as too little is known.
-    pub fn patience(&self, threshold: u8, Span(least): Span) -> Option<Span> {
+    pub(super) fn patience(&self, threshold: u8, Span(least): Span) -> Option<Span> {
         let count = u64::try_from(self.last.len()).ok().filter(|_| self.last.len() >= FEWEST)?;
         let mean = self.last.iter().sum::<u64>() / count;
         let squares = self.last.iter().map(|interval| u128::from(interval.abs_diff(mean)).pow(2));
