@@ -85,8 +85,8 @@ impl Detector {
         *self = Detector::new(self.patience);
     }
 
-    /// What it owes, and which rule that breaks. Links, clocks and disks are as they should be since
-    /// `smooth`; nothing at all is broken since `calm`, if that is so.
+    /// What it owes, and which rule that breaks. Links, clocks and disks are as they should be
+    /// since `smooth`; nothing at all is broken since `calm`, if that is so.
     pub(super) fn overdue(
         &mut self,
         now: Time,

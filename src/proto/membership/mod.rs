@@ -64,7 +64,7 @@ pub struct Config {
     pub mutations: Mutations,
 }
 
-/// What is learnt never exceeds so many times `suspect_after`: who is down must be missed some time.
+/// What is learnt never exceeds so many times `suspect_after`: who is down must be missed at last.
 pub const MOST_PATIENCE: u64 = 4;
 
 /// What it sends.
