@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -112,7 +112,8 @@ impl Network {
             Some(_) => ElectBy::Connectivity,
             None => ElectBy::Patience,
         };
-        let log = Log { snapshot_every, voters, reads, elect_by, ..Log::default() };
+        let window = args.lookup_parse("window")?.unwrap_or(64);
+        let log = Log { snapshot_every, voters, reads, elect_by, window, ..Log::default() };
         let changes = match args.lookup("membership").map(|arg| arg.value.as_str()) {
             None | Some("joint") => Changes::Joint,
             Some("single") => Changes::Single,

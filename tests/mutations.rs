@@ -30,6 +30,9 @@ enum Case {
     Log,
     /// The same, with leaders elected by connectivity.
     Connected,
+    /// The same, three of five nodes voting at first, and a window of four slots. Every moment
+    /// somebody is asked for other voters.
+    Electorate,
     /// The same on Raft.
     Raft,
     /// The same without what keeps elections rare, on a bad network where some node crashes every
@@ -130,6 +133,8 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LogApplyGaps, "log", Case::Log, 40),
     (Mutation::LogFollowAny, "paxos", Case::Log, 40),
     (Mutation::LogSkipPhaseOne, "paxos", Case::Connected, 40),
+    (Mutation::LogNoWindow, "paxos", Case::Electorate, 40),
+    (Mutation::PaxosOwnValue, "paxos", Case::Electorate, 40),
     (Mutation::LogNoClientTable, "log", Case::Log, 40),
     (Mutation::RaftCommitAnyTerm, "raft", Case::Terms, 20),
     (Mutation::RaftForgetVote, "raft", Case::Raft, 10),
@@ -252,15 +257,19 @@ fn reading(on: On, reads: Reads) -> Plan {
     Plan { services, clients, ..Plan::bare(5) }
 }
 
-/// Raft in a hurry, whose voters change; the first so many nodes vote at first.
-fn changing(changes: Changes, voters: u16) -> Plan {
-    let kind = LogKind::Raft(Raft { check_quorum: false, changes, ..Raft::default() });
+/// A log in a hurry, whose voters change; the first so many nodes vote at first.
+fn changing(kind: LogKind, voters: u16) -> Plan {
     let (heartbeat, snapshot_every) = (Span::millis(30), 50);
     let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
     let voters = Some(Voters::of((1..=voters).map(NodeId::node)));
-    let log = Log { kind, heartbeat, election, snapshot_every, voters, ..Log::default() };
+    let log =
+        Log { kind, heartbeat, election, snapshot_every, voters, window: 4, ..Log::default() };
     let services = Services { log: Some(log), ..Services::default() };
     Plan { services, ..Plan::bare(5) }
+}
+
+fn raft(changes: Changes) -> LogKind {
+    LogKind::Raft(Raft { check_quorum: false, changes, ..Raft::default() })
 }
 
 /// The same cluster with so many clients like its first.
@@ -308,10 +317,8 @@ fn plan(case: Case) -> Plan {
                 Case::Zab | Case::Observers => LogKind::Zab,
                 _ => LogKind::MultiPaxos,
             };
-            let elect_by = match case {
-                Case::Connected => ElectBy::Connectivity,
-                _ => ElectBy::Patience,
-            };
+            let connected = case == Case::Connected;
+            let elect_by = if connected { ElectBy::Connectivity } else { ElectBy::Patience };
             let voters = (case == Case::Observers).then(three);
             let log = Log { kind, elect_by, voters, snapshot_every: 20, ..Log::default() };
             let log = Some(log);
@@ -326,8 +333,9 @@ fn plan(case: Case) -> Plan {
             let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Voters => changing(Changes::Joint, 3),
-        Case::Singles => changing(Changes::Single, 4),
+        Case::Electorate => changing(LogKind::MultiPaxos, 3),
+        Case::Voters => changing(raft(Changes::Joint), 3),
+        Case::Singles => changing(raft(Changes::Single), 4),
         Case::Relay => Plan { progress_within: Span::secs(1), ..plan(Case::Raft) },
         Case::Handovers => with_clients(6, plan(Case::Leases(On::Raft))),
         Case::Epochs => {
@@ -368,7 +376,9 @@ fn until(case: Case) -> Time {
         Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
         Case::Log | Case::Connected | Case::Raft | Case::Zab | Case::Observers => Time(18_000_000),
-        Case::Terms | Case::Epochs | Case::Voters | Case::Singles => Time(12_000_000),
+        Case::Terms | Case::Epochs | Case::Voters | Case::Singles | Case::Electorate => {
+            Time(12_000_000)
+        }
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
@@ -390,7 +400,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let mut commands = match case {
         Case::Terms => terms(seed),
         Case::Epochs => epochs(seed),
-        Case::Voters | Case::Singles => voters(seed, plan),
+        Case::Voters | Case::Singles | Case::Electorate => voters(seed, plan),
         Case::Handovers => handovers(seed),
         Case::Relay => relay(seed),
         Case::Leases(_) => lapses(seed),
@@ -529,6 +539,7 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Duel, 0..100);
     silent(Case::Log, 0..30);
     silent(Case::Connected, 0..30);
+    silent(Case::Electorate, 0..60);
     silent(Case::Raft, 0..60);
     silent(Case::Terms, 0..40);
     silent(Case::Voters, 0..40);
@@ -565,6 +576,7 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     silent(Case::Duel, 0..1000);
     silent(Case::Log, 0..1000);
     silent(Case::Connected, 0..1000);
+    silent(Case::Electorate, 0..1000);
     silent(Case::Raft, 0..1000);
     silent(Case::Terms, 0..1000);
     silent(Case::Voters, 0..1000);

@@ -51,6 +51,7 @@ mutations! {
     LogSkipPhaseOne "log.skip_phase_one" "A new leader proposes without asking what was accepted before."
     LogApplyGaps "log.apply_gaps" "A replica applies chosen entries without waiting for the gaps before them."
     LogNoClientTable "log.no_client_table" "A command that was retried is applied again."
+    LogNoWindow "log.no_window" "A change of voters counts at once, in slots too that may be decided by those of before."
     LogFollowAny "log.follow_any" "A node follows whoever says that it leads, even in a ballot below its own leader's."
     LogReadLocal "log.read_local" "A node answers reads from its own state, however old that is."
     LogReadOldRound "log.read_old_round" "A leader answers a read when an earlier heartbeat was answered."

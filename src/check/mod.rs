@@ -20,7 +20,7 @@
 //!
 //! | check | file | rules |
 //! |---|---|---|
-//! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log; LE-3 |
+//! | paxos | `paxos` | PAX-1 to PAX-8, for the single decree and every slot of the log; LE-3, MP-5 |
 //! | raft | `raft` | RAFT-1 to 4, 6 to 11, 13, RX-5, 9 to 12: one leader a term, one log, no entry lost |
 //! | zab | `raft` | ZAB-2 to 4, 6, 7, 9 to 12: the same of epochs, in a cluster on Zab |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
@@ -189,6 +189,8 @@ pub struct Expect {
     pub voters: Voters,
     /// Whether reads of keys may show less than was told before they began.
     pub stale_reads: bool,
+    /// After how many slots a change of voters counts, on Multi-Paxos; 0 on other logs.
+    pub window: u64,
 }
 
 impl Expect {
@@ -205,6 +207,7 @@ impl Expect {
             dialect,
             voters,
             stale_reads: false,
+            window: 0,
         }
     }
 

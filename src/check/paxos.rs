@@ -12,6 +12,9 @@
 //! | PAX-8 | a ballot belongs to one life of one proposer | `Prepares`, `Proposes`, `Started` |
 //! | LE-3 | the leaders that a node goes by in one life have rising ballots | `Leads`, `Follows` |
 //!
+//! A quorum is one of those who decide the slot (MP-5): of the voters that were named in or before
+//! the slot `window` before it (`Voters`). The single decree is decided by all nodes.
+//!
 //! PAX-5 is the inductive heart: where it breaks, PAX-1 breaks some steps later. Together they are
 //! the invariant of `Voting.tla` (TLA+ examples), read from what acceptors say of themselves.
 //!
@@ -32,7 +35,7 @@
 mod tests;
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{Ballot, Entry, NodeId, Slot};
+use crate::base::{Ballot, Entry, NodeId, Slot, Voters};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,11 +104,30 @@ struct Instance {
     restated: BTreeMap<NodeId, Vec<(Slot, Ballot)>>,
 }
 
+/// Who decides a slot.
+#[derive(Clone, Debug)]
+struct Deciders {
+    /// All acceptors, in order.
+    nodes: Arc<[NodeId]>,
+    voters: Voters,
+}
+
+impl Deciders {
+    /// Whether those acceptors who are so are a quorum.
+    fn agree(&self, has: impl Fn(usize) -> bool) -> bool {
+        self.voters.agree(|id| self.nodes.binary_search(&id).is_ok_and(&has))
+    }
+}
+
 /// The check.
 #[derive(Clone, Debug)]
 pub struct Paxos {
-    nodes: Vec<NodeId>,
-    quorum: usize,
+    nodes: Arc<[NodeId]>,
+    all: Voters,
+    /// Which voters were named in which slot of the log, as far as is known; those of the start in
+    /// slot 0.
+    voters: BTreeMap<Slot, Voters>,
+    window: u64,
     boots: BTreeMap<NodeId, u32>,
     /// The largest call of each client.
     asked: BTreeMap<NodeId, u64>,
@@ -200,6 +222,9 @@ impl Check for Paxos {
             Kind::Fact(Fact::Leads { ballot } | Fact::Follows { ballot }) => {
                 self.goes_by(seen(0, *ballot))
             }
+            Kind::Fact(Fact::Voters { slot, voters }) => {
+                self.named(seen(*slot, Ballot::NONE), voters, witness)
+            }
             Kind::Fact(Fact::Acceptor { log, promised, accepted }) => {
                 self.restarts(seen(u64::from(*log), *promised), *accepted)
             }
@@ -215,10 +240,13 @@ impl Paxos {
     pub fn new(expect: &Expect) -> Paxos {
         let mut nodes = expect.nodes.clone();
         nodes.sort_unstable();
+        let nodes: Arc<[NodeId]> = nodes.into();
         let fresh = Acceptor { known: true, promised: Ballot::NONE, at: 0, applied: 0, cut: 0 };
         let instance = || Instance { acceptors: vec![fresh; nodes.len()], ..Instance::default() };
         Paxos {
-            quorum: expect.quorum(),
+            all: Voters::of(nodes.iter().copied()),
+            voters: [(0, expect.voters.clone())].into(),
+            window: expect.window,
             boots: BTreeMap::new(),
             asked: BTreeMap::new(),
             led: BTreeMap::new(),
@@ -283,6 +311,23 @@ impl Paxos {
         None
     }
 
+    /// Who decides a slot; none if that is not known.
+    fn deciders(&self, slot: Slot) -> Option<Deciders> {
+        let named = self.voters.range(..=slot.saturating_sub(self.window)).next_back();
+        let voters = if slot == 0 { &self.all } else { named?.1 };
+        Some(Deciders { nodes: self.nodes.clone(), voters: voters.clone() })
+    }
+
+    /// Others may have been named before those whom a newcomer hears of first.
+    fn named(&mut self, seen: Seen, voters: &Voters, witness: &Witness) -> Option<Violation> {
+        let first = seen.slot > 0 && self.voters.range(1..).next().is_none();
+        if first && !witness.is_whole() && witness.restates(seen.node) {
+            self.voters.clear();
+        }
+        self.voters.entry(seen.slot).or_insert_with(|| voters.clone());
+        None
+    }
+
     /// LE-3. Leaders of other logs prepare no ballots.
     fn goes_by(&mut self, seen: Seen) -> Option<Violation> {
         let Seen { at, node, ballot, .. } = seen;
@@ -318,7 +363,7 @@ impl Paxos {
         witness: &Witness,
     ) -> Option<Violation> {
         let owned = self.owns(seen, false, witness);
-        let (quorum, slot) = (self.quorum, seen.slot);
+        let (deciders, slot) = (self.deciders(seen.slot), seen.slot);
         let asked = self.asked(entry.call.client, witness);
         let instance = self.instance(slot);
         if instance.forgets(slot) {
@@ -342,7 +387,7 @@ impl Paxos {
                 format!("{} adopts {entry} from {adopted}, which has no such vote", seen.node);
             broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));
         }
-        broken.or_else(|| state.safe(seen, entry, &instance.acceptors, quorum))
+        broken.or_else(|| state.safe(seen, entry, &instance.acceptors, &deciders?))
     }
 
     /// The last call that a client made, if it is known.
@@ -353,7 +398,7 @@ impl Paxos {
 
     fn accepts(&mut self, seen: Seen, entry: &Arc<Entry>, witness: &Witness) -> Option<Violation> {
         let Seen { at, node, slot, ballot } = seen;
-        let (index, quorum) = (self.index(node)?, self.quorum);
+        let (index, deciders) = (self.index(node)?, self.deciders(slot));
         let instance = self.instance(slot);
         if instance.forgets(slot) {
             return None;
@@ -386,12 +431,12 @@ impl Paxos {
             (acceptor.promised, acceptor.at) = (ballot, at);
         }
         state.votes.push(Vote { node: index, ballot, at });
-        state.count(seen, entry, quorum).or(broken)
+        deciders.and_then(|deciders| state.count(seen, entry, &deciders)).or(broken)
     }
 
     /// PAX-6.
     fn chooses(&mut self, seen: Seen, entry: &Arc<Entry>, witness: &Witness) -> Option<Violation> {
-        let quorum = self.quorum;
+        let deciders = self.deciders(seen.slot)?;
         let instance = self.instance(seen.slot);
         if instance.forgets(seen.slot) {
             return None;
@@ -406,7 +451,7 @@ impl Paxos {
                 );
                 seen.broken("PAX-6", what, vec![chosen.at])
             }
-            None if !witness.is_whole() && instance.may_be_chosen(slot, entry, quorum) => None,
+            None if !witness.is_whole() && instance.may_be_chosen(slot, entry, &deciders) => None,
             None => {
                 let what = format!(
                     "{node} takes {entry} for chosen in slot {slot}, but no quorum voted for it"
@@ -476,7 +521,7 @@ impl Instance {
     /// Whether a quorum may have voted for an entry, as far as is known. Who voted in a chosen
     /// ballot has voted for nothing else since, and remembers its last vote until it cuts the slot
     /// off.
-    fn may_be_chosen(&self, slot: Slot, entry: &Arc<Entry>, quorum: usize) -> bool {
+    fn may_be_chosen(&self, slot: Slot, entry: &Arc<Entry>, deciders: &Deciders) -> bool {
         let state = self.slots.get(&slot);
         let voted = |node: usize| {
             state.is_some_and(|state| {
@@ -485,10 +530,10 @@ impl Instance {
                 votes.any(|vote| of(vote).is_some_and(|p| same(&p.entry, entry)))
             })
         };
-        let may = self.acceptors.iter().enumerate().filter(|(node, acceptor)| {
-            !acceptor.known || (slot > 0 && acceptor.cut >= slot) || voted(*node)
-        });
-        may.count() >= quorum
+        deciders.agree(|node| {
+            let acceptor = &self.acceptors[node];
+            !acceptor.known || (slot > 0 && acceptor.cut >= slot) || voted(node)
+        })
     }
 }
 
@@ -527,25 +572,31 @@ impl SlotState {
         seen: Seen,
         entry: &Arc<Entry>,
         acceptors: &[Acceptor],
-        quorum: usize,
+        deciders: &Deciders,
     ) -> Option<Violation> {
         let Seen { node, slot, ballot, .. } = seen;
-        let may = |acceptor: &&Acceptor| !acceptor.known || acceptor.promised >= ballot;
-        let promised = acceptors.iter().filter(may).count();
-        if promised < quorum {
+        let may = |index: usize| {
+            let acceptor = &acceptors[index];
+            !acceptor.known || acceptor.promised >= ballot
+        };
+        if !deciders.agree(may) {
+            let all = deciders.nodes.iter().enumerate().filter(|(index, _)| may(*index));
+            let promised = Voters::of(all.map(|(_, id)| *id));
             let what = format!(
-                "{node} proposes in {ballot} slot {slot} with {promised} promises, not {quorum}"
+                "{node} proposes in {ballot} slot {slot}, which {} decide, with the promises of \
+                 {promised}",
+                deciders.voters
             );
             return seen.broken("PAX-5", what, Vec::new());
         }
         let below = |p: &&Proposal| p.ballot < ballot && !same(&p.entry, entry);
         for other in self.proposals.iter().filter(below) {
-            let may = acceptors.iter().enumerate().filter(|(index, acceptor)| {
-                let voted = |vote: &Vote| vote.node == *index && vote.ballot == other.ballot;
-                let free = acceptor.known && acceptor.promised <= other.ballot;
+            let may = deciders.agree(|index| {
+                let voted = |vote: &Vote| vote.node == index && vote.ballot == other.ballot;
+                let free = acceptors[index].known && acceptors[index].promised <= other.ballot;
                 free || self.votes.iter().any(voted)
             });
-            if may.count() >= quorum {
+            if may {
                 let what = format!(
                     "{node} proposes {entry} in {ballot} slot {slot}, but {} may be chosen in {}",
                     other.entry, other.ballot
@@ -557,10 +608,10 @@ impl SlotState {
     }
 
     /// PAX-1; notes what is chosen.
-    fn count(&mut self, seen: Seen, entry: &Arc<Entry>, quorum: usize) -> Option<Violation> {
+    fn count(&mut self, seen: Seen, entry: &Arc<Entry>, deciders: &Deciders) -> Option<Violation> {
         let Seen { at, slot, ballot, .. } = seen;
         let votes = self.votes.iter().filter(|vote| vote.ballot == ballot);
-        if votes.clone().count() < quorum {
+        if !deciders.agree(|index| votes.clone().any(|vote| vote.node == index)) {
             return None;
         }
         let Some(chosen) = &self.chosen else {

@@ -165,6 +165,8 @@ struct Led {
 #[derive(Clone, Debug)]
 pub struct Raft {
     dialect: Dialect,
+    /// Whether the log's voters count from the entry on that names them.
+    at_once: bool,
     voters: Voters,
     nodes: BTreeMap<NodeId, Node>,
     made: BTreeMap<Slot, Vec<Made>>,
@@ -207,7 +209,6 @@ impl Check for Raft {
                     | Fact::Voter { .. }
                     | Fact::Commits { .. }
                     | Fact::Adopts { .. }
-                    | Fact::Voters { .. }
                     | Fact::HandsOver { .. }
             )
         )
@@ -255,7 +256,9 @@ impl Check for Raft {
                 self.commits(seen, *slot, witness.restates(event.node))
             }
             Kind::Fact(Fact::Adopts { epoch }) => self.adopts(seen, *epoch),
-            Kind::Fact(Fact::Voters { slot, voters }) => self.goes_by(seen, *slot, voters),
+            Kind::Fact(Fact::Voters { slot, voters }) if self.at_once => {
+                self.goes_by(seen, *slot, voters)
+            }
             Kind::Fact(Fact::HandsOver { ballot, to }) => self.hands_over(seen, *ballot, *to),
             Kind::Fact(Fact::Applies { slot, .. }) => self.applies(seen, *slot),
             Kind::Fact(Fact::Snapshot { slot, .. }) => self.cuts(seen, *slot),
@@ -276,6 +279,7 @@ impl Raft {
         let node = || Node { known: true, ..Node::default() };
         Raft {
             dialect: expect.dialect,
+            at_once: expect.window == 0,
             voters: expect.voters.clone(),
             nodes: expect.nodes.iter().map(|id| (*id, node())).collect(),
             made: BTreeMap::new(),

@@ -435,6 +435,7 @@ const LOG: &[&str] = &[
     "voters",
     "reads",
     "elect_by",
+    "window",
     "pre_vote",
     "sticky",
     "check_quorum",
@@ -457,7 +458,7 @@ fn log_kind(table: &Table<'_>) -> Read<LogKind> {
 
 /// A kind of log that has none of Raft's switches.
 fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
-    match LOG[7..].iter().find_map(|key| table.get(key)) {
+    match LOG[8..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of Raft", switch.key());
             let error = switch.wrong_key(what, format!("not of {}", kind.title()));
@@ -527,12 +528,19 @@ fn log_elect_by(value: &Value<'_>, kind: LogKind) -> Read<ElectBy> {
     }
 }
 
-/// Who votes on the log.
-fn voters(value: &Value<'_>, kind: LogKind, nodes: &[Node]) -> Read<Voters> {
-    if !kind.has_learners() {
-        let error = value.wrong_key("every node votes on this kind of log", kind.title());
-        return Err(error.help("write kind = \"raft\", or leave 'voters' out"));
+/// How many slots may be under way.
+fn log_window(value: &Value<'_>, kind: LogKind) -> Read<u64> {
+    match kind {
+        LogKind::MultiPaxos => value.number(1..=1_024),
+        _ => {
+            let what = format!("{} has no window", kind.title());
+            Err(value.wrong_key(what, "not there").help("write kind = \"multipaxos\""))
+        }
     }
+}
+
+/// Who votes on the log.
+fn voters(value: &Value<'_>, nodes: &[Node]) -> Read<Voters> {
     let one = |item: &Value<'_>| {
         let id: NodeId = item.parse()?;
         match nodes.iter().any(|node| node.id == id) {
@@ -563,14 +571,15 @@ fn log(table: &Table<'_>, nodes: &[Node]) -> Read<Log> {
     }
     let entries = |value: &Value<'_>| value.number(1..=1_000_000);
     let snapshot_every = table.get_or("snapshot_every", default.snapshot_every, entries)?;
-    let voters = table.get("voters").map(|value| voters(&value, kind, nodes)).transpose()?;
+    let voters = table.get("voters").map(|value| voters(&value, nodes)).transpose()?;
     let reads = table.get_or("reads", default.reads, |value| log_reads(value, kind))?;
     if reads == Reads::Lease && matches!(kind, LogKind::Raft(Raft { sticky: false, .. })) {
         let what = "a lease needs voters who keep to it";
         return Err(pair(table, "reads", "sticky", what).help("write sticky = true"));
     }
     let elect_by = table.get_or("elect_by", default.elect_by, |value| log_elect_by(value, kind))?;
-    Ok(Log { kind, heartbeat, election, snapshot_every, voters, reads, elect_by })
+    let window = table.get_or("window", default.window, |value| log_window(value, kind))?;
+    Ok(Log { kind, heartbeat, election, snapshot_every, voters, reads, elect_by, window })
 }
 
 const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];

@@ -114,15 +114,11 @@ impl LogKind {
         }
     }
 
-    /// Whether some nodes may keep a replica without a vote.
-    pub fn has_learners(self) -> bool {
-        matches!(self, LogKind::Raft(_) | LogKind::Zab)
-    }
-
     /// Whether it knows what to do about an operation on the log itself.
     pub fn can(self, op: &Op) -> bool {
         match op {
-            Op::Voters { .. } | Op::Lead { .. } => matches!(self, LogKind::Raft(_)),
+            Op::Voters { .. } => self != LogKind::Zab,
+            Op::Lead { .. } => matches!(self, LogKind::Raft(_)),
             _ => true,
         }
     }
@@ -158,6 +154,9 @@ pub struct Log {
     pub reads: Reads,
     /// What makes a node seek to lead, on Multi-Paxos.
     pub elect_by: ElectBy,
+    /// How many slots may be under way, and after how many a change of voters counts, on
+    /// Multi-Paxos.
+    pub window: u64,
 }
 
 /// The consistent-hash ring.
@@ -331,6 +330,7 @@ impl Default for Log {
             voters: None,
             reads: Reads::Log,
             elect_by: ElectBy::Patience,
+            window: 64,
         }
     }
 }
@@ -478,6 +478,7 @@ impl Plan {
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
             dialect: self.dialect(),
             stale_reads: self.reads_may_be_stale(),
+            window: self.window(),
             voters: self.voters(),
         }
     }
@@ -505,6 +506,11 @@ impl Plan {
     fn reads_may_be_stale(&self) -> bool {
         let Services { log, store, .. } = &self.services;
         store.is_none() && log.as_ref().is_some_and(|log| !log.reads.are_current())
+    }
+
+    fn window(&self) -> u64 {
+        let log = self.services.log.as_ref().filter(|log| log.kind == LogKind::MultiPaxos);
+        log.map_or(0, |log| log.window)
     }
 
     fn dialect(&self) -> Dialect {
@@ -586,7 +592,8 @@ impl Plan {
         };
         match log.kind {
             LogKind::MultiPaxos => {
-                Config::Log(multipaxos::Config { log: config, elect_by: log.elect_by })
+                let Log { elect_by, window, .. } = *log;
+                Config::Log(multipaxos::Config { log: config, elect_by, window })
             }
             LogKind::Zab => Config::Zab(config),
             LogKind::Raft(Raft { pre_vote, sticky, check_quorum, changes }) => {

@@ -263,6 +263,11 @@ pub trait Agreement: Protocol {
         &self.config().voters
     }
 
+    /// Whether they can as it is set up.
+    fn changes_voters(&self) -> bool {
+        Self::CHANGES_VOTERS
+    }
+
     /// Asks the leader, which is another node or this one, to have `to` lead in its place. Returns
     /// whether there was anybody to ask.
     fn hand_over(&mut self, to: NodeId, cx: &mut Context<'_, Self>) -> bool {
@@ -274,7 +279,7 @@ pub trait Agreement: Protocol {
     fn unable(&mut self, op: &Op) -> Option<Refusal> {
         let here = |id: NodeId| self.config().peers.contains(&id);
         match op {
-            Op::Voters { .. } if !Self::CHANGES_VOTERS => Some(Refusal::NotByThisLog),
+            Op::Voters { .. } if !self.changes_voters() => Some(Refusal::NotByThisLog),
             Op::Lead { .. } if !Self::HANDS_OVER => Some(Refusal::NotByThisLog),
             Op::Voters { voters } => {
                 let stranger = voters.iter().find(|id| !here(*id));

@@ -321,6 +321,16 @@ impl Rounds {
         ready.map(|open| (open.from, open.read, open.slot)).collect()
     }
 
+    /// Others are to confirm from now on: all that was confirmed counts for nothing, and who waits
+    /// asks them, as if the read had come just now.
+    pub(in crate::proto) fn begin_anew(&mut self, slot: Slot) {
+        self.lease = Time::ZERO;
+        self.left.clear();
+        for open in &mut self.open {
+            (open.round, open.slot) = (self.last + 1, open.slot.max(slot));
+        }
+    }
+
     /// Whether the next heartbeat is to leave now, for those who wait for it.
     pub(in crate::proto) fn is_next_due(&self) -> bool {
         self.confirmed == self.last && self.are_waited_for()

@@ -17,6 +17,7 @@ impl Log {
             }
             Record::Snapshot(machine) => {
                 self.strip.cut(machine.applied());
+                self.electorate.install(machine.configuration());
                 self.commit = machine.applied();
                 self.replica.install(machine);
             }
@@ -82,7 +83,9 @@ impl Log {
             }
             self.promise(ballot, cx);
             cx.emit(Fact::Promises { slot, ballot });
-            self.wait_for_leader(cx);
+            if !matches!(self.role, Role::Follower(leader) if leader == ballot) {
+                self.wait_for_leader(cx);
+            }
         }
         let votes = self.votes(slot.max(self.commit + 1)).collect();
         cx.send(from, Message::Promise { ballot, commit: self.commit, votes });

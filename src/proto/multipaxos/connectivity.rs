@@ -28,7 +28,6 @@
 
 use super::{Context, Log, Message, Role, Timer};
 use crate::base::{Ballot, NodeId, Span};
-use crate::proto::quorum::Tally;
 use std::collections::BTreeMap;
 
 /// What makes a node seek to lead.
@@ -80,10 +79,8 @@ impl Log {
 
     /// Whether a quorum has answered in this round.
     fn reached(&self, me: NodeId) -> bool {
-        let mut tally = Tally::default();
-        let answers = self.neighbours.answers.keys().copied().chain([me]);
-        answers.for_each(|id| tally.add(id));
-        tally.count() >= self.quorum
+        let answered = |id: NodeId| id == me || self.neighbours.answers.contains_key(&id);
+        self.electorate.of(self.commit + 1).agree(answered)
     }
 
     fn is_well(&self, reached: bool) -> bool {

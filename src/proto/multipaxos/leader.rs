@@ -1,7 +1,7 @@
 //! Seeking to lead, leading, and following.
 
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
-use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time};
+use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time, Voters};
 use crate::event::{Fact, Phase};
 use crate::proto::log::{Agreement, Rounds};
 use crate::proto::machine::Known;
@@ -9,16 +9,37 @@ use crate::proto::quorum::Tally;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// How many slots may be under way.
-const WINDOW: usize = 64;
+/// What those have said who promised a ballot.
+#[derive(Clone, Debug, Default)]
+struct Promises {
+    by: Tally,
+    /// The vote in the highest ballot that was reported, by slot.
+    best: BTreeMap<Slot, (Ballot, Arc<Entry>)>,
+}
+
+impl Promises {
+    /// Takes in the votes in slots after `after`; in a mutation, the first that was reported stays.
+    fn add(&mut self, from: NodeId, votes: &[Vote], after: Slot, first: bool) {
+        self.by.add(from);
+        for Vote { slot, ballot, entry } in votes.iter().filter(|vote| vote.slot > after) {
+            let best = self.best.entry(*slot).or_insert((Ballot::NONE, entry.clone()));
+            if best.0 == Ballot::NONE || (*ballot > best.0 && !first) {
+                *best = (*ballot, entry.clone());
+            }
+        }
+    }
+
+    /// The last slot that somebody voted in, if any was after `slot`; else that.
+    fn last(&self, slot: Slot) -> Slot {
+        self.best.last_key_value().map_or(slot, |(last, _)| slot.max(*last))
+    }
+}
 
 /// Who waits for promises.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) ballot: Ballot,
-    promises: Tally,
-    /// The vote in the highest ballot that was reported, by slot.
-    best: BTreeMap<Slot, (Ballot, Arc<Entry>)>,
+    promises: Promises,
     /// All slots up to here are chosen, and `source` has them.
     commit: Slot,
     source: NodeId,
@@ -48,25 +69,35 @@ pub(super) struct Leader {
     queue: VecDeque<Arc<Entry>>,
     /// The calls of all entries that are pending, queued, or chosen and not applied.
     pub(super) calls: BTreeSet<CallId>,
-    /// When each other node was last heard of, in the order of peers, and the last heartbeat that
-    /// it answered.
-    heard: Vec<(Time, u64)>,
+    /// When each other node was last heard of, and the last heartbeat that it answered.
+    heard: BTreeMap<NodeId, (Time, u64)>,
     /// All that may have been chosen when it began is in slots up to here.
     pub(super) taken_over: Slot,
     pub(super) rounds: Rounds,
+    /// Who has promised its ballot, and what they reported of slots that it has not come to.
+    promises: Promises,
 }
 
 impl Leader {
+    /// The last slot that it has asked for votes in.
+    fn asked(&self) -> Slot {
+        self.done + self.pending.len() as u64
+    }
+
     /// The largest number of a heartbeat that a majority has answered; its own it has answered
     /// itself.
-    pub(super) fn answered(&self, peers: &[NodeId], me: NodeId, quorum: usize) -> u64 {
-        let own = |(peer, heard): (&NodeId, &(Time, u64))| match *peer == me {
+    pub(super) fn answered(&self, me: NodeId, voters: &Voters) -> u64 {
+        let answered = |id: NodeId| match id == me {
             true => self.rounds.last(),
-            false => heard.1,
+            false => self.heard.get(&id).map_or(0, |heard| heard.1),
         };
-        let mut answered: Vec<u64> = peers.iter().zip(&self.heard).map(own).collect();
-        answered.sort_unstable();
-        answered[answered.len() - quorum]
+        voters.reached(answered).unwrap_or_default()
+    }
+
+    /// Whether a quorum was heard of since then; itself, it was.
+    fn hears_quorum(&self, me: NodeId, voters: &Voters, since: Time) -> bool {
+        let heard = |id: NodeId| self.heard.get(&id).is_some_and(|heard| heard.0 >= since);
+        voters.agree(|id| id == me || heard(id))
     }
 }
 
@@ -78,7 +109,13 @@ impl Log {
         }
         match self.is_bound(cx.me(), cx) {
             Some(end) => self.wait(end.since(cx.now()), cx),
-            None => self.seek(cx),
+            None if self.electorate.has(cx.me(), self.commit + 1) => self.seek(cx),
+            None => {
+                // Those who know that it votes may wait for it to lead.
+                let ask = Message::CatchUp { from: self.commit + 1 };
+                cx.send_all(self.config.others(cx.me()), &ask);
+                self.be_patient(cx);
+            }
         }
     }
 
@@ -93,8 +130,7 @@ impl Log {
         cx.emit(Fact::Promises { slot: from, ballot });
         self.role = Role::Candidate(Box::new(Candidate {
             ballot,
-            promises: Tally::default(),
-            best: BTreeMap::new(),
+            promises: Promises::default(),
             commit: self.commit,
             source: cx.me(),
         }));
@@ -118,25 +154,50 @@ impl Log {
         votes: &[Vote],
         cx: &mut Context<'_, Self>,
     ) {
-        let Role::Candidate(candidate) = &mut self.role else { return };
-        if candidate.ballot != ballot || candidate.promises.has(from) {
+        let first = self.has(Mutation::PaxosFirstReport);
+        let Role::Candidate(candidate) = &mut self.role else {
+            return self.on_late_promise(from, ballot, commit, votes, cx);
+        };
+        if candidate.ballot != ballot || candidate.promises.by.has(from) {
             return;
         }
-        candidate.promises.add(from);
+        candidate.promises.add(from, votes, 0, first);
         if commit > candidate.commit {
             (candidate.commit, candidate.source) = (commit, from);
         }
-        let first = self.config.mutations.has(Mutation::PaxosFirstReport);
-        for vote in votes {
-            let best =
-                candidate.best.entry(vote.slot).or_insert((Ballot::NONE, vote.entry.clone()));
-            if best.0 == Ballot::NONE || (vote.ballot > best.0 && !first) {
-                *best = (vote.ballot, vote.entry.clone());
-            }
-        }
-        if candidate.promises.count() >= self.quorum {
+        if self.electorate.enough(&candidate.promises.by, self.commit + 1) {
             self.lead(cx);
         }
+    }
+
+    /// Somebody promises who was not needed for this node to lead, and may be when voters change.
+    fn on_late_promise(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        commit: Slot,
+        votes: &[Vote],
+        cx: &mut Context<'_, Self>,
+    ) {
+        let first = self.has(Mutation::PaxosFirstReport);
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.ballot != ballot || leader.promises.by.has(from) {
+            return;
+        }
+        let (before, asked) = (leader.done, leader.asked());
+        if commit > asked {
+            // It reports no votes up to there, because all is chosen: so that is left alone.
+            (leader.done, self.source) = (commit, Some(from));
+            leader.pending.clear();
+            leader.promises.best = leader.promises.best.split_off(&(commit + 1));
+        }
+        leader.promises.add(from, votes, asked.max(commit), first);
+        leader.taken_over = leader.promises.last(leader.taken_over.max(commit));
+        self.confirm_anew(before);
+        if commit > asked {
+            self.ask_for_missing(cx);
+        }
+        self.flush(cx);
     }
 
     /// A quorum has promised. Slots that some of them know to be chosen are left alone; in those
@@ -146,11 +207,12 @@ impl Log {
         let Role::Candidate(candidate) = std::mem::replace(&mut self.role, follower) else {
             return;
         };
-        let Candidate { ballot, mut best, commit, source, .. } = *candidate;
+        let Candidate { ballot, mut promises, commit, source } = *candidate;
         let done = commit.max(self.commit);
-        if self.config.mutations.has(Mutation::PaxosOwnValue) {
-            best.clear();
+        if self.has(Mutation::PaxosOwnValue) {
+            promises.best.clear();
         }
+        promises.best = promises.best.split_off(&(done + 1));
         self.role = Role::Leader(Box::new(Leader {
             ballot,
             done,
@@ -158,20 +220,15 @@ impl Log {
             pending: VecDeque::new(),
             queue: VecDeque::new(),
             calls: BTreeSet::new(),
-            heard: vec![(cx.now(), 0); self.config.peers.len()],
-            taken_over: best.last_key_value().map_or(done, |(last, _)| done.max(*last)),
+            heard: self.config.others(cx.me()).map(|id| (*id, (cx.now(), 0))).collect(),
+            taken_over: promises.last(done),
             rounds: Rounds::default(),
+            promises,
         }));
         cx.emit(Fact::Leads { ballot });
         self.hope();
         cx.cancel(Timer::Election);
-        if let Some((last, _)) = best.last_key_value() {
-            let noop = Arc::new(Entry { call: CallId::default(), op: Op::Noop });
-            let slots = done + 1..=*last;
-            let entries =
-                slots.map(|slot| best.remove(&slot).unwrap_or((Ballot::NONE, noop.clone())));
-            self.ask_for_votes(entries.collect(), cx);
-        }
+        self.flush(cx);
         if self.commit < done {
             self.source = Some(source);
             self.ask_for_missing(cx);
@@ -221,23 +278,42 @@ impl Log {
         }
     }
 
-    /// Moves entries from the queue into the window. Returns whether there were any.
+    /// Asks for votes in the next slots, as far as there is something to ask for, and it may.
+    /// Returns whether it did.
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> bool {
-        let Role::Leader(leader) = &mut self.role else { return false };
-        let room = WINDOW.saturating_sub(leader.pending.len()).min(leader.queue.len());
-        let batch: Vec<_> = leader.queue.drain(..room).map(|entry| (Ballot::NONE, entry)).collect();
-        let any = !batch.is_empty();
-        if any {
-            self.ask_for_votes(batch, cx);
+        let mut batch = Vec::new();
+        while let Some(next) = self.next(batch.len() as u64) {
+            batch.push(next);
         }
+        let any = !batch.is_empty();
+        self.ask_for_votes(batch, cx);
         any
+    }
+
+    /// What to propose in the next slot but `skip`, and the ballot to adopt it from: first what may
+    /// be chosen, with holes filled, then what was asked for, then what a change of voters needs.
+    fn next(&mut self, skip: u64) -> Option<(Ballot, Arc<Entry>)> {
+        let blind = self.has(Mutation::LogSkipPhaseOne);
+        let Role::Leader(leader) = &mut self.role else { return None };
+        let slot = leader.asked() + skip + 1;
+        let known = slot <= self.commit + self.electorate.window();
+        if !known || !(blind || self.electorate.enough(&leader.promises.by, slot)) {
+            return None;
+        }
+        let noop = || Arc::new(Entry { call: CallId::default(), op: Op::Noop });
+        if slot <= leader.promises.last(0) {
+            return Some(leader.promises.best.remove(&slot).unwrap_or((Ballot::NONE, noop())));
+        }
+        let asked = leader.queue.pop_front();
+        let entry = asked.or_else(|| self.electorate.is_changing(slot).then(noop))?;
+        Some((Ballot::NONE, entry))
     }
 
     /// Phase 2, for the next slots.
     fn ask_for_votes(&mut self, batch: Vec<(Ballot, Arc<Entry>)>, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let (ballot, commit) = (leader.ballot, leader.done);
-        let first = leader.done + leader.pending.len() as u64 + 1;
+        let first = leader.asked() + 1;
         if batch.is_empty() {
             return;
         }
@@ -278,7 +354,7 @@ impl Log {
             let index = (slot - leader.done - 1) as usize;
             let Some(pending) = leader.pending.get_mut(index) else { break };
             pending.votes.add(from);
-            if !pending.chosen && pending.votes.count() >= self.quorum {
+            if !pending.chosen && self.electorate.enough(&pending.votes, slot) {
                 pending.chosen = true;
                 chosen.push((slot, pending.entry.clone()));
             }
@@ -292,6 +368,7 @@ impl Log {
             leader.done += 1;
         }
         let upto = leader.done;
+        self.confirm_anew(before);
         chosen.iter().for_each(|(slot, entry)| self.learn(*slot, entry, cx));
         self.advance(cx);
         // Votes that are asked for carry the news too.
@@ -308,8 +385,7 @@ impl Log {
         cx: &mut Context<'_, Self>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let index = self.config.peers.iter().position(|peer| *peer == from);
-        if let Some(heard) = index.and_then(|index| leader.heard.get_mut(index))
+        if let Some(heard) = leader.heard.get_mut(&from)
             && leader.ballot == ballot
         {
             *heard = (cx.now(), heard.1.max(round));
@@ -320,23 +396,42 @@ impl Log {
     }
 
     pub(super) fn on_heartbeat(&mut self, cx: &mut Context<'_, Self>) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        let recent = |at: Time| cx.now().since(at) <= self.config.election.1;
-        let others = self.config.peers.iter().zip(&leader.heard);
-        let heard = others.filter(|(peer, heard)| **peer == cx.me() || recent(heard.0)).count();
-        if self.commit > leader.came.0 || self.commit == leader.done {
-            leader.came = (self.commit, cx.now());
-        }
-        // Nobody hears it, or nobody that lives has what it misses: another may do better.
-        let stuck = cx.now().since(leader.came.1) > self.config.election.1;
-        if stuck || heard < self.config.peers.len() / 2 + 1 {
+        let Role::Leader(leader) = &self.role else { return };
+        let (ballot, commit) = (leader.ballot, leader.done);
+        if !self.may_lead_on(cx) {
             return self.wait_for_leader(cx);
         }
-        let (ballot, commit) = (leader.ballot, leader.done);
         let round = self.number_round(cx);
         cx.send_all(self.config.others(cx.me()), &Message::Heartbeat { ballot, commit, round });
         self.ask_again(cx);
+        self.ask_for_promises(cx);
+        self.flush(cx);
         cx.set(Timer::Heartbeat, self.config.heartbeat);
+    }
+
+    /// Whether it need not leave the lead to others.
+    fn may_lead_on(&mut self, cx: &Context<'_, Self>) -> bool {
+        let (me, longest) = (cx.me(), self.config.election.1);
+        let Role::Leader(leader) = &mut self.role else { return false };
+        if self.commit > leader.came.0 || self.commit == leader.done {
+            leader.came = (self.commit, cx.now());
+        }
+        // Nobody that lives has what it misses: another may do better.
+        let stuck = cx.now().since(leader.came.1) > longest;
+        let votes = self.electorate.has(me, leader.done + 1);
+        let since = Time(cx.now().0.saturating_sub(longest.0));
+        let heard = leader.hears_quorum(me, self.electorate.of(leader.done + 1), since);
+        votes && heard && !stuck
+    }
+
+    /// Asks those for promises who have not promised, if it needs them for the next slot.
+    fn ask_for_promises(&mut self, cx: &mut Context<'_, Self>) {
+        let Role::Leader(leader) = &self.role else { return };
+        let (ballot, from) = (leader.ballot, leader.asked() + 1);
+        if !self.electorate.enough(&leader.promises.by, from) {
+            let missing = self.config.peers.iter().filter(|id| !leader.promises.by.has(**id));
+            cx.send_all(missing, &Message::Prepare { ballot, from });
+        }
     }
 
     /// Repeats what was asked for a while ago, to those who have not answered.

@@ -37,20 +37,25 @@
 //!
 //! *Reads* go through the log like writes, or cost no entry: see [`Reads`](super::log::Reads).
 //!
-//! *Window.* At most 64 slots are under way; what comes meanwhile leaves as one batch.
+//! *Window.* At most 64 slots are under way (`window`); what comes meanwhile leaves as one batch.
 //!
-//! **Rules.** PAX-1 to PAX-8 for every slot, LE-3 (`check::paxos`); MP-1, MP-2 and MP-4
+//! *Voters.* Who votes is in the log, and counts a window later: see `electorate`. All other nodes
+//! keep a replica: they promise, vote and learn like any, and nobody counts that.
+//!
+//! **Rules.** PAX-1 to PAX-8 and MP-5 for every slot, LE-3 (`check::paxos`); MP-1, MP-2 and MP-4
 //! (`check::log`).
 //!
 //! **Sources.** Lamport, *Paxos Made Simple* (2001), section 3; Chandra, Griesemer and Redstone,
 //! *Paxos Made Live* (2007), sections 4 and 5; van Renesse and Altinbuken, *Paxos Made Moderately
 //! Complex* (2015).
 //!
-//! **What is left out.** Changing the set of acceptors; quorums other than majorities; a lost disk
-//! (a node that forgets its votes may break PAX-1).
+//! **What is left out.** Quorums other than majorities; quorum reads while voters change (the
+//! change is refused); handing leadership on; a lost disk (a node that forgets its votes may break
+//! PAX-1).
 
 mod acceptor;
 mod connectivity;
+mod electorate;
 mod leader;
 mod message;
 mod reads;
@@ -60,12 +65,14 @@ mod strip;
 pub use connectivity::ElectBy;
 pub use message::{Entries, Message, Record, Timer, Vote};
 
-use super::log::{self, Agreement, Reader, Replica};
-use super::quorum::quorum;
+use super::log::{self, Agreement, Configuration, Reader, Reads, Replica};
 use super::{Context, Protocol, Ticket};
-use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time};
+use crate::base::{
+    Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time, Voters,
+};
 use crate::event::Fact;
 use connectivity::Neighbours;
+use electorate::Electorate;
 use leader::{Candidate, Leader};
 use std::sync::Arc;
 use strip::Strip;
@@ -77,6 +84,8 @@ pub struct Config {
     pub log: log::Config,
     /// What makes a node seek to lead.
     pub elect_by: ElectBy,
+    /// How many slots may be under way, and after how many a change of voters counts.
+    pub window: u64,
 }
 
 /// What a node is to the log at the moment.
@@ -95,7 +104,7 @@ enum Role {
 pub struct Log {
     config: log::Config,
     elect_by: ElectBy,
-    quorum: usize,
+    electorate: Electorate,
     // As acceptor, durable; so are the votes in the strip.
     promised: Ballot,
     strip: Strip,
@@ -130,9 +139,10 @@ impl Protocol for Log {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], cx: &mut Context<'_, Self>) -> Self {
-        let Config { log: config, elect_by } = config;
+        let Config { log: config, elect_by, window } = config;
+        let first = Configuration::first(config.voters.clone());
         let mut log = Log {
-            quorum: quorum(config.peers.len(), config.mutations),
+            electorate: Electorate::after(first, window, config.mutations),
             promised: Ballot::NONE,
             strip: Strip::default(),
             replica: Replica::new(&config),
@@ -239,6 +249,7 @@ impl Protocol for Log {
     /// vote is a promise), then what came of them.
     fn restate(&self, cx: &mut Context<'_, Self>) {
         self.replica.restate_snapshot(cx);
+        self.restate_voters(cx);
         self.restate_votes(cx);
         for (slot, cell) in self.strip.from(0) {
             if let Some(entry) = &cell.chosen {
@@ -264,6 +275,22 @@ impl Log {
         self.config.mutations.has(mutation)
     }
 
+    /// Says which voters decide slots that are not cut off, if not all nodes do.
+    fn restate_voters(&self, cx: &mut Context<'_, Self>) {
+        let all = self.config.peers.len();
+        for Configuration { slot, voters, .. } in self.electorate.all() {
+            if *slot > 0 || voters.iter().count() < all {
+                cx.emit(Fact::Voters { slot: *slot, voters: voters.clone() });
+            }
+        }
+    }
+
+    /// Says which voters were named last.
+    fn say_voters(&self, cx: &mut Context<'_, Self>) {
+        let Configuration { slot, voters, .. } = self.electorate.last().clone();
+        cx.emit(Fact::Voters { slot, voters });
+    }
+
     /// The highest ballot that it goes by: promised, or led by somebody that it follows.
     fn current(&self) -> Ballot {
         match self.role {
@@ -275,6 +302,15 @@ impl Log {
 
 impl Agreement for Log {
     const RETRY: Timer = Timer::Retry;
+    const CHANGES_VOTERS: bool = true;
+
+    fn voters(&self) -> &Voters {
+        &self.electorate.last().voters
+    }
+
+    fn changes_voters(&self) -> bool {
+        self.config.reads != Reads::Quorum
+    }
 
     fn config(&self) -> &log::Config {
         &self.config

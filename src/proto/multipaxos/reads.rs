@@ -25,7 +25,7 @@ impl Reader for Log {
     }
 
     fn is_sure(&self, told: &Tally) -> bool {
-        self.config.reads != Reads::Quorum || told.count() >= self.quorum
+        self.config.reads != Reads::Quorum || self.electorate.enough(told, self.commit + 1)
     }
 }
 
@@ -93,9 +93,10 @@ impl Log {
 
     /// Looks which heartbeats a majority has answered, and lets the reads go that waited for them.
     pub(super) fn confirm(&mut self, cx: &mut Context<'_, Self>) {
-        let (me, quorum, shortest) = (cx.me(), self.quorum, self.config.election.0);
+        let (me, shortest) = (cx.me(), self.config.election.0);
         let Role::Leader(leader) = &mut self.role else { return };
-        let confirmed = leader.answered(&self.config.peers, me, quorum);
+        let voters = self.electorate.of(leader.done + 1);
+        let confirmed = leader.answered(me, voters);
         let ready = leader.rounds.confirm(confirmed, shortest);
         let more = leader.rounds.is_next_due();
         for (from, read, slot) in ready {
@@ -103,6 +104,17 @@ impl Log {
         }
         if more {
             self.begin_round(cx);
+        }
+    }
+}
+
+impl Log {
+    /// Slots up to `before` were chosen when it last looked, and now there are more. If others
+    /// decide the next one, what they have confirmed counts, and nothing that was before.
+    pub(super) fn confirm_anew(&mut self, before: Slot) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if self.electorate.of(before + 1) != self.electorate.of(leader.done + 1) {
+            leader.rounds.begin_anew(leader.done);
         }
     }
 }

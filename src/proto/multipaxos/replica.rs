@@ -61,7 +61,8 @@ impl Log {
                 }
             }
         }
-        if self.replica.is_snapshot_due() {
+        // A snapshot keeps the last voters only, so it must not be too early for those.
+        if self.replica.is_snapshot_due() && !self.electorate.is_changing(self.commit + 1) {
             self.replica.take_snapshot();
             self.cut(cx);
         }
@@ -73,13 +74,18 @@ impl Log {
         if let Role::Leader(leader) = &mut self.role {
             leader.calls.remove(&entry.call);
         }
+        let named = self.electorate.apply(slot, &entry);
         cell.digest = self.replica.apply(slot, &entry, cx);
+        if named {
+            self.say_voters(cx);
+        }
     }
 
     /// Writes the snapshot down, and cuts off what is in it.
     fn cut(&mut self, cx: &mut Context<'_, Self>) {
         let slot = self.replica.snapshot().applied();
         self.strip.cut(slot);
+        self.electorate.cut(slot);
         self.commit = self.commit.max(slot);
         cx.checkpoint(self.records());
         self.replica.restate_snapshot(cx);
@@ -163,6 +169,10 @@ impl Log {
         let before = self.commit;
         if machine.applied() > self.replica.applied() && self.may_learn(machine.applied()) {
             self.replica.install(machine);
+            if self.electorate.last() != machine.configuration() {
+                self.electorate.install(machine.configuration());
+                self.say_voters(cx);
+            }
             self.cut(cx);
             self.replica.catch_up(cx);
         }
