@@ -60,9 +60,9 @@ pub const USAGE: u8 = 2;
 
 const ABOUT: &str = "A cluster in your terminal that you can break, rewind and explain.
 
-Netsplit runs real protocol code (consistent hashing, locks, Paxos, two-phase commit) as a cluster \
-of nodes in a deterministic simulator: the same file, seed and commands give the same run, byte \
-for byte. Checks look at every event and prove what went wrong.";
+Netsplit runs real protocol code (consistent hashing, locks, Paxos, Raft, Zab, two-phase commit) \
+as a cluster of nodes in a deterministic simulator: the same file, seed and commands give the same \
+run, byte for byte. Checks look at every event and prove what went wrong.";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
