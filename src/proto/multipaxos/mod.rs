@@ -35,7 +35,7 @@
 //! and asks (`CatchUp`) for what it misses. *Snapshots.* Every so many slots a replica writes its
 //! state down and cuts its log; who asks for slots that are cut gets the state (`Install`).
 //!
-//! *Reads* go through the log like writes, or cost no entry: see [`Reads`](super::log::Reads).
+//! *Reads* go through the log like writes, or cost no entry: see [`Reads`].
 //!
 //! *Window.* At most 64 slots are under way (`window`); what comes meanwhile leaves as one batch.
 //!
