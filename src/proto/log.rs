@@ -42,8 +42,8 @@ pub use configuration::Configuration;
 pub(super) use configuration::Configurations;
 pub(super) use entries::Entries;
 pub use entries::{Item, Items, Place};
-pub(super) use reads::Rounds;
 pub use reads::{ReadId, Reader, Reads};
+pub(super) use reads::{Rounds, Teller};
 
 /// What every log is told.
 #[derive(Clone, Debug)]

@@ -336,3 +336,75 @@ impl Rounds {
         self.confirmed == self.last && self.are_waited_for()
     }
 }
+
+/// A protocol whose leader learns from the answers to its heartbeats that it still is one.
+pub(in crate::proto) trait Teller: Reader {
+    /// What it tells whoever asked for a read: how far the log must be applied.
+    fn read_state(read: ReadId, slot: Slot) -> Self::Message;
+
+    /// What it knows of its heartbeats, if it leads.
+    fn rounds(&mut self) -> Option<&mut Rounds>;
+
+    /// How far the log must be applied for a read, as far as it knows as a leader: all that is
+    /// committed, and all that earlier leaders may have committed; without these if `early`, in a
+    /// mutation.
+    fn slot_to_read(&self, early: bool) -> Slot;
+
+    /// The largest heartbeat that a quorum has answered; its own it has answered itself.
+    fn answered(&self, me: NodeId) -> u64;
+
+    /// Sends a heartbeat just to learn who answers. Returns its number.
+    fn begin_round(&mut self, cx: &mut Context<'_, Self>) -> u64;
+
+    /// Somebody asks a leader how far the log must be applied for a read.
+    fn on_read_index(&mut self, from: NodeId, read: ReadId, cx: &mut Context<'_, Self>) {
+        let (now, lease) = (self.lease_clock(cx), self.config().reads == Reads::Lease);
+        let has = |mutation| self.config().mutations.has(mutation);
+        let (early, old) = (has(Mutation::LogReadEarly), has(Mutation::LogReadOldRound));
+        let slot = self.slot_to_read(early);
+        let Some(rounds) = self.rounds() else { return };
+        if lease && rounds.lease_lasts(now) {
+            return self.tell_where_to_read(from, read, slot, cx);
+        }
+        if rounds.wait((from, read, slot), old) {
+            self.begin_round(cx);
+        }
+        self.confirm(cx);
+    }
+
+    /// Tells who asked how far the log must be applied; it may be this node.
+    fn tell_where_to_read(
+        &mut self,
+        to: NodeId,
+        read: ReadId,
+        slot: Slot,
+        cx: &mut Context<'_, Self>,
+    ) {
+        match to == cx.me() {
+            true => self.on_read_state(to, read, slot, cx),
+            false => cx.send(to, Self::read_state(read, slot)),
+        }
+    }
+
+    /// Looks which heartbeats a majority has answered, and lets the reads go that waited for them.
+    fn confirm(&mut self, cx: &mut Context<'_, Self>) {
+        let (confirmed, shortest) = (self.answered(cx.me()), self.config().election.0);
+        let Some(rounds) = self.rounds() else { return };
+        let ready = rounds.confirm(confirmed, shortest);
+        let more = rounds.is_next_due();
+        for (from, read, slot) in ready {
+            self.tell_where_to_read(from, read, slot, cx);
+        }
+        if more {
+            self.begin_round(cx);
+        }
+    }
+
+    /// Leases are measured on the clock that never jumps.
+    fn lease_clock(&self, cx: &Context<'_, Self>) -> Time {
+        match self.config().mutations.has(Mutation::LogLeaseWall) {
+            true => cx.wall(),
+            false => cx.now(),
+        }
+    }
+}

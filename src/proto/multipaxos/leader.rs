@@ -3,7 +3,7 @@
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
 use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time, Voters};
 use crate::event::{Fact, Phase};
-use crate::proto::log::{Agreement, Rounds};
+use crate::proto::log::{Agreement, Rounds, Teller};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

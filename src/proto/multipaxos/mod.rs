@@ -206,7 +206,7 @@ impl Protocol for Log {
             Message::Entries { first, entries } => self.on_entries(from, first, &entries, cx),
             Message::Install { machine } => self.on_install(from, &machine, cx),
             Message::Forward { entry } => self.propose(entry, cx),
-            Message::ReadIndex { read } => self.on_read_index(from, read, cx),
+            Message::ReadIndex { read } => self.on_read(from, read, cx),
             Message::ReadState { read, slot } => self.on_read_state(from, read, slot, cx),
             Message::AskHealth { round } => self.on_ask_health(from, round, cx),
             Message::Health { round, ballot, well } => self.on_health(from, round, ballot, well),

@@ -24,7 +24,7 @@
 
 use super::{Context, Raft, Role};
 use crate::base::{Entry, Mutation, NodeId, Op, Refusal, Slot, Time, Voters};
-use crate::proto::log::{Agreement, Configuration};
+use crate::proto::log::{Agreement, Configuration, Teller};
 use std::borrow::Cow;
 use std::sync::Arc;
 

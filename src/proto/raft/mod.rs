@@ -75,7 +75,9 @@ pub use election::Campaign;
 pub use membership::Changes;
 pub use message::{Message, Record, Timer};
 
-use super::log::{self, Agreement, Configuration, Configurations, Entries, Reader, Replica};
+use super::log::{
+    self, Agreement, Configuration, Configurations, Entries, Reader, Replica, Teller,
+};
 use super::{Context, Protocol, Ticket};
 use crate::base::{
     Ballot, CallId, Entry, Mutation, NodeId, Op, ServiceId, Slot, Span, Time, Voters,

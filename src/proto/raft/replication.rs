@@ -5,7 +5,7 @@ use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
-use crate::proto::log::{Agreement, Entries, Item, Items, Place, Rounds};
+use crate::proto::log::{Agreement, Entries, Item, Items, Place, Rounds, Teller};
 use crate::proto::machine::Known;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
