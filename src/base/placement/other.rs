@@ -14,12 +14,10 @@ pub(super) fn nodes(members: &[Member]) -> Vec<NodeId> {
     nodes
 }
 
-/// The owner by hash modulo n, where the nodes are numbered in their order. Perfectly even, and
-/// nearly every key moves when n changes ([`modulo_moved`]).
-pub fn modulo(members: &[Member], position: u64) -> Option<NodeId> {
-    let nodes = nodes(members);
-    let residue = position.checked_rem(nodes.len() as u64)?;
-    nodes.get(residue as usize).copied()
+/// The bucket of `position` among `buckets` by division: the residue. Perfectly even, and nearly
+/// every key moves when their number changes ([`modulo_moved`]). None without buckets.
+pub fn modulo(position: u64, buckets: u32) -> Option<u32> {
+    position.checked_rem(buckets.into()).and_then(|residue| u32::try_from(residue).ok())
 }
 
 /// A fraction, not reduced: its denominator says what was counted.

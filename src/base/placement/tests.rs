@@ -301,6 +301,10 @@ fn another_seed_moves_nearly_every_key() {
 #[test]
 fn modulo_moves_what_counting_a_period_says() {
     let members = equal(12);
+    let modulo = |members: &[Member], position: u64| {
+        let bucket = modulo(position, members.len() as u32)?;
+        Some(members[bucket as usize].node)
+    };
     let (six, nine) = (&members[..6], &members[2..11]);
     for (from, to) in [(six, nine), (nine, six), (&members[..5], &members[1..5]), (six, six)] {
         let moved = modulo_moved(from, to);

@@ -1,7 +1,7 @@
 //! All placements on the same keys: how evenly each of them spreads the keys, and how many a change
 //! of members moves.
 
-use super::{Fraction, Maglev, Member, Rendezvous, Ring, jump, other};
+use super::{Fraction, Maglev, Member, Rendezvous, Ring, jump, modulo, other};
 use crate::base::NodeId;
 use std::fmt;
 use twox_hash::XxHash3_64;
@@ -67,7 +67,12 @@ impl Scheme {
         let each = |owner: &dyn Fn(u64) -> Option<NodeId>| {
             keys.iter().filter_map(|key| owner(*key)).collect()
         };
-        let nodes = other::nodes(ring.members());
+        // Some know no nodes but their numbers, from 0 in their order.
+        let numbered = |bucket: fn(u64, u32) -> Option<u32>| {
+            let nodes = other::nodes(ring.members());
+            let at = |key| bucket(key, nodes.len() as u32).and_then(|at| usize::try_from(at).ok());
+            each(&|key| at(key).and_then(|at| nodes.get(at).copied()))
+        };
         match self {
             Scheme::Ring => each(&|key| ring.owner(key)),
             Scheme::Bounded => ring.bounded(keys),
@@ -79,13 +84,8 @@ impl Scheme {
                 let maglev = Maglev::new(ring.members());
                 each(&|key| maglev.owner(key))
             }
-            Scheme::Jump => each(&|key| {
-                jump(key, nodes.len() as u32).and_then(|bucket| nodes.get(bucket as usize).copied())
-            }),
-            Scheme::Modulo => each(&|key| {
-                let residue = key.checked_rem(nodes.len() as u64)?;
-                nodes.get(residue as usize).copied()
-            }),
+            Scheme::Jump => numbered(jump),
+            Scheme::Modulo => numbered(modulo),
         }
     }
 
