@@ -176,9 +176,9 @@ impl App {
 
     /// Looks what the screen could show instead: other layouts, panes without a number, themes.
     pub(super) fn look_round(&mut self) {
-        let layout = |name: String| {
-            let place = Place::Layout(name.clone());
-            Entry::place(format!("layout {name}"), "Arrange the panes so", place)
+        let layout = |found: Found| {
+            let about = found.layout.map_or_else(|error| error.line(), |layout| layout.about);
+            Entry::place(format!("layout {}", found.name), about, Place::Layout(found.name))
         };
         let theme = |name: String| {
             let place = Place::Theme(name.clone());
@@ -190,7 +190,7 @@ impl App {
         };
         let unnumbered = self.layout.panes().filter(|(id, _)| id.number().is_none());
         self.places = unnumbered.map(pane).collect();
-        self.places.extend(self.library.names().into_iter().map(layout));
+        self.places.extend(self.library.list().into_iter().map(layout));
         self.places.extend(self.themes.names().into_iter().map(theme));
     }
 

@@ -57,18 +57,6 @@ impl Library {
         BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
 
-    /// The names of everything that can be had.
-    pub fn names(&self) -> Vec<String> {
-        let own = self.dirs.iter().flat_map(|dir| files(dir)).map(|file| stem(&file));
-        let mut names: Vec<String> = Vec::new();
-        for name in own.chain(BUILTIN.iter().map(|(name, _)| (*name).to_owned())) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-
     /// Everything that can be had by name. A file hides a built-in layout of the same name.
     pub fn list(&self) -> Vec<Found> {
         let mut all: Vec<Found> = Vec::new();
