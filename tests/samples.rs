@@ -148,6 +148,16 @@ fn another_seed_is_another_run() {
 }
 
 #[test]
+fn the_cluster_file_of_the_readme_is_right() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut clusters =
+        blocks.filter(|text| text.starts_with("title") && !text.contains("[[step]]"));
+    let plan = parse(clusters.next().unwrap()).unwrap();
+    assert!(plan.services.lock.is_some() && clusters.next().is_none());
+}
+
+#[test]
 fn an_empty_file_is_five_idle_nodes() {
     let plan = parse("").unwrap();
     assert_eq!((plan.nodes.len(), plan.clients.len()), (5, 0));
