@@ -531,74 +531,59 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
     }
 }
 
+/// Every case, and how many storms of it each test run has.
+const SOUND: &[(Case, u64)] = &[
+    (Case::Watching(false), 100),
+    (Case::Watching(true), 100),
+    (Case::Decree, 150),
+    (Case::Duel, 100),
+    (Case::Log, 30),
+    (Case::Connected, 30),
+    (Case::Electorate, 60),
+    (Case::Raft, 60),
+    (Case::Terms, 40),
+    (Case::Voters, 40),
+    (Case::Singles, 40),
+    (Case::Handovers, 20),
+    (Case::Relay, 10),
+    (Case::Zab, 60),
+    (Case::Observers, 60),
+    (Case::Stale(false), 60),
+    (Case::Stale(true), 60),
+    (Case::Epochs, 40),
+    (Case::Reads(On::Raft), 40),
+    (Case::Reads(On::Paxos), 40),
+    (Case::Quorums, 40),
+    (Case::Leases(On::Raft), 40),
+    (Case::Leases(On::Paxos), 40),
+    (Case::Naps(On::Raft), 20),
+    (Case::Naps(On::Paxos), 20),
+    (Case::Locks, 100),
+    (Case::Keys, 30),
+    (Case::Exodus, 3),
+    (Case::Bank, 30),
+    (Case::Doubt, 30),
+];
+
+/// Whether a case is about a log alone.
+fn is_of_logs(case: Case) -> bool {
+    use Case::*;
+    !matches!(case, Watching(_) | Decree | Duel | Locks | Keys | Exodus | Bank | Doubt | Sessions)
+}
+
 #[test]
 fn without_a_bug_no_check_is_broken() {
-    silent(Case::Watching(false), 0..100);
-    silent(Case::Watching(true), 0..100);
-    silent(Case::Decree, 0..150);
-    silent(Case::Duel, 0..100);
-    silent(Case::Log, 0..30);
-    silent(Case::Connected, 0..30);
-    silent(Case::Electorate, 0..60);
-    silent(Case::Raft, 0..60);
-    silent(Case::Terms, 0..40);
-    silent(Case::Voters, 0..40);
-    silent(Case::Singles, 0..40);
-    silent(Case::Handovers, 0..20);
-    silent(Case::Relay, 0..10);
-    silent(Case::Zab, 0..60);
-    silent(Case::Observers, 0..60);
-    silent(Case::Stale(false), 0..60);
-    silent(Case::Stale(true), 0..60);
-    silent(Case::Epochs, 0..40);
+    SOUND.iter().for_each(|(case, seeds)| silent(*case, 0..*seeds));
     // A node has accepted an epoch that came to nothing, and all others follow in an older one.
     silent(Case::Epochs, 1_086..1_087);
-    silent(Case::Reads(On::Raft), 0..40);
-    silent(Case::Reads(On::Paxos), 0..40);
-    silent(Case::Quorums, 0..40);
-    silent(Case::Leases(On::Raft), 0..40);
-    silent(Case::Leases(On::Paxos), 0..40);
-    silent(Case::Naps(On::Raft), 0..20);
-    silent(Case::Naps(On::Paxos), 0..20);
-    silent(Case::Locks, 0..100);
-    silent(Case::Keys, 0..30);
-    silent(Case::Exodus, 0..3);
-    silent(Case::Bank, 0..30);
-    silent(Case::Doubt, 0..30);
 }
 
 #[test]
 #[ignore = "takes minutes; run it after a change to a protocol or a check"]
 fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
-    silent(Case::Watching(false), 0..1000);
-    silent(Case::Watching(true), 0..1000);
-    silent(Case::Decree, 0..1000);
-    silent(Case::Duel, 0..1000);
-    silent(Case::Log, 0..1000);
-    silent(Case::Connected, 0..1000);
-    silent(Case::Electorate, 0..1000);
-    silent(Case::Raft, 0..1000);
-    silent(Case::Terms, 0..1000);
-    silent(Case::Voters, 0..1000);
-    silent(Case::Singles, 0..1000);
-    silent(Case::Handovers, 0..1000);
-    silent(Case::Relay, 0..1000);
-    silent(Case::Zab, 0..1000);
-    silent(Case::Observers, 0..1000);
-    silent(Case::Stale(false), 0..1000);
-    silent(Case::Stale(true), 0..1000);
-    silent(Case::Epochs, 0..1000);
-    silent(Case::Reads(On::Raft), 0..1000);
-    silent(Case::Reads(On::Paxos), 0..1000);
-    silent(Case::Quorums, 0..1000);
-    silent(Case::Leases(On::Raft), 0..1000);
-    silent(Case::Leases(On::Paxos), 0..1000);
-    silent(Case::Naps(On::Raft), 0..1000);
-    silent(Case::Naps(On::Paxos), 0..1000);
-    silent(Case::Locks, 0..1000);
-    silent(Case::Keys, 0..1000);
-    silent(Case::Bank, 0..1000);
-    silent(Case::Doubt, 0..1000);
+    // An exodus is the same with every seed, but for the network.
+    let all = SOUND.iter().filter(|(case, _)| *case != Case::Exodus);
+    all.for_each(|(case, _)| silent(*case, 0..1_000));
 }
 
 /// `NETSPLIT_SEEDS=2000..5000` chooses which.
@@ -610,18 +595,6 @@ fn logs_survive_thousands_of_storms() {
         Some(from.parse().ok()?..to.parse().ok()?)
     });
     let seeds = seeds.unwrap_or(0..5_000);
-    silent(Case::Raft, seeds.clone());
-    silent(Case::Terms, seeds.clone());
-    silent(Case::Voters, seeds.clone());
-    silent(Case::Singles, seeds.clone());
-    silent(Case::Reads(On::Raft), seeds.clone());
-    silent(Case::Reads(On::Paxos), seeds.clone());
-    silent(Case::Quorums, seeds.clone());
-    silent(Case::Leases(On::Raft), seeds.clone());
-    silent(Case::Leases(On::Paxos), seeds.clone());
-    silent(Case::Zab, seeds.clone());
-    silent(Case::Observers, seeds.clone());
-    silent(Case::Stale(false), seeds.clone());
-    silent(Case::Stale(true), seeds.clone());
-    silent(Case::Epochs, seeds);
+    let logs = SOUND.iter().filter(|(case, _)| is_of_logs(*case));
+    logs.for_each(|(case, _)| silent(*case, seeds.clone()));
 }

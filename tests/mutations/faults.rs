@@ -4,6 +4,13 @@ use netsplit::base::{NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::plan::Plan;
 
+/// All five nodes, in an order by chance.
+fn shuffled(rng: &mut Rng) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
+    rng.shuffle(&mut nodes);
+    nodes
+}
+
 /// Bad from the first moment, with a crash and a restart every few milliseconds; calm at the end.
 pub(super) fn duel(seed: u64) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "duel", 0);
@@ -97,8 +104,7 @@ pub(super) fn handovers(seed: u64) -> Vec<(Time, Command)> {
     let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
     let (mut commands, mut at) = (Vec::new(), Time(1_500_000));
     while at < Time(19_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
+        let nodes = shuffled(&mut rng);
         commands.push((at, Command::Ask { who: nodes[0], op: Op::Lead { node: nodes[1] } }));
         at += rng.span(Span::micros(500), Span::millis(5));
         let with: Vec<NodeId> = [nodes[0]].into_iter().chain((1..=3).map(NodeId::client)).collect();
@@ -137,8 +143,7 @@ pub(super) fn epochs(seed: u64) -> Vec<(Time, Command)> {
     let kill = |who: &Target| Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
     let mut at = Time(600_000);
     while at < Time(5_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
+        let nodes = shuffled(&mut rng);
         if rng.percent(50) {
             for id in &nodes[..rng.between(1, 3) as usize] {
                 let who = some(&[*id]);
@@ -180,8 +185,7 @@ pub(super) fn lapses(seed: u64) -> Vec<(Time, Command)> {
     let mut commands = vec![(Time::ZERO, slow.clone())];
     let mut at = Time(1_500_000);
     while at < Time(17_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
+        let nodes = shuffled(&mut rng);
         let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
         commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
         at += rng.span(Span::millis(500), Span::millis(1_200));
@@ -211,8 +215,7 @@ pub(super) fn naps(seed: u64) -> Vec<(Time, Command)> {
     let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
     let (mut commands, mut at) = (Vec::new(), Time(3_000_000));
     while at < Time(30_000_000) {
-        let mut nodes: Vec<NodeId> = (1..=5).map(NodeId::node).collect();
-        rng.shuffle(&mut nodes);
+        let nodes = shuffled(&mut rng);
         let (one, seeker, voters) = (nodes[0], nodes[1], who(&nodes[2..4]));
         commands.push((at, Command::Cut(Link::Between(who(&[one]), who(&[seeker])))));
         at += rng.span(Span::millis(400), Span::millis(2_300));
