@@ -148,21 +148,25 @@ impl FromStr for Mutation {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Mutations(u128);
+pub struct Mutations([u128; 2]);
 
 impl Mutations {
     /// No bug planted.
-    pub const NONE: Mutations = Mutations(0);
+    pub const NONE: Mutations = Mutations([0; 2]);
 
     /// Whether `mutation` is on.
     pub const fn has(self, mutation: Mutation) -> bool {
-        self.0 & (1 << mutation as u128) != 0
+        let at = mutation as usize;
+        self.0[at / 128] & (1 << (at % 128)) != 0
     }
 
     /// These, and `mutation`.
     #[must_use]
     pub const fn with(self, mutation: Mutation) -> Mutations {
-        Mutations(self.0 | 1 << mutation as u128)
+        let at = mutation as usize;
+        let Mutations(mut bits) = self;
+        bits[at / 128] |= 1 << (at % 128);
+        Mutations(bits)
     }
 
     /// The ones that are on.
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_mutation_is_a_switch_of_its_own() {
-        assert!(Mutation::ALL.len() <= 128);
+        assert!(Mutation::ALL.len() <= 256);
         for (i, mutation) in Mutation::ALL.iter().enumerate() {
             assert_eq!(mutation.name().parse(), Ok(*mutation));
             assert_eq!(Mutations::NONE.with(*mutation).iter().collect::<Vec<_>>(), [*mutation]);

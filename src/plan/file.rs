@@ -15,15 +15,15 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::{
-    Changes, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Node, Paxos, Plan, Raft, Reads,
-    Ring, Services, Store, Txn, Ways,
-};
+use super::{Lock, Membership, Node, Paxos, Plan, Ring, Services, Store, Txn, Ways};
 use crate::base::placement::{Member, Shape};
-use crate::base::{Mutation, Mutations, Name, NodeId, Span, Voters};
+use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
 use crate::proto::membership::MOST_PHI;
 use crate::read::{self, LONGEST, Read, Table, Value};
+
+mod clients;
+mod log;
 
 /// How many nodes a cluster file may ask for.
 pub const MAX_NODES: u16 = 200;
@@ -89,7 +89,7 @@ pub(crate) fn read(name: &str, top: &Table<'_>) -> Result<Plan, Error> {
         title: top.get_or("title", name.to_owned(), |value| value.line(80))?,
         about: top.get_or("about", String::new(), |value| value.line(400))?,
         seed: top.get_or("seed", empty.seed, |value| value.number(0..=u64::MAX))?,
-        clients: clients(top)?,
+        clients: clients::clients(top)?,
         net: one_range(top, "network", "latency", empty.net)?,
         disk: one_range(top, "disk", "sync", empty.disk)?,
         mutations: top.get_or("mutations", Mutations::NONE, mutations)?,
@@ -209,133 +209,6 @@ impl<'a> Ids<'a> {
     }
 }
 
-fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
-    let Some(list) = top.get("client") else { return Ok(Vec::new()) };
-    let mut ids = Ids::default();
-    let mut clients = Vec::new();
-    for item in list.list().map_err(|error| error.help("write [[client]], in double brackets"))? {
-        if clients.len() == MAX_CLIENTS {
-            return Err(list.wrong_key(format!("more than {MAX_CLIENTS} clients"), "too many"));
-        }
-        let keys = &["id", "do", "rate", "timeout", "retries", "careful"];
-        let table = item.table("[[client]]", keys)?;
-        let default = Client::new(1, Vec::new());
-        clients.push(Client {
-            id: ids.take(&table, NodeId::client)?,
-            load: match table.get("do") {
-                Some(list) => loads(top, &list)?,
-                None => {
-                    let error = item.wrong("this client has nothing to do", "'do' is missing");
-                    return Err(error.help("write do = [\"read-write\"]"));
-                }
-            },
-            rate: table.get_or("rate", default.rate, |value| value.number(1..=1_000))?,
-            timeout: time(&table, "timeout", default.timeout, TICK)?,
-            retries: table.get_or("retries", default.retries, |value| value.number(0..=100))?,
-            careful: table.get_or("careful", default.careful, |value| value.flag())?,
-        });
-    }
-    // Who reads them looks for them by name.
-    clients.sort_unstable_by_key(|client| client.id);
-    Ok(clients)
-}
-
-/// The word for a client that asks only when it is told.
-const NOTHING: &str = "nothing";
-
-/// The words for loads, the service that each needs, and its keys.
-const LOADS: &[(&str, &str, &[&str])] = &[
-    ("read-write", "store", &["load", "keys", "writes"]),
-    ("count", "store", &["load", "counters"]),
-    ("lock", "lock", &["load", "locks", "ttl", "hold"]),
-    ("bank", "txn", &["load", "accounts", "most"]),
-    ("idle", "store", &["load"]),
-];
-
-fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
-    let items = match list.is_text() {
-        true => vec![list.clone()],
-        false => list.list()?,
-    };
-    if items.is_empty() {
-        let error = list.wrong("this client has nothing to do", "an empty list");
-        return Err(error.help("write do = \"nothing\" if it is to ask only when told"));
-    }
-    if list.is_text() && list.text()? == NOTHING {
-        return Ok(Vec::new());
-    }
-    items.iter().map(|item| load(top, item)).collect()
-}
-
-fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
-    let word = match item.is_text() {
-        true => item.clone(),
-        false => item.open_table()?.get("load").ok_or_else(|| {
-            let error = item.wrong("it does not say which load this is", "'load' is missing");
-            error.help("write { load = \"bank\", accounts = 8 }")
-        })?,
-    };
-    let text = word.text()?;
-    let Some((name, service, keys)) = LOADS.iter().find(|(name, ..)| *name == text) else {
-        let error = word.wrong("unknown load", "no client does this");
-        let names: Vec<&str> = LOADS.iter().map(|(name, ..)| *name).chain([NOTHING]).collect();
-        return Err(match nearest(text, names.iter().copied()) {
-            Some(near) => error.help(format!("did you mean '{near}'?")),
-            None => error.help(format!("clients know: {}", names.join(", "))),
-        });
-    };
-    // Without a store, the log keeps the keys.
-    let there = top.get(service).is_some() || (*service == "store" && top.get("log").is_some());
-    if !there {
-        let error = word.wrong(format!("'{name}' needs [{service}], which is not there"), "here");
-        return Err(error.help(format!("add a line [{service}] to the file")));
-    }
-    let table = match item.is_text() {
-        true => None,
-        false => Some(item.table(&format!("the load '{name}'"), keys)?),
-    };
-    load_of(name, table)
-}
-
-fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
-    let get = |key| table.and_then(|table| table.get(key));
-    let count = |key, default, most| {
-        get(key).map_or(Ok(default), |value: Value<'_>| value.number::<u32>(1..=most))
-    };
-    let span = |key, default, least| get(key).map_or(Ok(default), |value| value.time(least));
-    Ok(match name {
-        "count" => Load::Count { counters: count("counters", 3, 10_000)? },
-        "lock" => Load::Lock {
-            locks: get("locks").map_or_else(|| Ok(default_locks()), |value| locks(&value))?,
-            ttl: span("ttl", Span::secs(3), Span::millis(10))?,
-            hold: span("hold", Span::secs(1), Span::ZERO)?,
-        },
-        "bank" => {
-            let accounts = get("accounts").map_or(Ok(8), |value| value.number(2..=10_000))?;
-            let most = get("most").map_or(Ok(20), |value| value.number(1..=1_000_000_000))?;
-            Load::Bank { accounts, most }
-        }
-        "idle" => Load::Idle,
-        _ => {
-            let writes = get("writes").map_or(Ok(50), |value| value.number(0..=100))?;
-            Load::ReadWrite { keys: count("keys", 16, 100_000)?, writes }
-        }
-    })
-}
-
-fn default_locks() -> Vec<Name> {
-    vec!["billing".parse().expect("a plain word is a name")]
-}
-
-fn locks(value: &Value<'_>) -> Read<Vec<Name>> {
-    let locks = value.list()?.iter().map(Value::parse).collect::<Read<Vec<Name>>>()?;
-    match locks.len() {
-        0 => Err(value.wrong("this client has no lock to take", "an empty list")),
-        1..=64 => Ok(locks),
-        _ => Err(value.wrong("more than 64 locks", "too many")),
-    }
-}
-
 // -- services ------------------------------------------------------------------------------------
 
 fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
@@ -353,7 +226,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         })?,
         membership: section(top, "membership", &["heartbeat", "suspect_after", "phi"], membership)?,
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
-        log: section(top, "log", LOG, |t| log(t, nodes))?,
+        log: section(top, "log", log::KEYS, |t| log::log(t, nodes))?,
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
         lock: section(top, "lock", &[], |_| Ok(Lock {}))?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
@@ -424,162 +297,6 @@ fn paxos(table: &Table<'_>, nodes: &[Node]) -> Read<Paxos> {
         retry: time(table, "retry", default.retry, TICK)?,
         backoff: time(table, "backoff", default.backoff, Span::ZERO)?,
     })
-}
-
-/// The switches of Raft stand last.
-const LOG: &[&str] = &[
-    "kind",
-    "heartbeat",
-    "election",
-    "snapshot_every",
-    "voters",
-    "reads",
-    "elect_by",
-    "window",
-    "pre_vote",
-    "sticky",
-    "check_quorum",
-    "membership",
-];
-
-fn log_kind(table: &Table<'_>) -> Read<LogKind> {
-    let kind = table.get("kind");
-    match kind.as_ref().map(Value::text).transpose()? {
-        None | Some("multipaxos") => without_switches(table, LogKind::MultiPaxos),
-        Some("zab") => without_switches(table, LogKind::Zab),
-        Some("raft") => log_raft(table),
-        Some(_) => {
-            let kinds = "write kind = \"multipaxos\", \"raft\" or \"zab\"";
-            let kind = kind.expect("it was read");
-            Err(kind.wrong("unknown kind of log", "not there").help(kinds))
-        }
-    }
-}
-
-/// A kind of log that has none of Raft's switches.
-fn without_switches(table: &Table<'_>, kind: LogKind) -> Read<LogKind> {
-    match LOG[8..].iter().find_map(|key| table.get(key)) {
-        Some(switch) => {
-            let what = format!("'{}' is a switch of Raft", switch.key());
-            let error = switch.wrong_key(what, format!("not of {}", kind.title()));
-            Err(error.help("write kind = \"raft\" if that is meant"))
-        }
-        None => Ok(kind),
-    }
-}
-
-fn log_raft(table: &Table<'_>) -> Read<LogKind> {
-    let Raft { pre_vote, sticky, check_quorum, changes } = Raft::default();
-    let raft = Raft {
-        pre_vote: table.get_or("pre_vote", pre_vote, Value::flag)?,
-        sticky: table.get_or("sticky", sticky, Value::flag)?,
-        check_quorum: table.get_or("check_quorum", check_quorum, Value::flag)?,
-        changes: table.get_or("membership", changes, log_changes)?,
-    };
-    Ok(LogKind::Raft(raft))
-}
-
-/// How one set of voters gives way to another.
-fn log_changes(value: &Value<'_>) -> Read<Changes> {
-    match value.text()? {
-        "joint" => Ok(Changes::Joint),
-        "single" => Ok(Changes::Single),
-        _ => Err(value
-            .wrong("unknown way to change voters", "not there")
-            .help("write \"joint\" or \"single\"")),
-    }
-}
-
-/// The ways to read, and whether a kind of log has them.
-fn log_reads(value: &Value<'_>, kind: LogKind) -> Read<Reads> {
-    let (raft, multipaxos) = (matches!(kind, LogKind::Raft(_)), kind == LogKind::MultiPaxos);
-    let zab = kind == LogKind::Zab;
-    let ways = [
-        ("log", Reads::Log, true),
-        ("index", Reads::Index, raft || multipaxos),
-        ("lease", Reads::Lease, raft || multipaxos),
-        ("quorum", Reads::Quorum, multipaxos),
-        ("local", Reads::Local, true),
-        ("sync", Reads::Sync, zab),
-    ];
-    let text = value.text()?;
-    if let Some((_, reads, _)) = ways.iter().find(|(name, _, there)| *name == text && *there) {
-        return Ok(*reads);
-    }
-    let known = ways.iter().filter(|(.., there)| *there).map(|(name, ..)| format!("\"{name}\""));
-    let known: Vec<String> = known.collect();
-    let what = format!("{} has no such way to read", kind.title());
-    Err(value.wrong(what, "not there").help(format!("write {}", known.join(" or "))))
-}
-
-/// What makes a node seek to lead.
-fn log_elect_by(value: &Value<'_>, kind: LogKind) -> Read<ElectBy> {
-    match value.text()? {
-        "patience" => Ok(ElectBy::Patience),
-        "connectivity" if kind == LogKind::MultiPaxos => Ok(ElectBy::Connectivity),
-        "connectivity" => {
-            let what = format!("{} elects who has the newest log", kind.title());
-            Err(value.wrong(what, "not by connectivity").help("write kind = \"multipaxos\""))
-        }
-        _ => {
-            let error = value.wrong("unknown way to elect a leader", "not there");
-            Err(error.help("write \"patience\" or \"connectivity\""))
-        }
-    }
-}
-
-/// How many slots may be under way.
-fn log_window(value: &Value<'_>, kind: LogKind) -> Read<u64> {
-    match kind {
-        LogKind::MultiPaxos => value.number(1..=1_024),
-        _ => {
-            let what = format!("{} has no window", kind.title());
-            Err(value.wrong_key(what, "not there").help("write kind = \"multipaxos\""))
-        }
-    }
-}
-
-/// Who votes on the log.
-fn voters(value: &Value<'_>, nodes: &[Node]) -> Read<Voters> {
-    let one = |item: &Value<'_>| {
-        let id: NodeId = item.parse()?;
-        match nodes.iter().any(|node| node.id == id) {
-            true => Ok(id),
-            false => Err(item.wrong("there is no such node", "cannot vote")),
-        }
-    };
-    let voters = value.list()?.iter().map(one).collect::<Read<Vec<_>>>()?;
-    match voters.is_empty() {
-        true => Err(value.wrong("nobody votes on the log", "an empty list").help("name a node")),
-        false => Ok(Voters::of(voters)),
-    }
-}
-
-fn log(table: &Table<'_>, nodes: &[Node]) -> Read<Log> {
-    let kind = log_kind(table)?;
-    let default = Log::default();
-    let heartbeat = time(table, "heartbeat", default.heartbeat, TICK)?;
-    let election = Ways { fastest: heartbeat.times(4), slowest: heartbeat.times(8) };
-    let election =
-        Ways { fastest: election.fastest.min(LONGEST), slowest: election.slowest.min(LONGEST) };
-    let election = table.get_or("election", election, |value| ways(value, TICK))?;
-    if election.fastest <= heartbeat {
-        let what = "an 'election' must take longer than a 'heartbeat'";
-        let (least, most) = (heartbeat.times(4), heartbeat.times(8));
-        let help = format!("write election = \"{least}..{most}\"");
-        return Err(pair(table, "election", "heartbeat", what).help(help));
-    }
-    let entries = |value: &Value<'_>| value.number(1..=1_000_000);
-    let snapshot_every = table.get_or("snapshot_every", default.snapshot_every, entries)?;
-    let voters = table.get("voters").map(|value| voters(&value, nodes)).transpose()?;
-    let reads = table.get_or("reads", default.reads, |value| log_reads(value, kind))?;
-    if reads == Reads::Lease && matches!(kind, LogKind::Raft(Raft { sticky: false, .. })) {
-        let what = "a lease needs voters who keep to it";
-        return Err(pair(table, "reads", "sticky", what).help("write sticky = true"));
-    }
-    let elect_by = table.get_or("elect_by", default.elect_by, |value| log_elect_by(value, kind))?;
-    let window = table.get_or("window", default.window, |value| log_window(value, kind))?;
-    Ok(Log { kind, heartbeat, election, snapshot_every, voters, reads, elect_by, window })
 }
 
 const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];

@@ -1,12 +1,12 @@
 //! A cluster to start: which processes, which services, which network.
 //!
-//! The settings of each service stand here, with their defaults, because they are what a person
-//! writes; `setup` turns them into what each process is told.
+//! The settings of each service stand in `services`, with their defaults, because they are what a
+//! person writes; [`Plan::setup`] turns them into what each process is told.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::placement::{Member, Shape};
-use crate::base::{Mutations, Name, NodeId, Op, ServiceId, Span, Voters};
+use crate::base::{Mutations, Name, NodeId, ServiceId, Span, Voters};
 use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
@@ -22,8 +22,10 @@ pub use crate::proto::raft::Changes;
 
 pub mod file;
 mod samples;
+mod services;
 
 pub use samples::{SAMPLES, builtin, load, name_of, source};
+pub use services::{Lock, Log, LogKind, Membership, Paxos, Raft, Ring, Services, Store, Txn};
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
 const KEEP: Span = Span::secs(10);
@@ -52,171 +54,6 @@ pub struct Node {
     pub weight: u16,
     /// Whether it is in the ring from the start.
     pub member: bool,
-}
-
-/// Heartbeats and suspicion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
-    /// How often each node tells each other that it is alive.
-    pub heartbeat: Span,
-    /// After how long without a heartbeat a node is suspected; with `phi`, as long as too little is
-    /// known of it.
-    pub suspect_after: Span,
-    /// Suspect a node when φ, which follows from the intervals of its heartbeats, passes this.
-    pub phi: Option<u8>,
-}
-
-/// Single-decree Paxos.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Paxos {
-    /// Nodes that propose by themselves at the start, and what.
-    pub proposers: Vec<(NodeId, Name)>,
-    /// How long a proposer waits for answers before it tries a higher ballot.
-    pub retry: Span,
-    /// How long it waits, at the most and by chance, after a refusal before it tries again. Zero
-    /// lets two proposers duel.
-    pub backoff: Span,
-}
-
-/// How nodes agree on the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogKind {
-    /// By Multi-Paxos.
-    #[default]
-    MultiPaxos,
-    /// By Raft.
-    Raft(Raft),
-    /// By Zab.
-    Zab,
-}
-
-impl LogKind {
-    /// All kinds, as they are if nothing else is said.
-    pub fn all() -> [LogKind; 3] {
-        [LogKind::MultiPaxos, LogKind::Raft(Raft::default()), LogKind::Zab]
-    }
-
-    /// As a cluster file writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            LogKind::MultiPaxos => "multipaxos",
-            LogKind::Raft(_) => "raft",
-            LogKind::Zab => "zab",
-        }
-    }
-
-    /// As a person calls it.
-    pub fn title(self) -> &'static str {
-        match self {
-            LogKind::MultiPaxos => "Multi-Paxos",
-            LogKind::Raft(_) => "Raft",
-            LogKind::Zab => "Zab",
-        }
-    }
-
-    /// Whether it knows what to do about an operation on the log itself.
-    pub fn can(self, op: &Op) -> bool {
-        match op {
-            Op::Voters { .. } => self != LogKind::Zab,
-            Op::Lead { .. } => matches!(self, LogKind::Raft(_)),
-            _ => true,
-        }
-    }
-}
-
-/// The switches of Raft.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Raft {
-    /// A node asks whether it would win before it enters a new term.
-    pub pre_vote: bool,
-    /// A node does not listen to candidates while there is a leader.
-    pub sticky: bool,
-    /// A leader that no majority answers steps down.
-    pub check_quorum: bool,
-    /// How one set of voters gives way to another.
-    pub changes: Changes,
-}
-
-/// The replicated log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// How nodes agree on it.
-    pub kind: LogKind,
-    /// How often a leader tells that it is there.
-    pub heartbeat: Span,
-    /// After how long without a leader a node seeks to lead; chance draws from this range.
-    pub election: Ways,
-    /// How many entries are applied between two snapshots.
-    pub snapshot_every: u64,
-    /// Who votes at the start, the others being learners; none if all do.
-    pub voters: Option<Voters>,
-    /// How reads of keys are answered, in a cluster without a store.
-    pub reads: Reads,
-    /// What makes a node seek to lead, on Multi-Paxos.
-    pub elect_by: ElectBy,
-    /// How many slots may be under way, and after how many a change of voters counts, on
-    /// Multi-Paxos.
-    pub window: u64,
-}
-
-/// The consistent-hash ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ring {
-    /// Points on the circle per unit of weight.
-    pub vnodes: u16,
-    /// How many nodes hold each key.
-    pub replicas: u8,
-    /// Seed of the hash.
-    pub seed: u64,
-    /// How long a member must be suspected before the leader takes it out of the ring.
-    pub evict_after: Span,
-    /// How long a node that is no member must be trusted before the leader takes it in.
-    pub admit_after: Span,
-}
-
-/// The lock service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lock {}
-
-/// The key-value store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
-    /// How long an owner waits for its replicas before it asks again.
-    pub retry: Span,
-    /// How long it tries before it tells the client that the outcome is unknown.
-    pub give_up: Span,
-    /// What an absent key that begins with `acct/` is worth.
-    pub opening_balance: i64,
-}
-
-/// Two-phase commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Txn {
-    /// How long a coordinator waits for votes before it aborts.
-    pub vote_timeout: Span,
-    /// How often decisions and questions are repeated.
-    pub retry: Span,
-}
-
-/// Which services the nodes run. All nodes run the same.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Services {
-    /// Balls that each node starts, for measuring.
-    pub ping: Option<u32>,
-    /// Heartbeats and suspicion.
-    pub membership: Option<Membership>,
-    /// Single-decree Paxos.
-    pub paxos: Option<Paxos>,
-    /// The replicated log.
-    pub log: Option<Log>,
-    /// The ring. Needs membership and log.
-    pub ring: Option<Ring>,
-    /// The lock service. Needs the log.
-    pub lock: Option<Lock>,
-    /// The store. Needs the ring.
-    pub store: Option<Store>,
-    /// Transactions. Needs the store.
-    pub txn: Option<Txn>,
 }
 
 /// What a client does, over and over.
@@ -299,110 +136,6 @@ pub struct Plan {
     pub services: Services,
     /// How long after the last fault ends each client may wait for its next success.
     pub progress_within: Span,
-}
-
-impl Membership {
-    /// How long at the most a node trusts another that is silent.
-    pub fn patience(&self) -> Span {
-        self.suspect_after.times(if self.phi.is_some() { membership::MOST_PATIENCE } else { 1 })
-    }
-}
-
-impl Default for Membership {
-    fn default() -> Self {
-        Membership { heartbeat: Span::secs(1), suspect_after: Span::secs(4), phi: None }
-    }
-}
-
-impl Default for Paxos {
-    fn default() -> Self {
-        Paxos { proposers: Vec::new(), retry: Span::millis(100), backoff: Span::millis(200) }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Log {
-            kind: LogKind::default(),
-            heartbeat: Span::millis(150),
-            election: Ways::millis(400, 800),
-            snapshot_every: 64,
-            voters: None,
-            reads: Reads::Log,
-            elect_by: ElectBy::Patience,
-            window: 64,
-        }
-    }
-}
-
-impl Default for Raft {
-    fn default() -> Self {
-        let changes = Changes::default();
-        Raft { pre_vote: true, sticky: true, check_quorum: true, changes }
-    }
-}
-
-impl Default for Ring {
-    fn default() -> Self {
-        Ring {
-            vnodes: 64,
-            replicas: 3,
-            seed: 7,
-            evict_after: Span::secs(2),
-            admit_after: Span::secs(1),
-        }
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Store { retry: Span::millis(50), give_up: Span::secs(3), opening_balance: 100 }
-    }
-}
-
-impl Default for Txn {
-    fn default() -> Self {
-        Txn { vote_timeout: Span::secs(1), retry: Span::millis(200) }
-    }
-}
-
-impl Services {
-    /// The words for what is on, as in a cluster file.
-    pub fn names(&self) -> Vec<&'static str> {
-        let on = [
-            ("ping", self.ping.is_some()),
-            ("membership", self.membership.is_some()),
-            ("paxos", self.paxos.is_some()),
-            ("log", self.log.is_some()),
-            ("ring", self.ring.is_some()),
-            ("lock", self.lock.is_some()),
-            ("store", self.store.is_some()),
-            ("txn", self.txn.is_some()),
-        ];
-        on.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
-    }
-
-    /// Everything there is, with default settings.
-    pub fn all() -> Services {
-        Services {
-            ping: None,
-            membership: Some(Membership::default()),
-            paxos: Some(Paxos::default()),
-            log: Some(Log::default()),
-            ring: Some(Ring::default()),
-            lock: Some(Lock {}),
-            store: Some(Store::default()),
-            txn: Some(Txn::default()),
-        }
-    }
-}
-
-impl Services {
-    /// Whether there is anything that a client can ask for.
-    pub fn can_be_asked(&self) -> bool {
-        let Services { paxos, log, lock, store, txn, .. } = self;
-        paxos.is_some() || log.is_some() || lock.is_some() || store.is_some() || txn.is_some()
-    }
 }
 
 impl Load {

@@ -147,7 +147,7 @@ pub struct Frame {
     /// This node's stream of chance.
     pub rng: Rng,
     /// Which services hear their siblings' facts: a bit for each, by its place in the stack.
-    pub hearing: u16,
+    pub hearing: u32,
     /// What services want of each other, in order, and which one does.
     pub inner: VecDeque<(ServiceId, Inner)>,
     /// What they want of the world outside.

@@ -1,0 +1,134 @@
+//! `[[client]]`: who asks, and for what.
+
+use super::super::{Client, Load};
+use super::{Ids, MAX_CLIENTS, TICK, time};
+use crate::base::{Name, NodeId, Span};
+use crate::error::nearest;
+use crate::read::{Read, Table, Value};
+
+pub(super) fn clients(top: &Table<'_>) -> Read<Vec<Client>> {
+    let Some(list) = top.get("client") else { return Ok(Vec::new()) };
+    let mut ids = Ids::default();
+    let mut clients = Vec::new();
+    for item in list.list().map_err(|error| error.help("write [[client]], in double brackets"))? {
+        if clients.len() == MAX_CLIENTS {
+            return Err(list.wrong_key(format!("more than {MAX_CLIENTS} clients"), "too many"));
+        }
+        let keys = &["id", "do", "rate", "timeout", "retries", "careful"];
+        let table = item.table("[[client]]", keys)?;
+        let default = Client::new(1, Vec::new());
+        clients.push(Client {
+            id: ids.take(&table, NodeId::client)?,
+            load: match table.get("do") {
+                Some(list) => loads(top, &list)?,
+                None => {
+                    let error = item.wrong("this client has nothing to do", "'do' is missing");
+                    return Err(error.help("write do = [\"read-write\"]"));
+                }
+            },
+            rate: table.get_or("rate", default.rate, |value| value.number(1..=1_000))?,
+            timeout: time(&table, "timeout", default.timeout, TICK)?,
+            retries: table.get_or("retries", default.retries, |value| value.number(0..=100))?,
+            careful: table.get_or("careful", default.careful, |value| value.flag())?,
+        });
+    }
+    // Who reads them looks for them by name.
+    clients.sort_unstable_by_key(|client| client.id);
+    Ok(clients)
+}
+
+/// The word for a client that asks only when it is told.
+const NOTHING: &str = "nothing";
+
+/// The words for loads, the service that each needs, and its keys.
+const LOADS: &[(&str, &str, &[&str])] = &[
+    ("read-write", "store", &["load", "keys", "writes"]),
+    ("count", "store", &["load", "counters"]),
+    ("lock", "lock", &["load", "locks", "ttl", "hold"]),
+    ("bank", "txn", &["load", "accounts", "most"]),
+    ("idle", "store", &["load"]),
+];
+
+fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
+    let items = match list.is_text() {
+        true => vec![list.clone()],
+        false => list.list()?,
+    };
+    if items.is_empty() {
+        let error = list.wrong("this client has nothing to do", "an empty list");
+        return Err(error.help("write do = \"nothing\" if it is to ask only when told"));
+    }
+    if list.is_text() && list.text()? == NOTHING {
+        return Ok(Vec::new());
+    }
+    items.iter().map(|item| load(top, item)).collect()
+}
+
+fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
+    let word = match item.is_text() {
+        true => item.clone(),
+        false => item.open_table()?.get("load").ok_or_else(|| {
+            let error = item.wrong("it does not say which load this is", "'load' is missing");
+            error.help("write { load = \"bank\", accounts = 8 }")
+        })?,
+    };
+    let text = word.text()?;
+    let Some((name, service, keys)) = LOADS.iter().find(|(name, ..)| *name == text) else {
+        let error = word.wrong("unknown load", "no client does this");
+        let names: Vec<&str> = LOADS.iter().map(|(name, ..)| *name).chain([NOTHING]).collect();
+        return Err(match nearest(text, names.iter().copied()) {
+            Some(near) => error.help(format!("did you mean '{near}'?")),
+            None => error.help(format!("clients know: {}", names.join(", "))),
+        });
+    };
+    // Without a store, the log keeps the keys.
+    let there = top.get(service).is_some() || (*service == "store" && top.get("log").is_some());
+    if !there {
+        let error = word.wrong(format!("'{name}' needs [{service}], which is not there"), "here");
+        return Err(error.help(format!("add a line [{service}] to the file")));
+    }
+    let table = match item.is_text() {
+        true => None,
+        false => Some(item.table(&format!("the load '{name}'"), keys)?),
+    };
+    load_of(name, table)
+}
+
+fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
+    let get = |key| table.and_then(|table| table.get(key));
+    let count = |key, default, most| {
+        get(key).map_or(Ok(default), |value: Value<'_>| value.number::<u32>(1..=most))
+    };
+    let span = |key, default, least| get(key).map_or(Ok(default), |value| value.time(least));
+    Ok(match name {
+        "count" => Load::Count { counters: count("counters", 3, 10_000)? },
+        "lock" => Load::Lock {
+            locks: get("locks").map_or_else(|| Ok(default_locks()), |value| locks(&value))?,
+            ttl: span("ttl", Span::secs(3), Span::millis(10))?,
+            hold: span("hold", Span::secs(1), Span::ZERO)?,
+        },
+        "bank" => {
+            let accounts = get("accounts").map_or(Ok(8), |value| value.number(2..=10_000))?;
+            let most = get("most").map_or(Ok(20), |value| value.number(1..=1_000_000_000))?;
+            Load::Bank { accounts, most }
+        }
+        "idle" => Load::Idle,
+        _ => {
+            let writes = get("writes").map_or(Ok(50), |value| value.number(0..=100))?;
+            Load::ReadWrite { keys: count("keys", 16, 100_000)?, writes }
+        }
+    })
+}
+
+fn default_locks() -> Vec<Name> {
+    vec!["billing".parse().expect("a plain word is a name")]
+}
+
+fn locks(value: &Value<'_>) -> Read<Vec<Name>> {
+    let locks = value.list()?.iter().map(Value::parse).collect::<Read<Vec<Name>>>()?;
+    match locks.len() {
+        0 => Err(value.wrong("this client has no lock to take", "an empty list")),
+        1..=64 => Ok(locks),
+        _ => Err(value.wrong("more than 64 locks", "too many")),
+    }
+}
