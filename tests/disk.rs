@@ -24,7 +24,7 @@ fn record(number: u32) -> Record {
     let long = "x".repeat(64).parse().expect("it is a name");
     let keys = [long, "y".parse().expect("it is a name")];
     let txn = TxnId { coordinator: NodeId::node(1), number };
-    twophase::Record::Commit { txn, call: CallId::default(), keys }.into()
+    twophase::Record::Commit { txn, call: CallId::default(), keys: keys.into() }.into()
 }
 
 fn load(dir: &Path) -> (Disk, mpsc::Receiver<Done>, u32, Vec<Record>) {

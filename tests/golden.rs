@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log` |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -18,7 +18,7 @@
 //! | `flight` | what is in flight |
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::base::{Ballot, CallId, Entry, NodeId, Op, Rng, Span, Time};
+use netsplit::base::{Ballot, CallId, Commitment, Entry, NodeId, Op, Presume, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
     Changes, ElectBy, Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn,
@@ -119,6 +119,15 @@ impl Network {
             Some("single") => Changes::Single,
             Some(other) => return Err(format!("no such membership: {other}").into()),
         };
+        let how = match args.lookup("txn").map(|arg| arg.value.as_str()) {
+            None => Commitment::default(),
+            Some("commit") => Commitment::TwoPhase { presume: Presume::Commit, cooperative: false },
+            Some("cooperative") => {
+                Commitment::TwoPhase { presume: Presume::Abort, cooperative: true }
+            }
+            Some("log") => Commitment::Logged,
+            Some(other) => return Err(format!("no such transactions: {other}").into()),
+        };
         let mutation = args.lookup("mutation").map(|arg| arg.value.parse()).transpose()?;
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
         let switch = |name: &str| switches.contains(&name);
@@ -140,7 +149,7 @@ impl Network {
                 log: Some(log),
                 ring: Some(Ring { replicas: 2, ..Ring::default() }),
                 store: Some(Store::default()),
-                txn: Some(Txn::default()),
+                txn: Some(Txn { how, ..Txn::default() }),
                 ..Services::default()
             },
             other => return Err(format!("no such services: {other}").into()),

@@ -6,13 +6,15 @@
 mod faults;
 
 use faults::{doubt, duel, epochs, exodus, handovers, lapses, naps, relay, terms, voters};
-use netsplit::base::{Mutation, Mutations, NodeId, Op, Rng, Span, Time, Voters};
+use netsplit::base::{
+    Commitment, Mutation, Mutations, NodeId, Op, Presume, Rng, Span, Time, Voters,
+};
 use netsplit::check::Checks;
 use netsplit::command::Command;
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
     self, Changes, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads,
-    Services, Ways,
+    Services, Txn, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -82,6 +84,10 @@ enum Case {
     Doubt,
     /// The same, with nodes that are quick to lose sight of each other.
     Sessions,
+    /// The sample bank, whose transactions end by another protocol.
+    Money(Commitment),
+    /// The same in the faults of `Doubt`.
+    Unsure(Commitment),
     /// Five nodes that only watch each other; that learn how long to wait, if that is said.
     Watching(bool),
 }
@@ -103,6 +109,12 @@ impl On {
         }
     }
 }
+
+const COMMIT: Commitment = Commitment::TwoPhase { presume: Presume::Commit, cooperative: false };
+const TOGETHER: Commitment = Commitment::TwoPhase { presume: Presume::Abort, cooperative: true };
+const COMMIT_TOGETHER: Commitment =
+    Commitment::TwoPhase { presume: Presume::Commit, cooperative: true };
+const LOGGED: Commitment = Commitment::Logged;
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
 const TABLE: &[(Mutation, &str, Case, u64)] = &[
@@ -221,6 +233,12 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::TxnAnyDecision, "atomic", Case::Bank, 100),
     (Mutation::TxnReverse, "atomic", Case::Bank, 10),
     (Mutation::TxnEarlyRelease, "atomic", Case::Bank, 10),
+    (Mutation::TxnNoCollecting, "atomic", Case::Unsure(COMMIT), 20),
+    (Mutation::TxnForgetAbort, "atomic", Case::Unsure(COMMIT), 20),
+    (Mutation::TxnForgetDecision, "atomic", Case::Unsure(COMMIT), 20),
+    (Mutation::TxnAnswerUnvoted, "atomic", Case::Unsure(TOGETHER), 40),
+    (Mutation::TxnForgetDecision, "atomic", Case::Unsure(LOGGED), 20),
+    (Mutation::TxnLastDecision, "atomic", Case::Unsure(LOGGED), 20),
 ];
 
 /// Answers from long leases, and six clients that seldom write.
@@ -296,6 +314,13 @@ fn watching(learning: bool) -> Plan {
     Plan { services, progress_within: Span::secs(2), ..Plan::bare(5) }
 }
 
+/// The sample bank with another protocol.
+fn bank(how: Commitment) -> Plan {
+    let mut plan = plan::builtin("bank").unwrap();
+    plan.services.txn = Some(Txn { how, ..Txn::default() });
+    plan
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -362,6 +387,8 @@ fn plan(case: Case) -> Plan {
         Case::Watching(learning) => watching(learning),
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
+        Case::Money(how) => bank(how),
+        Case::Unsure(how) => Plan { progress_within: Span::secs(15), ..bank(how) },
         Case::Sessions => {
             let mut plan = plan::builtin("bank").unwrap();
             let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
@@ -383,8 +410,8 @@ fn until(case: Case) -> Time {
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks | Case::Watching(_) => Time(30_000_000),
-        Case::Doubt | Case::Sessions => Time(45_000_000),
-        Case::Keys | Case::Bank => Time(60_000_000),
+        Case::Doubt | Case::Sessions | Case::Unsure(_) => Time(45_000_000),
+        Case::Keys | Case::Bank | Case::Money(_) => Time(60_000_000),
     }
 }
 
@@ -393,7 +420,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let until = until(case);
     match case {
         Case::Duel => return duel(seed),
-        Case::Doubt | Case::Sessions => return doubt(seed),
+        Case::Doubt | Case::Sessions | Case::Unsure(_) => return doubt(seed),
         Case::Exodus => return exodus(),
         _ => {}
     }
@@ -432,10 +459,13 @@ fn run(case: Case, seed: u64, mutations: Mutations) -> Found {
     hunt::run(&plan, seed, &commands, until(case), true, &mut |_| {})
 }
 
+/// `NETSPLIT_BUGS=txn.` chooses those whose names begin so.
 #[test]
 fn every_planted_bug_is_noticed() {
     let (mut missed, mut report) = (Vec::new(), Vec::new());
-    for (mutation, check, case, seeds) in TABLE {
+    let which = std::env::var("NETSPLIT_BUGS").unwrap_or_default();
+    let chosen = TABLE.iter().filter(|(mutation, ..)| mutation.name().starts_with(&which));
+    for (mutation, check, case, seeds) in chosen {
         let mutations = Mutations::NONE.with(*mutation);
         let caught = (0..*seeds).find_map(|seed| {
             let found = run(*case, seed, mutations);
@@ -526,7 +556,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         let due = calm..Time(until.0.saturating_sub(3_000_000));
         open.retain(|_, asked| due.contains(asked));
         // Where no ring change is due, nobody needs the log, and some have none.
-        chosen |= matches!(case, Case::Keys | Case::Bank | Case::Doubt | Case::Watching(_));
+        chosen |= is_of_money(case) || matches!(case, Case::Keys | Case::Watching(_));
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -563,12 +593,24 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Exodus, 3),
     (Case::Bank, 30),
     (Case::Doubt, 30),
+    (Case::Money(COMMIT), 10),
+    (Case::Unsure(COMMIT), 10),
+    (Case::Money(TOGETHER), 10),
+    (Case::Unsure(TOGETHER), 10),
+    (Case::Unsure(COMMIT_TOGETHER), 10),
+    (Case::Money(LOGGED), 10),
+    (Case::Unsure(LOGGED), 10),
 ];
 
 /// Whether a case is about a log alone.
 fn is_of_logs(case: Case) -> bool {
     use Case::*;
-    !matches!(case, Watching(_) | Decree | Duel | Locks | Keys | Exodus | Bank | Doubt | Sessions)
+    !is_of_money(case) && !matches!(case, Watching(_) | Decree | Duel | Locks | Keys | Exodus)
+}
+
+fn is_of_money(case: Case) -> bool {
+    use Case::*;
+    matches!(case, Bank | Doubt | Sessions | Money(_) | Unsure(_))
 }
 
 #[test]
@@ -586,15 +628,26 @@ fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
     all.for_each(|(case, _)| silent(*case, 0..1_000));
 }
 
-/// `NETSPLIT_SEEDS=2000..5000` chooses which.
+/// Which seeds `NETSPLIT_SEEDS=2000..5000` chooses.
+fn seeds() -> Option<std::ops::Range<u64>> {
+    let text = std::env::var("NETSPLIT_SEEDS").ok()?;
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
+/// `NETSPLIT_SEEDS=200..400` chooses which.
+#[test]
+#[ignore = "takes many minutes; run it after a change to a protocol or a check of transactions"]
+fn transactions_survive_a_thousand_storms() {
+    let money = SOUND.iter().filter(|(case, _)| is_of_money(*case));
+    money.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
+}
+
+/// `NETSPLIT_SEEDS` chooses which.
 #[test]
 #[ignore = "takes many minutes; run it after a change to a log or a check of logs"]
 fn logs_survive_thousands_of_storms() {
-    let seeds = std::env::var("NETSPLIT_SEEDS").ok().and_then(|text| {
-        let (from, to) = text.split_once("..")?;
-        Some(from.parse().ok()?..to.parse().ok()?)
-    });
-    let seeds = seeds.unwrap_or(0..5_000);
+    let seeds = seeds().unwrap_or(0..5_000);
     let logs = SOUND.iter().filter(|(case, _)| is_of_logs(*case));
     logs.for_each(|(case, _)| silent(*case, seeds.clone()));
 }

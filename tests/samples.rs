@@ -299,6 +299,18 @@ fn quorums_and_rings_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn transactions_that_cannot_be_are_refused() {
+    let txn = |rest: &str| format!("[membership]\n[log]\n[ring]\n[store]\n[txn]\n{rest}");
+    refused(&txn("kind = \"saga\""), &["unknown kind of commitment", "\"twophase\""]);
+    refused(&txn("presume = \"nothing\""), &["unknown 'presume'", "\"abort\" or \"commit\""]);
+    let both = "coordinator = \"log\"\ntermination = \"cooperative\"";
+    refused(&txn(both), &["has no meaning where the log decides", "leave one of the two out"]);
+    let text = txn("presume = \"commit\"\ntermination = \"cooperative\"");
+    let how = parse(&text).unwrap().services.txn.unwrap().how;
+    assert_eq!(how.to_string(), "two-phase commit, presumed commit, cooperative");
+}
+
+#[test]
 fn a_service_without_what_it_stands_on_is_refused() {
     refused("[ring]\n[log]", &["[ring] needs [membership]", "add a line [membership]"]);
     refused("[ring]\n[membership]", &["[ring] needs [log]"]);

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod clock;
+mod commitment;
 pub mod frame;
 mod id;
 mod mutation;
@@ -16,9 +17,10 @@ mod time;
 mod voters;
 
 pub use clock::Clock;
+pub use commitment::{Commitment, Presume};
 pub use id::{Ballot, CallId, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use mutation::{Mutation, Mutations};
-pub use op::{Entry, Name, OWN, Op, Outcome, Refusal, Transfer};
+pub use op::{Entry, Leg, MAX_LEGS, Name, OWN, Op, Outcome, Refusal, Transfer};
 pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
 pub use time::{Span, Time};

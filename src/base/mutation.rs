@@ -124,6 +124,10 @@ mutations! {
     TxnAnyDecision "txn.any_decision" "A decision is carried out on whichever transaction holds the key."
     TxnReverse "txn.reverse" "The coordinator aborts after it has committed."
     TxnEarlyRelease "txn.early_release" "A participant gives up its locks as soon as it has voted."
+    TxnNoCollecting "txn.no_collecting" "With presumed commit, the coordinator asks for votes before it has written down that it does."
+    TxnForgetAbort "txn.forget_abort" "With presumed commit, the coordinator forgets an abort before everybody has carried it out."
+    TxnAnswerUnvoted "txn.answer_unvoted" "A participant that has not voted tells another to abort, and votes yes afterwards."
+    TxnLastDecision "txn.last_decision" "The last decision in the log counts, not the first."
     MembershipBlind "membership.blind" "A node goes on trusting whoever has fallen silent."
     MembershipGrudge "membership.grudge" "A node never trusts again whom it has suspected once."
 }

@@ -56,6 +56,18 @@ pub struct Transfer {
     pub amount: i64,
 }
 
+/// What a transaction does to one key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Leg {
+    /// Which key.
+    pub key: Name,
+    /// What is added to it.
+    pub by: i64,
+}
+
+/// How many keys one transaction may change.
+pub const MAX_LEGS: usize = 8;
+
 /// One operation. The first group is what clients ask for; the second is what services ask of the
 /// log and of each other.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
@@ -97,8 +109,9 @@ pub enum Op {
     /// The cluster takes a node in. Has no effect unless the ring is still that of `epoch`, nor if
     /// a person made the node leave.
     Admit { node: NodeId, weight: u16, epoch: u64 },
-    /// For `call`'s transaction `txn`, lock `key` and plan to add `by` to it.
-    Intend { txn: TxnId, call: CallId, key: Name, by: i64 },
+    /// For `call`'s transaction `txn`, lock `key` and plan to add `by` to it. `others` are the
+    /// other keys that it changes.
+    Intend { txn: TxnId, call: CallId, key: Name, by: i64, others: Arc<[Name]> },
     /// Carry out (`commit`) or drop what `txn` planned for `key` for `call`, and unlock it.
     Settle { txn: TxnId, call: CallId, key: Name, commit: bool },
 
@@ -111,6 +124,12 @@ pub enum Op {
     Joint { voters: Voters },
     /// In the log: what `call` asked for will not be done.
     Decline { why: Refusal },
+    /// Add to several keys in one transaction.
+    Move { legs: Arc<[Leg]> },
+    /// Say how `txn` of `call` stands at `key`. If it is not prepared there, it never will be.
+    Consult { txn: TxnId, call: CallId, key: Name },
+    /// In the log: `txn` ends so, unless it was decided before.
+    Conclude { txn: TxnId, commit: bool },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -142,6 +161,13 @@ impl fmt::Display for Op {
             Op::Lead { node } => write!(f, "lead {node}"),
             Op::Joint { voters } => write!(f, "joint voters {voters}"),
             Op::Decline { why } => write!(f, "decline: {why}"),
+            Op::Move { legs } => {
+                f.write_str("move")?;
+                legs.iter().try_for_each(|Leg { key, by }| write!(f, " {key} {by}"))
+            }
+            Op::Consult { txn, key, .. } => write!(f, "consult {txn} {key}"),
+            Op::Conclude { txn, commit: true } => write!(f, "conclude {txn} commit"),
+            Op::Conclude { txn, commit: false } => write!(f, "conclude {txn} abort"),
         }
     }
 }
@@ -197,6 +223,7 @@ impl FromStr for Op {
                 }
                 _ => return parse_error("a transfer needs two accounts and an amount above zero"),
             },
+            ["move", ref legs @ ..] => Op::Move { legs: read_legs(legs)? },
             ["propose", value] => Op::Propose { value: value.parse()? },
             ["join", node] => Op::Join { node: node.parse()?, weight: 1 },
             ["join", node, weight] => match weight.parse() {
@@ -211,11 +238,43 @@ impl FromStr for Op {
             _ => {
                 return parse_error(format!(
                     "'{text}' is not an operation; known: get K · put K=V · add K N · acquire L TTL \
-                     · renew L TOKEN · release L TOKEN · write R TOKEN V · transfer A B N · \
+                     · renew L TOKEN · release L TOKEN · write R TOKEN V · transfer A B N · move A N B N … · \
                      propose V · join N [WEIGHT] · leave N · voters N,N,… · lead N"
                 ));
             }
         })
+    }
+}
+
+impl Op {
+    /// What it does to which keys, if it is a transaction.
+    pub fn legs(&self) -> Vec<Leg> {
+        match self {
+            Op::Transfer(Transfer { from, to, amount }) => {
+                let (from, to) = (from.clone(), to.clone());
+                vec![Leg { key: from, by: -amount }, Leg { key: to, by: *amount }]
+            }
+            Op::Move { legs } => legs.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Reads `acct/1 -10 acct/2 10`.
+fn read_legs(words: &[&str]) -> Result<Arc<[Leg]>, ParseError> {
+    let leg = |pair: &[&str]| match (pair[0].parse(), pair[1].parse::<i64>()) {
+        (Ok(key), Ok(by)) if by != 0 => Ok(Leg { key, by }),
+        (Err(error), _) => Err(error),
+        _ => parse_error(format!("'{}' is not a whole number other than 0", pair[1])),
+    };
+    if !words.len().is_multiple_of(2) || !(2..=MAX_LEGS).contains(&(words.len() / 2)) {
+        return parse_error(format!("write move KEY NUMBER KEY NUMBER …, 2 to {MAX_LEGS} pairs"));
+    }
+    let legs = words.chunks(2).map(leg).collect::<Result<Vec<Leg>, ParseError>>()?;
+    let twice = |(at, leg): (usize, &Leg)| legs[..at].iter().any(|other| other.key == leg.key);
+    match legs.iter().enumerate().any(twice) {
+        true => parse_error("each key of a transaction stands there once"),
+        false => Ok(legs.into()),
     }
 }
 
@@ -241,6 +300,9 @@ pub enum Outcome {
     Refused(Refusal),
     /// Nobody can say whether it took, or will take, effect.
     Unknown,
+    /// Among services: a transaction of `call` is prepared here and has no outcome yet; `others`
+    /// are the other keys that it changes.
+    Prepared { call: CallId, others: Arc<[Name]> },
 }
 
 /// Why an operation was refused.
@@ -271,6 +333,8 @@ pub enum Refusal {
     OneAtATime,
     /// A new voter did not catch up with the log.
     Behind,
+    /// The transaction was not prepared here, and never will be.
+    NotPrepared,
 }
 
 impl fmt::Display for Outcome {
@@ -288,6 +352,7 @@ impl fmt::Display for Outcome {
             Outcome::Chosen { value } => write!(f, "chosen {value}"),
             Outcome::Refused(why) => write!(f, "refused: {why}"),
             Outcome::Unknown => f.write_str("unknown"),
+            Outcome::Prepared { call, .. } => write!(f, "prepared ({call})"),
         }
     }
 }
@@ -317,6 +382,7 @@ impl fmt::Display for Refusal {
             Refusal::NoVoter => f.write_str("who does not vote cannot lead"),
             Refusal::OneAtATime => f.write_str("one voter may come or go at a time"),
             Refusal::Behind => f.write_str("a new voter does not catch up"),
+            Refusal::NotPrepared => f.write_str("it was not prepared"),
         }
     }
 }
@@ -357,6 +423,7 @@ mod tests {
             "release billing own",
             "write billing own 5",
             "transfer a b 10",
+            "move a -10 b 4 c 6",
             "propose red",
             "join n6 1",
             "leave n3",
@@ -375,6 +442,9 @@ mod tests {
             "put x=y",
             "transfer a a 1",
             "transfer a b 0",
+            "move a 1",
+            "move a 1 b 0",
+            "move a 1 a 2",
             "noop",
             "get é",
             "release billing 0",

@@ -18,15 +18,15 @@
 //!
 //! What a node says waits for its disk, so a crash may keep that an outcome was carried out and
 //! swallow that it was said. Who starts again says which votes it still holds; of the others it may
-//! have given up those that had an outcome: a decision, or a coordinator that has started again and
-//! knows of none.
+//! have given up those that had an outcome: a decision, a coordinator that has started again and
+//! knows of none, or a participant that said no.
 //!
 //! A newcomer judges AC-3 and AC-6 of transactions that it saw from their begin, and LOCKHOLD
 //! between these. What an owner restates may be out of date, if it was deposed and could not be
 //! told, so it binds nobody.
 
 use super::{Check, Violation, Witness};
-use crate::base::{Name, NodeId, Op, Transfer, TxnId};
+use crate::base::{Name, NodeId, Op, TxnId};
 use crate::event::{Event, Fact, Kind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -59,17 +59,33 @@ struct Vote {
     at: usize,
 }
 
+/// A key that a yes-vote locks.
+#[derive(Clone, Copy, Debug)]
+struct Lock {
+    txn: TxnId,
+    at: usize,
+    /// Who voted has started again, and has not said since that it holds the lock.
+    lost: bool,
+}
+
 /// The check.
 #[derive(Clone, Debug, Default)]
 pub struct Atomic {
     txns: BTreeMap<TxnId, Txn>,
     over: VecDeque<TxnId>,
-    /// Which transaction's yes-vote locks a key, and in which event.
-    locks: BTreeMap<Name, (TxnId, usize)>,
+    locks: BTreeMap<Name, Lock>,
 }
 
 /// What a rule says is wrong: the rule, the sentence, the earlier events.
 type Wrong = (&'static str, String, Vec<usize>);
+
+/// Whether somebody may have been told how a transaction ends: it was decided, its coordinator has
+/// started again and knows of none, or a participant has not voted for it and never will.
+fn has_outcome(txns: &BTreeMap<TxnId, Txn>, txn: TxnId) -> bool {
+    let known =
+        |txn: &Txn| txn.decided.is_some() || txn.orphan || txn.votes.values().any(|vote| !vote.yes);
+    txns.get(&txn).is_some_and(known)
+}
 
 fn word(commit: bool) -> &'static str {
     if commit { "commit" } else { "abort" }
@@ -129,19 +145,22 @@ impl Atomic {
         if !yes || !sure || witness.restates(node) {
             return None;
         }
+        let settled = known.settled.clone();
         let mut wrong = None;
-        for key in keys.iter().filter(|key| !known.settled.contains(*key)) {
-            match self.locks.get(key) {
-                Some((holder, since)) if *holder != txn && witness.saw(*since) => {
+        for key in keys.iter().filter(|key| !settled.contains(*key)) {
+            match self.locks.get_mut(key) {
+                Some(lock) if lock.txn == txn => lock.lost = false,
+                Some(Lock { txn: holder, at: since, lost })
+                    if witness.saw(*since) && !(*lost && has_outcome(&self.txns, *holder)) =>
+                {
                     let what = format!(
                         "{node} votes yes to {txn} on {key}, which {holder} has locked and not \
                          given up"
                     );
                     wrong = Some(("LOCKHOLD", what, vec![*since]));
                 }
-                Some((holder, _)) if *holder == txn => {}
                 // Free, or nobody was there to see whether it was given up.
-                _ => drop(self.locks.insert(key.clone(), (txn, at))),
+                _ => drop(self.locks.insert(key.clone(), Lock { txn, at, lost: false })),
             }
         }
         wrong
@@ -155,12 +174,10 @@ impl Atomic {
         }
         known.decided = Some((commit, at));
         let begun = known.begun.filter(|begun| commit && witness.saw(*begun))?;
-        let Some(Op::Transfer(Transfer { from, to, .. })) = known.op.as_deref() else {
-            return None;
-        };
-        let voted_no = |key: &&Name| !known.votes.get(*key).is_some_and(|vote| vote.yes);
-        let missing = [from, to].into_iter().find(voted_no)?;
-        let (what, because) = match known.votes.get(missing) {
+        let legs = known.op.as_deref().map(Op::legs).unwrap_or_default();
+        let voted_no = |key: &Name| !known.votes.get(key).is_some_and(|vote| vote.yes);
+        let missing = legs.into_iter().map(|leg| leg.key).find(voted_no)?;
+        let (what, because) = match known.votes.get(&missing) {
             Some(vote) => (format!("{} voted no for {missing}", vote.node), vec![begun, vote.at]),
             None => (format!("nobody voted for {missing}"), vec![begun]),
         };
@@ -205,9 +222,14 @@ impl Atomic {
         known.carried_out.insert(node, (*commit, at));
         for key in changes.iter().map(|change| &change.key) {
             known.settled.insert(key.clone());
-            if self.locks.get(key).is_some_and(|(holder, _)| holder == txn) {
+            if self.locks.get(key).is_some_and(|lock| lock.txn == *txn) {
                 self.locks.remove(key);
             }
+        }
+        let legs = known.op.as_deref().map(Op::legs).unwrap_or_default();
+        let whole = !legs.is_empty() && legs.iter().all(|leg| known.settled.contains(&leg.key));
+        if whole {
+            self.ends(*txn);
         }
         contradiction.or(undecided)
     }
@@ -226,12 +248,11 @@ impl Atomic {
         for (_, txn) in self.txns.iter_mut().filter(|(id, _)| id.coordinator == node) {
             txn.orphan |= txn.decided.is_none();
         }
-        let txns = &self.txns;
-        self.locks.retain(|key, (holder, _)| {
-            let Some(txn) = txns.get(holder) else { return true };
-            let voted = txn.votes.get(key).is_some_and(|vote| vote.node == node);
-            !voted || (txn.decided.is_none() && !txn.orphan)
-        });
+        for (key, lock) in &mut self.locks {
+            let txn = self.txns.get(&lock.txn);
+            let vote = txn.and_then(|txn| txn.votes.get(key));
+            lock.lost |= vote.is_some_and(|vote| vote.node == node);
+        }
     }
 
     /// Forgets those that have been over for the longest.
@@ -293,7 +314,7 @@ impl Check for Atomic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Time;
+    use crate::base::{CallId, Commitment, Time};
     use crate::event::Change;
 
     const TXN: TxnId = TxnId { coordinator: NodeId::node(1), number: 1 };
@@ -324,8 +345,8 @@ mod tests {
     fn begin(txn: TxnId) -> (u16, Fact) {
         let op = "transfer a b 1".parse().expect("an operation");
         let participants = [NodeId::node(2), NodeId::node(3)].into();
-        let call = crate::base::CallId::default();
-        (1, Fact::Begins { txn, call, op: Arc::new(op), participants })
+        let (call, how) = (CallId::default(), Commitment::default());
+        (1, Fact::Begins { txn, call, op: Arc::new(op), participants, how })
     }
 
     /// The rules that a list of facts breaks, in order.

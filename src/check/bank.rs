@@ -2,7 +2,7 @@
 //!
 //! | rule | holds as long as |
 //! |---|---|
-//! | BANK-1 | a transaction takes from one account what it gives to another |
+//! | BANK-1 | a transaction changes each of its keys by what it says, and no other |
 //! | BANK-2 | each change of an account begins with the balance that the last one left |
 //! | BANK-3 | no account falls below zero |
 //!
@@ -18,7 +18,7 @@
 //! write may make money, and nothing is wrong with that.
 
 use super::{Check, Violation, Witness};
-use crate::base::{Name, NodeId, Op, TxnId};
+use crate::base::{Leg, Name, NodeId, Op, TxnId};
 use crate::event::{Change, Event, Fact, Kind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,8 +36,9 @@ const ACCOUNT: &str = "acct/";
 #[derive(Clone, Debug, Default)]
 struct Txn {
     changes: BTreeMap<Name, (i64, i64, usize)>,
-    /// Where it was seen to begin.
+    /// Where it was seen to begin, and what it does.
     begun: Option<usize>,
+    legs: Vec<Leg>,
     committed: bool,
 }
 
@@ -102,7 +103,7 @@ impl Bank {
                 continue;
             }
             known.changes.insert(change.key.clone(), said);
-            let found = self.balance(at, txn, change, witness).or_else(|| self.sum(txn));
+            let found = self.balance(at, txn, change, witness).or_else(|| self.sum(txn, change));
             wrong = wrong.or(found);
         }
         wrong
@@ -153,21 +154,22 @@ impl Bank {
 
     /// The coordinator says that both sides have carried it out: then both have said so.
     fn ends(&self, txn: TxnId, witness: &Witness) -> Option<Wrong> {
-        let Txn { changes, begun, committed } = self.txns.get(&txn)?;
+        let Txn { changes, begun, legs, committed } = self.txns.get(&txn)?;
         let begun = (*begun).filter(|begun| *committed && witness.saw(*begun))?;
-        let what = format!("{txn} is over, and only {} of its 2 sides changed", changes.len());
+        let (done, all) = (changes.len(), legs.len());
+        let what = format!("{txn} is over, and only {done} of its {all} sides changed");
         let because = changes.values().map(|(_, _, index)| *index);
-        (changes.len() < 2).then(|| ("BANK-1", what, [begun].into_iter().chain(because).collect()))
+        (done < all).then(|| ("BANK-1", what, [begun].into_iter().chain(because).collect()))
     }
 
-    /// A transfer has two sides; once both are known, they must cancel out.
-    fn sum(&self, txn: TxnId) -> Option<Wrong> {
-        let changes = &self.txns.get(&txn)?.changes;
-        let by_hand = changes.keys().any(|key| self.by_hand.contains(key));
-        let gain: i64 = changes.values().map(|(before, after, _)| after - before).sum();
-        let what = format!("{txn} makes {gain} out of nothing");
-        let because = changes.values().map(|(_, _, index)| *index).collect();
-        (changes.len() == 2 && gain != 0 && !by_hand).then_some(("BANK-1", what, because))
+    /// A key changes by what the transaction says.
+    fn sum(&self, txn: TxnId, change: &Change) -> Option<Wrong> {
+        let Txn { legs, begun, .. } = self.txns.get(&txn)?;
+        let (begun, gain) = ((*begun)?, change.after.saturating_sub(change.before));
+        let meant = legs.iter().find(|leg| leg.key == change.key).map_or(0, |leg| leg.by);
+        let what = format!("{txn} adds {gain} to {} instead of {meant}", change.key);
+        let changed = gain != meant && !self.by_hand.contains(&change.key);
+        changed.then(|| ("BANK-1", what, vec![begun]))
     }
 }
 
@@ -200,8 +202,9 @@ impl Check for Bank {
                 self.remember(*txn).committed = true;
                 return None;
             }
-            Fact::Begins { txn, .. } if fresh => {
-                self.remember(*txn).begun = Some(at);
+            Fact::Begins { txn, op, .. } if fresh => {
+                let txn = self.remember(*txn);
+                (txn.begun, txn.legs) = (Some(at), op.legs());
                 return None;
             }
             Fact::Ends { txn } => self.ends(*txn, witness)?,
@@ -221,23 +224,29 @@ impl Check for Bank {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{CallId, NodeId, Time};
+    use crate::base::{CallId, Commitment, NodeId, Time};
     use std::sync::Arc;
 
     fn change(key: &str, before: i64, after: i64) -> Change {
         Change { key: key.parse().expect("a name"), before, after }
     }
 
+    fn begins(txn: TxnId) -> Fact {
+        let op = Arc::new("transfer acct/1 acct/2 10".parse().expect("an operation"));
+        let (participants, how) = ([NodeId::node(2)].into(), Commitment::default());
+        Fact::Begins { txn, call: CallId::default(), op, participants, how }
+    }
+
     /// The rules that transactions break, each given as its number and its changes.
     fn broken(bank: &mut Bank, resolved: &[(u32, &[Change])]) -> Vec<&'static str> {
-        let event = |(number, changes): &(u32, &[Change])| {
+        let event = |fact| Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) };
+        let facts = |(number, changes): &(u32, &[Change])| {
             let txn = TxnId { coordinator: NodeId::node(1), number: *number };
-            let fact = Fact::Resolves { txn, commit: true, changes: Arc::from(*changes) };
-            Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) }
+            [begins(txn), Fact::Resolves { txn, commit: true, changes: Arc::from(*changes) }]
         };
-        let witness = Witness::of_nobody();
-        let see = |(at, one)| bank.see(at, &event(one), &witness);
-        resolved.iter().enumerate().filter_map(see).map(|v| v.rule).collect()
+        let (witness, all) = (Witness::of_nobody(), resolved.iter().flat_map(facts));
+        let see = |(at, fact)| bank.see(at, &event(fact), &witness);
+        all.enumerate().filter_map(see).map(|v| v.rule).collect()
     }
 
     #[test]
@@ -252,10 +261,10 @@ mod tests {
     fn every_rule_is_caught() {
         let (give, take) = ([change("acct/1", 100, 90)], [change("acct/2", 100, 111)]);
         assert_eq!(broken(&mut Bank::new(100), &[(1, &give), (1, &take)]), ["BANK-1"]);
-        let lost = [change("acct/1", 100, 95)];
+        let lost = [change("acct/1", 100, 90)];
         assert_eq!(broken(&mut Bank::new(100), &[(1, &give), (2, &lost)]), ["BANK-2"]);
-        let overdrawn = [change("acct/1", 100, -1)];
-        assert_eq!(broken(&mut Bank::new(100), &[(1, &overdrawn)]), ["BANK-3"]);
+        let overdrawn = [change("acct/1", 9, -1)];
+        assert_eq!(broken(&mut Bank::new(9), &[(1, &overdrawn)]), ["BANK-3"]);
     }
 
     #[test]
@@ -266,9 +275,7 @@ mod tests {
             let event = Event { at: Time::ZERO, node: NodeId::node(1), kind: Kind::Fact(fact) };
             bank.see(0, &event, &Witness::of_nobody())
         };
-        let op = Arc::new("transfer acct/1 acct/2 10".parse().expect("an operation"));
-        let participants = [NodeId::node(2)].into();
-        assert_eq!(see(Fact::Begins { txn, call: CallId::default(), op, participants }), None);
+        assert_eq!(see(begins(txn)), None);
         assert_eq!(see(Fact::Decides { txn, commit: true }), None);
         let changes = [change("acct/1", 100, 90)].into();
         assert_eq!(see(Fact::Resolves { txn, commit: true, changes }), None);

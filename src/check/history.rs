@@ -31,7 +31,7 @@
 //! judges money.
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{CallId, Name, NodeId, Op, Outcome, Transfer};
+use crate::base::{CallId, Name, NodeId, Op, Outcome};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -193,9 +193,8 @@ impl History {
                 state.other |= by < 0 || money;
                 key
             }
-            Op::Transfer(Transfer { from, to, .. }) => {
-                self.key(from).other = true;
-                self.key(to).other = true;
+            op @ (Op::Transfer(_) | Op::Move { .. }) => {
+                op.legs().iter().for_each(|leg| self.key(&leg.key).other = true);
                 return;
             }
             _ => return,

@@ -2,7 +2,7 @@
 
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
-    Ballot, CallId, Entry, Name, NodeId, Op, Outcome, Slot, Span, Token, TxnId, Voters,
+    Ballot, CallId, Commitment, Entry, Name, NodeId, Op, Outcome, Slot, Span, Token, TxnId, Voters,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -143,8 +143,9 @@ pub enum Fact {
     Load { keys: u32, owned: u32 },
 
     // -- transactions ----------------------------------------------------------------------------
-    /// As a coordinator: it asks these nodes to prepare `op` for `call`.
-    Begins { txn: TxnId, call: CallId, op: Arc<Op>, participants: Arc<[NodeId]> },
+    /// As a coordinator: it asks these nodes to prepare `op` for `call`. `how` they come to the
+    /// same outcome.
+    Begins { txn: TxnId, call: CallId, op: Arc<Op>, participants: Arc<[NodeId]>, how: Commitment },
     /// As a participant: its vote. A yes locks `keys` until the decision.
     Votes { txn: TxnId, yes: bool, keys: Arc<[Name]> },
     /// As a coordinator: the outcome, which is on disk if it is commit.
@@ -388,8 +389,12 @@ impl Fact {
     fn transaction(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = |commit: bool| if commit { "commit" } else { "abort" };
         match self {
-            Fact::Begins { txn, call, op, participants } => {
-                write!(f, "{txn} begins {op} ({call}) at {}", List(participants))
+            Fact::Begins { txn, call, op, participants, how } => {
+                write!(f, "{txn} begins {op} ({call}) at {}", List(participants))?;
+                match *how == Commitment::default() {
+                    true => Ok(()),
+                    false => write!(f, " by {how}"),
+                }
             }
             Fact::Votes { txn, yes: true, keys } => {
                 write!(f, "{txn} votes yes, locks {}", List(keys))

@@ -15,7 +15,7 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::{Lock, Membership, Node, Paxos, Plan, Ring, Services, Store, Txn, Ways};
+use super::{Lock, Membership, Node, Paxos, Plan, Ring, Services, Store, Ways};
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
@@ -24,6 +24,7 @@ use crate::read::{self, LONGEST, Read, Table, Value};
 
 mod clients;
 mod log;
+mod txn;
 
 /// How many nodes a cluster file may ask for.
 pub const MAX_NODES: u16 = 200;
@@ -230,7 +231,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
         lock: section(top, "lock", &[], |_| Ok(Lock {}))?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
-        txn: section(top, "txn", &["vote_timeout", "retry"], txn)?,
+        txn: section(top, "txn", txn::KEYS, txn::txn)?,
     })
 }
 
@@ -352,12 +353,4 @@ fn store(table: &Table<'_>) -> Read<Store> {
     let balance = |value: &Value<'_>| value.number(0..=1_000_000_000);
     let opening_balance = table.get_or("opening_balance", default.opening_balance, balance)?;
     Ok(Store { retry, give_up, opening_balance })
-}
-
-fn txn(table: &Table<'_>) -> Read<Txn> {
-    let default = Txn::default();
-    Ok(Txn {
-        vote_timeout: time(table, "vote_timeout", default.vote_timeout, TICK)?,
-        retry: time(table, "retry", default.retry, TICK)?,
-    })
 }

@@ -298,9 +298,9 @@ impl Plan {
             let config = store::Config { retry, give_up, opening_balance, mutations };
             stack.push(Config::Store(config));
         }
-        if let Some(Txn { vote_timeout, retry }) = self.services.txn {
+        if let Some(Txn { vote_timeout, retry, how }) = self.services.txn {
             let mutations = self.mutations;
-            stack.push(Config::Txn(twophase::Config { vote_timeout, retry, mutations }));
+            stack.push(Config::Txn(twophase::Config { vote_timeout, retry, how, mutations }));
         }
         if self.services.can_be_asked() {
             let decree = self.services.paxos.is_some();

@@ -1,7 +1,7 @@
 //! What the nodes run: the settings of each service as a person writes them, with their defaults.
 
 use super::Ways;
-use crate::base::{Name, NodeId, Op, Span, Voters};
+use crate::base::{Commitment, Name, NodeId, Op, Span, Voters};
 use crate::proto::log::Reads;
 use crate::proto::membership;
 use crate::proto::multipaxos::ElectBy;
@@ -142,13 +142,15 @@ pub struct Store {
     pub opening_balance: i64,
 }
 
-/// Two-phase commit.
+/// Transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Txn {
     /// How long a coordinator waits for votes before it aborts.
     pub vote_timeout: Span,
     /// How often decisions and questions are repeated.
     pub retry: Span,
+    /// By which protocol they come to their outcome.
+    pub how: Commitment,
 }
 
 /// Which services the nodes run. All nodes run the same.
@@ -233,7 +235,7 @@ impl Default for Store {
 
 impl Default for Txn {
     fn default() -> Self {
-        Txn { vote_timeout: Span::secs(1), retry: Span::millis(200) }
+        Txn { vote_timeout: Span::secs(1), retry: Span::millis(200), how: Commitment::default() }
     }
 }
 

@@ -16,6 +16,7 @@ use super::lock::table::Table;
 use super::log::Configuration;
 use super::register::Registers;
 use super::ring::Views;
+use super::twophase::Decisions;
 use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot, Voters};
 use crate::event::Fact;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,7 @@ pub struct Machine {
     mutations: Mutations,
     registers: Registers,
     configuration: Configuration,
+    decisions: Decisions,
 }
 
 impl Machine {
@@ -103,6 +105,7 @@ impl Machine {
             mutations,
             registers,
             configuration,
+            decisions: Decisions::default(),
         }
     }
 
@@ -194,6 +197,9 @@ impl Machine {
                 None => Outcome::Refused(Refusal::NoService),
             },
             op if Registers::takes(op) => self.registers.apply(op),
+            Op::Conclude { txn, commit } => {
+                self.decisions.apply(*txn, *commit, self.mutations, facts)
+            }
             Op::Joint { .. } => return Vec::new(),
             Op::Voters { .. } => Outcome::Done,
             Op::Decline { why } => Outcome::Refused(why.clone()),

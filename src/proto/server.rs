@@ -191,7 +191,7 @@ impl Server {
                 Some(ServiceId::Lock)
             }
             Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(self.keys),
-            Op::Transfer(_) => Some(ServiceId::Txn),
+            Op::Transfer(_) | Op::Move { .. } => Some(ServiceId::Txn),
             Op::Propose { .. } => Some(self.proposals),
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
             Op::Voters { .. } | Op::Lead { .. } => Some(ServiceId::Log),

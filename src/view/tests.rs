@@ -7,7 +7,9 @@ use super::network::State;
 use super::txns::Part;
 use super::*;
 use crate::base::placement::{Member, Shape};
-use crate::base::{CallId, Entry, MsgId, Name, Op, Outcome, Refusal, ServiceId, Span, TxnId};
+use crate::base::{
+    CallId, Commitment, Entry, MsgId, Name, Op, Outcome, Refusal, ServiceId, Span, TxnId,
+};
 use crate::event::{Freed, Label, LetGo, Loss, Phase as Half};
 use std::sync::Arc;
 
@@ -480,7 +482,8 @@ fn begun() -> Bench {
     let mut bench = Bench::new(3);
     let op = Arc::new("transfer a b 5".parse::<Op>().unwrap());
     let participants = Arc::new([N2, N3]);
-    bench.say(N1, Fact::Begins { txn: TXN, call: call(C1, 1), op, participants });
+    let how = Commitment::default();
+    bench.say(N1, Fact::Begins { txn: TXN, call: call(C1, 1), op, participants, how });
     bench
 }
 

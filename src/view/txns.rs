@@ -2,7 +2,7 @@
 
 use super::Board;
 use super::nodes::Node;
-use crate::base::{CallId, Name, NodeId, Op, Span, Time, TxnId};
+use crate::base::{CallId, Commitment, Name, NodeId, Op, Span, Time, TxnId, majority};
 use crate::event::{Change, Fact};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -101,6 +101,8 @@ pub struct Txn {
     pub call: Option<CallId>,
     /// What it does, if its begin was seen.
     pub op: Option<Arc<Op>>,
+    /// How it comes to its outcome, if its begin was seen.
+    pub how: Commitment,
     /// Whom the coordinator asked.
     pub participants: Arc<[NodeId]>,
     /// When it was first heard of.
@@ -121,6 +123,7 @@ impl Txn {
             id,
             call: None,
             op: None,
+            how: Commitment::default(),
             participants: Arc::default(),
             since,
             votes: BTreeMap::new(),
@@ -230,11 +233,23 @@ impl Txn {
         self.bound().map(|(node, _)| node).filter(|node| !self.tells(*node, board)).collect()
     }
 
-    /// Whether the coordinator can tell `node` the outcome.
+    /// Whether somebody can tell `node` the outcome.
     fn tells(&self, node: NodeId, board: &Board) -> bool {
-        let coordinator = self.id.coordinator;
-        let up = board.node(coordinator).is_none_or(|node| node.life.is_up());
-        up && (node == coordinator || board.network.talk(coordinator, node))
+        let reaches = |other: NodeId| {
+            let up = board.node(other).is_none_or(|node| node.life.is_up());
+            up && (node == other || board.network.talk(other, node))
+        };
+        let together = match self.how {
+            Commitment::TwoPhase { cooperative, .. } => {
+                let knows = |other: &NodeId| !self.bound().any(|(bound, _)| bound == *other);
+                cooperative && self.participants.iter().any(|id| knows(id) && reaches(*id))
+            }
+            Commitment::Logged => {
+                let near = board.nodes.servers().filter(|other| reaches(other.id)).count();
+                near >= majority(board.nodes.servers().count())
+            }
+        };
+        together || reaches(self.id.coordinator)
     }
 
     /// What happens next, as a sentence.
@@ -371,14 +386,14 @@ impl Txns {
             // One that is over but for somebody who does not know, and had to go.
             Fact::Begins { txn, .. } | Fact::Decides { txn, .. } | Fact::Votes { txn, .. }
                 if again && self.is_old(*txn) => {}
-            Fact::Begins { txn, call, op, participants } => {
+            Fact::Begins { txn, call, op, participants, how } => {
                 if !again {
                     let new = (txn.number, txn.number);
                     let (_, last) = self.used.entry(txn.coordinator).or_insert(new);
                     *last = txn.number.max(*last);
                 }
                 let txn = self.txn_mut(at, *txn);
-                (txn.call, txn.op) = (Some(*call), Some(op.clone()));
+                (txn.call, txn.op, txn.how) = (Some(*call), Some(op.clone()), *how);
                 txn.participants = participants.clone();
             }
             Fact::Votes { txn, yes, keys } => {

@@ -153,7 +153,7 @@ impl Calls {
             return self.end(seq, outcome, cx);
         }
         // A transfer that may be under way is known to its coordinator only.
-        let stays = call.doubt && matches!(*call.op, Op::Transfer(_));
+        let stays = call.doubt && is_transaction(&call.op);
         if !stays && !self.peers.is_empty() {
             let here = self.peers.iter().position(|peer| *peer == call.at).unwrap_or(0);
             let next = (here + 1) % self.peers.len();
@@ -190,6 +190,10 @@ impl Calls {
     }
 }
 
+fn is_transaction(op: &Op) -> bool {
+    matches!(op, Op::Transfer(_) | Op::Move { .. })
+}
+
 /// Whether an answer is no older than what was told of the same key before; if so, notes it.
 fn is_news(told: &mut BTreeMap<Name, u64>, op: &Op, outcome: &Outcome) -> bool {
     let (Op::Get { key } | Op::Put { key, .. } | Op::Add { key, .. }) = op else { return true };
@@ -216,7 +220,7 @@ impl Call {
     fn is_final(&self, why: &Refusal) -> bool {
         match why {
             Refusal::NotHeld | Refusal::StaleToken { .. } => true,
-            Refusal::Funds if matches!(*self.op, Op::Transfer(_)) => true,
+            Refusal::Funds if is_transaction(&self.op) => true,
             Refusal::NotHere { .. } => false,
             Refusal::NoService | Refusal::Locked | Refusal::Funds | Refusal::Unavailable => {
                 !self.doubt
@@ -225,7 +229,8 @@ impl Call {
             | Refusal::NoSuchNode { .. }
             | Refusal::NoVoter
             | Refusal::OneAtATime
-            | Refusal::Behind => !self.doubt,
+            | Refusal::Behind
+            | Refusal::NotPrepared => !self.doubt,
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Intent {
     pub call: CallId,
     /// What is added on commit.
     pub by: i64,
+    /// The other keys of the transaction, whose owners may know the outcome.
+    pub others: Arc<[Name]>,
 }
 
 /// A transaction that was carried out or dropped on a key.
@@ -107,13 +109,15 @@ impl Item {
             Op::Add { key, by } => {
                 self.write((epoch, call), key, late, rules, |old| old.saturating_add(*by))
             }
-            Op::Intend { txn, call, key, by } => {
-                let intent = Intent { txn: *txn, call: *call, by: *by };
+            Op::Intend { txn, call, key, by, others } => {
+                let others = Arc::clone(others);
+                let intent = Intent { txn: *txn, call: *call, by: *by, others };
                 self.intend(intent, key, rules)
             }
             Op::Settle { txn, call, key, commit } => {
                 self.settle((epoch, *txn), *call, key, *commit, rules)
             }
+            Op::Consult { txn, call, .. } => self.consult(*txn, *call, rules),
             _ => Step::Read(Outcome::Refused(Refusal::NoService)),
         }
     }
@@ -191,7 +195,7 @@ impl Item {
     /// Locks the key for a transaction. Answers `Done` for yes, the call's own outcome if another
     /// transaction for the same call has ended here, and a refusal otherwise.
     fn intend(&mut self, intent: Intent, key: &Name, rules: Rules) -> Step {
-        let Intent { txn, call, by } = intent;
+        let Intent { txn, call, by, .. } = intent;
         if self.intents.iter().any(|held| held.txn == txn) {
             return Step::Read(Outcome::Done);
         }
@@ -237,7 +241,7 @@ impl Item {
             return Step::Read(Outcome::Unknown);
         }
         if let Some(at) = self.intents.iter().position(|held| any || held.txn == txn) {
-            let Intent { txn, by, call } = self.intents.remove(at);
+            let Intent { txn, by, call, .. } = self.intents.remove(at);
             let before = self.balance(key, rules);
             let mut after = before;
             if commit {
@@ -265,6 +269,32 @@ impl Item {
         self.note_over(txn);
         self.remember(call, ended(txn));
         Step::Wrote(ended(txn))
+    }
+}
+
+impl Item {
+    /// How a transaction of `call` stands here. Of one that is not prepared, the answer binds: it
+    /// never will be. `Unknown` says that it is over, and that its outcome was forgotten.
+    fn consult(&mut self, txn: TxnId, call: CallId, rules: Rules) -> Step {
+        if let Some(Intent { call, others, .. }) = self.intents.iter().find(|i| i.txn == txn) {
+            let (call, others) = (*call, Arc::clone(others));
+            return Step::Read(Outcome::Prepared { call, others });
+        }
+        match self.remembered(call) {
+            Some(known @ (Outcome::Committed { txn: of } | Outcome::Aborted { txn: of }))
+                if of == txn =>
+            {
+                Step::Read(known)
+            }
+            Some(Outcome::Unknown) => Step::Read(Outcome::Unknown),
+            _ if self.over(txn) || rules.mutations.has(Mutation::TxnAnswerUnvoted) => {
+                Step::Read(Outcome::Refused(Refusal::NotPrepared))
+            }
+            _ => {
+                self.note_over(txn);
+                Step::Wrote(Outcome::Refused(Refusal::NotPrepared))
+            }
+        }
     }
 }
 
@@ -310,7 +340,7 @@ mod tests {
     }
 
     fn intend(number: u32, seq: u64, by: i64) -> Op {
-        Op::Intend { txn: txn(number), call: call(seq), key: key(), by }
+        Op::Intend { txn: txn(number), call: call(seq), key: key(), by, others: Arc::default() }
     }
 
     fn settle(number: u32, seq: u64, commit: bool) -> Op {
@@ -347,6 +377,7 @@ mod tests {
             call: CallId { client: NodeId::client(2), seq: 1 },
             key: key(),
             by: 1,
+            others: Arc::default(),
         };
         assert_eq!(step(&mut item, 9, other), Step::Wrote(Outcome::Refused(Refusal::Locked)));
         let committed = Outcome::Committed { txn: txn(1) };
@@ -372,6 +403,24 @@ mod tests {
         );
         assert_eq!(step(&mut item, 1, intend(5, 1, 5)), Step::Read(aborted), "same call");
         assert!(item.intents.is_empty());
+    }
+
+    #[test]
+    fn whoever_says_that_it_has_not_voted_never_votes_yes() {
+        let mut item = Item::default();
+        let consult = |number, seq| Op::Consult { txn: txn(number), call: call(seq), key: key() };
+        let never = Outcome::Refused(Refusal::NotPrepared);
+        assert_eq!(step(&mut item, 9, consult(1, 1)), Step::Wrote(never.clone()));
+        let late = step(&mut item, 1, intend(1, 1, -30));
+        assert_eq!(late, Step::Read(Outcome::Refused(Refusal::Locked)));
+        step(&mut item, 2, intend(2, 2, -30));
+        let prepared = Outcome::Prepared { call: call(2), others: Arc::default() };
+        assert_eq!(step(&mut item, 9, consult(2, 2)), Step::Read(prepared));
+        step(&mut item, 2, settle(2, 2, true));
+        let known = Outcome::Committed { txn: txn(2) };
+        assert_eq!(step(&mut item, 9, consult(2, 2)), Step::Read(known));
+        assert_eq!(step(&mut item, 9, consult(1, 1)), Step::Read(Outcome::Unknown), "forgotten");
+        assert_eq!(step(&mut item, 9, consult(1, 3)), Step::Read(never), "another call");
     }
 
     #[test]

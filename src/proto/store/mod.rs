@@ -517,7 +517,8 @@ fn key_of(op: &Op) -> Option<&Name> {
         | Op::Put { key, .. }
         | Op::Add { key, .. }
         | Op::Intend { key, .. }
-        | Op::Settle { key, .. } => Some(key),
+        | Op::Settle { key, .. }
+        | Op::Consult { key, .. } => Some(key),
         _ => None,
     }
 }

@@ -1,8 +1,10 @@
 //! The coordinator's half: votes, the decision, and telling it until everybody knows.
 
+use super::participant::{Job, Task, others};
 use super::{BLOCK, Cx, Message, Record, TwoPhase};
 use crate::base::{
-    CallId, Mutation, Name, NodeId, Op, Outcome, Refusal, Span, Time, Transfer, TxnId,
+    CallId, Commitment, Leg, MAX_LEGS, Mutation, Name, NodeId, Op, Outcome, Presume, Refusal, Span,
+    Time, TxnId,
 };
 use crate::event::Fact;
 use crate::proto::Ticket;
@@ -14,8 +16,7 @@ const ABORT_ROUNDS: u64 = 25;
 /// One key of a transaction.
 #[derive(Clone, Debug)]
 struct Side {
-    key: Name,
-    by: i64,
+    leg: Leg,
     voted: bool,
     acknowledged: bool,
 }
@@ -28,10 +29,11 @@ pub(super) struct Txn {
     begun: Option<(Arc<Op>, Arc<[NodeId]>)>,
     /// Who waits for the answer; none if it was given, or died with an earlier life.
     ticket: Option<Ticket>,
-    /// The giving side, then the taking one.
-    sides: [Side; 2],
-    /// None while votes are missing.
+    sides: Vec<Side>,
+    /// None while votes are missing, or the log has not answered.
     decided: Option<bool>,
+    /// The log is asked to commit it: whoever asks it may not decide any more.
+    concluding: bool,
     /// When it began, or was decided.
     since: Time,
     /// When something was sent for it last.
@@ -39,19 +41,21 @@ pub(super) struct Txn {
 }
 
 impl Txn {
-    fn new(call: CallId, sides: [(&Name, i64); 2], now: Time) -> Txn {
-        let side = |(key, by): (&Name, i64)| {
-            let key = key.clone();
-            Side { key, by, voted: false, acknowledged: false }
-        };
-        let (ticket, decided, sides) = (None, None, sides.map(side));
-        Txn { call, begun: None, ticket, sides, decided, since: now, at: now }
+    fn new(call: CallId, legs: Vec<Leg>, now: Time) -> Txn {
+        let side = |leg| Side { leg, voted: false, acknowledged: false };
+        let (ticket, decided, sides) = (None, None, legs.into_iter().map(side).collect());
+        let (begun, concluding) = (None, false);
+        Txn { call, begun, ticket, sides, decided, concluding, since: now, at: now }
     }
 
-    /// One that an earlier life has committed and not finished.
-    pub(super) fn committed(call: CallId, keys: &[Name; 2], now: Time) -> Txn {
-        let [from, to] = keys;
-        Txn { decided: Some(true), ..Txn::new(call, [(from, 0), (to, 0)], now) }
+    /// One that an earlier life has not finished, and how it ends.
+    pub(super) fn unfinished(call: CallId, keys: &[Name], commit: bool, now: Time) -> Txn {
+        let legs = keys.iter().map(|key| Leg { key: key.clone(), by: 0 }).collect();
+        Txn { decided: Some(commit), ..Txn::new(call, legs, now) }
+    }
+
+    fn legs(&self) -> Vec<Leg> {
+        self.sides.iter().map(|side| side.leg.clone()).collect()
     }
 
     /// The client's call behind it.
@@ -70,21 +74,23 @@ impl Txn {
     }
 
     /// What must survive of it.
-    pub(super) fn record(&self, txn: TxnId) -> Option<Record> {
-        let keys = [self.sides[0].key.clone(), self.sides[1].key.clone()];
-        (self.decided == Some(true)).then_some(Record::Commit { txn, call: self.call, keys })
+    pub(super) fn record(&self, txn: TxnId, how: Commitment) -> Option<Record> {
+        let keys = self.sides.iter().map(|side| side.leg.key.clone()).collect();
+        match (how, self.decided) {
+            (Commitment::TwoPhase { .. }, Some(true)) => {
+                Some(Record::Commit { txn, call: self.call, keys })
+            }
+            (Commitment::TwoPhase { presume: Presume::Commit, .. }, _) => {
+                Some(Record::Collecting { txn, call: self.call, keys })
+            }
+            _ => None,
+        }
     }
 }
 
 impl TwoPhase {
     /// Begins a transaction, unless it coordinates one for this call already.
-    pub(super) fn begin(
-        &mut self,
-        ticket: Ticket,
-        call: CallId,
-        transfer: &Transfer,
-        cx: &mut Cx<'_>,
-    ) {
+    pub(super) fn begin(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Cx<'_>) {
         if let Some(state) = self.txns.values_mut().find(|state| state.call == call) {
             state.ticket = Some(ticket);
             if state.decided == Some(true) {
@@ -92,21 +98,39 @@ impl TwoPhase {
             }
             return;
         }
-        let Transfer { from, to, amount } = transfer;
-        let owners = self.owner(from).zip(self.owner(to));
-        let Some((giver, taker)) = owners.filter(|_| from != to && *amount > 0) else {
+        let Some(participants) = self.participants(&op.legs()) else {
             return cx.reply(ticket, Outcome::Refused(Refusal::Unavailable));
         };
-        let txn = self.next_txn(cx);
-        let participants: Arc<[NodeId]> =
-            if giver == taker { [giver].into() } else { [giver, taker].into() };
-        let op = Arc::new(Op::Transfer(transfer.clone()));
+        let (txn, how) = (self.next_txn(cx), self.config.how);
+        let mut state = Txn::new(call, op.legs(), cx.now());
+        let op = Arc::new(op);
         let begun = Some((Arc::clone(&op), Arc::clone(&participants)));
-        cx.emit(Fact::Begins { txn, call, op, participants });
-        let mut state = Txn::new(call, [(from, -amount), (to, *amount)], cx.now());
         (state.begun, state.ticket) = (begun, Some(ticket));
+        if let Some(record) = state.record(txn, how)
+            && !self.has(Mutation::TxnNoCollecting)
+        {
+            self.write(record, cx);
+        }
+        cx.emit(Fact::Begins { txn, call, op, participants, how });
         self.txns.insert(txn, state);
         self.send(txn, cx);
+    }
+
+    /// The owners of the keys, each once; none if that makes no sense or they are not known.
+    fn participants(&self, legs: &[Leg]) -> Option<Arc<[NodeId]>> {
+        let twice = |(at, leg): (usize, &Leg)| legs[..at].iter().any(|other| other.key == leg.key);
+        let fits = (2..=MAX_LEGS).contains(&legs.len()) && legs.iter().all(|leg| leg.by != 0);
+        if !fits || legs.iter().enumerate().any(twice) {
+            return None;
+        }
+        let mut owners = Vec::new();
+        for leg in legs {
+            let owner = self.owner(&leg.key)?;
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        Some(owners.into())
     }
 
     /// Writes down that the next numbers may be used.
@@ -127,15 +151,16 @@ impl TwoPhase {
     fn send(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
         let Some(state) = self.txns.get_mut(&txn) else { return };
         state.at = cx.now();
-        let (call, decided) = (state.call, state.decided);
+        let (call, decided, legs) = (state.call, state.decided, state.legs());
         let open = |side: &&Side| if decided.is_some() { !side.acknowledged } else { !side.voted };
-        for Side { key, by, .. } in state.sides.clone().iter().filter(open) {
-            let Some(owner) = self.owner(key) else { continue };
-            let (key, by) = (key.clone(), *by);
+        for Side { leg, .. } in state.sides.clone().iter().filter(open) {
+            let Some(owner) = self.owner(&leg.key) else { continue };
+            let Leg { key, by } = leg.clone();
+            let others = others(&legs, &key);
             cx.send(
                 owner,
                 match decided {
-                    None => Message::Prepare { txn, call, key, by },
+                    None => Message::Prepare { txn, call, key, by, others },
                     Some(commit) => Message::Decide { txn, call, key, commit },
                 },
             );
@@ -151,19 +176,49 @@ impl TwoPhase {
         if !yes {
             return self.decide(txn, false, cx);
         }
-        state.sides.iter_mut().filter(|side| side.key == *key).for_each(|side| side.voted = true);
+        let own = |side: &&mut Side| side.leg.key == *key;
+        state.sides.iter_mut().filter(own).for_each(|side| side.voted = true);
         if state.sides.iter().all(|side| side.voted) {
+            self.all_voted(txn, cx);
+        }
+    }
+
+    fn all_voted(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
+        match self.config.how {
+            Commitment::Logged => self.conclude(txn, cx),
+            Commitment::TwoPhase { .. } => self.decide(txn, true, cx),
+        }
+    }
+
+    /// Asks the log to commit.
+    fn conclude(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
+        let Some(state) = self.txns.get_mut(&txn) else { return };
+        (state.concluding, state.at) = (true, cx.now());
+        let key = state.sides[0].leg.key.clone();
+        let job = Job { to: cx.me(), txn, key, task: Task::Commit };
+        self.ask(job, Op::Conclude { txn, commit: true }, cx);
+        if self.has(Mutation::TxnForgetDecision) {
             self.decide(txn, true, cx);
+        }
+    }
+
+    /// The log has decided.
+    pub(super) fn concluded(&mut self, txn: TxnId, outcome: &Outcome, cx: &mut Cx<'_>) {
+        let open = self.txns.get(&txn).is_some_and(|state| state.decided.is_none());
+        match outcome {
+            Outcome::Committed { .. } if open => self.decide(txn, true, cx),
+            Outcome::Aborted { .. } if open => self.decide(txn, false, cx),
+            // It is asked again.
+            _ => {}
         }
     }
 
     fn decide(&mut self, txn: TxnId, commit: bool, cx: &mut Cx<'_>) {
         let Some(state) = self.txns.get_mut(&txn) else { return };
         (state.decided, state.since) = (Some(commit), cx.now());
-        let call = state.call;
-        if let Some(record) = state.record(txn)
-            && !self.has(Mutation::TxnForgetDecision)
-        {
+        let (call, record) = (state.call, state.record(txn, self.config.how));
+        // Who has begun and not committed aborts: that stands on disk already, or is presumed.
+        if let Some(record) = record.filter(|_| commit && !self.has(Mutation::TxnForgetDecision)) {
             self.write(record, cx);
         }
         cx.emit(Fact::Decides { txn, commit });
@@ -171,7 +226,8 @@ impl TwoPhase {
         if commit {
             self.answer_commit(call, cx);
         }
-        if commit && self.has(Mutation::TxnForgetEarly) {
+        let forget = if commit { Mutation::TxnForgetEarly } else { Mutation::TxnForgetAbort };
+        if self.has(forget) && (commit || self.presumes(Presume::Commit)) {
             return self.end(txn, cx);
         }
         if commit && self.has(Mutation::TxnReverse) {
@@ -199,9 +255,10 @@ impl TwoPhase {
         let Some(state) = self.txns.get_mut(&txn).filter(|state| state.decided.is_some()) else {
             return;
         };
-        state.sides.iter_mut().filter(|s| s.key == *key).for_each(|s| s.acknowledged = true);
-        // The giving account knows how the call ended, whoever carried it out.
-        if state.sides[0].key == *key
+        let own = |side: &&mut Side| side.leg.key == *key;
+        state.sides.iter_mut().filter(own).for_each(|side| side.acknowledged = true);
+        // The first key knows how the call ended, whoever carried it out.
+        if state.sides[0].leg.key == *key
             && let Some(ticket) = state.ticket.take()
         {
             cx.reply(ticket, outcome);
@@ -216,10 +273,15 @@ impl TwoPhase {
         if let Some(ticket) = state.ticket {
             cx.reply(ticket, Outcome::Unknown);
         }
-        if state.decided == Some(true) {
+        let presumed = self.presumes(Presume::Commit);
+        let recorded = matches!(self.config.how, Commitment::TwoPhase { .. });
+        if recorded && (presumed || state.decided == Some(true)) {
             self.write(Record::End(txn), cx);
         }
-        cx.emit(Fact::Ends { txn });
+        // Who presumes commit does not wait until everybody knows of one.
+        if !(presumed && state.decided == Some(true)) {
+            cx.emit(Fact::Ends { txn });
+        }
     }
 
     /// A participant is in doubt.
@@ -228,9 +290,10 @@ impl TwoPhase {
             Some(Txn { call, decided: Some(commit), .. }) => (*call, *commit),
             // It will decide soon, and tell.
             Some(_) => return,
-            None if txn.coordinator != cx.me() => return,
-            // Presumed abort: what it does not know, it never committed, or everybody knows.
-            None => (CallId::default(), false),
+            None if txn.coordinator != cx.me() || self.config.how == Commitment::Logged => return,
+            // With presumed abort, what it does not know it never committed, or everybody knows;
+            // with presumed commit, the other way round.
+            None => (CallId::default(), self.presumes(Presume::Commit)),
         };
         cx.send(from, Message::Decide { txn, call, key, commit });
     }
@@ -241,12 +304,15 @@ impl TwoPhase {
         let due = self.txns.iter().filter(|(_, state)| now.since(state.at) >= retry);
         for txn in due.map(|(txn, _)| *txn).collect::<Vec<TxnId>>() {
             let Some(state) = self.txns.get(&txn) else { continue };
-            let age = now.since(state.since);
+            let (age, presumed) = (now.since(state.since), self.presumes(Presume::Commit));
             match state.decided {
+                None if state.concluding => self.conclude(txn, cx),
                 None if age >= self.config.vote_timeout => self.decide(txn, false, cx),
-                Some(false) if age >= Span(retry.0.saturating_mul(ABORT_ROUNDS)) => {
+                Some(false) if !presumed && age >= Span(retry.0.saturating_mul(ABORT_ROUNDS)) => {
                     self.end(txn, cx);
                 }
+                // Whoever has missed it will ask, and be told the same.
+                Some(true) if presumed => self.end(txn, cx),
                 _ => self.send(txn, cx),
             }
         }

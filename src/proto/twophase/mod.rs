@@ -1,4 +1,4 @@
-//! Transactions across the owners of keys, by two-phase commit with presumed abort.
+//! Transactions across the owners of keys, by two-phase commit.
 //!
 //! **What it guarantees.** All participants carry the same outcome out (AC-1), and it is never
 //! reversed (AC-2). Commit is decided only if all voted yes (AC-3). While nobody is down or cut off
@@ -33,6 +33,22 @@
 //! forgets a commit only when both have acknowledged it. Until the coordinator is back, the key
 //! stays locked: two-phase commit blocks.
 //!
+//! **Presumed commit.** The other way round (`presume = "commit"`): before it asks for votes, the
+//! coordinator writes down that it does. If that record is all that it finds after a crash, it
+//! aborts; what it does not know, it committed. So commits need no acknowledgement and are
+//! forgotten at once, at the price of one more record that others wait for; aborts are told until
+//! all have acknowledged them.
+//!
+//! **Cooperative termination** (`termination = "cooperative"`). Participants in doubt ask each
+//! other too. Who has carried an outcome out tells it. Who has not voted notes first that it never
+//! will, and says abort: with a yes afterwards it would break its word. Only when all that can be
+//! reached are in doubt themselves, they must wait for the coordinator.
+//!
+//! **The log as coordinator** (`coordinator = "log"`). With all votes the coordinator asks the
+//! replicated log to commit ([`Decisions`]). A participant that has been in doubt for too long asks
+//! the log to abort. The first request about a transaction is the decision, and whoever asks is
+//! told: nobody has to wait for a node that is gone, as long as the log has a majority.
+//!
 //! **Retries.** A client that hears nothing asks another node, which begins another transaction
 //! for the same call. Each key remembers how the last call of each client ended, so the second one
 //! finds out at the giving account: it waits while the first is in doubt, votes no when it is
@@ -40,28 +56,36 @@
 //! an abort only when the giving account has noted it.
 //!
 //! **Sources.** Gray 1978, *Notes on data base operating systems*, section 5.8 · Mohan, Lindsay
-//! and Obermarck 1986, *Transaction management in R\**, section 3 (presumed abort) · Bernstein,
-//! Hadzilacos and Goodman 1987, chapter 7 (AC-1 to AC-5, blocking) · Corbett et al. 2012,
-//! *Spanner*, section 4.2.1 (participants that are replicated).
+//! and Obermarck 1986, *Transaction management in R\**, section 3 (presumed abort and commit) ·
+//! Bernstein, Hadzilacos and Goodman 1987, chapter 7 (AC-1 to AC-5, blocking, cooperative
+//! termination) · Corbett et al. 2012, *Spanner*, section 4.2.1 (replicated participants) · Gray
+//! and Lamport 2006, *Consensus on transaction commit*, section 5 (a replicated coordinator).
 //!
-//! **What is left out.** Participants do not ask each other (cooperative termination), reads take
-//! no part in transactions, and there are no deadlocks to detect because a locked key is a no.
+//! **What is left out.** Reads take no part in transactions, so nobody votes *read-only*; keys are
+//! locked when votes are asked for, so to let one go with its vote would let others change what was
+//! read. Two keys of one owner are copied one by one, so there is no commit in one phase. There are
+//! no deadlocks to detect because a locked key is a no.
 
 mod coordinator;
+mod decisions;
 mod participant;
+
+pub use decisions::Decisions;
 
 use super::ring::circle;
 use super::{Context, Protocol, Ticket};
 use crate::base::placement::Ring;
 use crate::base::{
-    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span, TxnId,
+    CallId, Commitment, Mutation, Mutations, Name, NodeId, Op, Outcome, Presume, Refusal,
+    ServiceId, Span, TxnId,
 };
 use crate::event::Fact;
 use coordinator::Txn;
-use participant::{Doubt, Job};
+use participant::{Doubt, Job, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 type Cx<'a> = Context<'a, TwoPhase>;
 
@@ -72,6 +96,8 @@ pub struct Config {
     pub vote_timeout: Span,
     /// How often decisions and questions are repeated.
     pub retry: Span,
+    /// Who decides, and what is written down for it.
+    pub how: Commitment,
     /// Rules that are switched off.
     pub mutations: Mutations,
 }
@@ -89,6 +115,8 @@ pub enum Message {
         key: Name,
         /// What is to be added to it.
         by: i64,
+        /// The other keys of the transaction.
+        others: Arc<[Name]>,
     },
     /// The participant's vote.
     Vote {
@@ -126,6 +154,24 @@ pub enum Message {
         /// For which key.
         key: Name,
     },
+    /// A participant that has voted yes asks the owner of another key of the transaction.
+    Consult {
+        /// Which transaction.
+        txn: TxnId,
+        /// The client's call behind it.
+        call: CallId,
+        /// The key of the one who is asked.
+        key: Name,
+        /// The key of the one who asks.
+        about: Name,
+    },
+    /// Who was asked does not know either.
+    Uncertain {
+        /// Which transaction.
+        txn: TxnId,
+        /// The key of the one who was asked.
+        key: Name,
+    },
 }
 
 impl fmt::Display for Message {
@@ -138,6 +184,8 @@ impl fmt::Display for Message {
             Message::Decide { txn, key, commit: false, .. } => write!(f, "Abort {txn} {key}"),
             Message::Ack { txn, key, .. } => write!(f, "Ack {txn} {key}"),
             Message::Inquire { txn, key } => write!(f, "Inquire {txn} {key}"),
+            Message::Consult { txn, key, .. } => write!(f, "Consult {txn} {key}"),
+            Message::Uncertain { txn, key } => write!(f, "Uncertain {txn} {key}"),
         }
     }
 }
@@ -160,11 +208,20 @@ pub enum Record {
         txn: TxnId,
         /// The client's call behind it.
         call: CallId,
-        /// The two keys.
-        keys: [Name; 2],
+        /// The keys.
+        keys: Arc<[Name]>,
     },
-    /// Everybody has carried it out.
+    /// Nothing more is to come of it.
     End(TxnId),
+    /// With presumed commit: it asks for votes, and aborts unless a later record says otherwise.
+    Collecting {
+        /// Which transaction.
+        txn: TxnId,
+        /// The client's call behind it.
+        call: CallId,
+        /// The keys.
+        keys: Arc<[Name]>,
+    },
 }
 
 /// How many numbers are reserved at a time.
@@ -217,7 +274,10 @@ impl Protocol for TwoPhase {
             match record {
                 Record::Reserved(upto) => (service.last, service.reserved) = (*upto, *upto),
                 Record::Commit { txn, call, keys } => {
-                    service.txns.insert(*txn, Txn::committed(*call, keys, cx.now()));
+                    service.txns.insert(*txn, Txn::unfinished(*call, keys, true, cx.now()));
+                }
+                Record::Collecting { txn, call, keys } => {
+                    service.txns.insert(*txn, Txn::unfinished(*call, keys, false, cx.now()));
                 }
                 Record::End(txn) => drop(service.txns.remove(txn)),
             }
@@ -231,17 +291,22 @@ impl Protocol for TwoPhase {
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Cx<'_>) {
         match message {
-            Message::Prepare { txn, call, key, by } => {
-                let op = Op::Intend { txn, call, key: key.clone(), by };
-                self.ask_store(Job { to: from, txn, key, prepare: true }, op, cx);
+            Message::Prepare { txn, call, key, by, others } => {
+                let op = Op::Intend { txn, call, key: key.clone(), by, others };
+                self.ask(Job { to: from, txn, key, task: Task::Prepare }, op, cx);
             }
             Message::Vote { txn, key, yes } => self.vote(txn, &key, yes, cx),
             Message::Decide { txn, call, key, commit } => {
                 let op = Op::Settle { txn, call, key: key.clone(), commit };
-                self.ask_store(Job { to: from, txn, key, prepare: false }, op, cx);
+                self.ask(Job { to: from, txn, key, task: Task::Settle }, op, cx);
             }
             Message::Ack { txn, key, outcome } => self.acknowledged(txn, &key, *outcome, cx),
             Message::Inquire { txn, key } => self.inquired(from, txn, key, cx),
+            Message::Consult { txn, call, key, about } => {
+                let op = Op::Consult { txn, call, key: key.clone() };
+                self.ask(Job { to: from, txn, key, task: Task::Consult { about } }, op, cx);
+            }
+            Message::Uncertain { .. } => {}
         }
         self.tick_later(cx);
     }
@@ -259,14 +324,14 @@ impl Protocol for TwoPhase {
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Cx<'_>) {
         match op {
-            Op::Transfer(ref transfer) => self.begin(ticket, call, transfer, cx),
+            Op::Transfer(_) | Op::Move { .. } => self.begin(ticket, call, op, cx),
             _ => cx.reply(ticket, Outcome::Refused(Refusal::NoService)),
         }
         self.tick_later(cx);
     }
 
     fn reply(&mut self, key: u64, outcome: Outcome, cx: &mut Cx<'_>) {
-        self.store_answered(key, outcome, cx);
+        self.answered(key, outcome, cx);
     }
 
     fn hear(&mut self, fact: &Fact, cx: &mut Cx<'_>) {
@@ -295,8 +360,8 @@ impl Protocol for TwoPhase {
     fn restate(&self, cx: &mut Cx<'_>) {
         for (txn, state) in &self.txns {
             if let Some((op, participants)) = state.begun() {
-                let (txn, call) = (*txn, state.call());
-                cx.emit(Fact::Begins { txn, call, op, participants });
+                let (txn, call, how) = (*txn, state.call(), self.config.how);
+                cx.emit(Fact::Begins { txn, call, op, participants, how });
             }
             if let Some(commit) = state.decided() {
                 cx.emit(Fact::Decides { txn: *txn, commit });
@@ -308,6 +373,10 @@ impl Protocol for TwoPhase {
 impl TwoPhase {
     fn has(&self, mutation: Mutation) -> bool {
         self.config.mutations.has(mutation)
+    }
+
+    fn presumes(&self, what: Presume) -> bool {
+        matches!(self.config.how, Commitment::TwoPhase { presume, .. } if presume == what)
     }
 
     fn owner(&self, key: &Name) -> Option<NodeId> {
@@ -327,8 +396,9 @@ impl TwoPhase {
         cx.write(record);
         self.records += 1;
         if self.records > MANY + 4 * self.txns.len() {
+            let how = self.config.how;
             let mut records = vec![Record::Reserved(self.reserved)];
-            records.extend(self.txns.iter().filter_map(|(txn, state)| state.record(*txn)));
+            records.extend(self.txns.iter().filter_map(|(txn, state)| state.record(*txn, how)));
             self.records = records.len();
             cx.checkpoint(records);
         }

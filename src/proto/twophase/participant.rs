@@ -1,94 +1,202 @@
 //! The participant's half: votes, carries decisions out, and asks when it is left in doubt. What it
 //! knows is in its store; this part only talks.
 
-use super::{Cx, Message, TwoPhase};
-use crate::base::{CallId, Mutation, Name, NodeId, Op, Outcome, ServiceId, Time, TxnId};
+use super::{Config, Cx, Message, TwoPhase};
+use crate::base::{
+    CallId, Commitment, Leg, Mutation, Name, NodeId, Op, Outcome, Presume, Refusal, ServiceId,
+    Span, Time, TxnId,
+};
 use crate::event::Fact;
 use std::sync::Arc;
 
-/// Something that the store does for a coordinator.
+/// What a sibling is asked to do for a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// The store is to prepare a key: that is a vote.
+    Prepare,
+    /// The store is to carry a decision out.
+    Settle,
+    /// The store is to say how the transaction stands at this node's own key.
+    Recall,
+    /// The store is to say so for the owner of another key of the transaction, which is in doubt.
+    Consult {
+        /// That key.
+        about: Name,
+    },
+    /// The log is to decide, for a coordinator that has all votes.
+    Commit,
+    /// The log is to decide, for a participant that has waited for too long.
+    Abort,
+}
+
+/// Something that a sibling does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Job {
-    /// The coordinator that gets the answer.
+    /// The node that gets the answer.
     pub(super) to: NodeId,
     pub(super) txn: TxnId,
     pub(super) key: Name,
-    /// A vote, or else carrying a decision out.
-    pub(super) prepare: bool,
+    pub(super) task: Task,
 }
 
 /// A yes-vote without a decision.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Doubt {
     since: Time,
     asked: Time,
+    /// The call behind it, and the other keys; none as long as the store was not asked.
+    known: Option<(CallId, Arc<[Name]>)>,
+}
+
+/// How a key and the other keys of a transaction are told apart.
+pub(super) fn others(legs: &[Leg], key: &Name) -> Arc<[Name]> {
+    legs.iter().filter(|leg| leg.key != *key).map(|leg| leg.key.clone()).collect()
 }
 
 impl TwoPhase {
-    /// Has the store do something, unless it is at it already.
-    pub(super) fn ask_store(&mut self, job: Job, op: Op, cx: &mut Cx<'_>) {
+    /// Has a sibling do something, unless it is at it already.
+    pub(super) fn ask(&mut self, job: Job, op: Op, cx: &mut Cx<'_>) {
         if self.jobs.values().any(|known| *known == job) {
             return;
         }
+        let service = match job.task {
+            Task::Commit | Task::Abort => ServiceId::Log,
+            _ => ServiceId::Store,
+        };
         self.next_job += 1;
         self.jobs.insert(self.next_job, job);
         let call = cx.new_call();
-        cx.call(ServiceId::Store, self.next_job, call, op);
+        cx.call(service, self.next_job, call, op);
     }
 
-    /// The store has done it, or could not.
-    pub(super) fn store_answered(&mut self, job: u64, outcome: Outcome, cx: &mut Cx<'_>) {
-        let Some(Job { to, txn, key, prepare }) = self.jobs.remove(&job) else { return };
-        match (prepare, outcome) {
-            // No owner can be reached. The coordinator asks again, maybe elsewhere.
-            (_, Outcome::Refused(crate::base::Refusal::Unavailable)) => {}
-            (true, Outcome::Done) => cx.send(to, Message::Vote { txn, key, yes: true }),
-            (true, _) => {
-                let keys: Arc<[Name]> = [key.clone()].into();
-                cx.emit(Fact::Votes { txn, yes: false, keys });
-                cx.send(to, Message::Vote { txn, key, yes: false });
+    /// It has done it, or could not.
+    pub(super) fn answered(&mut self, job: u64, outcome: Outcome, cx: &mut Cx<'_>) {
+        let Some(job) = self.jobs.remove(&job) else { return };
+        match job.task {
+            // No owner can be reached. Who wants to know asks again, maybe elsewhere.
+            _ if outcome == Outcome::Refused(Refusal::Unavailable) => {}
+            Task::Prepare => self.prepared(job, outcome == Outcome::Done, cx),
+            Task::Settle => self.settled(job, outcome, cx),
+            Task::Recall => self.recalled(&job, outcome),
+            Task::Consult { about } => {
+                self.consulted((job.to, job.txn), (job.key, about), outcome, cx);
             }
-            (false, Outcome::Unknown) => {}
-            (false, outcome) => {
-                let known = if outcome == Outcome::Done { Outcome::Unknown } else { outcome };
-                cx.send(to, Message::Ack { txn, key, outcome: Box::new(known) });
+            Task::Commit => self.concluded(job.txn, &outcome, cx),
+            Task::Abort => {
+                if let Outcome::Committed { .. } | Outcome::Aborted { .. } = outcome {
+                    let commit = matches!(outcome, Outcome::Committed { .. });
+                    self.settle_alone(job.txn, job.key, commit, cx);
+                }
             }
+        }
+    }
+
+    fn prepared(&mut self, Job { to, txn, key, .. }: Job, yes: bool, cx: &mut Cx<'_>) {
+        if !yes {
+            self.say_no(txn, &key, cx);
+        }
+        cx.send(to, Message::Vote { txn, key, yes });
+    }
+
+    fn say_no(&mut self, txn: TxnId, key: &Name, cx: &mut Cx<'_>) {
+        let keys: Arc<[Name]> = [key.clone()].into();
+        cx.emit(Fact::Votes { txn, yes: false, keys });
+    }
+
+    fn settled(&mut self, Job { to, txn, key, .. }: Job, outcome: Outcome, cx: &mut Cx<'_>) {
+        let unneeded = self.presumes(Presume::Commit)
+            && matches!(outcome, Outcome::Committed { txn: of } if of == txn);
+        if outcome != Outcome::Unknown && !unneeded {
+            let known = if outcome == Outcome::Done { Outcome::Unknown } else { outcome };
+            cx.send(to, Message::Ack { txn, key, outcome: Box::new(known) });
         }
     }
 
     /// The store states that keys are locked by a yes-vote.
     pub(super) fn note_doubt(&mut self, txn: TxnId, keys: &[Name], cx: &mut Cx<'_>) {
-        let (since, asked) = (cx.now(), cx.now());
+        let doubt = Doubt { since: cx.now(), asked: cx.now(), known: None };
         for key in keys {
-            self.doubts.entry((txn, key.clone())).or_insert(Doubt { since, asked });
+            self.doubts.entry((txn, key.clone())).or_insert_with(|| doubt.clone());
         }
         self.tick_later(cx);
     }
 
-    /// Asks the coordinators of what has been in doubt for a while.
+    /// Asks about all that has been in doubt for a while.
     pub(super) fn doubt(&mut self, cx: &mut Cx<'_>) {
         let (now, retry) = (cx.now(), self.config.retry);
-        let impatient = self.has(Mutation::TxnHeuristic);
-        let mut given_up = Vec::new();
-        for ((txn, key), doubt) in &mut self.doubts {
-            if now.since(doubt.asked) < retry {
-                continue;
-            }
-            doubt.asked = now;
-            let (txn, key) = (*txn, key.clone());
-            if impatient && now.since(doubt.since) >= retry.times(3) {
-                given_up.push((txn, key));
-            } else {
-                cx.send(txn.coordinator, Message::Inquire { txn, key });
+        let mut due = Vec::new();
+        for (of, doubt) in &mut self.doubts {
+            if now.since(doubt.asked) >= retry {
+                doubt.asked = now;
+                due.push((of.clone(), doubt.clone()));
             }
         }
-        given_up.into_iter().for_each(|(txn, key)| self.give_up(txn, key, cx));
+        for ((txn, key), doubt) in due {
+            self.inquire(txn, key, &doubt, now.since(doubt.since), cx);
+        }
     }
 
-    /// Aborts alone, which is what a bound participant must never do.
-    fn give_up(&mut self, txn: TxnId, key: Name, cx: &mut Cx<'_>) {
-        let op = Op::Settle { txn, call: CallId::default(), key: key.clone(), commit: false };
-        self.ask_store(Job { to: txn.coordinator, txn, key, prepare: false }, op, cx);
+    fn inquire(&mut self, txn: TxnId, key: Name, doubt: &Doubt, age: Span, cx: &mut Cx<'_>) {
+        let Config { retry, vote_timeout, how, .. } = self.config;
+        if self.has(Mutation::TxnHeuristic) && age >= retry.times(3) {
+            return self.settle_alone(txn, key, false, cx);
+        }
+        match (how, &doubt.known) {
+            (Commitment::Logged, _) if age >= vote_timeout + retry.times(2) => {
+                let job = Job { to: cx.me(), txn, key, task: Task::Abort };
+                return self.ask(job, Op::Conclude { txn, commit: false }, cx);
+            }
+            (Commitment::TwoPhase { cooperative: true, .. }, None) => {
+                let op = Op::Consult { txn, call: CallId::default(), key: key.clone() };
+                let job = Job { to: cx.me(), txn, key: key.clone(), task: Task::Recall };
+                self.ask(job, op, cx);
+            }
+            (Commitment::TwoPhase { cooperative: true, .. }, Some((call, others))) => {
+                for other in others.iter() {
+                    let Some(owner) = self.owner(other) else { continue };
+                    let (call, key, about) = (*call, other.clone(), key.clone());
+                    cx.send(owner, Message::Consult { txn, call, key, about });
+                }
+            }
+            _ => {}
+        }
+        cx.send(txn.coordinator, Message::Inquire { txn, key });
+    }
+
+    fn recalled(&mut self, job: &Job, outcome: Outcome) {
+        let of = (job.txn, job.key.clone());
+        match (outcome, self.doubts.get_mut(&of)) {
+            (Outcome::Prepared { call, others }, Some(doubt)) => doubt.known = Some((call, others)),
+            // Its router has given up.
+            (Outcome::Unknown, _) => {}
+            _ => drop(self.doubts.remove(&of)),
+        }
+    }
+
+    /// The store has said how a transaction stands at a key here, for somebody who is in doubt.
+    fn consulted(
+        &mut self,
+        (to, txn): (NodeId, TxnId),
+        (key, about): (Name, Name),
+        outcome: Outcome,
+        cx: &mut Cx<'_>,
+    ) {
+        let commit = match outcome {
+            Outcome::Committed { .. } => true,
+            Outcome::Aborted { .. } => false,
+            Outcome::Refused(Refusal::NotPrepared) => {
+                self.say_no(txn, &key, cx);
+                false
+            }
+            _ => return cx.send(to, Message::Uncertain { txn, key }),
+        };
+        cx.send(to, Message::Decide { txn, call: CallId::default(), key: about, commit });
+    }
+
+    /// Carries an outcome out that no coordinator has told.
+    fn settle_alone(&mut self, txn: TxnId, key: Name, commit: bool, cx: &mut Cx<'_>) {
+        let op = Op::Settle { txn, call: CallId::default(), key: key.clone(), commit };
+        self.ask(Job { to: txn.coordinator, txn, key, task: Task::Settle }, op, cx);
     }
 
     /// Gives up all that it said yes to for a coordinator, as a server that drops the prepared
@@ -96,6 +204,6 @@ impl TwoPhase {
     pub(super) fn disconnect(&mut self, coordinator: NodeId, cx: &mut Cx<'_>) {
         let of = |(txn, _): &&(TxnId, Name)| txn.coordinator == coordinator;
         let dropped: Vec<(TxnId, Name)> = self.doubts.keys().filter(of).cloned().collect();
-        dropped.into_iter().for_each(|(txn, key)| self.give_up(txn, key, cx));
+        dropped.into_iter().for_each(|(txn, key)| self.settle_alone(txn, key, false, cx));
     }
 }

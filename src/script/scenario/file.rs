@@ -516,7 +516,7 @@ const ASK: &str =
 fn needed(op: &Op) -> &'static [&'static str] {
     match op {
         Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => &["lock"],
-        Op::Transfer(_) => &["txn"],
+        Op::Transfer(_) | Op::Move { .. } => &["txn"],
         Op::Join { .. } | Op::Leave { .. } => &["ring"],
         Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => &["store", "log"],
         Op::Voters { .. } | Op::Lead { .. } => &["log"],

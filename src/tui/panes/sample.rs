@@ -1,7 +1,9 @@
 //! A door for tests of panes: a run told event by event, and how a pane shows it.
 
 use super::{Pane, Scene};
-use crate::base::{Ballot, CallId, Entry, Name, NodeId, Op, Rng, ServiceId, Time, TxnId};
+use crate::base::{
+    Ballot, CallId, Commitment, Entry, Name, NodeId, Op, Rng, ServiceId, Time, TxnId,
+};
 use crate::check::Checks;
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind};
@@ -62,7 +64,8 @@ pub(crate) fn entry(seq: u64, text: &str) -> Arc<Entry> {
 pub(crate) fn begins(story: &mut Story, id: TxnId, participants: &[u16]) {
     let participants = participants.iter().map(|p| n(*p)).collect();
     let (call, op) = (call(1, id.number.into()), op("transfer acct/3 acct/9 10"));
-    story.says(id.coordinator, Fact::Begins { txn: id, call, op, participants });
+    let how = Commitment::default();
+    story.says(id.coordinator, Fact::Begins { txn: id, call, op, participants, how });
 }
 
 /// A participant votes: yes, and locks `key`; no if that is empty.

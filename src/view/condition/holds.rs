@@ -324,7 +324,7 @@ fn is_op(word: &str, op: &Op) -> bool {
         "acquire" => matches!(op, Op::Acquire { .. }),
         "renew" => matches!(op, Op::Renew { .. }),
         "release" => matches!(op, Op::Release { .. }),
-        "transfer" => matches!(op, Op::Transfer(_)),
+        "transfer" => matches!(op, Op::Transfer(_) | Op::Move { .. }),
         "propose" => matches!(op, Op::Propose { .. }),
         "join" => matches!(op, Op::Join { .. }),
         _ => matches!(op, Op::Leave { .. }),

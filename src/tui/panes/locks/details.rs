@@ -172,13 +172,11 @@ fn keys<'a>(scene: &Scene<'a>) -> Vec<Row<'a>> {
     let arrow = scene.look.glyphs.arrow;
     let calls = board.clients.all().flat_map(|(_, client)| client.open());
     let blocked = |(call, op, since): (CallId, &Op, Time)| {
-        let keys: [Option<&Name>; 2] = match op {
-            Op::Get { key } | Op::Put { key, .. } | Op::Add { key, .. } => [Some(key), None],
-            Op::Transfer(transfer) => [Some(&transfer.from), Some(&transfer.to)],
-            _ => [None, None],
+        let keys: Vec<Name> = match op {
+            Op::Get { key } | Op::Put { key, .. } | Op::Add { key, .. } => vec![key.clone()],
+            _ => op.legs().into_iter().map(|leg| leg.key).collect(),
         };
-        let locked =
-            keys.into_iter().flatten().find_map(|key| Some((key, board.txns.locker(key)?)));
+        let locked = keys.iter().find_map(|key| Some((key, board.txns.locker(key)?)));
         let (key, txn) = locked.filter(|(_, txn)| txn.call != Some(call))?;
         let node = txn.id.coordinator;
         let down = board.node(node).is_some_and(|node| !node.life.is_up());
