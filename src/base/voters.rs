@@ -2,6 +2,7 @@
 
 use super::{NodeId, ParseError, parse_error};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -85,7 +86,7 @@ impl Voters {
     /// The largest value that each of a quorum reaches.
     pub fn reached<T: Ord + Copy>(&self, by: impl Fn(NodeId) -> T) -> Option<T> {
         let half = |of: &[NodeId]| {
-            let mut values: Vec<T> = of.iter().map(|id| by(*id)).collect();
+            let mut values: SmallVec<[T; 8]> = of.iter().map(|id| by(*id)).collect();
             values.sort_unstable_by(|a, b| b.cmp(a));
             values.get(majority(of.len()) - 1).copied()
         };

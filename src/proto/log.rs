@@ -31,11 +31,11 @@ use super::machine::{Known, Machine};
 use super::ring::Views;
 use super::{Context, Protocol, Ticket};
 use crate::base::{
-    CallId, Entry, Mutations, NodeId, Op, Outcome, Refusal, Slot, Span, Time, Voters,
+    CallId, Entry, Lane, Mutations, NodeId, Op, Outcome, Refusal, Slot, Span, Time, Voters,
 };
 use crate::event::Fact;
 use reads::Readings;
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 pub use configuration::Configuration;
@@ -83,7 +83,7 @@ impl Config {
 #[derive(Clone, Debug)]
 struct Waiting {
     entry: Arc<Entry>,
-    tickets: Vec<Ticket>,
+    tickets: SmallVec<[Ticket; 1]>,
 }
 
 impl Waiting {
@@ -108,7 +108,7 @@ struct Wish {
 pub struct Replica {
     machine: Machine,
     snapshot: Arc<Machine>,
-    waiting: BTreeMap<CallId, Waiting>,
+    waiting: Lane<CallId, Waiting>,
     wishes: Vec<Wish>,
     readings: Readings,
     every: u64,
@@ -119,7 +119,7 @@ impl Replica {
     pub fn new(config: &Config) -> Replica {
         let machine = Machine::new(config.voters.clone(), config.views.clone(), config.mutations);
         let (snapshot, every) = (Arc::new(machine.clone()), config.snapshot_every);
-        let (waiting, wishes, readings) = (BTreeMap::new(), Vec::new(), Readings::default());
+        let (waiting, wishes, readings) = (Lane::default(), Vec::new(), Readings::default());
         Replica { machine, snapshot, waiting, wishes, readings, every }
     }
 
@@ -168,7 +168,7 @@ impl Replica {
         cx.emit(Fact::Applies { slot, entry: entry.clone(), digest });
         facts.into_iter().for_each(|fact| cx.emit(fact));
         for (call, outcome) in answers {
-            if let Some(waiting) = self.waiting.remove(&call) {
+            if let Some(waiting) = self.waiting.remove(call) {
                 waiting.answer(&outcome, cx);
             }
         }
@@ -179,12 +179,12 @@ impl Replica {
     /// Says the whole state, and answers what it shows to be done: after [`Replica::install`].
     pub fn catch_up<P: Protocol>(&mut self, cx: &mut Context<'_, P>) {
         self.restate(cx);
-        let answered = self.waiting.keys().filter_map(|call| match self.machine.known(*call) {
-            Known::Answered(outcome) => Some((*call, outcome)),
+        let answered = self.waiting.iter().filter_map(|(call, _)| match self.machine.known(call) {
+            Known::Answered(outcome) => Some((call, outcome)),
             _ => None,
         });
         for (call, outcome) in answered.collect::<Vec<_>>() {
-            if let Some(waiting) = self.waiting.remove(&call) {
+            if let Some(waiting) = self.waiting.remove(call) {
                 waiting.answer(&outcome, cx);
             }
         }
@@ -235,7 +235,7 @@ impl Replica {
 
     /// All requests that are in no log as far as this node knows.
     fn open(&self) -> Vec<Arc<Entry>> {
-        let waiting = self.waiting.values().map(|waiting| waiting.entry.clone());
+        let waiting = self.waiting.iter().map(|(_, waiting)| waiting.entry.clone());
         waiting.filter(|entry| self.machine.known(entry.call) == Known::No).collect()
     }
 }
@@ -305,8 +305,8 @@ pub trait Agreement: Protocol {
         if let Op::Lead { node } = entry.op {
             return self.on_wish(ticket, node, cx);
         }
-        let fresh = Waiting { entry: entry.clone(), tickets: Vec::new() };
-        let tickets = &mut self.replica().waiting.entry(entry.call).or_insert(fresh).tickets;
+        let fresh = || Waiting { entry: entry.clone(), tickets: SmallVec::new() };
+        let tickets = &mut self.replica().waiting.get_or(entry.call, fresh).tickets;
         if !tickets.contains(&ticket) {
             tickets.push(ticket);
         }

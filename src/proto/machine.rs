@@ -12,15 +12,18 @@
 //! its answer from the entry that frees the lock, and a change of voters in two steps from the
 //! second.
 
-use super::lock::table::Table;
+use super::lock::table::{Answers, Table};
 use super::log::Configuration;
 use super::register::Registers;
 use super::ring::Views;
 use super::twophase::Decisions;
-use crate::base::{CallId, Entry, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot, Voters};
+use crate::base::{
+    CallId, Entry, Lane, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot, Voters,
+};
 use crate::event::Fact;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use smallvec::smallvec;
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 /// How many calls of one client are remembered.
@@ -30,34 +33,16 @@ pub const REMEMBERED: usize = 64;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Session {
     /// The number, and the answer or none yet; in the order of numbers.
-    calls: VecDeque<(u64, Option<Outcome>)>,
+    calls: Lane<u64, Option<Outcome>>,
     /// The largest number that was forgotten.
     forgotten: u64,
 }
 
 impl Session {
-    /// Where a call is, or where it belongs: most often it is newer than all.
-    fn place(&self, seq: u64) -> Result<usize, usize> {
-        match self.calls.back() {
-            Some((last, _)) if *last >= seq => {
-                self.calls.binary_search_by_key(&seq, |(seq, _)| *seq)
-            }
-            _ => Err(self.calls.len()),
-        }
-    }
-
-    fn get(&self, seq: u64) -> Option<&Option<Outcome>> {
-        let at = self.place(seq).ok()?;
-        self.calls.get(at).map(|(_, outcome)| outcome)
-    }
-
     fn set(&mut self, seq: u64, outcome: Option<Outcome>) {
-        match self.place(seq) {
-            Ok(at) => self.calls[at].1 = outcome,
-            Err(at) => self.calls.insert(at, (seq, outcome)),
-        }
+        self.calls.set(seq, outcome);
         if self.calls.len() > REMEMBERED
-            && let Some((seq, _)) = self.calls.pop_front()
+            && let Some((seq, _)) = self.calls.pop_first()
         {
             self.forgotten = self.forgotten.max(seq);
         }
@@ -136,7 +121,7 @@ impl Machine {
             return Known::No;
         }
         let Some(session) = self.sessions.get(&call.client) else { return Known::No };
-        match session.get(call.seq) {
+        match session.calls.get(call.seq) {
             Some(Some(outcome)) => Known::Answered(outcome.clone()),
             Some(None) => Known::Waiting,
             None if call.seq <= session.forgotten => Known::Answered(Outcome::Unknown),
@@ -146,22 +131,17 @@ impl Machine {
 
     /// Applies the entry of `slot`, and says what changed in facts. Returns the answers that are
     /// known now: of this entry's call, or of calls that had to wait until now.
-    pub fn apply(
-        &mut self,
-        slot: Slot,
-        entry: &Entry,
-        facts: &mut Vec<Fact>,
-    ) -> Vec<(CallId, Outcome)> {
+    pub fn apply(&mut self, slot: Slot, entry: &Entry, facts: &mut Vec<Fact>) -> Answers {
         self.applied = slot;
         if entry.op == Op::Noop {
-            return Vec::new();
+            return Answers::new();
         }
         if let Some(next) = self.configuration.then(slot, entry) {
             self.configuration = next;
         }
         match self.known(entry.call) {
-            Known::Answered(outcome) => return vec![(entry.call, outcome)],
-            Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return Vec::new(),
+            Known::Answered(outcome) => return smallvec![(entry.call, outcome)],
+            Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return Answers::new(),
             Known::Waiting | Known::No => {}
         }
         let answers = self.carry_out(slot, entry, facts);
@@ -178,12 +158,7 @@ impl Machine {
         answers
     }
 
-    fn carry_out(
-        &mut self,
-        slot: Slot,
-        entry: &Entry,
-        facts: &mut Vec<Fact>,
-    ) -> Vec<(CallId, Outcome)> {
+    fn carry_out(&mut self, slot: Slot, entry: &Entry, facts: &mut Vec<Fact>) -> Answers {
         let outcome = match &entry.op {
             op if Table::takes(op) => {
                 return self.locks.apply(slot, entry.call, op, self.mutations, facts);
@@ -200,13 +175,13 @@ impl Machine {
             Op::Conclude { txn, commit } => {
                 self.decisions.apply(*txn, *commit, self.mutations, facts)
             }
-            Op::Joint { .. } => return Vec::new(),
+            Op::Joint { .. } => return Answers::new(),
             Op::Voters { .. } => Outcome::Done,
             Op::Decline { why } => Outcome::Refused(why.clone()),
             Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             _ => Outcome::Refused(Refusal::NoService),
         };
-        vec![(entry.call, outcome)]
+        smallvec![(entry.call, outcome)]
     }
 
     fn remember(&mut self, call: CallId, outcome: Option<Outcome>) {
@@ -275,7 +250,9 @@ mod tests {
         let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
         let mut apply = |slot, client, seq, op: &str| {
             let call = CallId { client: NodeId::client(client), seq };
-            machine.apply(slot, &Entry { call, op: op.parse().unwrap() }, &mut Vec::new())
+            machine
+                .apply(slot, &Entry { call, op: op.parse().unwrap() }, &mut Vec::new())
+                .into_vec()
         };
         apply(1, 1, 1, "acquire door 3s");
         assert_eq!(apply(2, 2, 1, "acquire door 3s"), []);
@@ -291,10 +268,10 @@ mod tests {
         let call = CallId { client: NodeId::client(1), seq: 1 };
         let voters: Voters = "n3,n4".parse().unwrap();
         let joint = Entry { call, op: Op::Joint { voters: voters.clone() } };
-        assert_eq!(machine.apply(1, &joint, &mut Vec::new()), []);
+        assert_eq!(machine.apply(1, &joint, &mut Vec::new()).into_vec(), []);
         assert_eq!(machine.configuration().voters.to_string(), "n1,n2>n3,n4");
         let last = Entry { call, op: Op::Voters { voters: voters.clone() } };
-        assert_eq!(machine.apply(2, &last, &mut Vec::new()), [(call, Outcome::Done)]);
+        assert_eq!(machine.apply(2, &last, &mut Vec::new()).into_vec(), [(call, Outcome::Done)]);
         assert_eq!((machine.configuration().slot, &machine.configuration().voters), (2, &voters));
     }
 
@@ -306,7 +283,7 @@ mod tests {
         }
         let digest = machine.digest();
         let late = machine.apply(100, &entry(1, "a"), &mut Vec::new());
-        assert_eq!(late, [(entry(1, "a").call, Outcome::Unknown)]);
+        assert_eq!(late.into_vec(), [(entry(1, "a").call, Outcome::Unknown)]);
         assert_eq!(machine.digest(), digest);
     }
 

@@ -3,6 +3,7 @@
 //! Any two majorities of the same nodes share a node. All of Paxos rests on that.
 
 use crate::base::{Mutation, Mutations, NodeId, Voters, majority};
+use smallvec::SmallVec;
 
 /// How many of `nodes` make a quorum: more than half. The mutation `paxos.minority` lets one less
 /// count.
@@ -15,7 +16,7 @@ pub fn quorum(nodes: usize, mutations: Mutations) -> usize {
 
 /// The nodes that have answered one question, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally(Vec<NodeId>);
+pub struct Tally(SmallVec<[NodeId; 7]>);
 
 impl Tally {
     /// Counts `node`; again has no effect.

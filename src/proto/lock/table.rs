@@ -10,10 +10,11 @@ use crate::base::{
 };
 use crate::event::{Fact, Freed};
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What an operation led to: outcomes of its own call, and of calls that had been waiting.
-pub type Answers = Vec<(CallId, Outcome)>;
+pub type Answers = SmallVec<[(CallId, Outcome); 1]>;
 
 /// All locks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,13 +84,13 @@ impl Table {
         | Op::Release { lock: name, .. }
         | Op::Expire { lock: name, .. }) = op
         else {
-            return Vec::new();
+            return Answers::new();
         };
-        let mut step = Step { slot, name, mutations, facts, answers: Vec::new() };
+        let mut step = Step { slot, name, mutations, facts, answers: Answers::new() };
         let lock = match self.locks.get_mut(name) {
             Some(lock) => lock,
             None if matches!(op, Op::Acquire { .. }) => self.locks.entry(name.clone()).or_default(),
-            None => return vec![(call, Outcome::Refused(Refusal::NotHeld))],
+            None => return smallvec![(call, Outcome::Refused(Refusal::NotHeld))],
         };
         match *op {
             Op::Acquire { ttl, .. } => lock.acquire(Waiter { call, ttl, slot }, &mut step),
@@ -278,18 +279,18 @@ mod tests {
     }
 
     impl Lab {
-        fn apply(&mut self, client: u16, seq: u64, op: &str) -> Answers {
+        fn apply(&mut self, client: u16, seq: u64, op: &str) -> Vec<(CallId, Outcome)> {
             self.put(call(client, seq), &op.parse().unwrap())
         }
 
-        fn expire(&mut self, token: Token, renewals: u32) -> Answers {
+        fn expire(&mut self, token: Token, renewals: u32) -> Vec<(CallId, Outcome)> {
             let own = CallId { client: NodeId::node(1), seq: self.slot };
             self.put(own, &Op::Expire { lock: lock(), token, renewals })
         }
 
-        fn put(&mut self, call: CallId, op: &Op) -> Answers {
+        fn put(&mut self, call: CallId, op: &Op) -> Vec<(CallId, Outcome)> {
             self.slot += 1;
-            self.table.apply(self.slot, call, op, self.mutations, &mut self.facts)
+            self.table.apply(self.slot, call, op, self.mutations, &mut self.facts).into_vec()
         }
     }
 

@@ -1,13 +1,16 @@
 //! Seeking to lead, leading, and following.
 
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
-use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Op, Slot, Span, Time, Voters};
+use crate::base::{Ballot, CallId, Entry, Lane, Mutation, NodeId, Op, Slot, Span, Time, Voters};
 use crate::event::{Fact, Phase};
 use crate::proto::log::{Agreement, Rounds, Teller};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// How many messages that ask for votes may be under way; what comes meanwhile goes together.
+const PIPELINE: usize = 16;
 
 /// What those have said who promised a ballot.
 #[derive(Clone, Debug, Default)]
@@ -65,10 +68,12 @@ pub(super) struct Leader {
     came: (Slot, Time),
     /// The slots after `done`.
     pending: VecDeque<Pending>,
-    /// Entries that wait for room in the window.
+    /// The last slots of messages that ask for votes and are under way.
+    sent: VecDeque<Slot>,
+    /// Entries that wait for room in the window, or for fewer messages under way.
     queue: VecDeque<Arc<Entry>>,
     /// The calls of all entries that are pending, queued, or chosen and not applied.
-    pub(super) calls: BTreeSet<CallId>,
+    pub(super) calls: Lane<CallId>,
     /// When each other node was last heard of, and the last heartbeat that it answered.
     heard: BTreeMap<NodeId, (Time, u64)>,
     /// All that may have been chosen when it began is in slots up to here.
@@ -218,8 +223,9 @@ impl Log {
             done,
             came: (self.commit, cx.now()),
             pending: VecDeque::new(),
+            sent: VecDeque::new(),
             queue: VecDeque::new(),
-            calls: BTreeSet::new(),
+            calls: Lane::default(),
             heard: self.config.others(cx.me()).map(|id| (*id, (cx.now(), 0))).collect(),
             taken_over: promises.last(done),
             rounds: Rounds::default(),
@@ -272,7 +278,7 @@ impl Log {
         if !again && self.replica.machine().known(entry.call) != Known::No {
             return;
         }
-        if leader.calls.insert(entry.call) || again {
+        if leader.calls.add(entry.call) || again {
             leader.queue.push_back(entry);
             self.flush(cx);
         }
@@ -281,6 +287,9 @@ impl Log {
     /// Asks for votes in the next slots, as far as there is something to ask for, and it may.
     /// Returns whether it did.
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> bool {
+        if matches!(&self.role, Role::Leader(leader) if leader.sent.len() >= PIPELINE) {
+            return false;
+        }
         let mut batch = Vec::new();
         while let Some(next) = self.next(batch.len() as u64) {
             batch.push(next);
@@ -319,7 +328,7 @@ impl Log {
         }
         for (slot, (adopted, entry)) in (first..).zip(&batch) {
             let (entry, adopted) = (entry.clone(), *adopted);
-            leader.calls.insert(entry.call);
+            leader.calls.add(entry.call);
             let pending = Pending {
                 entry: entry.clone(),
                 votes: Tally::default(),
@@ -329,6 +338,7 @@ impl Log {
             leader.pending.push_back(pending);
             cx.emit(Fact::Proposes { slot, ballot, entry, adopted });
         }
+        leader.sent.push_back(leader.asked());
         let entries: Entries = batch.into_iter().map(|(_, entry)| entry).collect();
         let accept = Message::Accept { ballot, commit, first, entries: entries.clone() };
         cx.send_all(self.config.others(cx.me()), &accept);
@@ -366,6 +376,9 @@ impl Log {
         while leader.pending.front().is_some_and(|pending| pending.chosen) {
             leader.pending.pop_front();
             leader.done += 1;
+        }
+        while leader.sent.front().is_some_and(|slot| *slot <= leader.done) {
+            leader.sent.pop_front();
         }
         let upto = leader.done;
         self.confirm_anew(before);

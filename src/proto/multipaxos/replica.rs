@@ -72,7 +72,7 @@ impl Log {
         let Some(cell) = self.strip.note(slot) else { return };
         let Some(entry) = cell.chosen.clone() else { return };
         if let Role::Leader(leader) = &mut self.role {
-            leader.calls.remove(&entry.call);
+            leader.calls.remove(entry.call);
         }
         let named = self.electorate.apply(slot, &entry);
         cell.digest = self.replica.apply(slot, &entry, cx);

@@ -107,7 +107,7 @@ impl Raft {
             let Some(cell) = self.entries.get_mut(slot) else { break };
             let entry = cell.item.entry.clone();
             if let Role::Leader(leader) = &mut self.role {
-                leader.calls.remove(&entry.call);
+                leader.calls.remove(entry.call);
             }
             cell.digest = self.replica.apply(slot, &entry, cx);
         }

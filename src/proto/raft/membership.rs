@@ -111,7 +111,7 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         leader.changes.pop_front();
         leader.changes.iter_mut().for_each(|next| next.since = cx.now());
-        if leader.calls.insert(call) {
+        if leader.calls.add(call) {
             self.append(Arc::new(Entry { call, op }), cx);
         }
         self.go_on(cx);

@@ -3,11 +3,11 @@
 use super::membership::Change;
 use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
-use crate::base::{CallId, Entry, Mutation, NodeId, Op, Slot, Time, Voters};
+use crate::base::{CallId, Entry, Lane, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
 use crate::proto::log::{Agreement, Entries, Item, Items, Place, Rounds, Teller};
 use crate::proto::machine::Known;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// How many messages with entries may be under way to one follower.
@@ -49,7 +49,7 @@ struct Progress {
 pub(super) struct Leader {
     progress: BTreeMap<NodeId, Progress>,
     /// The calls of all entries in the log that are not applied.
-    pub(super) calls: BTreeSet<CallId>,
+    pub(super) calls: Lane<CallId>,
     /// Its first own entry: all that was committed before is in slots before it.
     pub(super) first: Slot,
     pub(super) rounds: Rounds,
@@ -134,7 +134,7 @@ impl Raft {
         let open = self.entries.iter().filter(|(slot, _)| *slot > self.applied());
         let leader = Leader {
             progress: peers.map(|peer| (*peer, Progress::new(next, cx.now()))).collect(),
-            calls: open.map(|(_, cell)| cell.item.entry.call).collect(),
+            calls: open.map(|(_, cell)| (cell.item.entry.call, ())).collect(),
             first: next,
             rounds: Rounds::default(),
             changes: VecDeque::new(),
@@ -163,24 +163,24 @@ impl Raft {
             return;
         }
         if let Op::Voters { .. } = entry.op
-            && !leader.calls.contains(&entry.call)
+            && !leader.calls.has(entry.call)
         {
             return self.on_change(entry, cx);
         }
-        if leader.calls.insert(entry.call) || again {
+        if leader.calls.add(entry.call) || again {
             self.append(entry, cx);
         }
     }
 
     pub(super) fn append(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
-        let slot = self.push(Item { term: self.term, entry }, cx);
-        // That it is durable here arrives as a message.
-        cx.send(cx.me(), Message::Appended { term: self.term, upto: slot, round: 0 });
-        self.others(cx.me()).into_iter().for_each(|id| self.copy(id, cx));
+        self.push(Item { term: self.term, entry }, cx);
+        self.acknowledge(cx);
+        self.others(cx.me()).for_each(|id| self.copy(id, cx));
     }
 
-    pub(super) fn others(&self, me: NodeId) -> Vec<NodeId> {
-        self.config.log.others(me).copied().collect()
+    pub(super) fn others(&self, me: NodeId) -> impl Iterator<Item = NodeId> + use<> {
+        let peers = self.config.log.peers.clone();
+        (0..peers.len()).map(move |at| peers[at]).filter(move |id| *id != me)
     }
 }
 
@@ -190,7 +190,7 @@ impl Raft {
     fn copy(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let last = self.entries.last().slot;
         if to == cx.me() {
-            return;
+            return self.acknowledge(cx);
         }
         loop {
             let Role::Leader(leader) = &mut self.role else { return };
@@ -218,6 +218,18 @@ impl Raft {
             progress.told = progress.told.max(commit.min(progress.next - 1));
             progress.sent.push_back((progress.next - 1, cx.now()));
             cx.send(to, Message::AppendEntries { term, prev, items, commit, round: 0 });
+        }
+    }
+
+    /// Tells itself that its own entries are durable: that arrives once they are. One such message
+    /// is under way at a time; what is written meanwhile is acknowledged together, by the next.
+    fn acknowledge(&mut self, cx: &mut Context<'_, Self>) {
+        let (term, upto, me) = (self.term, self.entries.last().slot, cx.me());
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&me) else { return };
+        if progress.sent.is_empty() && progress.matched < upto {
+            progress.sent.push_back((upto, cx.now()));
+            cx.send(me, Message::Appended { term, upto, round: 0 });
         }
     }
 
@@ -301,7 +313,9 @@ impl Raft {
             while progress.sent.front().is_some_and(|(slot, _)| *slot <= upto) {
                 progress.sent.pop_front();
             }
-            self.count(cx);
+            if upto > self.commit {
+                self.count(cx);
+            }
         }
         self.copy(from, cx);
         self.tell(from, cx);
@@ -324,7 +338,7 @@ impl Raft {
             self.commit = slot;
             cx.emit(Fact::Commits { slot });
             self.advance(cx);
-            self.others(cx.me()).into_iter().for_each(|id| self.tell(id, cx));
+            self.others(cx.me()).for_each(|id| self.tell(id, cx));
             self.go_on(cx);
         }
     }
@@ -365,7 +379,7 @@ impl Raft {
         self.hand_over_or_go_on(cx);
         self.go_on(cx);
         self.count_round(cx);
-        self.others(me).into_iter().for_each(|id| self.heartbeat(id, cx));
+        self.others(me).for_each(|id| self.heartbeat(id, cx));
         cx.set(Timer::Heartbeat, self.config.log.heartbeat);
     }
 

@@ -250,7 +250,7 @@ impl Zab {
             let Some(cell) = self.history.get_mut(slot) else { break };
             let entry = cell.item.entry.clone();
             if let Phase::Leading(leading) = &mut self.phase {
-                leading.calls.remove(&entry.call);
+                leading.calls.remove(entry.call);
             }
             cell.digest = self.replica.apply(slot, &entry, cx);
         }

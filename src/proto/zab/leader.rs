@@ -2,12 +2,12 @@
 
 use super::message::Sync;
 use super::{Context, Message, Phase, Timer, Zab};
-use crate::base::{Ballot, CallId, Entry, Mutation, NodeId, Slot, Time, Voters};
+use crate::base::{Ballot, CallId, Entry, Lane, Mutation, NodeId, Slot, Time, Voters};
 use crate::event::{self, Fact};
 use crate::proto::log::{Agreement, Item, Items, Place};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// How many entries one message carries at the most.
@@ -56,7 +56,7 @@ pub(super) struct Leading {
     learners: BTreeMap<NodeId, Learner>,
     heard: BTreeMap<NodeId, Time>,
     /// The calls of all entries in the history that are not applied.
-    pub(super) calls: BTreeSet<CallId>,
+    pub(super) calls: Lane<CallId>,
     /// The entries that were sent last, and their first slot: most often several are sent the same.
     batch: (Slot, Items),
 }
@@ -71,7 +71,7 @@ impl Leading {
             adopted: Tally::default(),
             learners: BTreeMap::new(),
             heard: BTreeMap::new(),
-            calls: BTreeSet::new(),
+            calls: Lane::default(),
             batch: (0, Items::default()),
         }
     }
@@ -191,7 +191,7 @@ impl Zab {
     fn establish(&mut self, cx: &mut Context<'_, Self>) {
         let before = self.standing(cx.me());
         let open = self.history.iter().filter(|(slot, _)| *slot > self.replica.applied());
-        let calls = open.map(|(_, cell)| cell.item.entry.call).collect();
+        let calls = open.map(|(_, cell)| (cell.item.entry.call, ())).collect();
         let Phase::Leading(leading) = &mut self.phase else { return };
         (leading.stage, leading.calls) = (Stage::Broadcast, calls);
         let peers = self.config.peers.iter().copied();
@@ -222,29 +222,41 @@ impl Zab {
         if !again && self.replica.machine().known(entry.call) != Known::No {
             return;
         }
-        if leading.calls.insert(entry.call) || again {
-            let epoch = self.accepted.round;
-            let upto = self.push(Item { term: epoch, entry }, cx);
-            // That it is durable here arrives as a message.
-            cx.send(cx.me(), Message::Ack { epoch, upto });
+        if leading.calls.add(entry.call) || again {
+            self.push(Item { term: self.accepted.round, entry }, cx);
             self.send_all_more(cx);
         }
     }
 
     fn send_all_more(&mut self, cx: &mut Context<'_, Self>) {
-        let others: Vec<NodeId> = self.config.others(cx.me()).copied().collect();
-        others.into_iter().for_each(|id| self.send_more(id, cx));
+        let peers = self.config.peers.clone();
+        peers.iter().for_each(|id| self.send_more(*id, cx));
+    }
+
+    /// Tells itself that its own entries are durable: that arrives once they are. One such message
+    /// is under way at a time; what is written meanwhile is acknowledged together, by the next.
+    fn acknowledge(&mut self, cx: &mut Context<'_, Self>) {
+        let (epoch, upto, me) = (self.accepted.round, self.history.last().slot, cx.me());
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        let Some(learner) = leading.learners.get_mut(&me) else { return };
+        if learner.sent.is_empty() && learner.acked < upto {
+            learner.sent.push_back((upto, cx.now()));
+            cx.send(me, Message::Ack { epoch, upto });
+        }
     }
 
     /// Sends a node what it lacks, as far as it may be sent now.
     fn send_more(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let last = self.history.last().slot;
+        if to == cx.me() {
+            return self.acknowledge(cx);
+        }
         loop {
             let Phase::Leading(leading) = &mut self.phase else { return };
             let Some(learner) = leading.learners.get_mut(&to).filter(|it| it.synced) else {
                 return;
             };
-            if to == cx.me() || learner.next > last || learner.sent.len() >= PIPELINE {
+            if learner.next > last || learner.sent.len() >= PIPELINE {
                 return;
             }
             let Some(after) = self.history.place(learner.next - 1) else {
@@ -273,7 +285,9 @@ impl Zab {
             return;
         }
         learner.acked(upto);
-        self.count(cx);
+        if upto > self.commit {
+            self.count(cx);
+        }
         self.send_more(from, cx);
     }
 

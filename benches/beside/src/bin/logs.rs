@@ -3,8 +3,8 @@
 //!
 //! Names as arguments (`raft raft-rs`) measure those only.
 //!
-//! netsplit's nodes do here all that they do elsewhere: the write barrier, client sessions, and
-//! facts for whoever looks, which the others have no equal of.
+//! netsplit's logs do here all that they do elsewhere: the write barrier, a state machine with
+//! client sessions, answers, and facts for whoever looks, which the others have no equal of.
 
 use netsplit::base::{NodeId, Op, Rng, Time};
 use netsplit::event::Fact;
@@ -37,8 +37,9 @@ trait Group {
     fn messages(&self) -> u64;
 }
 
-fn payload(number: u64) -> String {
-    format!("v{number:015}")
+/// The number in sixteen digits of base 16.
+fn payload(number: u64) -> [u8; 16] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15])
 }
 
 // -- netsplit ------------------------------------------------------------------------------------
@@ -48,6 +49,8 @@ struct Netsplit {
     leader: usize,
     flying: VecDeque<(usize, usize, netsplit::proto::Message)>,
     outputs: Vec<Output>,
+    /// For each node, up to where it has written and not been told that it is durable.
+    written: Vec<Option<u64>>,
     now: Time,
     applied: u64,
     sent: u64,
@@ -63,6 +66,7 @@ impl Netsplit {
             leader: usize::MAX,
             flying: VecDeque::new(),
             outputs: Vec::new(),
+            written: vec![None; usize::from(nodes)],
             now: Time::ZERO,
             applied: 0,
             sent: 0,
@@ -70,7 +74,10 @@ impl Netsplit {
         for (index, id) in plan.processes().enumerate() {
             let rng = Rng::split(7, "beside", index as u64);
             let (now, mut out) = (Time::ZERO, Vec::new());
-            group.hosts.push(Host::start(&plan.setup(id), 1, &[], rng, now, now, &mut out));
+            let mut setup = plan.setup(id);
+            // The log alone: the others have no door for clients either.
+            setup.stack = setup.stack[..1].into();
+            group.hosts.push(Host::start(&setup, 1, &[], rng, now, now, &mut out));
             group.outputs = out;
             group.carry_out(index);
         }
@@ -88,29 +95,28 @@ impl Netsplit {
     }
 
     fn feed(&mut self, index: usize, input: Input) {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        self.hosts[index].handle(input, self.now, self.now, &mut outputs);
-        self.outputs = outputs;
+        self.hosts[index].handle(input, self.now, self.now, &mut self.outputs);
         self.carry_out(index);
     }
 
     fn carry_out(&mut self, index: usize) {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        let mut synced = None;
-        for output in outputs.drain(..) {
+        for output in self.outputs.drain(..) {
             match output {
                 Output::Send { to, message } => {
                     self.sent += u64::from(to != NodeId::node(index as u16 + 1));
                     self.flying.push_back((index, usize::from(to.number()) - 1, message));
                 }
-                Output::Write { upto, .. } => synced = Some(upto),
+                Output::Write { upto, .. } => self.written[index] = Some(upto),
                 Output::Fact(Fact::Leads { .. }) => self.leader = index,
                 Output::Fact(Fact::Applies { .. }) if index == self.leader => self.applied += 1,
                 Output::Fact(_) | Output::Fired(_) | Output::Armed(..) => {}
             }
         }
-        self.outputs = outputs;
-        if let Some(upto) = synced {
+    }
+
+    /// What a node has written is durable.
+    fn sync(&mut self, index: usize) {
+        if let Some(upto) = self.written[index].take() {
             self.feed(index, Input::Synced { upto });
         }
     }
@@ -118,14 +124,20 @@ impl Netsplit {
 
 impl Group for Netsplit {
     fn propose(&mut self, number: u64) {
-        let value = payload(number).parse().expect("a name");
+        let text = payload(number);
+        let value = str::from_utf8(&text).expect("digits").parse().expect("a name");
         self.feed(self.leader, Input::Ask { op: Op::Propose { value } });
     }
 
     fn run(&mut self) {
+        (0..self.hosts.len()).for_each(|index| self.sync(index));
         while let Some((from, to, message)) = self.flying.pop_front() {
             let from = NodeId::node(from as u16 + 1);
             self.feed(to, Input::Deliver { from, message });
+            // What came for one node is taken in together.
+            if self.flying.front().is_none_or(|(_, next, _)| *next != to) {
+                self.sync(to);
+            }
         }
     }
 
@@ -211,7 +223,7 @@ impl RaftRs {
 
 impl Group for RaftRs {
     fn propose(&mut self, number: u64) {
-        self.nodes[0].propose(vec![], payload(number).into_bytes()).expect("it leads");
+        self.nodes[0].propose(vec![], payload(number).to_vec()).expect("it leads");
     }
 
     fn run(&mut self) {
@@ -289,7 +301,7 @@ impl Omni {
 
 impl Group for Omni {
     fn propose(&mut self, number: u64) {
-        let value = Value(payload(number).into_bytes());
+        let value = Value(payload(number).to_vec());
         assert!(self.nodes[self.leader].append(value).is_ok(), "it leads");
     }
 
