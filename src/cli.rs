@@ -164,12 +164,15 @@ pub struct Run {
     until: Option<String>,
     #[command(flatten)]
     output: Output,
-    /// Play it on several kinds of log, and say what each made of it: multipaxos, raft, zab
+    /// Play it on several kinds of log, side by side: multipaxos, raft, zab
+    ///
+    /// On the screen, every key and every command goes to all of them. With --headless or --until,
+    /// a table says what each made of it.
     #[arg(
         long,
         value_name = "KIND,KIND…",
         value_delimiter = ',',
-        conflicts_with_all = ["save", "record", "paused", "speed", "plain"],
+        conflicts_with_all = ["save", "record", "plain"],
         hide_short_help = true
     )]
     compare: Vec<String>,
@@ -401,6 +404,8 @@ pub enum Outcome {
     Done(u8),
     /// Show a cluster on the screen.
     Screen(Box<Show>),
+    /// Show these side by side, each under a name.
+    Abreast(Vec<(&'static str, Show)>),
     /// Be a node. It logs, which is up to the caller to set up.
     Serve(Box<NodeArgs>),
 }

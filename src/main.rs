@@ -13,13 +13,14 @@ use netsplit::live::home::Home;
 use netsplit::plan::Plan;
 use netsplit::saved::Story;
 use netsplit::script::Stop;
+use netsplit::tui::abreast::Abreast;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::desk::Opened;
 use netsplit::tui::film::Reel;
 use netsplit::tui::keyboard::Keyboard;
 use netsplit::tui::run::End;
 use netsplit::tui::story::Story as Tale;
-use netsplit::tui::{self, Env, Flags, Look, Source, background};
+use netsplit::tui::{self, Env, Flags, Look, PaneKind, Source, background};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let done = cli.execute(&mut out, &mut io::stderr()).and_then(|outcome| match outcome {
         Outcome::Done(code) => Ok(code),
         Outcome::Screen(show) => screen(*show, &mut Keyboard::default()),
+        Outcome::Abreast(shows) => abreast(shows, &mut Keyboard::default()),
         Outcome::Serve(node) => serve(*node),
     });
     let code = done.and_then(|code| match out.flush() {
@@ -57,12 +59,8 @@ fn serve(node: NodeArgs) -> Result<u8, Stop> {
 
 /// Opens the workbench.
 fn screen(mut show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let terminal = !dumb && io::stdout().is_terminal() && io::stdin().is_terminal();
-    if !terminal && !show.plain {
-        let error = Error::new("there is no terminal to draw on");
-        let help = "run with lines, --plain, or without a person: --headless --until 30s";
-        return Err(Stop::Refused(error.help(help)));
+    if !show.plain {
+        needs_terminal("with lines, --plain, or without a person: --headless --until 30s")?;
     }
     let look = look(&show.setup.flags, show.plain);
     let mut reel = std::mem::take(&mut show.record);
@@ -70,11 +68,55 @@ fn screen(mut show: Show, keyboard: &mut Keyboard) -> Result<u8, Stop> {
     while let Some(show) = next.take() {
         (end, next) = sit(show, &look, keyboard, &mut reel)?;
     }
-    Ok(match end {
+    Ok(code(end))
+}
+
+/// Shows several runs side by side.
+fn abreast(shows: Vec<(&'static str, Show)>, keyboard: &mut Keyboard) -> Result<u8, Stop> {
+    needs_terminal("for a table: --headless --until 30s")?;
+    let (mut sides, mut clusters, mut kept) = (Vec::new(), Vec::new(), None);
+    for (name, show) in shows {
+        let look = kept.get_or_insert_with(|| look(&show.setup.flags, false)).clone();
+        let (_, Opening { title, cluster, .. }, _) = set_up(show.start, &show.plan, None)?;
+        let title = Title { focus: Some(PaneKind::Consensus), ..title };
+        let mut app = App::new(title, look, speed(show.speed), !show.paused).set_up(show.setup);
+        app.schedule(show.steps.iter().map(|step| (step.at, step.command.clone())).collect());
+        sides.push((name, app));
+        clusters.push(cluster);
+    }
+    let mut abreast = Abreast::new(sides);
+    let slow_line = std::env::var_os("SSH_CONNECTION").is_some();
+    let end = guarded(|| tui::abreast::run(&mut abreast, clusters, keyboard, slow_line));
+    Ok(code(end.ok_or_else(defect)?.map_err(Stop::Output)?))
+}
+
+/// How fast the cluster's time passes.
+fn speed(times: f64) -> Speed {
+    match times.is_finite() {
+        true => Speed::Percent((times * 100.0).round() as u32),
+        false => Speed::Full,
+    }
+}
+
+/// The exit code for how the screen was left.
+fn code(end: End) -> u8 {
+    match end {
         End::Quit => OK,
         // As a shell would say it.
         End::Signal(number) => 128 + number,
-    })
+    }
+}
+
+/// Refuses to draw where nobody can see it.
+fn needs_terminal(else_run: &str) -> Result<(), Stop> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    match !dumb && io::stdout().is_terminal() && io::stdin().is_terminal() {
+        true => Ok(()),
+        false => {
+            let error = Error::new("there is no terminal to draw on");
+            Err(Stop::Refused(error.help(format!("run {else_run}"))))
+        }
+    }
 }
 
 /// Finds out what suits the terminal. It is asked before anybody reads keys, so only once.
@@ -94,17 +136,13 @@ fn sit(
     keyboard: &mut Keyboard,
     reel: &mut Reel,
 ) -> Result<(End, Option<Show>), Stop> {
-    let speed = match show.speed {
-        speed if speed.is_finite() => Speed::Percent((speed * 100.0).round() as u32),
-        _ => Speed::Full,
-    };
     let act = show.story.as_ref().map_or(1, |story| story.act);
     let save = show.save.as_ref().map(|path| cli::of_act(path, act));
     let (mut files, opened, at) = set_up(show.start, &show.plan, save)?;
     let Opening { title, cluster, story } = opened;
     let playing = !show.paused && !show.plain;
     let again = (show.speed, show.setup.clone());
-    let mut app = App::new(title, look.clone(), speed, playing).set_up(show.setup);
+    let mut app = App::new(title, look.clone(), speed(show.speed), playing).set_up(show.setup);
     if let Some(Telling { scenario, act, present, .. }) = &show.story {
         app.tell(Tale::new(scenario.clone(), *act, *present));
     }

@@ -179,6 +179,9 @@ fn kinds_of_log_are_compared_on_the_same_load_and_faults() {
     let json = netsplit(&[&line[..], &["raft", "--format", "json"]].concat()).out;
     let raft: serde_json::Value = serde_json::from_str(&json).expect("an object a line");
     assert_eq!((&raft["elections"], &raft["verdict"]), (&2.into(), &"ok".into()));
+    refused(&["default", "--compare", "raft"], &["no terminal", "--headless"]);
+    let many = "raft,zab,raft,zab";
+    refused(&["default", "--compare", many], &["no screen has room", "--headless"]);
     refused(&["default", "--compare", "rafts"], &["did you mean raft?"]);
     refused(&["three-paxos", "--compare", "raft"], &["has no log", "[log]"]);
     refused(&["default", "--compare", "raft", "--runtime", "quic"], &["--runtime"]);

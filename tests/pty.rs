@@ -26,6 +26,21 @@ fn keys_steer_time_and_break_things() {
 }
 
 #[test]
+fn logs_run_abreast_and_each_loses_its_own_leader() {
+    let mut session = Session::start(&["--compare", "raft,zab", "--paused"]);
+    session.shows("▌raft▐");
+    session.shows("▌zab▐");
+    session.keys(">>");
+    session.until(|screen| screen.contents().matches("★ leader").count() == 2);
+    session.keys(":kill leader\r");
+    session.until(|screen| screen.contents().matches("✗ DOWN").count() == 2);
+    session.keys("Y");
+    session.shows("not while runs are compared");
+    session.keys("q");
+    assert_eq!(session.finish(), Some(0));
+}
+
+#[test]
 fn the_mouse_acts_and_is_given_back() {
     let mut session = Session::start(&["--paused"]);
     session.shows("q:quit");

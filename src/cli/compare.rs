@@ -1,6 +1,6 @@
 //! `--compare`: the same run on several kinds of log.
 
-use super::{Outcome, Run, argument, until};
+use super::{Outcome, Run, RuntimeArg, Show, Start, argument, until};
 use crate::base::{ServiceId, Time};
 use crate::error::{Error, nearest};
 use crate::event::Watch;
@@ -9,6 +9,9 @@ use crate::script::compare::{Row, Table, Tally};
 use crate::script::{Format, Judgement, Step, Stop};
 use crate::sim::World;
 use std::io::Write;
+
+/// How many runs the screen shows at once at the most.
+const MOST_ABREAST: usize = 3;
 
 impl Run {
     /// Plays a plan on each kind of log that was asked for, and writes what came of it.
@@ -24,6 +27,9 @@ impl Run {
             let what = "--compare is for the simulator, where every kind meets the same chance";
             return Err(Stop::Refused(Error::new(what).help("leave --runtime out")));
         }
+        if !self.headless && self.until.is_none() {
+            return self.abreast(plan, &kinds, steps);
+        }
         let end: Time = until("--until", self.until())?;
         let mut rows = Vec::new();
         for kind in kinds {
@@ -33,6 +39,35 @@ impl Run {
         let verdict = Judgement::worst(rows.iter().map(|row| row.verdict));
         Ok(Outcome::Done(verdict.exit_code()))
     }
+
+    /// Has it shown on each kind, side by side.
+    fn abreast(&self, plan: &Plan, kinds: &[LogKind], steps: &[Step]) -> Result<Outcome, Stop> {
+        if kinds.len() > MOST_ABREAST {
+            let what = format!("no screen has room for {} runs side by side", kinds.len());
+            let help = format!("name {MOST_ABREAST} at the most, or add --headless for a table");
+            return Err(Stop::Refused(Error::new(what).help(help)));
+        }
+        let show = |kind: &LogKind| {
+            let start = Start::Run(plan.seed, RuntimeArg::Sim);
+            let show = Show {
+                steps: steps.to_vec(),
+                paused: self.paused,
+                speed: self.speed.unwrap_or(1.0),
+                ..Show::new(on(plan, *kind), start, self.looks.set_up()?)
+            };
+            Ok((kind.name(), show))
+        };
+        Ok(Outcome::Abreast(kinds.iter().map(show).collect::<Result<_, Stop>>()?))
+    }
+}
+
+/// The same plan on another kind of log.
+fn on(plan: &Plan, kind: LogKind) -> Plan {
+    let mut plan = plan.clone();
+    if let Some(log) = &mut plan.services.log {
+        log.kind = kind;
+    }
+    plan
 }
 
 /// Plays a plan on one kind of log until `until`, and gives each command at its time.
@@ -43,10 +78,7 @@ fn measure(
     steps: &[Step],
     talk: &mut dyn Write,
 ) -> Result<Row, Stop> {
-    let mut plan = plan.clone();
-    if let Some(log) = &mut plan.services.log {
-        log.kind = kind;
-    }
+    let plan = on(plan, kind);
     let (mut tally, mut out) = (Tally::new(&plan), Vec::new());
     let mut world = World::new(&plan, plan.seed, Watch::Facts, &mut out);
     world.weigh();

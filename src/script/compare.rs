@@ -10,14 +10,13 @@
 //! and weigh what they weigh on a wire, without the wrapping there.
 
 use super::report::Judgement;
-use crate::base::{Ballot, CallId, NodeId, Outcome, Slot, Span, Time};
+use crate::base::{Slot, Span, Time};
 use crate::check::{Checks, Verdict};
 use crate::command::Command;
-use crate::event::{Event, Fact, Kind};
+use crate::event::Event;
 use crate::plan::{LogKind, Plan};
 use crate::view::Board;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What one kind of log made of it.
@@ -26,7 +25,7 @@ pub struct Row {
     /// Which kind.
     pub log: &'static str,
     /// How many leaders were elected.
-    pub elections: usize,
+    pub elections: u64,
     /// How long, of all the time, nobody led: in microseconds.
     pub leaderless: Span,
     /// How many entries were committed.
@@ -37,7 +36,7 @@ pub struct Row {
     pub bytes: u64,
     /// How many operations clients asked for, and what they were told: done, refused, or nothing
     /// that they could rely on.
-    pub asked: usize,
+    pub asked: u64,
     /// See `asked`.
     pub done: u64,
     /// See `asked`.
@@ -62,54 +61,18 @@ fn name<S: serde::Serializer>(verdict: &Judgement, to: S) -> Result<S::Ok, S::Er
 pub struct Tally {
     board: Board,
     checks: Checks,
-    ballots: BTreeSet<Ballot>,
-    leaders: BTreeSet<NodeId>,
-    /// Since when nobody leads, if so, and for how long nobody did before.
-    alone: Option<Time>,
-    leaderless: Span,
-    entries: Slot,
-    asked: BTreeSet<CallId>,
-    told: BTreeMap<&'static str, u64>,
-    /// When a client was last told that something was done.
-    last: Time,
-    silence: Span,
 }
 
 impl Tally {
     /// Of a run of this plan, of which nothing was seen yet.
     pub fn new(plan: &Plan) -> Tally {
-        Tally {
-            board: Board::new(),
-            checks: Checks::all(&plan.expect()),
-            ballots: BTreeSet::new(),
-            leaders: BTreeSet::new(),
-            alone: Some(Time::ZERO),
-            leaderless: Span::ZERO,
-            entries: 0,
-            asked: BTreeSet::new(),
-            told: BTreeMap::new(),
-            last: Time::ZERO,
-            silence: Span::ZERO,
-        }
+        Tally { board: Board::new(), checks: Checks::all(&plan.expect()) }
     }
 
     /// Takes the next event in.
     pub fn see(&mut self, event: &Event) {
         self.board.see(self.checks.seen(), event);
         self.checks.see(event);
-        let (at, node) = (event.at, event.node);
-        match &event.kind {
-            Kind::Killed { .. } => self.leads(at, node, false),
-            Kind::Fact(Fact::Leads { ballot }) => {
-                self.ballots.insert(*ballot);
-                self.leads(at, node, true);
-            }
-            Kind::Fact(Fact::Follows { .. } | Fact::Seeks { .. }) => self.leads(at, node, false),
-            Kind::Fact(Fact::Applies { slot, .. }) => self.entries = self.entries.max(*slot),
-            Kind::Fact(Fact::Invokes { call, .. }) => drop(self.asked.insert(*call)),
-            Kind::Fact(Fact::Returns { outcome, .. }) => self.returns(at, outcome),
-            _ => {}
-        }
     }
 
     /// What a command's words stand for now.
@@ -120,58 +83,29 @@ impl Tally {
         self.board.resolve(command)
     }
 
-    fn leads(&mut self, at: Time, node: NodeId, so: bool) {
-        match so {
-            true => drop(self.leaders.insert(node)),
-            false => drop(self.leaders.remove(&node)),
-        }
-        match (self.leaders.is_empty(), self.alone) {
-            (true, None) => self.alone = Some(at),
-            (false, Some(since)) => {
-                self.leaderless = self.leaderless + at.since(since);
-                self.alone = None;
-            }
-            _ => {}
-        }
-    }
-
-    fn returns(&mut self, at: Time, outcome: &Outcome) {
-        let word = match outcome {
-            Outcome::Unknown => "unknown",
-            Outcome::Refused(_) => "refused",
-            _ => "done",
-        };
-        *self.told.entry(word).or_default() += 1;
-        if word == "done" {
-            self.silence = self.silence.max(at.since(self.last));
-            self.last = at;
-        }
-    }
-
     /// What it came to by `until`. `traffic` is how many messages of the log were sent, and their
     /// bytes.
     pub fn end(mut self, kind: LogKind, until: Time, traffic: (u64, u64)) -> Row {
         self.checks.finish();
-        let told = |word| self.told.get(word).copied().unwrap_or_default();
-        let alone = self.alone.map_or(Span::ZERO, |since| until.since(since));
         let broken = self.checks.standings().filter(|standing| standing.first.is_some());
         let broken: Vec<_> = broken.map(|standing| (standing.name, standing.verdict)).collect();
         let verdict = |(_, verdict): &(_, Verdict)| match verdict {
             Verdict::Stalled => Judgement::Stalled,
             _ => Judgement::Violation,
         };
+        let pulse = &self.board.pulse;
         Row {
             log: kind.name(),
-            elections: self.ballots.len(),
-            leaderless: self.leaderless + alone,
-            entries: self.entries,
+            elections: pulse.elections,
+            leaderless: pulse.leaderless(until),
+            entries: pulse.entries,
             messages: traffic.0,
             bytes: traffic.1,
-            asked: self.asked.len(),
-            done: told("done"),
-            refused: told("refused"),
-            unknown: told("unknown"),
-            silence: self.silence.max(until.since(self.last)),
+            asked: pulse.asked,
+            done: pulse.done,
+            refused: pulse.refused,
+            unknown: pulse.unknown,
+            silence: pulse.silence(until),
             verdict: Judgement::worst(broken.iter().map(verdict)),
             broken: broken.into_iter().map(|(name, _)| name.to_owned()).collect(),
         }

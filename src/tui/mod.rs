@@ -21,6 +21,7 @@
 //! * [`palette`]: everything that can be asked for, by a few letters of it.
 //! * [`spots`]: where on the screen what is, so that it can be pointed at.
 //! * [`mod@print`] and [`film`]: pictures and recordings, without a terminal.
+//! * [`abreast`]: several runs side by side.
 //! * [`tour`]: what to know first. [`plain`]: the same workbench as lines, without a screen.
 //! * [`screen`] and [`keyboard`]: the terminal. Only `screen` knows that there is one, and only it
 //!   writes.
@@ -28,6 +29,7 @@
 //! Everything but these two is a pure function from what is shown to a buffer of cells, so it is
 //! tested without a terminal.
 
+pub mod abreast;
 pub mod action;
 pub mod app;
 #[cfg(unix)]

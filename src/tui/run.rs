@@ -28,8 +28,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// Pictures a second at the most, here and over a slow line.
-const FRAME: Duration = Duration::from_millis(33);
-const SLOW_FRAME: Duration = Duration::from_millis(125);
+pub(super) const FRAME: Duration = Duration::from_millis(33);
+pub(super) const SLOW_FRAME: Duration = Duration::from_millis(125);
 /// How long a picture of a live cluster stays, unless a key waits for the next one.
 const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// How often the file of the layout is looked at, if there is one. With a built-in layout a paused
@@ -200,7 +200,7 @@ fn last_written(app: &App) -> Option<(PathBuf, SystemTime)> {
 
 /// Sends what can be sent. Never waits: the cluster may itself be waiting for its updates to be
 /// taken in.
-fn send(outbox: &mut VecDeque<Command>, cluster: &Cluster) {
+pub(super) fn send(outbox: &mut VecDeque<Command>, cluster: &Cluster) {
     while let Some(command) = outbox.pop_front() {
         match cluster.commands.try_send(command) {
             Ok(()) => {}

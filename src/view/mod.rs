@@ -15,6 +15,7 @@
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
 //!                   ├─ txns      votes, decisions, who is in doubt
 //!                   ├─ clients   calls and their outcomes
+//!                   ├─ pulse     how the log is doing on the whole
 //!                   └─ metrics   how much and how fast, over time
 //! ```
 //!
@@ -46,6 +47,7 @@ pub mod log;
 pub mod metrics;
 pub mod network;
 pub mod nodes;
+pub mod pulse;
 mod resolve;
 pub mod ring;
 pub mod tape;
@@ -66,6 +68,7 @@ use log::Logs;
 use metrics::Metrics;
 use network::Network;
 use nodes::{Node, Nodes, Role};
+use pulse::Pulse;
 use ring::Rings;
 use std::collections::{BTreeSet, VecDeque};
 use txns::Txns;
@@ -99,6 +102,8 @@ pub struct Board {
     pub clients: Clients,
     /// How much and how fast, over time.
     pub metrics: Metrics,
+    /// How the log is doing on the whole.
+    pub pulse: Pulse,
     /// Who is saying how things stand.
     restating: BTreeSet<NodeId>,
 }
@@ -114,6 +119,7 @@ impl Board {
         self.now = self.now.max(event.at);
         self.events = index + 1;
         let (at, node) = (event.at, event.node);
+        self.pulse.see(event);
         self.meet(node);
         match &event.kind {
             Kind::Sent { .. } | Kind::Received { .. } | Kind::Lost { .. } | Kind::Held { .. } => {

@@ -8,7 +8,7 @@ use crate::tui::overlay::Overlay;
 use crate::tui::panes;
 use crate::tui::prompt::Ask;
 use crate::tui::source::Source;
-use crate::tui::theme::Role;
+use crate::tui::theme::{Look, Role};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -22,7 +22,9 @@ impl App {
             self.look.finish(buf);
             return None;
         };
-        self.draw_header(solved.header, buf);
+        let checks = self.timeline.checks();
+        let rules = (checks.holding(), checks.violations().count());
+        self.draw_header(solved.header, rules, buf);
         let kind = |id| self.layout.pane(id).kind;
         let title = |id| panes::title(kind(id), &self.scene(id));
         let (look, layout, focus) = (&self.look, &self.layout, &self.focus);
@@ -37,16 +39,45 @@ impl App {
             }
             narration::tags(story, &self.layout, &solved, &self.spots, buf);
         }
-        let selected = self.spots.selected(self.focus.pane(), &self.select);
-        let asked = self.draw_hints(solved.hints, buf);
-        let over = self.draw_overlay(buf);
-        let covered = self.spots.is_covered();
-        let cursor = match self.draw_palette(buf).or(over).or(asked) {
-            None if !covered => selected.map(Rect::as_position),
-            typed => typed,
-        };
+        let cursor = self.draw_over(solved.hints, buf);
         self.look.finish(buf);
         cursor
+    }
+
+    /// Draws the focused pane alone, in a box with this name.
+    pub fn draw_pane(&self, name: &str, area: Rect, buf: &mut Buffer) {
+        self.spots.clear();
+        let scene = self.scene(self.focus.pane());
+        let summary = panes::title(self.focused(), &scene).summary;
+        let inside = frame::boxed(buf, area, &self.look, name, summary);
+        panes::draw(self.focused(), &scene, inside, buf);
+    }
+
+    /// Draws the hints and what lies over the panes. Returns where the cursor belongs, if anywhere.
+    pub fn draw_over(&self, hints: Rect, buf: &mut Buffer) -> Option<Position> {
+        let selected = self.spots.selected(self.focus.pane(), &self.select);
+        let asked = self.draw_hints(hints, buf);
+        let over = self.draw_overlay(buf);
+        let covered = self.spots.is_covered();
+        match self.draw_palette(buf).or(over).or(asked) {
+            None if !covered => selected.map(Rect::as_position),
+            typed => typed,
+        }
+    }
+
+    /// Whether something lies over the panes, or there is something to say.
+    pub fn is_covered(&self) -> bool {
+        self.overlay.is_some() || self.prompt.is_open() || self.notice.is_some()
+    }
+
+    /// Whether the screen is large enough.
+    pub fn fits(&self, screen: Rect) -> bool {
+        self.solve(screen).is_some()
+    }
+
+    /// What things look like.
+    pub fn looks(&self) -> &Look {
+        &self.look
     }
 
     /// The whole screen at this size.
@@ -56,7 +87,8 @@ impl App {
         buf
     }
 
-    fn draw_header(&self, area: Rect, buf: &mut Buffer) {
+    /// Draws the header. `rules` says how many checks hold, and how many are broken.
+    pub fn draw_header(&self, area: Rect, (holds, broken): (usize, usize), buf: &mut Buffer) {
         let board = self.timeline.board();
         // Time passes also where nothing happens.
         let live = self.timeline.is_live();
@@ -75,8 +107,6 @@ impl App {
             Speed::Percent(percent) if percent % 100 == 0 => format!("x{}", percent / 100),
             Speed::Percent(percent) => format!("x{}.{:02}", percent / 100, percent % 100),
         };
-        let checks = self.timeline.checks();
-        let broken = checks.violations().count();
         let header = Header {
             cluster: &self.title.name,
             source: &self.source().label(if self.look.glyphs.is_ascii() { "-" } else { "·" }),
@@ -89,7 +119,7 @@ impl App {
             speed: &speed,
             event: &format!("{}/{}", board.events, self.timeline.events().len()),
             faults: board.faults.count(),
-            holds: checks.holding(),
+            holds,
             broken,
             mouse_off: self.mouse_off,
         };
