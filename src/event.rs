@@ -19,8 +19,10 @@ use std::fmt;
 use std::sync::Arc;
 
 mod fact;
+mod key;
 
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage};
+pub use key::KeyDeed;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use netsplit::sim::history::History;
 /// Nodes that take requests, and refuse all of them.
 fn plan(load: Vec<Load>) -> Plan {
     let mut plan = Plan::bare(3);
-    plan.services.lock = Some(Lock {});
+    plan.services.lock = Some(Lock::default());
     plan.services.log = None;
     plan.clients = vec![Client { rate: 2, ..Client::new(1, load) }];
     plan

@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`) |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -21,7 +21,8 @@
 use netsplit::base::{Ballot, CallId, Commitment, Entry, NodeId, Op, Presume, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Changes, ElectBy, Log, LogKind, Paxos, Plan, Raft, Reads, Ring, Services, Store, Txn,
+    Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind, Paxos, Plan, Raft, Reads, Ring,
+    Services, Store, Txn,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -112,6 +113,7 @@ impl Network {
             Some(_) => ElectBy::Connectivity,
             None => ElectBy::Patience,
         };
+        let clients = args.lookup_parse("clients")?.unwrap_or(0);
         let window = args.lookup_parse("window")?.unwrap_or(64);
         let log = Log { snapshot_every, voters, reads, elect_by, window, ..Log::default() };
         let changes = match args.lookup("membership").map(|arg| arg.value.as_str()) {
@@ -144,6 +146,15 @@ impl Network {
             "zab" => {
                 Services { log: Some(Log { kind: LogKind::Zab, ..log }), ..Services::default() }
             }
+            "redis" | "redlock" => {
+                let (fsync, fencing) = (!switch("forgetful"), switch("fencing"));
+                let keys = Keys { fsync, fencing, ..Keys::default() };
+                let kind = match services {
+                    "redis" => LockKind::Redis(keys),
+                    _ => LockKind::Redlock(keys),
+                };
+                Services { lock: Some(Lock { kind }), ..Services::default() }
+            }
             // Two copies of each key.
             "bank" => Services {
                 log: Some(log),
@@ -156,7 +167,8 @@ impl Network {
         };
         args.reject_rest()?;
         let mutations = mutation.into_iter().collect();
-        let plan = Plan { services, mutations, ..Plan::bare(size) };
+        let clients = (1..=clients).map(|n| Client::new(n, Vec::new())).collect();
+        let plan = Plan { services, mutations, clients, ..Plan::bare(size) };
         for id in plan.processes() {
             let (setup, disk) = (plan.setup(id), Vec::new());
             self.nodes.insert(id, Node { setup, host: None, boot: 0, disk, now: Time::ZERO });

@@ -12,7 +12,7 @@ use netsplit::sim::history::History;
 /// Three nodes; clients that do as they are told, or take one lock again and again.
 fn plan(clients: u16, load: Option<Load>) -> Plan {
     let mut plan = Plan::bare(3);
-    (plan.services.log, plan.services.lock) = (Some(Log::default()), Some(plan::Lock {}));
+    (plan.services.log, plan.services.lock) = (Some(Log::default()), Some(plan::Lock::default()));
     let client = |n| Client::new(n, load.clone().into_iter().collect());
     plan.clients = (1..=clients).map(client).collect();
     plan

@@ -13,8 +13,8 @@ use netsplit::check::Checks;
 use netsplit::command::Command;
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
-    self, Changes, Client, ElectBy, Load, Lock, Log, LogKind, Membership, Paxos, Plan, Raft, Reads,
-    Services, Txn, Ways,
+    self, Changes, Client, ElectBy, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos,
+    Plan, Raft, Reads, Services, Txn, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -74,6 +74,11 @@ enum Case {
     /// Three nodes and the lock service: three clients fight for one lock, and one of them does not
     /// look at its clock.
     Locks,
+    /// The same with locks that are keys on one instance, which counts grants.
+    Redis,
+    /// The same with keys on five independent instances, which keep them over a crash, or forget
+    /// them and are silent for a while.
+    Redlock(bool),
     /// Five nodes, the ring and the store: three clients read, write and count, few keys each.
     Keys,
     /// The same, and all nodes are told to leave the ring, one after the other.
@@ -209,6 +214,22 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockForgetWaiters, "lock", Case::Locks, 10),
     (Mutation::LockLateLease, "lock", Case::Locks, 40),
     (Mutation::LockLeaseWall, "lock", Case::Locks, 100),
+    (Mutation::LockShared, "lock", Case::Redis, 10),
+    (Mutation::LockBlindRelease, "lock", Case::Redis, 40),
+    (Mutation::LockBlindRenew, "lock", Case::Redis, 100),
+    (Mutation::LockNoExpiry, "progress", Case::Redis, 40),
+    (Mutation::LockNoFence, "lock", Case::Redis, 100),
+    (Mutation::LockLateLease, "lock", Case::Redis, 40),
+    (Mutation::LockLeaseWall, "lock", Case::Redis, 100),
+    (Mutation::RedisConstantValue, "lock", Case::Redis, 40),
+    (Mutation::RedisExpireLater, "progress", Case::Redis, 40),
+    (Mutation::RedisOwnKey, "lock", Case::Redis, 10),
+    (Mutation::RedisReleaseBySecond, "lock", Case::Redis, 40),
+    (Mutation::LockShared, "lock", Case::Redlock(true), 10),
+    (Mutation::LockLateLease, "lock", Case::Redlock(true), 40),
+    (Mutation::LockLeaseWall, "lock", Case::Redlock(true), 100),
+    (Mutation::RedisOwnKey, "lock", Case::Redlock(true), 10),
+    (Mutation::RedlockMinority, "lock", Case::Redlock(true), 40),
     (Mutation::RingNoWrap, "ring", Case::Bank, 10),
     (Mutation::RingOneNode, "ring", Case::Bank, 10),
     (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
@@ -297,13 +318,30 @@ fn with_clients(count: u16, plan: Plan) -> Plan {
 }
 
 fn fighting() -> Plan {
-    let (log, lock) = (Some(Log::default()), Some(Lock {}));
+    let (log, lock) = (Some(Log::default()), Some(Lock::default()));
     let services = Services { log, lock, ..Services::default() };
     let (ttl, hold) = (Span::millis(800), Span::millis(600));
     let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold }];
     let client = |n| Client { careful: n > 1, ..Client::new(n, load()) };
     let clients = (1..=3).map(client).collect();
     Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
+}
+
+/// The same fight, for keys of instances.
+fn polling(kind: LockKind, nodes: u16) -> Plan {
+    let services = Services { lock: Some(Lock { kind }), ..Services::default() };
+    // Nobody is promised a turn, so turns are short, and there are many until somebody is missed.
+    let (ttl, hold) = (Span::millis(800), Span::millis(500));
+    let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold }];
+    let client = |n| Client { retries: 2, careful: n > 1, ..Client::new(n, load()) };
+    let clients = (1..=3).map(client).collect();
+    Plan { services, clients, progress_within: Span::secs(19), ..Plan::bare(nodes) }
+}
+
+fn keys(fsync: bool) -> Keys {
+    let (attempt, retry) = (Span::millis(200), Span::millis(100));
+    let restart_delay = if fsync { Span::ZERO } else { Span::secs(1) };
+    Keys { fsync, restart_delay, attempt, retry, ..Keys::default() }
 }
 
 fn watching(learning: bool) -> Plan {
@@ -376,6 +414,8 @@ fn plan(case: Case) -> Plan {
         Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
         Case::Naps(on) => long_leases(on),
         Case::Locks => fighting(),
+        Case::Redis => polling(LockKind::Redis(Keys { fencing: true, ..keys(true) }), 3),
+        Case::Redlock(fsync) => polling(LockKind::Redlock(keys(fsync)), 5),
         Case::Keys | Case::Exodus => {
             let (paxos, lock, txn) = (None, None, None);
             let services = Services { paxos, lock, txn, ..Services::all() };
@@ -410,6 +450,7 @@ fn until(case: Case) -> Time {
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks | Case::Watching(_) => Time(30_000_000),
+        Case::Redis | Case::Redlock(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => Time(45_000_000),
         Case::Keys | Case::Bank | Case::Money(_) => Time(60_000_000),
     }
@@ -557,6 +598,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         open.retain(|_, asked| due.contains(asked));
         // Where no ring change is due, nobody needs the log, and some have none.
         chosen |= is_of_money(case) || matches!(case, Case::Keys | Case::Watching(_));
+        chosen |= matches!(case, Case::Redis | Case::Redlock(_));
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -589,6 +631,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Naps(On::Raft), 20),
     (Case::Naps(On::Paxos), 20),
     (Case::Locks, 100),
+    (Case::Redis, 100),
+    (Case::Redlock(true), 60),
+    (Case::Redlock(false), 60),
     (Case::Keys, 30),
     (Case::Exodus, 3),
     (Case::Bank, 30),
@@ -605,7 +650,8 @@ const SOUND: &[(Case, u64)] = &[
 /// Whether a case is about a log alone.
 fn is_of_logs(case: Case) -> bool {
     use Case::*;
-    !is_of_money(case) && !matches!(case, Watching(_) | Decree | Duel | Locks | Keys | Exodus)
+    !is_of_money(case)
+        && !matches!(case, Redis | Redlock(_) | Watching(_) | Decree | Duel | Locks | Keys | Exodus)
 }
 
 fn is_of_money(case: Case) -> bool {

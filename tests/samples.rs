@@ -5,7 +5,7 @@ use netsplit::base::{ServiceId, Time};
 use netsplit::cli::{self, RuntimeArg};
 use netsplit::error::Source;
 use netsplit::event::{Kind, Watch};
-use netsplit::plan::{self, Load, LogKind, Plan, Raft, Reads, SAMPLES, file};
+use netsplit::plan::{self, Keys, Load, Lock, LockKind, LogKind, Plan, Raft, Reads, SAMPLES, file};
 use netsplit::script::{self, Format, Options, Summary};
 use netsplit::sim::World;
 use netsplit::view::Board;
@@ -192,7 +192,7 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("nodse = 5", &["unknown key", "did you mean 'nodes'?"]);
     refused("[netwrok]\nlatency = \"1ms\"", &["did you mean 'network'?"]);
     refused("colour = 1", &["unknown key", "knows: title"]);
-    refused("[lock]\nttl = 1\n[log]", &["[lock] takes no keys"]);
+    refused("[lock]\nttl = 1\n[log]", &["unknown key", "knows: kind"]);
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
     refused("mutations = \"all\"", &["must be a list"]);
     refused("[log]\nkind = \"zyzzyva\"", &["unknown kind of log", "\"multipaxos\"", "\"raft\""]);
@@ -319,6 +319,23 @@ fn a_service_without_what_it_stands_on_is_refused() {
     refused("[txn]", &["[txn] needs [store]"]);
     refused("[[client]]\ndo = \"bank\"", &["'bank' needs [txn]", "add a line [txn]"]);
     refused("[[client]]\ndo = [\"count\"]", &["'count' needs [store]"]);
+}
+
+#[test]
+fn locks_that_are_keys_need_no_log_and_have_switches_of_their_own() {
+    let lock = |text: &str| parse(&format!("[lock]\n{text}")).map(|plan| plan.services.lock);
+    let keys = Keys { fencing: true, fsync: false, ..Keys::default() };
+    let kind = LockKind::Redis(keys);
+    assert_eq!(
+        lock("kind = \"redis\"\nfencing = true\nfsync = \"no\"").unwrap(),
+        Some(Lock { kind })
+    );
+    assert!(lock("kind = \"redlock\"\ndrift = 5\nrestart_delay = \"3s\"").is_ok());
+    refused("[lock]\nkind = \"memcached\"", &["unknown kind of locks", "\"redlock\""]);
+    refused("[log]\n[lock]\ndrift = 1", &["'drift' is a switch of locks that are keys"]);
+    refused("[lock]\nkind = \"redis\"\nfsync = \"now\"", &["write \"always\" or \"no\""]);
+    refused("[lock]\nkind = \"redlock\"\nfencing = true", &["no fencing token"]);
+    refused("lock = 1", &["[lock] needs [log]"]);
 }
 
 #[test]

@@ -300,8 +300,20 @@ fn nothing_is_unfinished_or_of_one_machine() {
 
 #[test]
 fn every_mutation_says_what_goes_wrong() {
-    let families =
-        ["host", "paxos", "log", "raft", "zab", "lock", "ring", "store", "txn", "membership"];
+    let families = [
+        "host",
+        "paxos",
+        "log",
+        "raft",
+        "zab",
+        "lock",
+        "redis",
+        "redlock",
+        "ring",
+        "store",
+        "txn",
+        "membership",
+    ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");
         assert!(families.contains(&family) && !rule.is_empty(), "{mutation}");

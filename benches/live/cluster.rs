@@ -62,7 +62,7 @@ impl Cluster {
         let plan = Plan {
             services: Services {
                 log: Some(plan::Log::default()),
-                lock: Some(plan::Lock {}),
+                lock: Some(plan::Lock::default()),
                 ..Services::default()
             },
             clients: vec![Client::new(ALL.number(), Vec::new())],

@@ -111,8 +111,9 @@ impl fmt::Display for Ballot {
 /// A place in the replicated log, counted from 1. Slot 0 is the one decree of single-decree Paxos.
 pub type Slot = u64;
 
-/// A fencing token: the slot of the log entry that granted the lock, so later grants have larger
-/// ones (Burrows 2006, "sequencer").
+/// What a grant of a lock is known by. Of locks on the log it is a fencing token: the slot of the
+/// entry that granted the lock, so later grants have larger ones (Burrows 2006, "sequencer"). Of locks
+/// that are keys it is a count of grants, if somebody counts, or else a value drawn by chance.
 pub type Token = u64;
 
 /// One message in the network. In the simulator, numbers rise in the order of sending. Live nodes
@@ -262,11 +263,13 @@ pub enum ServiceId {
     Server,
     /// A client's workload.
     Client,
+    /// An instance that keeps locks as keys with an expiry.
+    Redis,
 }
 
 impl ServiceId {
     /// All services, in stack order.
-    pub const ALL: [ServiceId; 10] = [
+    pub const ALL: [ServiceId; 11] = [
         ServiceId::Ping,
         ServiceId::Membership,
         ServiceId::Paxos,
@@ -277,6 +280,7 @@ impl ServiceId {
         ServiceId::Txn,
         ServiceId::Server,
         ServiceId::Client,
+        ServiceId::Redis,
     ];
 
     /// The word for it, as in a cluster file.
@@ -292,6 +296,7 @@ impl ServiceId {
             ServiceId::Txn => "txn",
             ServiceId::Server => "server",
             ServiceId::Client => "client",
+            ServiceId::Redis => "redis",
         }
     }
 }

@@ -335,6 +335,8 @@ pub enum Refusal {
     Behind,
     /// The transaction was not prepared here, and never will be.
     NotPrepared,
+    /// Somebody else holds the lock, whenever it was asked for.
+    Taken,
 }
 
 impl fmt::Display for Outcome {
@@ -383,6 +385,7 @@ impl fmt::Display for Refusal {
             Refusal::OneAtATime => f.write_str("one voter may come or go at a time"),
             Refusal::Behind => f.write_str("a new voter does not catch up"),
             Refusal::NotPrepared => f.write_str("it was not prepared"),
+            Refusal::Taken => f.write_str("lock is taken"),
         }
     }
 }

@@ -8,8 +8,12 @@
 //! | LOCK-7 | who waits is granted the lock in the order of asking |
 //! | LOCK-8 | all replicas say the same of the same slot |
 //! | LOCK-9 | a lease does not run out before its time, counted from the last grant or renewal |
-//! | FENCE-1 | tokens of successive grants rise |
+//! | RL-1 | where several instances keep a lock, each for itself, no client's grant begins while another's is good |
+//! | FENCE-1 | tokens of successive grants rise, where grants are counted |
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
+//!
+//! Where locks are keys that expire, LOCK-1, LOCK-3 and FENCE-1 are judged by each instance's own
+//! words, and nobody waits in a queue (LOCK-7).
 //!
 //! LOCK-2, two clients that believe they hold one lock, is legal: leases cannot prevent it. It is
 //! counted ([`Lock::overlaps`]). Legal too: a rejected write, and an old holder's write that is
@@ -20,11 +24,13 @@
 //!
 //! Sources: Burrows 2006, section 2.4; Kleppmann, *How to do distributed locking* (2016).
 
+mod keys;
 mod leases;
 
-use super::{Check, Violation, Witness};
+use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, Entry, Name, NodeId, Op, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
+use keys::Keys;
 use leases::Leases;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -88,6 +94,7 @@ pub struct Lock {
     fences: BTreeMap<Name, (Token, usize)>,
     believers: BTreeMap<Name, Vec<NodeId>>,
     leases: Leases,
+    keys: Keys,
     overlaps: u64,
 }
 
@@ -109,12 +116,15 @@ impl Check for Lock {
         self.applied.retain(|who, _| !hit(*who));
         self.telling.retain(|who| !hit(*who));
         self.leases.forget(hit);
+        self.keys.forget(hit);
     }
 
     fn judges(&self, event: &Event) -> bool {
         matches!(
             event.fact(),
-            Some(Fact::Granted { .. } | Fact::Queued { .. } | Fact::Guards { .. })
+            Some(
+                Fact::Granted { .. } | Fact::Queued { .. } | Fact::Guards { .. } | Fact::Key { .. }
+            )
         )
     }
 
@@ -137,6 +147,8 @@ impl Check for Lock {
             _ => None,
         };
         let broken = self.leases.see(at, event, witness).or(broken);
+        let judges = !self.leases.has_strays();
+        let broken = self.keys.see(at, event, witness, judges).or(broken);
         broken.map(|Broken { rule, what, because }| {
             let because = because.into_iter().collect();
             Violation { check: "lock", rule, what, at, because }
@@ -169,6 +181,11 @@ fn slot_of(fact: &Fact) -> Option<Slot> {
 }
 
 impl Lock {
+    /// For such a cluster.
+    pub fn new(expect: &Expect) -> Lock {
+        Lock { keys: Keys::new(expect.counted), ..Lock::default() }
+    }
+
     /// How often a client began to believe that it holds a lock while another did.
     pub fn overlaps(&self) -> u64 {
         self.overlaps

@@ -27,7 +27,7 @@
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
-//! | lock | `lock` | LOCK-1, 3, 7, 8, FENCE-1, FENCE-2: one holder, in order, behind a fence |
+//! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | progress | `progress` | LIVE-1 to 5: answers, and right suspicions, once nothing is broken |
 
@@ -191,6 +191,8 @@ pub struct Expect {
     pub stale_reads: bool,
     /// After how many slots a change of voters counts, on Multi-Paxos; 0 on other logs.
     pub window: u64,
+    /// Whether instances that keep locks as keys count grants.
+    pub counted: bool,
 }
 
 impl Expect {
@@ -208,6 +210,7 @@ impl Expect {
             voters,
             stale_reads: false,
             window: 0,
+            counted: false,
         }
     }
 
@@ -266,7 +269,7 @@ impl Checks {
             Box::new(atomic::Atomic::new()),
             Box::new(ring::Rings::new()),
             Box::new(bank::Bank::new(expect.opening_balance)),
-            Box::new(lock::Lock::default()),
+            Box::new(lock::Lock::new(expect)),
             Box::new(history::History::new(expect)),
             Box::new(progress::Progress::new(expect)),
         ]);

@@ -1,5 +1,6 @@
 //! What a process states about itself, and the one rendering of each statement.
 
+use super::key::{self, KeyDeed};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Name, NodeId, Op, Outcome, Slot, Span, Token, TxnId, Voters,
@@ -37,6 +38,8 @@ pub enum Freed {
     Released,
     /// Its lease ran out, by the log's order.
     Expired,
+    /// Whoever kept it has lost it, and the holder was not asked.
+    Lost,
 }
 
 /// Why a client stopped believing that it holds a lock.
@@ -195,6 +198,15 @@ pub enum Fact {
     /// As leader of a term (Raft): what it sends `to` begins at slot `next`. If `agreed`, it knows
     /// that the logs are the same before it; else it is looking for the place where they are.
     Copies { to: NodeId, next: Slot, agreed: bool },
+
+    // -- locks that are keys of instances, each of which speaks for itself alone -----------------
+    /// As an instance: what it did to the key of `lock`, or has of it.
+    Key { lock: Name, deed: KeyDeed },
+    /// As an instance: it goes by `node` as the primary since `epoch`, whom alone clients may ask.
+    /// Where several instances are independent, each goes by itself.
+    Primary { epoch: u32, node: NodeId },
+    /// As a resource that compares no tokens: it took a write of `call` under `token`.
+    Takes { resource: Name, call: CallId, token: Token },
 }
 
 impl fmt::Display for Stage {
@@ -245,7 +257,10 @@ impl fmt::Display for Fact {
             | Fact::LockIs { .. }
             | Fact::Holds { .. }
             | Fact::LetsGo { .. }
-            | Fact::Guards { .. } => self.lock(f),
+            | Fact::Guards { .. }
+            | Fact::Key { .. }
+            | Fact::Primary { .. }
+            | Fact::Takes { .. } => self.lock(f),
             Fact::Begins { .. }
             | Fact::Votes { .. }
             | Fact::Decides { .. }
@@ -361,7 +376,11 @@ impl Fact {
                 write!(f, "slot {slot} renews {lock} token {token} for {ttl}")
             }
             Fact::Freed { slot, lock, token, why } => {
-                let why = if *why == Freed::Released { "released" } else { "expired" };
+                let why = match why {
+                    Freed::Released => "released",
+                    Freed::Expired => "expired",
+                    Freed::Lost => "lost",
+                };
                 write!(f, "slot {slot} frees {lock} token {token}: {why}")
             }
             Fact::LockIs { slot, lock, token, renewals } => {
@@ -381,6 +400,11 @@ impl Fact {
             Fact::Guards { resource, call, token, highest, accepted } => {
                 let verdict = if *accepted { "accepts" } else { "rejects" };
                 write!(f, "{resource} {verdict} write of {call} token {token}, highest {highest}")
+            }
+            Fact::Key { lock, deed } => key::display(f, lock.as_str(), deed),
+            Fact::Primary { epoch, node } => write!(f, "goes by {node} as primary of e{epoch}"),
+            Fact::Takes { resource, call, token } => {
+                write!(f, "{resource} takes write of {call} token {token}, compares none")
             }
             _ => Ok(()),
         }

@@ -15,7 +15,7 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::{Lock, Membership, Node, Paxos, Plan, Ring, Services, Store, Ways};
+use super::{Membership, Node, Paxos, Plan, Ring, Services, Store, Ways};
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
@@ -23,6 +23,7 @@ use crate::proto::membership::MOST_PHI;
 use crate::read::{self, LONGEST, Read, Table, Value};
 
 mod clients;
+mod lock;
 mod log;
 mod txn;
 
@@ -215,6 +216,9 @@ impl<'a> Ids<'a> {
 fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
     for (service, needs) in NEEDS {
         let Some(section) = top.get(service) else { continue };
+        if *service == "lock" && !lock::needs_log(&section)? {
+            continue;
+        }
         if let Some(missing) = needs.iter().find(|need| top.get(need).is_none()) {
             let what = format!("[{service}] needs [{missing}], which is not there");
             let help = format!("add a line [{missing}] to the file");
@@ -229,7 +233,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
         log: section(top, "log", log::KEYS, |t| log::log(t, nodes))?,
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
-        lock: section(top, "lock", &[], |_| Ok(Lock {}))?,
+        lock: section(top, "lock", lock::KEYS, lock::lock)?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
         txn: section(top, "txn", txn::KEYS, txn::txn)?,
     })

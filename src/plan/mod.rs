@@ -11,8 +11,8 @@ use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, client, lock, log, membership, multipaxos, paxos, ping, raft, ring, server, store,
-    twophase,
+    Config, client, lock, log, membership, multipaxos, paxos, ping, raft, redis, ring, server,
+    store, twophase,
 };
 use std::sync::Arc;
 
@@ -25,7 +25,9 @@ mod samples;
 mod services;
 
 pub use samples::{SAMPLES, builtin, load, name_of, source};
-pub use services::{Lock, Log, LogKind, Membership, Paxos, Raft, Ring, Services, Store, Txn};
+pub use services::{
+    Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring, Services, Store, Txn,
+};
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
 const KEEP: Span = Span::secs(10);
@@ -212,6 +214,7 @@ impl Plan {
             dialect: self.dialect(),
             stale_reads: self.reads_may_be_stale(),
             window: self.window(),
+            counted: self.counts_grants(),
             voters: self.voters(),
         }
     }
@@ -244,6 +247,11 @@ impl Plan {
     fn window(&self) -> u64 {
         let log = self.services.log.as_ref().filter(|log| log.kind == LogKind::MultiPaxos);
         log.map_or(0, |log| log.window)
+    }
+
+    fn counts_grants(&self) -> bool {
+        let keys = self.services.lock.as_ref().and_then(|lock| lock.kind.keys());
+        keys.is_some_and(|keys| keys.fencing)
     }
 
     fn dialect(&self) -> Dialect {
@@ -289,10 +297,7 @@ impl Plan {
                 mutations: self.mutations,
             }));
         }
-        if self.services.lock.is_some() {
-            let config = lock::Config { peers, mutations: self.mutations };
-            stack.push(Config::Lock(config));
-        }
+        stack.extend(self.services.lock.iter().flat_map(|lock| self.lock(&lock.kind)));
         if let Some(Store { retry, give_up, opening_balance }) = self.services.store {
             let mutations = self.mutations;
             let config = store::Config { retry, give_up, opening_balance, mutations };
@@ -310,6 +315,44 @@ impl Plan {
             stack.push(Config::Server(server::Config { keep: KEEP, proposals, keys }));
         }
         stack
+    }
+
+    /// The lock service, and the instance that keeps the locks if not the log does.
+    fn lock(&self, kind: &LockKind) -> Vec<Config> {
+        let (peers, mutations) = (self.peers(), self.mutations);
+        let fences = kind.keys().is_none_or(|keys| keys.fencing);
+        let mut stack = vec![Config::Lock(lock::Config { peers, fences, mutations })];
+        stack.extend(kind.keys().map(|keys| {
+            let Keys { fsync, restart_delay, fencing, .. } = *keys;
+            let instances = self.instances(kind);
+            let independent = matches!(kind, LockKind::Redlock(_));
+            Config::Redis(redis::Config {
+                instances,
+                independent,
+                fsync,
+                restart_delay,
+                counts: fencing,
+                mutations,
+            })
+        }));
+        stack
+    }
+
+    /// The nodes that keep locks as keys; the first is the primary if they are not independent.
+    fn instances(&self, kind: &LockKind) -> Arc<[NodeId]> {
+        let count = match kind {
+            LockKind::Redlock(_) => self.nodes.len(),
+            _ => 1,
+        };
+        self.nodes.iter().take(count).map(|node| node.id).collect()
+    }
+
+    /// How clients take locks that are keys.
+    fn recipe(&self) -> Option<client::Recipe> {
+        let kind = &self.services.lock.as_ref()?.kind;
+        let Keys { drift, attempt, retry, .. } = *kind.keys()?;
+        let (instances, independent) = (self.instances(kind), matches!(kind, LockKind::Redlock(_)));
+        Some(client::Recipe { instances, independent, drift, attempt, retry })
     }
 
     fn log(&self, log: &Log) -> Config {
@@ -358,6 +401,7 @@ impl Plan {
             retries,
             careful,
             stale_reads,
+            recipe: self.recipe(),
             mutations,
         })]
     }

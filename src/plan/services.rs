@@ -128,8 +128,72 @@ pub struct Ring {
 }
 
 /// The lock service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lock {}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// Who keeps the locks.
+    pub kind: LockKind,
+}
+
+/// Who keeps the locks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LockKind {
+    /// The replicated log.
+    #[default]
+    Log,
+    /// One instance, as keys that expire; maybe with replicas.
+    Redis(Keys),
+    /// Each node by itself, as keys that expire: who has a majority of them has the lock.
+    Redlock(Keys),
+}
+
+impl LockKind {
+    /// As a cluster file writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            LockKind::Log => "log",
+            LockKind::Redis(_) => "redis",
+            LockKind::Redlock(_) => "redlock",
+        }
+    }
+
+    /// The switches of a kind that keeps locks as keys.
+    pub fn keys(&self) -> Option<&Keys> {
+        match self {
+            LockKind::Log => None,
+            LockKind::Redis(keys) | LockKind::Redlock(keys) => Some(keys),
+        }
+    }
+}
+
+/// The switches of locks that are keys, and of the clients who take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Whether a key is on the disk before a client hears of it. If not, a crash loses all keys.
+    pub fsync: bool,
+    /// How long an instance that has restarted stays silent.
+    pub restart_delay: Span,
+    /// Whether the instance counts grants, and resources compare the count: only on one instance.
+    pub fencing: bool,
+    /// How many percent of each lease a client gives up for clocks that run at other rates.
+    pub drift: u8,
+    /// How long a client waits for instances before it gives an attempt up.
+    pub attempt: Span,
+    /// How long it waits, more or less, between two attempts.
+    pub retry: Span,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Keys {
+            fsync: true,
+            restart_delay: Span::ZERO,
+            fencing: false,
+            drift: 1,
+            attempt: Span::millis(100),
+            retry: Span::millis(200),
+        }
+    }
+}
 
 /// The key-value store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +230,7 @@ pub struct Services {
     pub log: Option<Log>,
     /// The ring. Needs membership and log.
     pub ring: Option<Ring>,
-    /// The lock service. Needs the log.
+    /// The lock service. Needs the log, unless it keeps locks as keys.
     pub lock: Option<Lock>,
     /// The store. Needs the ring.
     pub store: Option<Store>,
@@ -263,7 +327,7 @@ impl Services {
             paxos: Some(Paxos::default()),
             log: Some(Log::default()),
             ring: Some(Ring::default()),
-            lock: Some(Lock {}),
+            lock: Some(Lock::default()),
             store: Some(Store::default()),
             txn: Some(Txn::default()),
         }

@@ -39,6 +39,7 @@ pub mod paxos;
 pub mod ping;
 pub mod quorum;
 pub mod raft;
+pub mod redis;
 pub mod register;
 pub mod ring;
 pub mod server;

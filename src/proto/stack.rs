@@ -175,4 +175,5 @@ services! {
     Client => client::Client,
     Raft => raft::Raft,
     Zab => zab::Zab,
+    Redis => redis::Redis,
 }

@@ -130,7 +130,10 @@ impl Family {
             | Fact::LockIs { .. }
             | Fact::Holds { .. }
             | Fact::LetsGo { .. }
-            | Fact::Guards { .. } => Family::Lock,
+            | Fact::Guards { .. }
+            | Fact::Key { .. }
+            | Fact::Primary { .. }
+            | Fact::Takes { .. } => Family::Lock,
             Fact::View { .. }
             | Fact::Serves { .. }
             | Fact::Yields { .. }

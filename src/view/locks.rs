@@ -3,9 +3,12 @@
 //! Every replica says what the log did, some late and some again after a start, so slots decide
 //! what is news. The time of a grant is that of the first replica that said it.
 
+mod keys;
+
 use super::remember;
 use crate::base::{CallId, Name, NodeId, Slot, Span, Time, Token};
 use crate::event::{Fact, Freed};
+pub use keys::Key;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many grants of each lock are kept.
@@ -85,12 +88,16 @@ pub struct Write {
     pub highest: Token,
     /// Whether it was let through.
     pub accepted: bool,
+    /// Whether the resource compares tokens.
+    pub fenced: bool,
+    /// Whether the lock was no longer that of the grant which it was made under.
+    pub late: bool,
 }
 
 impl Write {
     /// Whether a later holder had written before: fencing must reject it.
     pub fn is_stale(&self) -> bool {
-        self.token < self.highest
+        self.fenced && self.token < self.highest
     }
 }
 
@@ -112,7 +119,7 @@ pub enum Change {
 pub struct Lock {
     /// Who holds it by the log.
     pub holder: Option<Holder>,
-    /// The largest token that was ever given out.
+    /// The largest token that was ever given out; of a lock that is a key, the holder's.
     pub token: Token,
     /// Who waits, in order.
     pub queue: Vec<Waiter>,
@@ -120,6 +127,8 @@ pub struct Lock {
     pub changed: Option<(Time, Change)>,
     /// Which clients believe that they hold it.
     pub beliefs: BTreeMap<NodeId, Belief>,
+    /// Its key on each instance that has one, where locks are keys.
+    pub keys: BTreeMap<NodeId, Key>,
     /// Since when more than one client believes so.
     pub overlap: Option<Time>,
     grants: VecDeque<Grant>,
@@ -254,6 +263,8 @@ impl Lock {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Locks {
     locks: BTreeMap<Name, Lock>,
+    /// Whom each instance goes by as the primary, since which epoch.
+    primaries: BTreeMap<NodeId, (u32, NodeId)>,
 }
 
 impl Locks {
@@ -343,7 +354,9 @@ impl Locks {
                 }
             }
             // The last write that was accepted.
-            Fact::Guards { resource, .. } => return !self.lock_mut(resource).writes.is_empty(),
+            Fact::Guards { resource, .. } | Fact::Takes { resource, .. } => {
+                return !self.lock_mut(resource).writes.is_empty();
+            }
             _ => return false,
         }
         true
@@ -383,9 +396,19 @@ impl Locks {
             }
             Fact::Guards { resource, call, token, highest, accepted } => {
                 let (call, token, highest, accepted) = (*call, *token, *highest, *accepted);
-                let write = Write { at, call, token, highest, accepted };
+                let (fenced, late) = (true, false);
+                let write = Write { at, call, token, highest, accepted, fenced, late };
                 remember(&mut self.lock_mut(resource).writes, MAX_WRITES, write);
             }
+            Fact::Takes { resource, call, token } => {
+                let lock = self.lock_mut(resource);
+                let (call, token, highest, accepted, fenced) = (*call, *token, 0, true, false);
+                let late = lock.holder.is_none_or(|holder| holder.token != token);
+                let write = Write { at, call, token, highest, accepted, fenced, late };
+                remember(&mut lock.writes, MAX_WRITES, write);
+            }
+            Fact::Key { lock, deed } => self.hear_key(at, node, lock, deed, again),
+            Fact::Primary { epoch, node: primary } => self.goes_by(at, node, *epoch, *primary),
             _ => {}
         }
     }

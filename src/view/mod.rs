@@ -232,6 +232,7 @@ impl Board {
         self.faults.live(index, event);
         if let Kind::Started { .. } = event.kind {
             self.log.restart(node);
+            self.locks.restart(at, node);
         } else {
             self.restating.remove(&node);
             self.fall(at, node);
@@ -286,7 +287,10 @@ impl Board {
             | Fact::Freed { .. }
             | Fact::LockIs { .. }
             | Fact::LetsGo { .. }
-            | Fact::Guards { .. } => self.locks.hear(at, node, fact, again),
+            | Fact::Guards { .. }
+            | Fact::Key { .. }
+            | Fact::Primary { .. }
+            | Fact::Takes { .. } => self.locks.hear(at, node, fact, again),
             Fact::Holds { lease, .. } => {
                 let until = self.nodes.due(node, at, *lease);
                 self.locks.believes(at, node, fact, until, again);

@@ -13,7 +13,7 @@ use super::{Broken, broken};
 use crate::base::{Name, NodeId, Op, Slot, Span, Time};
 use crate::check::Witness;
 use crate::command::{ClockFault, Command, DiskFault};
-use crate::event::{Event, Fact, Freed, Kind};
+use crate::event::{Event, Fact, Freed, KeyDeed, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many millionths a clock may run too fast or too slow for leases to be judged by it.
@@ -24,6 +24,7 @@ const SLACK_PART: u64 = 10;
 /// A lease as the service counts it.
 #[derive(Clone, Copy, Debug)]
 struct Given {
+    /// The slot that gave it; of an instance's key, which event said so.
     slot: Slot,
     since: Time,
     ttl: Span,
@@ -35,7 +36,8 @@ struct Given {
 /// What leases are judged by.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
-    given: BTreeMap<Name, Given>,
+    /// By the log, or by an instance.
+    given: BTreeMap<(NodeId, Name), Given>,
     /// When a client last asked for a lease of a lock, for how long, and in which event.
     asked: BTreeMap<(NodeId, Name), (Time, Span, usize)>,
     /// Whose clock runs too badly to be judged by, or did once.
@@ -44,6 +46,8 @@ pub(super) struct Leases {
     late: BTreeSet<(NodeId, bool)>,
     /// When somebody last ceased to be late.
     caught_up: Option<Time>,
+    /// Clients ask again and again for what is taken, each time anew, since nobody lets them wait.
+    polls: bool,
 }
 
 impl Leases {
@@ -74,30 +78,67 @@ impl Leases {
                 None
             }
             // What it says before it has said how things stand may be late.
-            Kind::Fact(Fact::Invokes { op, retry: 0, .. }) if !witness.misses(node) => {
+            Kind::Fact(Fact::Invokes { op, retry, .. })
+                if (*retry == 0 || self.polls) && !witness.misses(node) =>
+            {
                 self.ask(at, event, op);
+                None
+            }
+            Kind::Fact(Fact::Primary { .. }) => {
+                self.polls = true;
                 None
             }
             Kind::Fact(Fact::Holds { lock, lease, .. }) => self.believes(event, lock, *lease),
             Kind::Fact(
                 Fact::Granted { slot, lock, ttl, .. } | Fact::Renewed { slot, lock, ttl, .. },
             ) => {
-                let sure = self.late.is_empty()
-                    && self.caught_up.is_none_or(|then| event.at > then + *ttl);
-                let given = Given { slot: *slot, since: event.at, ttl: *ttl, at, sure };
-                // Other replicas say it later.
-                let known = self.given.get(lock).is_some_and(|known| known.slot >= *slot);
-                if !known {
-                    self.given.insert(lock.clone(), given);
-                }
+                self.give(at, event.at, (NodeId::BENCH, lock), *slot, *ttl);
                 None
             }
+            Kind::Fact(Fact::Key { lock, deed }) => self.hear_key(at, event, lock, deed, witness),
             Kind::Fact(Fact::Freed { slot, lock, why: Freed::Expired, .. })
                 if witness.is_whole() =>
             {
-                self.expires(event, *slot, lock)
+                self.expires(event, *slot, (NodeId::BENCH, lock))
             }
             _ => None,
+        }
+    }
+
+    /// Whether some clock runs, or ran, too badly for leases to be judged.
+    pub(super) fn has_strays(&self) -> bool {
+        !self.strays.is_empty()
+    }
+
+    /// A lease was given, as far as is known at `now`. Other replicas of a log say it later.
+    fn give(&mut self, at: usize, now: Time, by: (NodeId, &Name), slot: Slot, ttl: Span) {
+        let sure = self.late.is_empty() && self.caught_up.is_none_or(|then| now > then + ttl);
+        let place = (by.0, by.1.clone());
+        if self.given.get(&place).is_none_or(|known| known.slot < slot) {
+            self.given.insert(place, Given { slot, since: now, ttl, at, sure });
+        }
+    }
+
+    fn hear_key(
+        &mut self,
+        at: usize,
+        event: &Event,
+        lock: &Name,
+        deed: &KeyDeed,
+        witness: &Witness,
+    ) -> Option<Broken> {
+        let by = (event.node, lock);
+        match *deed {
+            KeyDeed::Set { ttl, .. }
+            | KeyDeed::Has { left: ttl, .. }
+            | KeyDeed::Extended { ttl, .. } => {
+                self.give(at, event.at, by, at as Slot, ttl);
+                None
+            }
+            KeyDeed::Gone { why: Freed::Expired, .. } if witness.is_whole() => {
+                self.expires(event, at as Slot, by)
+            }
+            KeyDeed::Gone { .. } => None,
         }
     }
 
@@ -155,8 +196,9 @@ impl Leases {
         broken("LOCK-6", Some(at), what)
     }
 
-    fn expires(&self, event: &Event, slot: Slot, lock: &Name) -> Option<Broken> {
-        let given = self.given.get(lock).filter(|given| given.slot < slot && given.sure)?;
+    fn expires(&self, event: &Event, slot: Slot, by: (NodeId, &Name)) -> Option<Broken> {
+        let (place, lock) = ((by.0, by.1.clone()), by.1);
+        let given = self.given.get(&place).filter(|given| given.slot < slot && given.sure)?;
         let least = given.since + Span(given.ttl.0 - given.ttl.0 / SLACK_PART);
         if !self.strays.is_empty() || event.at >= least {
             return None;

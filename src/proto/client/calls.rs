@@ -1,5 +1,6 @@
 //! Calls under way: whom to ask, when to ask again, and when to give up.
 
+use super::recipe::Recipes;
 use super::{Client, Timer};
 use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, Span, Time};
 use crate::event::Fact;
@@ -51,6 +52,8 @@ pub(super) struct Calls {
     open: BTreeMap<u64, Call>,
     /// The newest version of each key that it was told, where reads may be stale.
     told: Option<BTreeMap<Name, u64>>,
+    /// Who takes locks, if they are keys.
+    recipes: Option<Recipes>,
 }
 
 impl Calls {
@@ -62,11 +65,28 @@ impl Calls {
         stale_reads: bool,
     ) -> Calls {
         let (favourite, open) = (at % peers.len().max(1), BTreeMap::new());
-        Calls { peers, timeout, retries, favourite, open, told: stale_reads.then(BTreeMap::new) }
+        let told = stale_reads.then(BTreeMap::new);
+        Calls { peers, timeout, retries, favourite, open, told, recipes: None }
+    }
+
+    /// The same, where locks are keys.
+    pub(super) fn with(self, recipes: Option<Recipes>) -> Calls {
+        Calls { recipes, ..self }
+    }
+
+    /// Has whoever takes locks that are keys see to something, if there is anybody.
+    pub(super) fn recipes(
+        &mut self,
+        see: impl FnOnce(&mut Recipes) -> Option<Finished>,
+    ) -> Option<Finished> {
+        self.recipes.as_mut().and_then(see)
     }
 
     /// Asks for `op`. Without any node to ask, nothing will ever answer.
     pub(super) fn begin(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
+        if let Some(recipes) = self.recipes.as_mut().filter(|_| Recipes::takes(&op)) {
+            return recipes.begin(id, op, cx);
+        }
         let at = self.peers.get(self.favourite).copied().unwrap_or_default();
         let call = Call {
             op: Arc::new(op),
@@ -174,6 +194,7 @@ impl Calls {
             let call = CallId { client: cx.me(), seq: *seq };
             cx.emit(Fact::Invokes { call, op: op.clone(), at: *at, retry: *retry });
         }
+        self.recipes.iter().for_each(|recipes| recipes.restate(cx));
     }
 
     fn end(
@@ -230,7 +251,8 @@ impl Call {
             | Refusal::NoVoter
             | Refusal::OneAtATime
             | Refusal::Behind
-            | Refusal::NotPrepared => !self.doubt,
+            | Refusal::NotPrepared
+            | Refusal::Taken => !self.doubt,
         }
     }
 }

@@ -6,8 +6,28 @@ use crate::event::{Fact, LetGo};
 use crate::proto::Context;
 use std::collections::BTreeMap;
 
-/// One of so many parts of each lease is given up, for clocks that do not run at the same rate.
-const DRIFT_PART: u64 = 100;
+/// What is given up of each lease, for clocks that do not run at the same rate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Margin {
+    /// So many of 100 parts.
+    pub(super) percent: u8,
+    /// And this.
+    pub(super) ticks: Span,
+}
+
+impl Margin {
+    /// When a lease runs out that the service counts from some time after `asked`.
+    pub(super) fn end_of(self, asked: Time, ttl: Span) -> Time {
+        let given_up = ttl.0 / 100 * u64::from(self.percent) + self.ticks.0;
+        asked + Span(ttl.0.saturating_sub(given_up))
+    }
+}
+
+impl Default for Margin {
+    fn default() -> Margin {
+        Margin { percent: 1, ticks: Span::ZERO }
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Lease {
@@ -23,14 +43,17 @@ pub(super) struct Leases {
     held: BTreeMap<Name, Lease>,
     /// Grants that came too late to say how much of the lease is left: the token and the `ttl`.
     unsure: BTreeMap<Name, (Token, Span)>,
-}
-
-/// When a lease runs out that the service counts from some time after `asked`.
-fn end_of(asked: Time, ttl: Span) -> Time {
-    asked + Span(ttl.0 - ttl.0 / DRIFT_PART)
+    margin: Margin,
+    /// Whether a later grant has a larger token.
+    ordered: bool,
 }
 
 impl Leases {
+    /// Where leases have this margin; tokens rise if they are `ordered`.
+    pub(super) fn new(margin: Margin, ordered: bool) -> Leases {
+        Leases { margin, ordered, ..Leases::default() }
+    }
+
     /// The lock was granted to a call that was first made at `asked`. Returns false if it waited
     /// in the queue for so long that little of the lease is certain: then it counts from the next
     /// renewal, which the caller has to ask for.
@@ -42,7 +65,7 @@ impl Leases {
         asked: Time,
         cx: &mut Context<'_, Client>,
     ) -> bool {
-        let until = end_of(asked, ttl);
+        let until = self.margin.end_of(asked, ttl);
         let sure = until.since(cx.now()) > Span(ttl.0 / 2);
         if sure {
             self.hold(lock, Lease { token, ttl, until }, cx);
@@ -53,7 +76,8 @@ impl Leases {
     }
 
     fn hold(&mut self, lock: &Name, lease: Lease, cx: &mut Context<'_, Client>) {
-        let newer = self.held.get(lock).is_none_or(|held| held.token < lease.token);
+        let newer = |held: &Lease| !self.ordered || held.token < lease.token;
+        let newer = self.held.get(lock).is_none_or(newer);
         if newer && lease.until > cx.now() {
             self.held.insert(lock.clone(), lease);
             self.believe(lock, cx);
@@ -73,10 +97,10 @@ impl Leases {
         if let Some((_, ttl)) = unsure {
             self.unsure.remove(lock);
             if well {
-                self.hold(lock, Lease { token, ttl, until: end_of(asked, ttl) }, cx);
+                self.hold(lock, Lease { token, ttl, until: self.margin.end_of(asked, ttl) }, cx);
             }
         } else if let Some(lease) = self.held.get_mut(lock).filter(|l| well && l.token == token) {
-            lease.until = lease.until.max(end_of(asked, lease.ttl));
+            lease.until = lease.until.max(self.margin.end_of(asked, lease.ttl));
             self.believe(lock, cx);
         }
     }

@@ -26,20 +26,24 @@
 //! clock before each write. One that is not may send a write after a pause that outlasted the
 //! lease; and even a careful one's write may arrive late. The fencing token is for that.
 //!
+//! Where locks are keys on instances, the client does itself what a lock service would (`recipe`).
+//!
 //! **Sources.** Gray and Cheriton, *Leases* (1989), section 2 (whose clock counts, from when);
 //! Burrows, *The Chubby lock service* (2006), section 2.4 (sequencers); Kleppmann, *How to do
 //! distributed locking* (2016).
 //!
 //! **What is left out.** Sessions that span locks: each lock has its own lease.
 
+use super::redis::Answer;
 use super::{Context, Protocol, Ticket};
 use crate::base::{
     CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span,
 };
 use crate::event::LetGo;
 use calls::{Calls, Finished};
-use leases::Leases;
+use leases::{Leases, Margin};
 use load::Loads;
+use recipe::Recipes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +51,9 @@ use std::sync::Arc;
 mod calls;
 mod leases;
 mod load;
+mod recipe;
+
+pub use recipe::Recipe;
 
 /// What it is told.
 #[derive(Clone, Debug)]
@@ -67,6 +74,8 @@ pub struct Config {
     /// Whether nodes may answer reads from an old state. It then takes no answer that is older than
     /// one that it has had.
     pub stale_reads: bool,
+    /// How it takes locks that are keys; none if the log keeps them.
+    pub recipe: Option<Recipe>,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -116,12 +125,25 @@ pub enum Message {
         /// What became of it.
         outcome: Outcome,
     },
+    /// An instance's answer about a lock's key.
+    Instance {
+        /// Which of this client's calls.
+        call: CallId,
+        /// Of which attempt: the value of the key that it is about.
+        value: u64,
+        /// The answer.
+        answer: Answer,
+    },
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Message::Response { call, outcome } = self;
-        write!(f, "Response {call} {outcome}")
+        match self {
+            Message::Response { call, outcome } => write!(f, "Response {call} {outcome}"),
+            Message::Instance { call, value, answer } => {
+                write!(f, "Instance {call} {value} {answer}")
+            }
+        }
     }
 }
 
@@ -140,6 +162,8 @@ pub enum Timer {
     Write,
     /// The lock was kept for long enough.
     GiveBack,
+    /// The attempt of this call at a lock's key has waited for long enough, or rested.
+    Attempt(u64),
 }
 
 /// What it writes: nothing. Its numbers survive because they begin with its boot.
@@ -164,13 +188,17 @@ impl Protocol for Client {
     type Record = Record;
 
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
-        let Config { peers, loads, rate, timeout, retries, careful, stale_reads, mutations } =
-            config;
+        let Config { peers, loads, rate, timeout, retries, careful, .. } = config;
+        let Config { stale_reads, recipe, mutations, .. } = config;
         let backwards = mutations.has(Mutation::LogReadBackwards);
         let at = usize::from(cx.me().number().max(1) - 1);
         let client = Client {
-            calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards),
-            leases: Leases::default(),
+            leases: match &recipe {
+                Some(recipe) => Leases::new(recipe.margin(), false),
+                None => Leases::new(Margin::default(), true),
+            },
+            calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards)
+                .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations))),
             loads: Loads::new(loads, rate, careful),
             late: mutations.has(Mutation::LockLateLease),
         };
@@ -179,12 +207,17 @@ impl Protocol for Client {
     }
 
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
-        let Message::Response { call, outcome } = message;
-        if call.client == cx.me()
-            && let Some(finished) = self.calls.answered(from, call, outcome, cx)
-        {
-            self.finished(&finished, cx);
+        let (Message::Response { call, .. } | Message::Instance { call, .. }) = message;
+        if call.client != cx.me() {
+            return;
         }
+        let finished = match message {
+            Message::Response { outcome, .. } => self.calls.answered(from, call, outcome, cx),
+            Message::Instance { value, answer, .. } => {
+                self.calls.recipes(|recipes| recipes.answered(from, call, (value, answer), cx))
+            }
+        };
+        finished.into_iter().for_each(|finished| self.finished(&finished, cx));
     }
 
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
@@ -194,6 +227,10 @@ impl Protocol for Client {
                 if let Some(finished) = calls.timed_out(seq, cx) {
                     self.finished(&finished, cx);
                 }
+            }
+            Timer::Attempt(seq) => {
+                let finished = calls.recipes(|recipes| recipes.time_is_up(seq, cx));
+                finished.into_iter().for_each(|finished| self.finished(&finished, cx));
             }
             Timer::Next => loads.next(calls, cx),
             Timer::LeaseEnd => {
@@ -214,6 +251,7 @@ impl Protocol for Client {
             Timer::Renew => "renew",
             Timer::Write => "write",
             Timer::GiveBack => "give back",
+            Timer::Attempt(_) => "attempt",
         }
     }
 

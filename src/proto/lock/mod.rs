@@ -13,7 +13,8 @@
 //! lease has run out, it appends an `expire`, which names how often it saw the grant renewed, so a
 //! renewal that the log orders first wins. A new leader gives every grant its full `ttl` again.
 //! Each resource has one home node, given by its name; the others forward writes to it
-//! ([`resource`]).
+//! ([`resource`]). Where instances keep the locks as keys ([`super::redis`]), this service is there
+//! for the resources only.
 //!
 //! ```text
 //!  c1        n1 (leader)     log                                  home of door
@@ -62,6 +63,8 @@ const GIVE_UP: Span = Span::secs(3);
 pub struct Config {
     /// All nodes, in the order that decides which is the home of a resource.
     pub peers: Arc<[NodeId]>,
+    /// Whether resources compare tokens, which must rise then.
+    pub fences: bool,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -156,6 +159,7 @@ impl Protocol for LockService {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], _: &mut Context<'_, Self>) -> Self {
+        let resources = Resources::load(disk, config.fences);
         LockService {
             config,
             leads: None,
@@ -163,7 +167,7 @@ impl Protocol for LockService {
             asked: BTreeMap::new(),
             last_key: 0,
             forwarded: BTreeMap::new(),
-            resources: Resources::load(disk),
+            resources,
         }
     }
 
@@ -394,7 +398,7 @@ mod tests {
         fn new() -> Lab {
             let me = NodeId::node(1);
             let mut frame = Frame::new(me, 1, Rng::new(1), Outbox::new(true));
-            let config = Config { peers: [me].into(), mutations: Mutations::NONE };
+            let config = Config { peers: [me].into(), fences: true, mutations: Mutations::NONE };
             let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
             Lab { frame, service, ends: None }
         }

@@ -4,6 +4,9 @@
 //! with a smaller one. It knows nothing of leases and reads no clock. A write with the token of an
 //! earlier grant is accepted as long as no later holder has written: that is legal, and the order
 //! of accepted writes is the order of grants.
+//!
+//! Where tokens do not rise, because nobody counts grants, there is nothing to compare: the
+//! resource takes every write, and says so.
 
 use super::Record;
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Outcome, Refusal, Token};
@@ -60,14 +63,16 @@ struct Resource {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resources {
     all: BTreeMap<Name, Resource>,
+    /// Whether tokens are compared.
+    fences: bool,
     /// How many records are on disk.
     records: usize,
 }
 
 impl Resources {
     /// What is on disk.
-    pub(super) fn load(disk: &[Record]) -> Resources {
-        let mut resources = Resources::default();
+    pub(super) fn load(disk: &[Record], fences: bool) -> Resources {
+        let mut resources = Resources { fences, ..Resources::default() };
         for Record::Accepted(accepted) in disk {
             resources.keep(accepted.clone());
         }
@@ -85,15 +90,10 @@ impl Resources {
         }
         // Of a call before the newest nobody knows any more whether it was accepted.
         let old = newest.is_some_and(|newest| newest.write.call.seq > write.call.seq);
-        let stale = write.token < highest && !mutations.has(Mutation::LockNoFence);
+        let below = self.fences && write.token < highest;
+        let stale = below && !mutations.has(Mutation::LockNoFence);
         let accepted = !old && !stale;
-        let fact = Fact::Guards {
-            resource: write.resource.clone(),
-            call: write.call,
-            token: write.token,
-            highest,
-            accepted,
-        };
+        let fact = self.fact(&write, highest, accepted);
         if !accepted {
             let outcome = match old {
                 true => Outcome::Unknown,
@@ -107,6 +107,14 @@ impl Resources {
         self.keep(accepted.clone());
         self.records += 1;
         Judged { outcome, record: Some(Record::Accepted(accepted)), fact: Some(fact) }
+    }
+
+    fn fact(&self, write: &Write, highest: Token, accepted: bool) -> Fact {
+        let (resource, call, token) = (write.resource.clone(), write.call, write.token);
+        match self.fences {
+            true => Fact::Guards { resource, call, token, highest, accepted },
+            false => Fact::Takes { resource, call, token },
+        }
     }
 
     fn keep(&mut self, accepted: Accepted) {
@@ -134,13 +142,7 @@ impl Resources {
 
     /// The last accepted write of each resource, as facts.
     pub(super) fn restate(&self) -> impl Iterator<Item = Fact> {
-        self.all.iter().map(|(name, resource)| Fact::Guards {
-            resource: name.clone(),
-            call: resource.last.write.call,
-            token: resource.last.write.token,
-            highest: resource.highest,
-            accepted: true,
-        })
+        self.all.values().map(|resource| self.fact(&resource.last.write, resource.highest, true))
     }
 }
 
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_smaller_token_than_one_that_was_accepted_is_turned_down() {
-        let mut door = Resources::default();
+        let mut door = Resources::load(&[], true);
         let written = |value, version| Outcome::Written { value, version };
         assert_eq!(judge(&mut door, write(1, 1, 5, 10)), written(10, 1));
         assert_eq!(judge(&mut door, write(1, 2, 5, 11)), written(11, 2), "the same grant");
@@ -177,21 +179,30 @@ mod tests {
     }
 
     #[test]
+    fn where_tokens_have_no_order_every_write_is_taken() {
+        let mut door = Resources::load(&[], false);
+        judge(&mut door, write(2, 1, 9, 20));
+        let late = door.write(write(1, 1, 5, 10), Mutations::NONE);
+        assert_eq!(late.outcome, Outcome::Written { value: 10, version: 2 });
+        assert!(matches!(late.fact, Some(Fact::Takes { token: 5, .. })));
+    }
+
+    #[test]
     fn a_repeated_write_gets_the_same_answer_even_from_a_restarted_home() {
-        let mut door = Resources::default();
+        let mut door = Resources::load(&[], true);
         let first = door.write(write(1, 1, 5, 10), Mutations::NONE);
         let record = first.record.unwrap();
         judge(&mut door, write(2, 1, 9, 20));
         let again = door.write(write(1, 1, 5, 10), Mutations::NONE);
         assert_eq!(again.outcome, first.outcome);
         assert!(again.record.is_none() && again.fact.is_none());
-        let mut restarted = Resources::load(&[record]);
+        let mut restarted = Resources::load(&[record], true);
         assert_eq!(judge(&mut restarted, write(1, 1, 5, 10)), first.outcome);
     }
 
     #[test]
     fn an_overtaken_write_is_not_carried_out_afterwards() {
-        let mut door = Resources::default();
+        let mut door = Resources::load(&[], true);
         judge(&mut door, write(1, 2, 5, 11));
         assert_eq!(judge(&mut door, write(1, 1, 5, 10)), Outcome::Unknown);
         assert_eq!(door.all.values().next().unwrap().last.write.value, 11);
@@ -199,7 +210,7 @@ mod tests {
 
     #[test]
     fn compaction_keeps_all_that_matters() {
-        let mut door = Resources::default();
+        let mut door = Resources::load(&[], true);
         let mut disk = Vec::new();
         for n in 0..1_000 {
             let client = 1 + (n % 3) as u16;
@@ -210,7 +221,7 @@ mod tests {
             }
         }
         assert!(disk.len() < SLACK + 10, "{} records", disk.len());
-        let mut restarted = Resources::load(&disk);
+        let mut restarted = Resources::load(&disk, true);
         let next = write(1, 5_000, 9, 1);
         assert_eq!(judge(&mut restarted, next.clone()), judge(&mut door, next));
         let stale = judge(&mut restarted, write(1, 5_001, 8, 1));

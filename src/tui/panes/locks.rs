@@ -463,6 +463,7 @@ fn freed(why: Freed) -> &'static str {
     match why {
         Freed::Released => "release",
         Freed::Expired => "expire",
+        Freed::Lost => "lost",
     }
 }
 

@@ -1,0 +1,81 @@
+//! `[lock]`: who keeps the locks, and the switches of locks that are keys.
+
+use super::super::{Keys, Lock, LockKind};
+use super::{TICK, time};
+use crate::base::Span;
+use crate::read::{Read, Table, Value};
+
+/// The switches of locks that are keys stand behind the kind.
+pub(super) const KEYS: &[&str] =
+    &["kind", "fsync", "restart_delay", "fencing", "drift", "attempt", "retry"];
+
+/// Whether the log keeps the locks, so that there must be one.
+pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
+    if !section.is_table() {
+        return Ok(true);
+    }
+    let kind = section.open_table()?.get("kind");
+    Ok(matches!(kind.as_ref().map(Value::text).transpose()?, None | Some("log")))
+}
+
+pub(super) fn lock(table: &Table<'_>) -> Read<Lock> {
+    let kind = table.get("kind");
+    let kind = match kind.as_ref().map(Value::text).transpose()? {
+        None | Some("log") => on_log(table)?,
+        Some("redis") => LockKind::Redis(keys(table)?),
+        Some("redlock") => LockKind::Redlock(redlock(table)?),
+        Some(_) => {
+            let kinds = "write kind = \"log\", \"redis\" or \"redlock\"";
+            let kind = kind.expect("it was read");
+            return Err(kind.wrong("unknown kind of locks", "not there").help(kinds));
+        }
+    };
+    Ok(Lock { kind })
+}
+
+/// Locks on the log have none of the switches.
+fn on_log(table: &Table<'_>) -> Read<LockKind> {
+    match KEYS[1..].iter().find_map(|key| table.get(key)) {
+        Some(switch) => {
+            let what = format!("'{}' is a switch of locks that are keys", switch.key());
+            let error = switch.wrong_key(what, "not of locks on the log");
+            Err(error.help("write kind = \"redis\" or \"redlock\" if that is meant"))
+        }
+        None => Ok(LockKind::Log),
+    }
+}
+
+fn keys(table: &Table<'_>) -> Read<Keys> {
+    let default = Keys::default();
+    Ok(Keys {
+        fsync: table.get_or("fsync", default.fsync, fsync)?,
+        restart_delay: time(table, "restart_delay", default.restart_delay, Span::ZERO)?,
+        fencing: table.get_or("fencing", default.fencing, Value::flag)?,
+        drift: table.get_or("drift", default.drift, |value| value.number(0..=50))?,
+        attempt: time(table, "attempt", default.attempt, TICK)?,
+        retry: time(table, "retry", default.retry, TICK)?,
+    })
+}
+
+/// When a key is on the disk.
+fn fsync(value: &Value<'_>) -> Read<bool> {
+    match value.text()? {
+        "always" => Ok(true),
+        "no" => Ok(false),
+        _ => {
+            Err(value.wrong("unknown way to sync", "not there").help("write \"always\" or \"no\""))
+        }
+    }
+}
+
+fn redlock(table: &Table<'_>) -> Read<Keys> {
+    let keys = keys(table)?;
+    match table.get("fencing").filter(|_| keys.fencing) {
+        Some(fencing) => {
+            let what = "independent instances have no fencing token: each counts its own grants";
+            let error = fencing.wrong_key(what, "nothing to compare");
+            Err(error.help("leave it out, or write kind = \"redis\" or \"log\""))
+        }
+        None => Ok(keys),
+    }
+}
