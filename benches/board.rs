@@ -7,7 +7,7 @@ use netsplit::base::Span;
 use netsplit::cluster::Update;
 use netsplit::event::Event;
 use netsplit::event::Watch;
-use netsplit::plan::{self, Membership, Plan, Services};
+use netsplit::plan::{self, Heartbeats, Membership, Plan, Services};
 use netsplit::sim::World;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::{Env, Flags, Look, Source};
@@ -22,9 +22,10 @@ const EVENTS: usize = 500_000;
 /// What five nodes that beat and play ball tell, with labels.
 fn events() -> Vec<Event> {
     let (heartbeat, suspect_after) = (Span::millis(5), Span::millis(50));
+    let beats = Heartbeats { heartbeat, suspect_after, phi: None };
     let services = Services {
         ping: Some(1),
-        membership: Some(Membership { heartbeat, suspect_after, phi: None }),
+        membership: Some(Membership::Heartbeats(beats)),
         ..Services::default()
     };
     let plan = Plan { services, ..Plan::bare(5) };

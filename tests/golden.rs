@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`) |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -21,8 +21,8 @@
 use netsplit::base::{Ballot, CallId, Commitment, Entry, NodeId, Op, Presume, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind, Paxos, Plan, Raft, Reads, Ring,
-    Services, Store, Txn,
+    Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Raft,
+    Reads, Ring, Services, Store, Swim, Txn,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -93,6 +93,11 @@ fn node(arg: Option<&goldenscript::Argument>) -> Answer<Option<NodeId>> {
     Ok(arg.map(|arg| arg.value.parse::<NodeId>()).transpose()?)
 }
 
+fn swim(lifeguard: bool) -> Services {
+    let swim = Membership::Swim(Swim { lifeguard, ..Swim::default() });
+    Services { membership: Some(swim), ..Services::default() }
+}
+
 impl Network {
     fn cluster(&mut self, command: &goldenscript::Command) -> Answer {
         let mut args = command.consume_args();
@@ -155,6 +160,7 @@ impl Network {
                 };
                 Services { lock: Some(Lock { kind }), ..Services::default() }
             }
+            "swim" => swim(switch("lifeguard")),
             // Two copies of each key.
             "bank" => Services {
                 log: Some(log),

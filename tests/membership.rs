@@ -1,17 +1,18 @@
-//! Heartbeats and suspicion, in whole simulated clusters.
+//! Who is alive, by heartbeats and by SWIM, in whole simulated clusters.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use netsplit::base::{NodeId, Span, Time};
+use netsplit::base::{NodeId, ServiceId, Span, Time};
 use netsplit::event::Watch;
 use netsplit::event::{Event, Fact};
-use netsplit::plan::{self, Plan};
+use netsplit::plan::{Heartbeats, Membership, Plan, Swim};
 use netsplit::sim::World;
 use netsplit::sim::history::History;
+use std::collections::BTreeSet;
 
 fn plan() -> Plan {
     let mut plan = Plan::bare(3);
-    plan.services.membership = Some(plan::Membership::default());
+    plan.services.membership = Some(Membership::default());
     plan
 }
 
@@ -22,7 +23,7 @@ fn opinions(run: &mut History, secs: u64) -> Vec<String> {
         run.step(&mut events);
     }
     let told = |event: &Event| match event.fact() {
-        Some(fact @ (Fact::Suspects { .. } | Fact::Trusts { .. })) => {
+        Some(fact @ (Fact::Suspects { .. } | Fact::Trusts { .. } | Fact::Dead { .. })) => {
             Some(format!("{} {fact}", event.node))
         }
         _ => None,
@@ -100,7 +101,8 @@ fn nobody_is_suspected_on_a_sound_network() {
 /// A cluster whose nodes learn how long to wait.
 fn learning() -> Plan {
     let mut plan = plan();
-    plan.services.membership = Some(plan::Membership { phi: Some(8), ..Default::default() });
+    let heartbeats = Heartbeats { phi: Some(8), ..Heartbeats::default() };
+    plan.services.membership = Some(Membership::Heartbeats(heartbeats));
     plan
 }
 
@@ -125,7 +127,8 @@ fn a_steady_peer_is_missed_sooner_than_a_timeout_would() {
 fn an_erratic_network_is_learnt() {
     let mut fixed = plan();
     let suspect_after = Span::millis(1_600);
-    fixed.services.membership = Some(plan::Membership { suspect_after, ..Default::default() });
+    let heartbeats = Heartbeats { suspect_after, ..Heartbeats::default() };
+    fixed.services.membership = Some(Membership::Heartbeats(heartbeats));
     for seed in 0..5 {
         let (learnt, by_timeout) = (wrong(&learning(), seed, 30, 90), wrong(&fixed, seed, 30, 90));
         assert!(learnt == 0 && by_timeout > 20, "seed {seed}: {learnt} and {by_timeout}");
@@ -143,4 +146,89 @@ fn a_long_silence_does_not_make_it_blind() {
     opinions(&mut run, 90);
     command(&mut run, "kill n3");
     assert_eq!(opinions(&mut run, 93), ["n1 suspects n3 boot 1", "n2 suspects n3 boot 1"]);
+}
+
+/// So many nodes on SWIM.
+fn swim(nodes: u16, lifeguard: bool) -> Plan {
+    let mut plan = Plan::bare(nodes);
+    let swim = Swim { lifeguard, ..Swim::default() };
+    plan.services.membership = Some(Membership::Swim(swim));
+    plan
+}
+
+#[test]
+fn on_swim_the_dead_come_back_in_their_next_boot() {
+    let mut run = History::new(&swim(3, false), 1, Watch::Facts, &mut Vec::new());
+    assert_eq!(opinions(&mut run, 5).len(), 6, "each trusts two, and that does not change");
+    command(&mut run, "kill n3");
+    let lines = opinions(&mut run, 15);
+    let dead: Vec<_> = lines.iter().filter(|line| line.contains("dead")).collect();
+    assert!(lines.len() == 4 && dead.len() == 2, "both suspect it, then both find it dead");
+    command(&mut run, "restart n3");
+    assert_eq!(
+        opinions(&mut run, 20),
+        [
+            "n1 trusts n3 boot 2",
+            "n2 trusts n3 boot 2",
+            "n3 trusts n1 boot 1",
+            "n3 trusts n2 boot 1"
+        ]
+    );
+}
+
+/// Each takes the other half for dead, and knocks at it all the time.
+#[test]
+fn on_swim_halves_that_took_each_other_for_dead_find_together() {
+    for seed in 0..5 {
+        let mut run = History::new(&swim(6, true), seed, Watch::Facts, &mut Vec::new());
+        opinions(&mut run, 3);
+        command(&mut run, "partition n1,n2,n3 | n4,n5,n6");
+        let dead = opinions(&mut run, 90);
+        assert_eq!(dead.iter().filter(|line| line.contains("dead")).count(), 18);
+        command(&mut run, "heal");
+        let lines = opinions(&mut run, 100);
+        let trusting = lines.iter().filter_map(|line| line.split_once(" boot"));
+        // `n1 trusts n4`: of different halves.
+        let across = |pair: &&str| (pair[1..2] < *"4") != (pair[11..12] < *"4");
+        let trusting = trusting.map(|(pair, _)| pair).filter(|pair| pair.contains("trusts"));
+        assert_eq!(trusting.filter(across).collect::<BTreeSet<_>>().len(), 18);
+        assert_eq!(opinions(&mut run, 120), [""; 0], "and that does not change");
+    }
+}
+
+/// SWIM-7: what a node sends in a period, when there is no news.
+#[test]
+fn on_swim_a_node_sends_as_much_however_many_there_are() {
+    let sent = |nodes: u16| {
+        let mut run = World::new(&swim(nodes, true), 1, Watch::Facts, &mut Vec::new());
+        let mut until = |secs: u64| {
+            while run.next() <= Time(secs * 1_000_000) {
+                run.step(&mut Vec::new());
+            }
+            run.weigh();
+            run.traffic(ServiceId::Membership).0
+        };
+        until(60);
+        let (begun, periods) = (until(60), 20);
+        (until(60 + periods) - begun) / u64::from(nodes) / periods
+    };
+    // A ping and an ack each, and a push-pull every thirty periods.
+    assert_eq!([5, 20, 80].map(sent), [2, 2, 2]);
+}
+
+/// All messages of one node take most of a second: it misses everybody, though it alone is slow.
+fn accusations(lifeguard: bool, seed: u64) -> usize {
+    let mut run = History::new(&swim(8, lifeguard), seed, Watch::Facts, &mut Vec::new());
+    opinions(&mut run, 10);
+    command(&mut run, "delay n1 700ms");
+    let lines = opinions(&mut run, 130);
+    lines.iter().filter(|line| line.starts_with("n1 suspects")).count()
+}
+
+#[test]
+fn with_lifeguard_a_slow_node_doubts_itself_before_others() {
+    for seed in 0..5 {
+        let (with, without) = (accusations(true, seed), accusations(false, seed));
+        assert!(with * 3 < without, "seed {seed}: {with} and {without}");
+    }
 }

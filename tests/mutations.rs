@@ -5,7 +5,9 @@
 #[path = "mutations/faults.rs"]
 mod faults;
 
-use faults::{doubt, duel, epochs, exodus, handovers, lapses, naps, relay, terms, voters};
+use faults::{
+    doubt, duel, epochs, exodus, handovers, lapses, naps, one_link, relay, terms, voters,
+};
 use netsplit::base::{
     Commitment, Mutation, Mutations, NodeId, Op, Presume, Rng, Span, Time, Voters,
 };
@@ -13,8 +15,8 @@ use netsplit::check::Checks;
 use netsplit::command::Command;
 use netsplit::event::{Fact, Watch};
 use netsplit::plan::{
-    self, Changes, Client, ElectBy, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos,
-    Plan, Raft, Reads, Services, Txn, Ways,
+    self, Changes, Client, ElectBy, Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind,
+    Membership, Paxos, Plan, Raft, Reads, Services, Swim, Txn, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -95,6 +97,10 @@ enum Case {
     Unsure(Commitment),
     /// Five nodes that only watch each other; that learn how long to wait, if that is said.
     Watching(bool),
+    /// The same by SWIM, which has Lifeguard, if that is said.
+    Gossiping(bool),
+    /// Nothing is wrong but one link, and every moment it is another.
+    OneLink,
 }
 
 /// The log that a case is about, where it may be more than one.
@@ -126,6 +132,15 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::MembershipBlind, "progress", Case::Watching(false), 40),
     (Mutation::MembershipBlind, "progress", Case::Watching(true), 40),
     (Mutation::MembershipGrudge, "progress", Case::Watching(false), 40),
+    (Mutation::SwimNoRefute, "progress", Case::Gossiping(false), 20),
+    (Mutation::SwimNoRefute, "progress", Case::Gossiping(true), 20),
+    (Mutation::SwimIncarnationZero, "swim", Case::Gossiping(false), 10),
+    (Mutation::SwimHasty, "swim", Case::Gossiping(false), 10),
+    (Mutation::SwimHasty, "swim", Case::Gossiping(true), 10),
+    (Mutation::SwimOnePath, "swim", Case::OneLink, 10),
+    (Mutation::SwimForgetDead, "progress", Case::Gossiping(false), 100),
+    (Mutation::SwimRaiseOthers, "swim", Case::Gossiping(false), 10),
+    (Mutation::SwimLastWord, "swim", Case::Gossiping(false), 10),
     (Mutation::HostNoBarrier, "paxos", Case::Duel, 40),
     (Mutation::HostNoBarrier, "paxos", Case::Log, 400),
     (Mutation::PaxosForgetPromise, "paxos", Case::Duel, 40),
@@ -347,7 +362,18 @@ fn keys(fsync: bool) -> Keys {
 fn watching(learning: bool) -> Plan {
     let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(400));
     let phi = learning.then_some(8);
-    let membership = Some(Membership { heartbeat, suspect_after, phi });
+    let heartbeats = Heartbeats { heartbeat, suspect_after, phi };
+    let membership = Some(Membership::Heartbeats(heartbeats));
+    let services = Services { membership, ..Services::default() };
+    Plan { services, progress_within: Span::secs(2), ..Plan::bare(5) }
+}
+
+/// On SWIM that is in a hurry.
+fn gossiping(lifeguard: bool) -> Plan {
+    let (period, timeout) = (Span::millis(100), Span::millis(40));
+    let (gossip, push_pull) = (Span::millis(30), Span::secs(3));
+    let swim = Swim { period, timeout, gossip, push_pull, lifeguard, ..Swim::default() };
+    let membership = Some(Membership::Swim(swim));
     let services = Services { membership, ..Services::default() };
     Plan { services, progress_within: Span::secs(2), ..Plan::bare(5) }
 }
@@ -425,6 +451,8 @@ fn plan(case: Case) -> Plan {
             Plan { services, clients, ..Plan::bare(5) }
         }
         Case::Watching(learning) => watching(learning),
+        Case::Gossiping(lifeguard) => gossiping(lifeguard),
+        Case::OneLink => gossiping(true),
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
@@ -432,7 +460,8 @@ fn plan(case: Case) -> Plan {
         Case::Sessions => {
             let mut plan = plan::builtin("bank").unwrap();
             let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
-            plan.services.membership = Some(Membership { heartbeat, suspect_after, phi: None });
+            let heartbeats = Heartbeats { heartbeat, suspect_after, phi: None };
+            plan.services.membership = Some(Membership::Heartbeats(heartbeats));
             plan
         }
     }
@@ -449,8 +478,8 @@ fn until(case: Case) -> Time {
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
-        Case::Locks | Case::Watching(_) => Time(30_000_000),
-        Case::Redis | Case::Redlock(_) => Time(60_000_000),
+        Case::Locks | Case::Watching(_) | Case::OneLink => Time(30_000_000),
+        Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => Time(45_000_000),
         Case::Keys | Case::Bank | Case::Money(_) => Time(60_000_000),
     }
@@ -463,6 +492,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Duel => return duel(seed),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => return doubt(seed),
         Case::Exodus => return exodus(),
+        Case::OneLink => return one_link(seed),
         _ => {}
     }
     let mut commands = match case {
@@ -597,7 +627,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         let due = calm..Time(until.0.saturating_sub(3_000_000));
         open.retain(|_, asked| due.contains(asked));
         // Where no ring change is due, nobody needs the log, and some have none.
-        chosen |= is_of_money(case) || matches!(case, Case::Keys | Case::Watching(_));
+        chosen |= is_of_money(case) || is_of_members(case) || case == Case::Keys;
         chosen |= matches!(case, Case::Redis | Case::Redlock(_));
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
@@ -607,6 +637,9 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
 const SOUND: &[(Case, u64)] = &[
     (Case::Watching(false), 100),
     (Case::Watching(true), 100),
+    (Case::Gossiping(false), 60),
+    (Case::Gossiping(true), 60),
+    (Case::OneLink, 40),
     (Case::Decree, 150),
     (Case::Duel, 100),
     (Case::Log, 30),
@@ -650,13 +683,18 @@ const SOUND: &[(Case, u64)] = &[
 /// Whether a case is about a log alone.
 fn is_of_logs(case: Case) -> bool {
     use Case::*;
-    !is_of_money(case)
-        && !matches!(case, Redis | Redlock(_) | Watching(_) | Decree | Duel | Locks | Keys | Exodus)
+    let other = matches!(case, Redis | Redlock(_) | Decree | Duel | Locks | Keys | Exodus);
+    !(other || is_of_money(case) || is_of_members(case))
 }
 
 fn is_of_money(case: Case) -> bool {
     use Case::*;
     matches!(case, Bank | Doubt | Sessions | Money(_) | Unsure(_))
+}
+
+/// Whether nodes only watch each other.
+fn is_of_members(case: Case) -> bool {
+    matches!(case, Case::Watching(_) | Case::Gossiping(_) | Case::OneLink)
 }
 
 #[test]

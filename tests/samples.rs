@@ -5,7 +5,10 @@ use netsplit::base::{ServiceId, Time};
 use netsplit::cli::{self, RuntimeArg};
 use netsplit::error::Source;
 use netsplit::event::{Kind, Watch};
-use netsplit::plan::{self, Keys, Load, Lock, LockKind, LogKind, Plan, Raft, Reads, SAMPLES, file};
+use netsplit::plan::{
+    self, Heartbeats, Keys, Load, Lock, LockKind, LogKind, Membership, Plan, Raft, Reads, SAMPLES,
+    file,
+};
 use netsplit::script::{self, Format, Options, Summary};
 use netsplit::sim::World;
 use netsplit::view::Board;
@@ -256,7 +259,10 @@ fn each_kind_of_log_has_its_ways_to_read() {
 fn a_slow_heartbeat_slows_what_depends_on_it() {
     let plan = parse("[membership]\nheartbeat = \"1s\"\n[log]\nheartbeat = \"1s\"").unwrap();
     let membership = plan.services.membership.unwrap();
-    assert!(membership.suspect_after > membership.heartbeat);
+    let Membership::Heartbeats(Heartbeats { heartbeat, suspect_after, .. }) = membership else {
+        panic!("the sample has heartbeats");
+    };
+    assert!(suspect_after > heartbeat);
     let log = plan.services.log.unwrap();
     assert!(log.election.fastest > log.heartbeat);
 }

@@ -313,6 +313,7 @@ fn every_mutation_says_what_goes_wrong() {
         "store",
         "txn",
         "membership",
+        "swim",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

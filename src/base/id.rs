@@ -66,6 +66,44 @@ impl FromStr for NodeId {
     }
 }
 
+/// One life of a process, and how often it has contradicted in it what others said of it. Only the
+/// process itself raises it: a restart, or a refutation (SWIM, section 4.2), is above all before.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Incarnation {
+    /// The boot, counted from 1.
+    pub boot: u32,
+    /// How often it refuted something since; 0 where nobody refutes anything.
+    pub raised: u32,
+}
+
+impl Incarnation {
+    /// Of a process that was never heard of.
+    pub const NONE: Incarnation = Incarnation { boot: 0, raised: 0 };
+
+    /// The first of a boot.
+    pub const fn of_boot(boot: u32) -> Incarnation {
+        Incarnation { boot, raised: 0 }
+    }
+
+    /// The next one of the same life.
+    #[must_use]
+    pub const fn raised(self) -> Incarnation {
+        Incarnation { boot: self.boot, raised: self.raised.saturating_add(1) }
+    }
+}
+
+/// `2` is boot 2, `2.1` the same after one refutation.
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.raised {
+            0 => f.pad(&self.boot.to_string()),
+            raised => f.pad(&format!("{}.{raised}", self.boot)),
+        }
+    }
+}
+
 /// A proposal number: rounds first, then the proposer, so that no two proposers share one
 /// (Lamport, *Paxos Made Simple*, section 2.2). The least ballot stands for "none".
 #[derive(

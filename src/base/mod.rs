@@ -19,7 +19,7 @@ mod voters;
 
 pub use clock::Clock;
 pub use commitment::{Commitment, Presume};
-pub use id::{Ballot, CallId, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
+pub use id::{Ballot, CallId, Incarnation, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use lane::Lane;
 pub use mutation::{Mutation, Mutations};
 pub use op::{Entry, Leg, MAX_LEGS, Name, OWN, Op, Outcome, Refusal, Transfer};

@@ -135,6 +135,13 @@ mutations! {
     TxnLastDecision "txn.last_decision" "The last decision in the log counts, not the first."
     MembershipBlind "membership.blind" "A node goes on trusting whoever has fallen silent."
     MembershipGrudge "membership.grudge" "A node never trusts again whom it has suspected once."
+    SwimNoRefute "swim.no_refute" "A member that is suspected, though it is alive, does not refute it."
+    SwimIncarnationZero "swim.incarnation_zero" "A member that restarts begins with the same incarnation as before."
+    SwimHasty "swim.hasty" "Whoever does not answer is declared dead at once, without a suspicion that it could refute."
+    SwimOnePath "swim.one_path" "Nobody else is asked to reach a member that does not answer."
+    SwimForgetDead "swim.forget_dead" "The dead are never spoken to again."
+    SwimRaiseOthers "swim.raise_others" "A node raises the incarnation of another, whom it suspected and who answers."
+    SwimLastWord "swim.last_word" "A rumour is believed whatever its incarnation: who hears last is right."
 }
 
 impl fmt::Display for Mutation {

@@ -29,12 +29,14 @@
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
+//! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
 //! | progress | `progress` | LIVE-1 to 5: answers, and right suspicions, once nothing is broken |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod atomic;
 pub mod bank;
+mod faults;
 pub mod history;
 pub mod lock;
 pub mod log;
@@ -42,6 +44,7 @@ pub mod paxos;
 pub mod progress;
 pub mod raft;
 pub mod ring;
+pub mod swim;
 mod witness;
 
 use crate::base::{NodeId, Span, Time, Voters, majority};
@@ -50,6 +53,7 @@ use crate::event::Event;
 use crate::event::Kind;
 pub use raft::Dialect;
 use std::fmt;
+pub use swim::Bounds as SwimBounds;
 pub use witness::Witness;
 
 /// A check whose copies can be kept without knowing which it is.
@@ -181,6 +185,8 @@ pub struct Expect {
     /// How long at the most a node trusts another that is silent. None if nodes do not watch each
     /// other.
     pub patience: Option<Span>,
+    /// What SWIM keeps to, where nodes watch each other by it.
+    pub swim: Option<SwimBounds>,
     /// What an absent key that begins with `acct/` is worth.
     pub opening_balance: i64,
     /// How the rules of elected leaders are called.
@@ -205,6 +211,7 @@ impl Expect {
             clients,
             progress_within,
             patience: None,
+            swim: None,
             opening_balance: 0,
             dialect,
             voters,
@@ -271,6 +278,7 @@ impl Checks {
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::new(expect)),
             Box::new(history::History::new(expect)),
+            Box::new(swim::Swim::new(expect)),
             Box::new(progress::Progress::new(expect)),
         ]);
         Checks { witness: Witness::whole(expect), ..checks }

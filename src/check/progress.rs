@@ -21,22 +21,13 @@
 
 mod detector;
 
+use super::faults::Faults;
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
-use crate::command::{ClockFault, Command, DiskFault, Fault};
-use crate::event::{Event, Fact, Kind, Presence};
+use crate::command::{Command, DiskFault};
+use crate::event::{Event, Fact, Kind};
 use detector::Detector;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What is wrong with the cluster now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Faults {
-    down: BTreeSet<NodeId>,
-    frozen: BTreeSet<NodeId>,
-    links: BTreeMap<(NodeId, NodeId), Fault>,
-    disks: BTreeSet<NodeId>,
-    clocks: BTreeSet<NodeId>,
-}
 
 /// A client that owes a success.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +40,6 @@ struct Debt {
 /// The check.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    /// All processes, in order.
-    all: Vec<NodeId>,
     within: Span,
     faults: Faults,
     /// Who was not heard of since events were missed.
@@ -87,9 +76,8 @@ impl Progress {
     /// For such a cluster.
     pub fn new(expect: &Expect) -> Progress {
         let debts = expect.clients.iter().map(|client| (*client, Debt::default())).collect();
-        let mut all = [expect.nodes.clone(), expect.clients.clone()].concat();
-        all.sort_unstable();
-        let (faults, within) = (Faults::default(), expect.progress_within);
+        let all = [expect.nodes.clone(), expect.clients.clone()].concat();
+        let (faults, within) = (Faults::among(all), expect.progress_within);
         let (trouble, now) = (Time::ZERO, Time::ZERO);
         let due = Time::ZERO + within;
         let unheard = BTreeSet::new();
@@ -97,7 +85,6 @@ impl Progress {
         let (last, handed) = (0, None);
         let (detector, rough) = (expect.patience.map(Detector::new), Time::ZERO);
         Progress {
-            all,
             within,
             faults,
             unheard,
@@ -121,41 +108,6 @@ impl Progress {
         }
     }
 
-    fn commanded(&mut self, command: &Command) {
-        match command {
-            Command::Clock { who, fault } => {
-                for node in who.nodes() {
-                    match fault {
-                        ClockFault::Drift(0) | ClockFault::Ok => self.faults.clocks.remove(node),
-                        ClockFault::Drift(_) => self.faults.clocks.insert(*node),
-                        ClockFault::Offset(_) => false,
-                    };
-                }
-            }
-            Command::Disk { who, fault } => {
-                for node in who.nodes() {
-                    match fault {
-                        DiskFault::Ok | DiskFault::Slow(Span::ZERO) => {
-                            self.faults.disks.remove(node)
-                        }
-                        DiskFault::Slow(_) => self.faults.disks.insert(*node),
-                        DiskFault::Lose | DiskFault::Wipe => {
-                            // A vote may be forgotten, and that is not for this check to say.
-                            self.doubts.clear();
-                            false
-                        }
-                    };
-                }
-            }
-            _ => {
-                for link in command.links(&self.all) {
-                    command.alter(self.faults.links.entry(link).or_default());
-                }
-                self.faults.links.retain(|_, fault| *fault != Fault::default());
-            }
-        }
-    }
-
     /// Whether this client is up and running.
     fn is_live(&self, client: NodeId) -> bool {
         let Faults { down, frozen, .. } = &self.faults;
@@ -171,7 +123,7 @@ impl Progress {
 
     /// Whether something is wrong that the cluster cannot be blamed for.
     fn is_troubled(&self) -> bool {
-        let Faults { down, frozen, links, disks, clocks } = &self.faults;
+        let Faults { down, frozen, links, disks, clocks, .. } = &self.faults;
         down.iter().chain(frozen).chain(&self.unheard).any(|who| !who.is_client())
             || !links.is_empty()
             || !disks.is_empty()
@@ -179,23 +131,21 @@ impl Progress {
     }
 
     fn change(&mut self, event: &Event) {
-        let faults = &mut self.faults;
+        let found = matches!(event.kind, Kind::Present { .. }).then(|| self.faults.clone());
+        self.faults.see(event);
+        if found.is_some_and(|before| before != self.faults) {
+            self.trouble = self.now;
+            self.excuse(event.node);
+        }
         match &event.kind {
             Kind::Commanded(command) if command.is_fault() => {
                 self.trouble = self.now;
-                self.commanded(command);
-            }
-            Kind::Killed { .. } | Kind::Panicked { .. } | Kind::Failed { .. } => {
-                faults.down.insert(event.node);
-                faults.frozen.remove(&event.node);
-            }
-            Kind::Paused => drop(faults.frozen.insert(event.node)),
-            Kind::Started { .. } | Kind::Resumed => {
-                if let Err(place) = self.all.binary_search(&event.node) {
-                    self.all.insert(place, event.node);
+                if let Command::Disk { fault: DiskFault::Lose | DiskFault::Wipe, .. } = **command {
+                    // A vote may be forgotten, and that is not for this check to say.
+                    self.doubts.clear();
                 }
-                faults.down.remove(&event.node);
-                faults.frozen.remove(&event.node);
+            }
+            Kind::Started { .. } | Kind::Resumed => {
                 self.trouble = self.now;
                 self.excuse(event.node);
             }
@@ -212,32 +162,7 @@ impl Progress {
                     self.doubts.remove(&(*txn, change.key.clone()));
                 }
             }
-            Kind::Present { state, faults, .. } => self.found(event.node, *state, faults),
             _ => {}
-        }
-    }
-
-    /// A process is there, and all that is wrong with it is said.
-    fn found(&mut self, node: NodeId, state: Presence, wrong: &[Command]) {
-        let before = self.faults.clone();
-        let Faults { down, frozen, links, disks, clocks } = &mut self.faults;
-        for (set, is_in) in [
-            (down, state == Presence::Down),
-            (frozen, state == Presence::Paused),
-            (disks, false),
-            (clocks, false),
-        ] {
-            if is_in {
-                set.insert(node)
-            } else {
-                set.remove(&node)
-            };
-        }
-        links.retain(|(from, _), _| *from != node);
-        wrong.iter().for_each(|command| self.commanded(command));
-        if self.faults != before {
-            self.trouble = self.now;
-            self.excuse(node);
         }
     }
 
@@ -334,7 +259,7 @@ impl Check for Progress {
             (_, None) => {}
         }
         match node {
-            NodeId::BENCH => self.unheard.extend(&self.all),
+            NodeId::BENCH => self.unheard.extend(&self.faults.all),
             node => drop(self.unheard.insert(node)),
         }
     }
@@ -359,7 +284,7 @@ impl Check for Progress {
     }
 
     fn waits_for(&self) -> Option<String> {
-        let Faults { down, frozen, links, disks, clocks } = &self.faults;
+        let Faults { down, frozen, links, disks, clocks, .. } = &self.faults;
         let node = |who: &&NodeId| !who.is_client();
         let troubles = [
             self.unheard.iter().find(node).map(|who| format!("{who} to be heard of")),

@@ -3,7 +3,8 @@
 use super::key::{self, KeyDeed};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
-    Ballot, CallId, Commitment, Entry, Name, NodeId, Op, Outcome, Slot, Span, Token, TxnId, Voters,
+    Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
+    TxnId, Voters,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -73,10 +74,11 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     // -- membership -------------------------------------------------------------------------------
-    /// It no longer believes that `who`, in this incarnation (boot), is alive.
-    Suspects { who: NodeId, incarnation: u32 },
-    /// It believes that `who`, in this incarnation (boot), is alive.
-    Trusts { who: NodeId, incarnation: u32 },
+    /// It no longer believes that `who`, in this incarnation, is alive. On SWIM, it may still
+    /// refute that.
+    Suspects { who: NodeId, incarnation: Incarnation },
+    /// It believes that `who`, in this incarnation, is alive.
+    Trusts { who: NodeId, incarnation: Incarnation },
 
     // -- consensus: slot 0 is the single decree, slots from 1 are the log ------------------------
     /// As an acceptor: what it holds on disk for the log (`log`) or the single decree, after a
@@ -207,6 +209,17 @@ pub enum Fact {
     Primary { epoch: u32, node: NodeId },
     /// As a resource that compares no tokens: it took a write of `call` under `token`.
     Takes { resource: Name, call: CallId, token: Token },
+
+    // -- membership by SWIM ----------------------------------------------------------------------
+    /// It could not reach `who`, in this incarnation, in a whole probe period: neither itself nor
+    /// through others.
+    Misses { who: NodeId, incarnation: Incarnation },
+    /// It takes `who`, in this incarnation, for dead: `by` was the first to find that, and had
+    /// suspected it for long enough.
+    Dead { who: NodeId, incarnation: Incarnation, by: NodeId },
+    /// As a member: this is its own incarnation, which refutes an accusation by `refutes` if there
+    /// was one.
+    Incarnation { incarnation: Incarnation, refutes: Option<NodeId> },
 }
 
 impl fmt::Display for Stage {
@@ -243,6 +256,9 @@ impl fmt::Display for Fact {
         match self {
             Fact::Suspects { .. }
             | Fact::Trusts { .. }
+            | Fact::Misses { .. }
+            | Fact::Dead { .. }
+            | Fact::Incarnation { .. }
             | Fact::View { .. }
             | Fact::Serves { .. }
             | Fact::Yields { .. }
@@ -280,6 +296,16 @@ impl Fact {
         match self {
             Fact::Suspects { who, incarnation } => write!(f, "suspects {who} boot {incarnation}"),
             Fact::Trusts { who, incarnation } => write!(f, "trusts {who} boot {incarnation}"),
+            Fact::Misses { who, incarnation } => write!(f, "misses {who} boot {incarnation}"),
+            Fact::Dead { who, incarnation, by } => {
+                write!(f, "takes {who} boot {incarnation} for dead, found by {by}")
+            }
+            Fact::Incarnation { incarnation, refutes: None } => {
+                write!(f, "goes by incarnation {incarnation}")
+            }
+            Fact::Incarnation { incarnation, refutes: Some(accuser) } => {
+                write!(f, "refutes {accuser} by incarnation {incarnation}")
+            }
             Fact::View { epoch, members, .. } => {
                 write!(f, "view e{epoch} of")?;
                 for member in members.iter() {

@@ -15,16 +15,16 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::{Membership, Node, Paxos, Plan, Ring, Services, Store, Ways};
+use super::{Node, Paxos, Plan, Ring, Services, Store, Ways};
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
-use crate::proto::membership::MOST_PHI;
-use crate::read::{self, LONGEST, Read, Table, Value};
+use crate::read::{self, Read, Table, Value};
 
 mod clients;
 mod lock;
 mod log;
+mod membership;
 mod txn;
 
 /// How many nodes a cluster file may ask for.
@@ -229,7 +229,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         ping: section(top, "ping", &["width"], |t| {
             t.get_or("width", 1, |value| value.number(1..=1_000))
         })?,
-        membership: section(top, "membership", &["heartbeat", "suspect_after", "phi"], membership)?,
+        membership: section(top, "membership", membership::KEYS, membership::membership)?,
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
         log: section(top, "log", log::KEYS, |t| log::log(t, nodes))?,
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
@@ -252,19 +252,6 @@ fn section<'a, T>(
         false => error.help(format!("write [{name}] on a line of its own")),
     };
     read(&table.map_err(help)?).map(Some)
-}
-
-fn membership(table: &Table<'_>) -> Read<Membership> {
-    let heartbeat = time(table, "heartbeat", Membership::default().heartbeat, TICK)?;
-    let default = heartbeat.times(4).min(LONGEST);
-    let suspect_after = time(table, "suspect_after", default, TICK)?;
-    let phi = table.get_or("phi", None, |value| value.number(1..=MOST_PHI).map(Some))?;
-    if suspect_after > heartbeat {
-        return Ok(Membership { heartbeat, suspect_after, phi });
-    }
-    let what = "'suspect_after' must be longer than 'heartbeat'";
-    Err(pair(table, "suspect_after", "heartbeat", what)
-        .help(format!("write suspect_after = \"{}\" or more", heartbeat.times(3))))
 }
 
 /// An error about two values that do not fit: the first is the culprit if it is there.

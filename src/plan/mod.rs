@@ -12,7 +12,7 @@ use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
     Config, client, lock, log, membership, multipaxos, paxos, ping, raft, redis, ring, server,
-    store, twophase,
+    store, swim, twophase,
 };
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ mod services;
 
 pub use samples::{SAMPLES, builtin, load, name_of, source};
 pub use services::{
-    Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring, Services, Store, Txn,
+    Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring, Services, Store,
+    Swim, Txn,
 };
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
@@ -209,7 +210,8 @@ impl Plan {
             nodes: self.nodes.iter().map(|node| node.id).collect(),
             clients: busy.map(|client| client.id).collect(),
             progress_within: self.progress_within,
-            patience: self.services.membership.as_ref().map(Membership::patience),
+            patience: self.services.membership.as_ref().map(|m| m.patience(self.nodes.len())),
+            swim: self.swim().map(|swim| swim.bounds(self.nodes.len(), self.net)),
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
             dialect: self.dialect(),
             stale_reads: self.reads_may_be_stale(),
@@ -271,12 +273,7 @@ impl Plan {
         if let Some(width) = self.services.ping {
             stack.push(Config::Ping(ping::Config { peers: peers.clone(), width }));
         }
-        if let Some(Membership { heartbeat, suspect_after, phi }) = self.services.membership {
-            let peers = peers.clone();
-            let mutations = self.mutations;
-            let config = membership::Config { peers, heartbeat, suspect_after, phi, mutations };
-            stack.push(Config::Membership(config));
-        }
+        stack.extend(self.services.membership.as_ref().map(|kind| self.membership(kind)));
         if let Some(paxos) = &self.services.paxos {
             stack.push(Config::Paxos(paxos::Config {
                 peers: peers.clone(),
@@ -288,10 +285,12 @@ impl Plan {
         }
         stack.extend(self.services.log.as_ref().map(|log| self.log(log)));
         if let Some(Ring { replicas, evict_after, admit_after, .. }) = self.services.ring {
+            let only_dead = self.swim().is_some();
             stack.push(Config::Ring(ring::Config {
                 nodes: self.nodes.iter().map(|n| Member { node: n.id, weight: n.weight }).collect(),
                 replicas,
                 evict_after,
+                only_dead,
                 admit_after,
                 with_store: self.services.store.is_some(),
                 mutations: self.mutations,
@@ -353,6 +352,36 @@ impl Plan {
         let Keys { drift, attempt, retry, .. } = *kind.keys()?;
         let (instances, independent) = (self.instances(kind), matches!(kind, LockKind::Redlock(_)));
         Some(client::Recipe { instances, independent, drift, attempt, retry })
+    }
+
+    /// SWIM, if nodes find out by it who is alive.
+    fn swim(&self) -> Option<&Swim> {
+        match &self.services.membership {
+            Some(Membership::Swim(swim)) => Some(swim),
+            _ => None,
+        }
+    }
+
+    fn membership(&self, kind: &Membership) -> Config {
+        let (peers, mutations) = (self.peers(), self.mutations);
+        match *kind {
+            Membership::Heartbeats(Heartbeats { heartbeat, suspect_after, phi }) => {
+                let config = membership::Config { peers, heartbeat, suspect_after, phi, mutations };
+                Config::Membership(config)
+            }
+            Membership::Swim(Swim { period, timeout, helpers, gossip, push_pull, lifeguard }) => {
+                Config::Swim(swim::Config {
+                    peers,
+                    period,
+                    timeout,
+                    helpers,
+                    gossip,
+                    push_pull,
+                    lifeguard,
+                    mutations,
+                })
+            }
+        }
     }
 
     fn log(&self, log: &Log) -> Config {

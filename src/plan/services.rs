@@ -2,14 +2,25 @@
 
 use super::Ways;
 use crate::base::{Commitment, Name, NodeId, Op, Span, Voters};
+use crate::check::SwimBounds;
 use crate::proto::log::Reads;
 use crate::proto::membership;
 use crate::proto::multipaxos::ElectBy;
 use crate::proto::raft::Changes;
+use crate::proto::swim;
+
+/// How nodes find out who is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// Each tells all others.
+    Heartbeats(Heartbeats),
+    /// Each asks one other at a time, and gossip spreads the answer.
+    Swim(Swim),
+}
 
 /// Heartbeats and suspicion.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
+pub struct Heartbeats {
     /// How often each node tells each other that it is alive.
     pub heartbeat: Span,
     /// After how long without a heartbeat a node is suspected; with `phi`, as long as too little is
@@ -17,6 +28,23 @@ pub struct Membership {
     pub suspect_after: Span,
     /// Suspect a node when φ, which follows from the intervals of its heartbeats, passes this.
     pub phi: Option<u8>,
+}
+
+/// SWIM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swim {
+    /// How often each node probes another.
+    pub period: Span,
+    /// How long it waits for an answer before it asks helpers.
+    pub timeout: Span,
+    /// How many helpers it asks.
+    pub helpers: u8,
+    /// How often rumours are passed on besides those that ride on probes.
+    pub gossip: Span,
+    /// How often each node exchanges all that it knows with another.
+    pub push_pull: Span,
+    /// Whether nodes doubt themselves before they doubt others.
+    pub lifeguard: bool,
 }
 
 /// Single-decree Paxos.
@@ -222,7 +250,7 @@ pub struct Txn {
 pub struct Services {
     /// Balls that each node starts, for measuring.
     pub ping: Option<u32>,
-    /// Heartbeats and suspicion.
+    /// Who is alive.
     pub membership: Option<Membership>,
     /// Single-decree Paxos.
     pub paxos: Option<Paxos>,
@@ -239,15 +267,81 @@ pub struct Services {
 }
 
 impl Membership {
-    /// How long at the most a node trusts another that is silent.
-    pub fn patience(&self) -> Span {
+    /// How long at the most one of so many nodes trusts another that is silent, or goes on
+    /// suspecting one that is back.
+    pub fn patience(&self, nodes: usize) -> Span {
+        match self {
+            Membership::Heartbeats(heartbeats) => heartbeats.patience(),
+            Membership::Swim(swim) => swim.patience(nodes),
+        }
+    }
+
+    /// As a person calls it.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Membership::Heartbeats(Heartbeats { phi: None, .. }) => "heartbeats",
+            Membership::Heartbeats(_) => "heartbeats, φ accrual",
+            Membership::Swim(Swim { lifeguard: false, .. }) => "SWIM",
+            Membership::Swim(_) => "SWIM with Lifeguard",
+        }
+    }
+}
+
+impl Heartbeats {
+    fn patience(&self) -> Span {
         self.suspect_after.times(if self.phi.is_some() { membership::MOST_PATIENCE } else { 1 })
+    }
+}
+
+/// In so many periods each node is probed by somebody, for all practical purposes: that nobody
+/// does so in one has the probability 1/e.
+const SURELY: u64 = 40;
+/// So many periods at the most a node that had lost trust in itself takes to regain it.
+const RECOVERY: u64 = 9 * 10 / 2;
+
+impl Swim {
+    /// Each node probes each other once in two passes; in a large cluster, the news comes first.
+    fn patience(&self, nodes: usize) -> Span {
+        let passes = 2 * nodes as u64;
+        let recovery = if self.lifeguard { RECOVERY } else { 0 };
+        let news = self.period.times(SURELY) + self.push_pull.times(3);
+        self.period.times(passes).min(news) + self.period.times(recovery)
+    }
+
+    /// What checks must know of it, in a cluster of so many nodes on such a network.
+    pub(super) fn bounds(&self, nodes: usize, net: Ways) -> SwimBounds {
+        let slowest = net.slowest.times(4);
+        let in_time = slowest < self.timeout && self.timeout + slowest < self.period;
+        let longest = self.period.times(if self.lifeguard { 9 } else { 1 });
+        SwimBounds {
+            suspicion: swim::least_suspicion(self.period, nodes),
+            probe: (in_time && self.helpers > 0 && nodes > 2).then_some(longest),
+        }
+    }
+}
+
+impl Default for Swim {
+    fn default() -> Self {
+        Swim {
+            period: Span::secs(1),
+            timeout: Span::millis(500),
+            helpers: 3,
+            gossip: Span::millis(200),
+            push_pull: Span::secs(30),
+            lifeguard: true,
+        }
     }
 }
 
 impl Default for Membership {
     fn default() -> Self {
-        Membership { heartbeat: Span::secs(1), suspect_after: Span::secs(4), phi: None }
+        Membership::Heartbeats(Heartbeats::default())
+    }
+}
+
+impl Default for Heartbeats {
+    fn default() -> Self {
+        Heartbeats { heartbeat: Span::secs(1), suspect_after: Span::secs(4), phi: None }
     }
 }
 

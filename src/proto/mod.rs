@@ -45,6 +45,7 @@ pub mod ring;
 pub mod server;
 mod stack;
 pub mod store;
+pub mod swim;
 pub mod twophase;
 pub mod zab;
 

@@ -176,4 +176,5 @@ services! {
     Raft => raft::Raft,
     Zab => zab::Zab,
     Redis => redis::Redis,
+    Swim => swim::Swim,
 }

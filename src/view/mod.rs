@@ -250,7 +250,11 @@ impl Board {
         self.nodes.hear(at, node, fact);
         let again = self.restating.contains(&node);
         match fact {
-            Fact::Suspects { .. } | Fact::Trusts { .. } => {}
+            Fact::Suspects { .. }
+            | Fact::Trusts { .. }
+            | Fact::Misses { .. }
+            | Fact::Dead { .. }
+            | Fact::Incarnation { .. } => {}
             Fact::Acceptor { .. }
             | Fact::Prepares { .. }
             | Fact::Promises { .. }

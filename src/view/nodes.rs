@@ -1,6 +1,6 @@
 //! Processes: whether they run, what they are to the cluster, and what their clocks show.
 
-use crate::base::{Ballot, Name, NodeId, ServiceId, Span, Time};
+use crate::base::{Ballot, Incarnation, Name, NodeId, ServiceId, Span, Time};
 use crate::command::{ClockFault, Command, DiskFault};
 use crate::event::{Fact, Kind, Presence};
 use std::borrow::Cow;
@@ -101,8 +101,8 @@ impl Clock {
 /// That one process does not believe that another is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspicion {
-    /// The boot of the other that is suspected.
-    pub incarnation: u32,
+    /// The incarnation of the other that is suspected.
+    pub incarnation: Incarnation,
     /// Since when.
     pub since: Time,
 }
@@ -399,7 +399,7 @@ impl Nodes {
     pub(super) fn hear(&mut self, at: Time, id: NodeId, fact: &Fact) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let role = match *fact {
-            Fact::Suspects { who, incarnation } => {
+            Fact::Suspects { who, incarnation } | Fact::Dead { who, incarnation, .. } => {
                 if node.suspects.get(&who).is_none_or(|known| known.incarnation != incarnation) {
                     node.suspects.insert(who, Suspicion { incarnation, since: at });
                 }

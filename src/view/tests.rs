@@ -8,7 +8,8 @@ use super::txns::Part;
 use super::*;
 use crate::base::placement::{Member, Shape};
 use crate::base::{
-    CallId, Commitment, Entry, MsgId, Name, Op, Outcome, Refusal, ServiceId, Span, TxnId,
+    CallId, Commitment, Entry, Incarnation, MsgId, Name, Op, Outcome, Refusal, ServiceId, Span,
+    TxnId,
 };
 use crate::event::{Freed, Label, LetGo, Loss, Phase as Half};
 use std::sync::Arc;
@@ -243,9 +244,9 @@ fn a_drifting_clock_piles_up() {
 fn suspicions_end_with_trust_or_with_the_one_who_had_them() {
     let mut bench = Bench::new(3);
     let suspects = |bench: &Bench| bench.board.node(N1).unwrap().suspects.len();
-    bench.say(N1, Fact::Suspects { who: N2, incarnation: 1 });
-    bench.say(N1, Fact::Suspects { who: N3, incarnation: 1 });
-    bench.say(N1, Fact::Trusts { who: N3, incarnation: 2 });
+    bench.say(N1, Fact::Suspects { who: N2, incarnation: Incarnation::of_boot(1) });
+    bench.say(N1, Fact::Suspects { who: N3, incarnation: Incarnation::of_boot(1) });
+    bench.say(N1, Fact::Trusts { who: N3, incarnation: Incarnation::of_boot(2) });
     assert_eq!(suspects(&bench), 1);
     bench.see(N1, Kind::Killed { lost: 0 });
     assert_eq!(suspects(&bench), 0);

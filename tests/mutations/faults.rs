@@ -241,3 +241,26 @@ pub(super) fn exodus() -> Vec<(Time, Command)> {
     };
     (1..=5).map(leave).collect()
 }
+
+/// One link is bad, now this one and then that: cut, cut one way, slow or lossy. Nothing else is.
+pub(super) fn one_link(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "link", 0);
+    let (mut commands, mut at) = (Vec::new(), Time(1_000_000));
+    while at < Time(20_000_000) {
+        let nodes = shuffled(&mut rng);
+        let [a, b] = [nodes[0], nodes[1]].map(Target::just);
+        let link = Link::Between(a.clone(), b.clone());
+        commands.push((
+            at,
+            match rng.below(4) {
+                0 => Command::Cut(link),
+                1 => Command::Cut(Link::OneWay(a, b)),
+                2 => Command::Delay { link, by: Span::millis(300), jitter: Span::ZERO },
+                _ => Command::Loss { link, percent: 50 },
+            },
+        ));
+        at += rng.span(Span::secs(3), Span::secs(5));
+        commands.push((at, Command::Heal(Link::All)));
+    }
+    commands
+}

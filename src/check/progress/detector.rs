@@ -40,7 +40,7 @@ impl Detector {
     pub(super) fn see(&mut self, event: &Event) {
         let (node, at) = (event.node, event.at);
         match &event.kind {
-            Kind::Fact(Fact::Suspects { who, .. }) => {
+            Kind::Fact(Fact::Suspects { who, .. } | Fact::Dead { who, .. }) => {
                 self.watching.insert(node);
                 self.suspected.insert((node, *who));
             }

@@ -30,15 +30,15 @@
 //! incarnation is that of Das, Gupta and Motivala, *SWIM* (2002), section 4.2, but counted by the
 //! host, so nobody has to refute anything.
 //!
-//! **What is left out.** Indirect probes and gossip (SWIM): every pair has its own heartbeats,
-//! which is n² messages a round.
+//! **What is left out.** Indirect probes and gossip (see `swim`): every pair has its own
+//! heartbeats, which is n² messages a round.
 
 mod phi;
 
 pub use phi::MOST as MOST_PHI;
 
 use super::{Context, Protocol};
-use crate::base::{Mutation, Mutations, NodeId, ServiceId, Span, Time};
+use crate::base::{Incarnation, Mutation, Mutations, NodeId, ServiceId, Span, Time};
 use crate::event::Fact;
 use phi::Intervals;
 use serde::{Deserialize, Serialize};
@@ -225,7 +225,7 @@ impl Peer {
 
 impl Opinion {
     fn fact(self, who: NodeId) -> Fact {
-        let incarnation = self.incarnation;
+        let incarnation = Incarnation::of_boot(self.incarnation);
         match self.alive {
             Some(true) => Fact::Trusts { who, incarnation },
             _ => Fact::Suspects { who, incarnation },

@@ -50,6 +50,8 @@ pub struct Config {
     pub replicas: u8,
     /// How long a member must be suspected before it is taken out.
     pub evict_after: Span,
+    /// Whether only those are, who could not refute it: on SWIM.
+    pub only_dead: bool,
     /// How long a node that was taken out must be trusted before it is taken in.
     pub admit_after: Span,
     /// Whether a store runs here, which must say when it holds its ranges.
@@ -214,7 +216,8 @@ impl Protocol for Ring {
 
     fn hear(&mut self, fact: &Fact, cx: &mut Context<'_, Self>) {
         match *fact {
-            Fact::Suspects { who, .. } => self.note(who, false, cx),
+            Fact::Suspects { .. } if self.config.only_dead => {}
+            Fact::Suspects { who, .. } | Fact::Dead { who, .. } => self.note(who, false, cx),
             Fact::Trusts { who, .. } => self.note(who, true, cx),
             Fact::Leads { .. } => {
                 (self.leads, self.proposed) = (true, None);
@@ -339,7 +342,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Ballot, Rng};
+    use crate::base::{Ballot, Incarnation, Rng};
     use crate::proto::{Frame, Inner, Outbox, Output};
 
     fn n(number: u16) -> NodeId {
@@ -358,6 +361,7 @@ mod tests {
             let config = Config {
                 nodes: nodes.clone(),
                 replicas: 3,
+                only_dead: false,
                 evict_after: Span::secs(2),
                 admit_after: Span::secs(1),
                 with_store: true,
@@ -400,7 +404,7 @@ mod tests {
     const LEADS: Fact = Fact::Leads { ballot: Ballot::NONE };
 
     fn suspects(number: u16) -> Fact {
-        Fact::Suspects { who: n(number), incarnation: 1 }
+        Fact::Suspects { who: n(number), incarnation: Incarnation::of_boot(1) }
     }
 
     #[test]
@@ -413,7 +417,7 @@ mod tests {
         assert_eq!(bench.tick(Span::millis(2_600)), ["evict n3 1"], "the log may have lost it");
         let members: Arc<[Member]> = [1, 2, 4, 5].map(|i| Member { node: n(i), weight: 1 }).into();
         bench.hear(&[Fact::View { epoch: 2, members, shape: SHAPE }]);
-        bench.hear(&[Fact::Trusts { who: n(3), incarnation: 2 }]);
+        bench.hear(&[Fact::Trusts { who: n(3), incarnation: Incarnation::of_boot(2) }]);
         assert_eq!(bench.tick(Span::millis(3_600)), ["admit n3 1 2"]);
         bench.ring.reply(DECISION, Outcome::Done, &mut Context::new(&mut bench.frame));
         assert!(bench.tick(Span::secs(9)).is_empty(), "the log does not want it back");

@@ -4,7 +4,7 @@
 use super::sample::{Story, ballot, begins, c, call, entry, n, name, op, txn, votes};
 use super::*;
 use crate::base::placement::{Member, Ring, Shape, Share};
-use crate::base::{Ballot, MsgId, Outcome, ServiceId, Span, TxnId};
+use crate::base::{Ballot, Incarnation, MsgId, Outcome, ServiceId, Span, TxnId};
 use crate::check::Expect;
 use crate::event::{Fact, Kind, Label, LetGo, Loss, Phase};
 use crate::tui::theme::{GlyphsArg, Role};
@@ -205,8 +205,9 @@ fn fall(story: &mut Story, nodes: u16) {
     story.at(3_000).order(&format!("partition {} | {}", group(1..=half), group(half + 1..=nodes)));
     story.at(3_050).order("clock n2 +250ms");
     for node in half + 1..nodes {
-        story.says(n(node), Fact::Suspects { who: n(1), incarnation: 1 });
-        story.says(n(node), Fact::Suspects { who: n(nodes), incarnation: 1 });
+        let incarnation = Incarnation::of_boot(1);
+        story.says(n(node), Fact::Suspects { who: n(1), incarnation });
+        story.says(n(node), Fact::Suspects { who: n(nodes), incarnation });
     }
     story.at(3_100).kill(n(nodes));
     for node in 2..nodes {
