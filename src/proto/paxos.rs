@@ -328,7 +328,7 @@ impl Paxos {
         let (entry, adopted) = match (best, &self.own) {
             (Some(vote), _) => (vote.entry, vote.ballot),
             (None, Some(own)) if self.config.mutations.has(Mutation::PaxosInvent) => {
-                let call = CallId { client: NodeId::client(1), seq: 1_000_000 };
+                let call = CallId { client: NodeId::client(1), seq: 1 << 32 | 1_000_000 };
                 (Arc::new(Entry { call, op: own.op.clone() }), Ballot::NONE)
             }
             (None, Some(own)) => (own.clone(), Ballot::NONE),
