@@ -33,6 +33,7 @@ use crate::event::{Event, Fact, Freed, Kind};
 use keys::Keys;
 use leases::Leases;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 /// How many statements about one lock are kept, to compare other replicas' with.
@@ -54,6 +55,18 @@ enum Said {
     Granted(CallId, Token),
     Queued(CallId),
     Renewed(Token),
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Said::Freed(token, Freed::Released) => write!(f, "token {token} released"),
+            Said::Freed(token, Freed::Expired) => write!(f, "token {token} expired"),
+            Said::Granted(call, token) => write!(f, "token {token} granted to {call}"),
+            Said::Queued(call) => write!(f, "{call} queued"),
+            Said::Renewed(token) => write!(f, "token {token} renewed"),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -277,7 +290,7 @@ impl Lock {
         let tells = self.telling.contains(&node);
         let ghost = self.ghosts.entry(lock.clone()).or_default();
         if let Some((before, then)) = ghost.said.get(&(slot, deed)) {
-            let what = format!("{node} says {said:?} of {lock} in slot {slot}, not {before:?}");
+            let what = format!("{node} says of {lock} in slot {slot}: {said}, not {before}");
             return if *before == said { None } else { broken("LOCK-8", Some(*then), what) };
         }
         if tells && ghost.told_by == Some(node) && slot <= ghost.base {
