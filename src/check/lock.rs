@@ -62,6 +62,7 @@ impl fmt::Display for Said {
         match self {
             Said::Freed(token, Freed::Released) => write!(f, "token {token} released"),
             Said::Freed(token, Freed::Expired) => write!(f, "token {token} expired"),
+            Said::Freed(token, Freed::Lost) => write!(f, "token {token} lost"),
             Said::Granted(call, token) => write!(f, "token {token} granted to {call}"),
             Said::Queued(call) => write!(f, "{call} queued"),
             Said::Renewed(token) => write!(f, "token {token} renewed"),
