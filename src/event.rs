@@ -20,9 +20,11 @@ use std::sync::Arc;
 
 mod fact;
 mod key;
+mod session;
 
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage};
 pub use key::KeyDeed;
+pub use session::{Feels, SessionFact};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -274,7 +274,18 @@ fn a_cluster_that_does_not_move_ends_with_code_4() {
 #[test]
 fn a_sample_can_begin_a_file_of_ones_own() {
     let list = netsplit(&["samples"]);
-    for name in ["default", "three-paxos", "bank", "locks", "raft", "ring-50", "zab", "redlock"] {
+    let names = [
+        "default",
+        "three-paxos",
+        "bank",
+        "locks",
+        "raft",
+        "ring-50",
+        "zab",
+        "zookeeper",
+        "redlock",
+    ];
+    for name in names {
         assert!(list.out.contains(name), "{}", list.out);
     }
     let text = netsplit(&["samples", "locks"]).out;

@@ -6,6 +6,7 @@
 //! | command | does |
 //! |---|---|
 //! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant |
+//! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
@@ -22,7 +23,7 @@ use netsplit::base::{Ballot, CallId, Commitment, Entry, NodeId, Op, Presume, Rng
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
     Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Raft,
-    Reads, Ring, Services, Store, Swim, Txn,
+    Reads, Ring, Services, Store, Swim, Txn, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -98,6 +99,15 @@ fn swim(lifeguard: bool) -> Services {
     Services { membership: Some(swim), ..Services::default() }
 }
 
+fn lock(name: &str) -> Answer<Lock> {
+    let kind = match name {
+        "zookeeper" => LockKind::ZooKeeper { watch: Watch::Predecessor },
+        "herd" => LockKind::ZooKeeper { watch: Watch::Parent },
+        other => return Err(format!("no such lock: {other}").into()),
+    };
+    Ok(Lock { kind })
+}
+
 impl Network {
     fn cluster(&mut self, command: &goldenscript::Command) -> Answer {
         let mut args = command.consume_args();
@@ -135,6 +145,7 @@ impl Network {
             Some("log") => Commitment::Logged,
             Some(other) => return Err(format!("no such transactions: {other}").into()),
         };
+        let lock = args.lookup("lock").map(|arg| lock(&arg.value)).transpose()?;
         let mutation = args.lookup("mutation").map(|arg| arg.value.parse()).transpose()?;
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
         let switch = |name: &str| switches.contains(&name);
@@ -144,7 +155,7 @@ impl Network {
             check_quorum: switch("check_quorum"),
             changes,
         });
-        let services = match services {
+        let mut services = match services {
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
             "log" => Services { log: Some(log), ..Services::default() },
             "raft" => Services { log: Some(Log { kind, ..log }), ..Services::default() },
@@ -173,6 +184,7 @@ impl Network {
         };
         args.reject_rest()?;
         let mutations = mutation.into_iter().collect();
+        services.lock = lock.or(services.lock);
         let clients = (1..=clients).map(|n| Client::new(n, Vec::new())).collect();
         let plan = Plan { services, mutations, clients, ..Plan::bare(size) };
         for id in plan.processes() {

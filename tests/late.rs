@@ -218,6 +218,7 @@ fn assert_boards(a: &Board, b: &Board, when: &str) {
     part!(decree);
     part!(ring);
     part!(locks);
+    part!(sessions);
     part!(txns);
     part!(clients);
 }
@@ -269,6 +270,8 @@ fn essence(board: &Board, plan: &Plan) -> Vec<String> {
         board.ring.latest().map(|e| (e.epoch, &e.ring)),
         board.ring.settled
     ));
+    let sessions = board.sessions.open().map(|(id, session)| (id, session.client, session.ttl));
+    lines.push(format!("{:?}", sessions.collect::<Vec<_>>()));
     // Of a lock without a key no instance has anything to say.
     let said = |lock: &Lock| !(board.locks.are_keys() && lock.is_idle());
     for (name, lock) in board.locks.all().filter(|(_, lock)| said(lock)) {
@@ -276,6 +279,11 @@ fn essence(board: &Board, plan: &Plan) -> Vec<String> {
         let queue: Vec<_> = lock.queue.iter().map(|waiter| waiter.call).collect();
         let beliefs: Vec<_> = lock.beliefs.iter().map(|(who, b)| (who, b.token)).collect();
         lines.push(format!("{name} {holder:?} {} {queue:?} {beliefs:?}", lock.token));
+        let below = board.sessions.below(name);
+        lines.push(format!(
+            "{name} {:?}",
+            below.map(|below| &below.nodes).filter(|n| !n.is_empty())
+        ));
     }
     lines
 }
@@ -363,6 +371,7 @@ fn nobody_is_disturbed_by_a_newcomer() {
         ("default", 12),
         ("bank", 12),
         ("locks", 20),
+        ("zookeeper", 20),
         ("raft", 12),
         ("zab", 12),
         ("redlock", 12),
@@ -381,6 +390,7 @@ fn who_comes_late_or_misses_something_sees_the_same_and_no_check_cries_wolf() {
         ("default", 12),
         ("bank", 12),
         ("locks", 20),
+        ("zookeeper", 20),
         ("raft", 12),
         ("zab", 12),
         ("redlock", 12),
@@ -406,6 +416,7 @@ fn who_comes_late_sees_the_same_in_hundreds_of_storms() {
         ("default", 60),
         ("bank", 60),
         ("locks", 60),
+        ("zookeeper", 60),
         ("raft", 60),
         ("zab", 60),
         ("redlock", 60),

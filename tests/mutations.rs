@@ -13,10 +13,10 @@ use netsplit::base::{
 };
 use netsplit::check::Checks;
 use netsplit::command::Command;
-use netsplit::event::{Fact, Watch};
+use netsplit::event::{self, Fact};
 use netsplit::plan::{
     self, Changes, Client, ElectBy, Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind,
-    Membership, Paxos, Plan, Raft, Reads, Services, Swim, Txn, Ways,
+    Membership, Paxos, Plan, Raft, Reads, Services, Swim, Txn, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -81,6 +81,8 @@ enum Case {
     /// The same with keys on five independent instances, which keep them over a crash, or forget
     /// them and are silent for a while.
     Redlock(bool),
+    /// The same with sessions, nodes and watches, on each kind of log.
+    Recipe(On, By),
     /// Five nodes, the ring and the store: three clients read, write and count, few keys each.
     Keys,
     /// The same, and all nodes are told to leave the ring, one after the other.
@@ -109,6 +111,24 @@ enum On {
     Raft,
     Paxos,
     Zab,
+}
+
+/// How clients take locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// As with ZooKeeper.
+    Nodes,
+    /// The same, where all watch the lock.
+    Herd,
+}
+
+impl By {
+    fn kind(self) -> LockKind {
+        match self {
+            By::Nodes => LockKind::ZooKeeper { watch: Watch::Predecessor },
+            By::Herd => LockKind::ZooKeeper { watch: Watch::Parent },
+        }
+    }
 }
 
 impl On {
@@ -245,6 +265,21 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockLeaseWall, "lock", Case::Redlock(true), 100),
     (Mutation::RedisOwnKey, "lock", Case::Redlock(true), 10),
     (Mutation::RedlockMinority, "lock", Case::Redlock(true), 40),
+    (Mutation::LockNoCompare, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
+    (Mutation::LockWaitAlways, "progress", Case::Recipe(On::Paxos, By::Nodes), 10),
+    (Mutation::LockFallThrough, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
+    (Mutation::LockFallThrough, "lock", Case::Recipe(On::Paxos, By::Herd), 10),
+    (Mutation::LockBarePath, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
+    (Mutation::LockNoGuid, "progress", Case::Recipe(On::Paxos, By::Nodes), 40),
+    (Mutation::LockOvertaken, "progress", Case::Recipe(On::Paxos, By::Nodes), 200),
+    (Mutation::LockOrphans, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
+    (Mutation::LockSuspendedIsOver, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
+    (Mutation::LockListBackwards, "progress", Case::Recipe(On::Paxos, By::Nodes), 40),
+    (Mutation::LockStaleExpiry, "lock", Case::Recipe(On::Paxos, By::Nodes), 40),
+    (Mutation::LockLateLease, "lock", Case::Recipe(On::Paxos, By::Nodes), 40),
+    (Mutation::LockLeaseWall, "lock", Case::Recipe(On::Paxos, By::Nodes), 100),
+    (Mutation::LockNoFence, "lock", Case::Recipe(On::Paxos, By::Nodes), 100),
+    (Mutation::LockNoExpiry, "progress", Case::Recipe(On::Paxos, By::Nodes), 40),
     (Mutation::RingNoWrap, "ring", Case::Bank, 10),
     (Mutation::RingOneNode, "ring", Case::Bank, 10),
     (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
@@ -359,6 +394,14 @@ fn keys(fsync: bool) -> Keys {
     Keys { fsync, restart_delay, attempt, retry, ..Keys::default() }
 }
 
+/// The same by a recipe, with a fourth client, and sessions that often end.
+fn by_recipe(on: On, by: By) -> Plan {
+    let (fighting, kind) = (with_clients(4, fighting()), by.kind());
+    let log = Some(Log { kind: on.kind(), ..Log::default() });
+    let services = Services { log, lock: Some(Lock { kind }), ..fighting.services };
+    Plan { services, ..fighting }
+}
+
 fn watching(learning: bool) -> Plan {
     let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(400));
     let phi = learning.then_some(8);
@@ -442,6 +485,7 @@ fn plan(case: Case) -> Plan {
         Case::Locks => fighting(),
         Case::Redis => polling(LockKind::Redis(Keys { fencing: true, ..keys(true) }), 3),
         Case::Redlock(fsync) => polling(LockKind::Redlock(keys(fsync)), 5),
+        Case::Recipe(on, by) => by_recipe(on, by),
         Case::Keys | Case::Exodus => {
             let (paxos, lock, txn) = (None, None, None);
             let services = Services { paxos, lock, txn, ..Services::all() };
@@ -478,7 +522,7 @@ fn until(case: Case) -> Time {
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
-        Case::Locks | Case::Watching(_) | Case::OneLink => Time(30_000_000),
+        Case::Locks | Case::Recipe(..) | Case::Watching(_) | Case::OneLink => Time(30_000_000),
         Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => Time(45_000_000),
         Case::Keys | Case::Bank | Case::Money(_) => Time(60_000_000),
@@ -556,7 +600,7 @@ fn late(case: Case, seed: u64, mutations: Mutations) -> Checks {
     let plan = Plan { mutations, ..plan(case) };
     let mut commands = commands(case, seed, &plan).into_iter().peekable();
     let (until, mut out) = (until(case), Vec::new());
-    let mut world = World::new(&plan, seed, Watch::Facts, &mut out);
+    let mut world = World::new(&plan, seed, event::Watch::Facts, &mut out);
     let mut checks: Option<Checks> = None;
     loop {
         let next = world.next();
@@ -588,6 +632,10 @@ const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
     Mutation::PaxosDecideAlone,
     Mutation::LockLeaseWall,
     Mutation::PaxosInvent,
+    Mutation::LockNoCompare,
+    Mutation::LockFallThrough,
+    Mutation::LockOrphans,
+    Mutation::LockSuspendedIsOver,
 ];
 
 /// A late observer notices nearly all bugs as well, though it does not know how it all began.
@@ -667,6 +715,10 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Redis, 100),
     (Case::Redlock(true), 60),
     (Case::Redlock(false), 60),
+    (Case::Recipe(On::Paxos, By::Nodes), 60),
+    (Case::Recipe(On::Raft, By::Nodes), 40),
+    (Case::Recipe(On::Zab, By::Nodes), 40),
+    (Case::Recipe(On::Paxos, By::Herd), 40),
     (Case::Keys, 30),
     (Case::Exodus, 3),
     (Case::Bank, 30),
@@ -683,7 +735,8 @@ const SOUND: &[(Case, u64)] = &[
 /// Whether a case is about a log alone.
 fn is_of_logs(case: Case) -> bool {
     use Case::*;
-    let other = matches!(case, Redis | Redlock(_) | Decree | Duel | Locks | Keys | Exodus);
+    let other =
+        matches!(case, Redis | Redlock(_) | Recipe(..) | Decree | Duel | Locks | Keys | Exodus);
     !(other || is_of_money(case) || is_of_members(case))
 }
 

@@ -196,6 +196,11 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("[netwrok]\nlatency = \"1ms\"", &["did you mean 'network'?"]);
     refused("colour = 1", &["unknown key", "knows: title"]);
     refused("[lock]\nttl = 1\n[log]", &["unknown key", "knows: kind"]);
+    let kinds = ["unknown kind of locks", "\"redlock\" or \"zookeeper\""];
+    refused("[lock]\nkind = \"flock\"\n[log]", &kinds);
+    refused("[lock]\nwatch = \"parent\"\n[log]", &["'watch' is a switch of locks with nodes"]);
+    let lock = "[lock]\nkind = \"zookeeper\"\nwatch = \"all\"\n[log]";
+    refused(lock, &["write \"predecessor\" or \"parent\""]);
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
     refused("mutations = \"all\"", &["must be a list"]);
     refused("[log]\nkind = \"zyzzyva\"", &["unknown kind of log", "\"multipaxos\"", "\"raft\""]);

@@ -37,6 +37,7 @@ fn the_default_cluster_survives_a_few_storms() {
 fn the_small_samples_survive_a_few_storms() {
     survives(&sample("bank"), 0..6, MINUTE);
     survives(&sample("locks"), 0..6, MINUTE);
+    survives(&sample("zookeeper"), 0..6, MINUTE);
     survives(&sample("raft"), 0..6, MINUTE);
     survives(&sample("zab"), 0..6, MINUTE);
     survives(&sample("redlock"), 0..6, MINUTE);
@@ -50,7 +51,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         let who = NodeId::node((at % plan.nodes.len() as u64) as u16 + 1);
         (Time(at * 37_000), Command::Fire { who: Target::just(who), timer: None, after: None })
     };
-    for name in ["default", "bank", "locks", "raft", "zab", "three-paxos", "redlock"] {
+    for name in ["default", "bank", "locks", "raft", "zab", "zookeeper", "three-paxos", "redlock"] {
         let (plan, until) = (sample(name), Time(20_000_000));
         let commands: Vec<_> = (1..400).map(|at| fire(at, &plan)).collect();
         let found = hunt::run(&plan, 1, &commands, until, true, &mut |_| {});
@@ -75,6 +76,7 @@ fn the_default_cluster_survives_a_thousand_storms() {
 fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("bank"), 0..1_000, MINUTE);
     survives(&sample("locks"), 0..1_000, MINUTE);
+    survives(&sample("zookeeper"), 0..1_000, MINUTE);
     survives(&sample("raft"), 0..1_000, MINUTE);
     survives(&sample("zab"), 0..1_000, MINUTE);
     survives(&sample("redlock"), 0..1_000, MINUTE);

@@ -14,6 +14,7 @@ mod mutation;
 mod op;
 pub mod placement;
 mod rng;
+mod session;
 mod time;
 mod voters;
 
@@ -25,6 +26,7 @@ pub use mutation::{Mutation, Mutations};
 pub use op::{Entry, Leg, MAX_LEGS, Name, OWN, Op, Outcome, Refusal, Transfer};
 pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
+pub use session::{Place, SessionId, SessionOp, SessionOutcome};
 pub use time::{Span, Time};
 pub use voters::{Voters, majority};
 

@@ -1,7 +1,9 @@
 //! What clients ask for, what they are told, and what the replicated log carries.
 
 use super::placement::Member;
-use super::{CallId, NodeId, ParseError, Span, Token, TxnId, Voters, parse_error};
+use super::{
+    CallId, NodeId, ParseError, SessionOp, SessionOutcome, Span, Token, TxnId, Voters, parse_error,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -130,6 +132,8 @@ pub enum Op {
     Consult { txn: TxnId, call: CallId, key: Name },
     /// In the log: `txn` ends so, unless it was decided before.
     Conclude { txn: TxnId, commit: bool },
+    /// Something about sessions, which clients ask for while they take a lock.
+    Session(SessionOp),
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -168,6 +172,7 @@ impl fmt::Display for Op {
             Op::Consult { txn, key, .. } => write!(f, "consult {txn} {key}"),
             Op::Conclude { txn, commit: true } => write!(f, "conclude {txn} commit"),
             Op::Conclude { txn, commit: false } => write!(f, "conclude {txn} abort"),
+            Op::Session(op) => op.fmt(f),
         }
     }
 }
@@ -303,6 +308,8 @@ pub enum Outcome {
     /// Among services: a transaction of `call` is prepared here and has no outcome yet; `others`
     /// are the other keys that it changes.
     Prepared { call: CallId, others: Arc<[Name]> },
+    /// The answer to something about sessions.
+    Session(SessionOutcome),
 }
 
 /// Why an operation was refused.
@@ -337,6 +344,10 @@ pub enum Refusal {
     NotPrepared,
     /// Somebody else holds the lock, whenever it was asked for.
     Taken,
+    /// The session has ended.
+    Expired,
+    /// Such locks are taken in several steps, which only clients know.
+    OnlyClients,
 }
 
 impl fmt::Display for Outcome {
@@ -355,6 +366,7 @@ impl fmt::Display for Outcome {
             Outcome::Refused(why) => write!(f, "refused: {why}"),
             Outcome::Unknown => f.write_str("unknown"),
             Outcome::Prepared { call, .. } => write!(f, "prepared ({call})"),
+            Outcome::Session(outcome) => outcome.fmt(f),
         }
     }
 }
@@ -386,6 +398,8 @@ impl fmt::Display for Refusal {
             Refusal::Behind => f.write_str("a new voter does not catch up"),
             Refusal::NotPrepared => f.write_str("it was not prepared"),
             Refusal::Taken => f.write_str("lock is taken"),
+            Refusal::Expired => f.write_str("the session has expired"),
+            Refusal::OnlyClients => f.write_str("only clients take such locks"),
         }
     }
 }

@@ -11,6 +11,10 @@
 //! | RL-1 | where several instances keep a lock, each for itself, no client's grant begins while another's is good |
 //! | FENCE-1 | tokens of successive grants rise, where grants are counted |
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
+//! | SES-1 | a client with a session believes to hold a lock only under a token that the log has granted it (ZKL-1) |
+//! | SES-2 | what hangs on a session goes with it in the same slot, and not before unless the session removes it (ZKL-3) |
+//! | SES-3 | a session does not end before its time, counted from its last sign of life |
+//! | SES-4 | a client takes its session for expired only if the log has ended it |
 //!
 //! Where locks are keys that expire, LOCK-1, LOCK-3 and FENCE-1 are judged by each instance's own
 //! words, and nobody waits in a queue (LOCK-7).
@@ -26,12 +30,14 @@
 
 mod keys;
 mod leases;
+mod sessions;
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{CallId, Entry, Name, NodeId, Op, Slot, Token};
+use crate::base::{CallId, Entry, Name, NodeId, Op, SessionOp, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
 use keys::Keys;
 use leases::Leases;
+use sessions::Sessions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -109,6 +115,7 @@ pub struct Lock {
     believers: BTreeMap<Name, Vec<NodeId>>,
     leases: Leases,
     keys: Keys,
+    sessions: Sessions,
     overlaps: u64,
 }
 
@@ -131,6 +138,7 @@ impl Check for Lock {
         self.telling.retain(|who| !hit(*who));
         self.leases.forget(hit);
         self.keys.forget(hit);
+        self.sessions.forget(hit);
     }
 
     fn judges(&self, event: &Event) -> bool {
@@ -146,6 +154,7 @@ impl Check for Lock {
         let broken = match &event.kind {
             Kind::Killed { .. } => {
                 self.telling.remove(&event.node);
+                self.sessions.forget(|who| who == event.node);
                 self.believers.values_mut().for_each(|all| all.retain(|who| *who != event.node));
                 None
             }
@@ -157,7 +166,13 @@ impl Check for Lock {
             {
                 None
             }
-            Kind::Fact(fact) => self.hear(at, event.node, fact, witness.restates(event.node)),
+            Kind::Fact(fact) => {
+                let of_locks = self.hear(at, event.node, fact, witness.restates(event.node));
+                let applied = self.applied.get(&event.node);
+                let entry = applied.map(|(_, entry)| entry.clone());
+                let sessions = &mut self.sessions;
+                of_locks.or(sessions.see(at, event.node, fact, entry.as_deref(), witness))
+            }
             _ => None,
         };
         let broken = self.leases.see(at, event, witness).or(broken);
@@ -189,6 +204,7 @@ fn slot_of(fact: &Fact) -> Option<Slot> {
         | Fact::Queued { slot, .. }
         | Fact::Renewed { slot, .. }
         | Fact::Freed { slot, .. }
+        | Fact::Left { slot, .. }
         | Fact::LockIs { slot, .. } => Some(*slot),
         _ => None,
     }
@@ -230,6 +246,10 @@ impl Lock {
             }
             Fact::Freed { slot, lock, token, why } => {
                 self.say(at, node, *slot, lock, Deed::Freed, Said::Freed(*token, *why))
+            }
+            Fact::Left { slot, lock, call } => {
+                self.leaves(*slot, lock, *call);
+                None
             }
             Fact::Restated => {
                 self.telling.remove(&node);
@@ -310,12 +330,20 @@ impl Lock {
         match said {
             Said::Granted(call, token) => ghost.grant(at, lock, call, token),
             Said::Queued(call) => {
-                ghost.queue.retain(|waiter| waiter.client != call.client);
                 ghost.queue.push_back(call);
                 None
             }
             Said::Renewed(token) => ghost.renew(lock, token, entry.as_deref()),
             Said::Freed(token, why) => ghost.free(lock, token, why, entry.as_deref()),
+        }
+    }
+
+    /// Somebody waits no longer. That may be said after what else the slot did, by a slower replica.
+    fn leaves(&mut self, slot: Slot, lock: &Name, call: CallId) {
+        let ghost = self.ghosts.entry(lock.clone()).or_default();
+        if slot > ghost.base && slot >= ghost.slot {
+            (ghost.slot, ghost.told_by) = (slot, None);
+            ghost.queue.retain(|waiter| *waiter != call);
         }
     }
 
@@ -389,6 +417,9 @@ impl Ghost {
             Some(Entry { call, op: Op::Renew { token: named, .. } }) => {
                 call.client == held.call.client && *named == held.token
             }
+            Some(Entry { call, op: Op::Session(SessionOp::Ping { .. }) }) => {
+                call.client == held.call.client
+            }
             Some(_) => false,
             None => true,
         };
@@ -408,6 +439,11 @@ impl Ghost {
             Some(Entry { call, op: Op::Release { token: named, .. } }) => {
                 why == Freed::Released && call.client == held.call.client && *named == held.token
             }
+            Some(Entry { call, op: Op::Session(SessionOp::Delete { node, .. }) }) => {
+                why == Freed::Released && call.client == held.call.client && *node == held.token
+            }
+            // Whether it was this session's, SES-2 says.
+            Some(Entry { op: Op::Session(SessionOp::Expire { .. }), .. }) => why == Freed::Ended,
             Some(Entry { op: Op::Expire { token: named, renewals, .. }, .. }) => {
                 why == Freed::Expired && *named == held.token && held.renewals <= *renewals
             }

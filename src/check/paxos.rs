@@ -35,7 +35,7 @@
 mod tests;
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{Ballot, Entry, NodeId, Slot, Voters};
+use crate::base::{Ballot, Entry, NodeId, Op, Slot, Voters};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -371,8 +371,9 @@ impl Paxos {
         }
         let state = instance.slots.entry(slot).or_default();
         let mut broken = owned.or_else(|| state.one_value(seen, entry));
-        let uncalled =
-            entry.call.client.is_client() && asked.is_some_and(|asked| asked < entry.call.seq);
+        // Clients say what they ask for, not each step of it.
+        let said = entry.call.client.is_client() && !matches!(entry.op, Op::Session(_));
+        let uncalled = said && asked.is_some_and(|asked| asked < entry.call.seq);
         if adopted == Ballot::NONE && uncalled {
             let what = format!("{} proposes {entry}, which nobody asked for", seen.node);
             broken = broken.or_else(|| seen.broken("PAX-2", what, Vec::new()));

@@ -1,5 +1,6 @@
 //! What a process states about itself, and the one rendering of each statement.
 
+use super::SessionFact;
 use super::key::{self, KeyDeed};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
@@ -41,6 +42,8 @@ pub enum Freed {
     Expired,
     /// Whoever kept it has lost it, and the holder was not asked.
     Lost,
+    /// The session that it hung on has ended, by the log's order.
+    Ended,
 }
 
 /// Why a client stopped believing that it holds a lock.
@@ -220,6 +223,23 @@ pub enum Fact {
     /// As a member: this is its own incarnation, which refutes an accusation by `refutes` if there
     /// was one.
     Incarnation { incarnation: Incarnation, refutes: Option<NodeId> },
+
+    // -- locks with sessions ---------------------------------------------------------------------
+    /// Slot `slot` took `call` out of the queue of `lock` without granting it.
+    Left { slot: Slot, lock: Name, call: CallId },
+    /// Something about sessions, or what hangs on them.
+    Session(SessionFact),
+}
+
+impl fmt::Display for Freed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Freed::Released => "released",
+            Freed::Lost => "lost",
+            Freed::Expired => "expired",
+            Freed::Ended => "its session ended",
+        })
+    }
 }
 
 impl fmt::Display for Stage {
@@ -276,7 +296,9 @@ impl fmt::Display for Fact {
             | Fact::Guards { .. }
             | Fact::Key { .. }
             | Fact::Primary { .. }
-            | Fact::Takes { .. } => self.lock(f),
+            | Fact::Takes { .. }
+            | Fact::Left { .. } => self.lock(f),
+            Fact::Session(fact) => fact.fmt(f),
             Fact::Begins { .. }
             | Fact::Votes { .. }
             | Fact::Decides { .. }
@@ -402,12 +424,10 @@ impl Fact {
                 write!(f, "slot {slot} renews {lock} token {token} for {ttl}")
             }
             Fact::Freed { slot, lock, token, why } => {
-                let why = match why {
-                    Freed::Released => "released",
-                    Freed::Expired => "expired",
-                    Freed::Lost => "lost",
-                };
                 write!(f, "slot {slot} frees {lock} token {token}: {why}")
+            }
+            Fact::Left { slot, lock, call } => {
+                write!(f, "slot {slot} takes {call} out of the queue of {lock}")
             }
             Fact::LockIs { slot, lock, token, renewals } => {
                 write!(f, "slot {slot} has {lock} at token {token}, renewed {renewals} times")

@@ -48,7 +48,9 @@ pub(super) fn display(f: &mut fmt::Formatter<'_>, lock: &str, deed: &KeyDeed) ->
         KeyDeed::Gone { token, why: Freed::Expired, .. } => {
             write!(f, "expires {lock} token {token}")
         }
-        KeyDeed::Gone { token, why: Freed::Lost, .. } => write!(f, "drops {lock} token {token}"),
+        KeyDeed::Gone { token, why: Freed::Lost | Freed::Ended, .. } => {
+            write!(f, "drops {lock} token {token}")
+        }
         KeyDeed::Gone { by, token, why: Freed::Released } => {
             write!(f, "deletes {lock} token {token} ({by})")
         }

@@ -16,6 +16,7 @@ use crate::proto::{
 };
 use std::sync::Arc;
 
+pub use crate::proto::client::Watch;
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
 pub use crate::proto::raft::Changes;
@@ -246,6 +247,14 @@ impl Plan {
         store.is_none() && log.as_ref().is_some_and(|log| !log.reads.are_current())
     }
 
+    /// What clients watch while they wait for a lock, if they do.
+    fn watch(&self) -> Option<Watch> {
+        match self.services.lock.as_ref()?.kind {
+            LockKind::ZooKeeper { watch } => Some(watch),
+            _ => None,
+        }
+    }
+
     fn window(&self) -> u64 {
         let log = self.services.log.as_ref().filter(|log| log.kind == LogKind::MultiPaxos);
         log.map_or(0, |log| log.window)
@@ -320,7 +329,8 @@ impl Plan {
     fn lock(&self, kind: &LockKind) -> Vec<Config> {
         let (peers, mutations) = (self.peers(), self.mutations);
         let fences = kind.keys().is_none_or(|keys| keys.fencing);
-        let mut stack = vec![Config::Lock(lock::Config { peers, fences, mutations })];
+        let sessions = self.watch().is_some();
+        let mut stack = vec![Config::Lock(lock::Config { peers, fences, sessions, mutations })];
         stack.extend(kind.keys().map(|keys| {
             let Keys { fsync, restart_delay, fencing, .. } = *keys;
             let instances = self.instances(kind);
@@ -431,6 +441,7 @@ impl Plan {
             careful,
             stale_reads,
             recipe: self.recipe(),
+            watch: self.watch(),
             mutations,
         })]
     }

@@ -3,6 +3,7 @@
 use super::Ways;
 use crate::base::{Commitment, Name, NodeId, Op, Span, Voters};
 use crate::check::SwimBounds;
+use crate::proto::client::Watch;
 use crate::proto::log::Reads;
 use crate::proto::membership;
 use crate::proto::multipaxos::ElectBy;
@@ -172,6 +173,12 @@ pub enum LockKind {
     Redis(Keys),
     /// Each node by itself, as keys that expire: who has a majority of them has the lock.
     Redlock(Keys),
+    /// Clients line up by themselves, as with ZooKeeper, with nodes on the replicated log that live
+    /// as long as their sessions.
+    ZooKeeper {
+        /// What who waits watches.
+        watch: Watch,
+    },
 }
 
 impl LockKind {
@@ -181,13 +188,14 @@ impl LockKind {
             LockKind::Log => "log",
             LockKind::Redis(_) => "redis",
             LockKind::Redlock(_) => "redlock",
+            LockKind::ZooKeeper { .. } => "zookeeper",
         }
     }
 
     /// The switches of a kind that keeps locks as keys.
     pub fn keys(&self) -> Option<&Keys> {
         match self {
-            LockKind::Log => None,
+            LockKind::Log | LockKind::ZooKeeper { .. } => None,
             LockKind::Redis(keys) | LockKind::Redlock(keys) => Some(keys),
         }
     }

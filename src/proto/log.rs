@@ -24,6 +24,7 @@
 mod configuration;
 mod entries;
 mod reads;
+mod watches;
 
 #[cfg(doc)]
 use super::ServiceId;
@@ -44,6 +45,7 @@ pub(super) use entries::Entries;
 pub use entries::{Item, Items, Place};
 pub use reads::{ReadId, Reader, Reads};
 pub(super) use reads::{Rounds, Teller};
+use watches::Watches;
 
 /// What every log is told.
 #[derive(Clone, Debug)]
@@ -111,6 +113,7 @@ pub struct Replica {
     waiting: Lane<CallId, Waiting>,
     wishes: Vec<Wish>,
     readings: Readings,
+    watches: Watches,
     every: u64,
 }
 
@@ -119,8 +122,9 @@ impl Replica {
     pub fn new(config: &Config) -> Replica {
         let machine = Machine::new(config.voters.clone(), config.views.clone(), config.mutations);
         let (snapshot, every) = (Arc::new(machine.clone()), config.snapshot_every);
-        let (waiting, wishes, readings) = (Lane::default(), Vec::new(), Readings::default());
-        Replica { machine, snapshot, waiting, wishes, readings, every }
+        let (waiting, wishes) = (Lane::default(), Vec::new());
+        let (readings, watches) = (Readings::default(), Watches::default());
+        Replica { machine, snapshot, waiting, wishes, readings, watches, every }
     }
 
     /// The state after the last slot that was applied.
@@ -173,6 +177,7 @@ impl Replica {
             }
         }
         self.answer_reads(cx);
+        self.watches.look(&self.machine, cx);
         digest
     }
 
@@ -189,6 +194,7 @@ impl Replica {
             }
         }
         self.answer_reads(cx);
+        self.watches.look(&self.machine, cx);
     }
 
     /// Says the snapshot, for a newcomer.
@@ -204,6 +210,7 @@ impl Replica {
         let mut facts = Vec::new();
         self.machine.restate(&mut facts);
         facts.into_iter().for_each(|fact| cx.emit(fact));
+        self.watches.restate(cx);
     }
 
     /// Whether anybody waits for an answer.
@@ -295,6 +302,12 @@ pub trait Agreement: Protocol {
     fn on_request(&mut self, ticket: Ticket, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         if let Known::Answered(outcome) = self.replica().machine.known(entry.call) {
             return cx.reply(ticket, outcome);
+        }
+        if let Op::Session(op) = &entry.op
+            && op.is_look()
+        {
+            let Replica { machine, watches, .. } = self.replica();
+            return watches.take(ticket, op, machine, cx);
         }
         if let Some(why) = self.unable(&entry.op) {
             return cx.reply(ticket, Outcome::Refused(why));

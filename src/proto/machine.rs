@@ -13,12 +13,13 @@
 //! second.
 
 use super::lock::table::{Answers, Table};
+use super::lock::tree::Tree;
 use super::log::Configuration;
 use super::register::Registers;
 use super::ring::Views;
 use super::twophase::Decisions;
 use crate::base::{
-    CallId, Entry, Lane, Mutation, Mutations, NodeId, Op, Outcome, Refusal, Slot, Voters,
+    CallId, Entry, Lane, Mutation, Mutations, NodeId, Op, Outcome, Refusal, SessionOp, Slot, Voters,
 };
 use crate::event::Fact;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,7 @@ pub struct Machine {
     registers: Registers,
     configuration: Configuration,
     decisions: Decisions,
+    tree: Tree,
 }
 
 impl Machine {
@@ -91,6 +93,7 @@ impl Machine {
             registers,
             configuration,
             decisions: Decisions::default(),
+            tree: Tree::default(),
         }
     }
 
@@ -113,6 +116,11 @@ impl Machine {
     /// The voters that the last entry to name any has named.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// What this replica answers to an operation that changes nothing; none if that has to wait.
+    pub fn look(&self, op: &SessionOp) -> Option<Outcome> {
+        self.tree.look(self.applied, op, self.mutations)
     }
 
     /// What is known about a call.
@@ -163,6 +171,9 @@ impl Machine {
             op if Table::takes(op) => {
                 return self.locks.apply(slot, entry.call, op, self.mutations, facts);
             }
+            Op::Session(op) => {
+                return self.tree.apply(slot, entry.call, op, self.mutations, facts);
+            }
             Op::Join { .. }
             | Op::Leave { .. }
             | Op::Synced { .. }
@@ -194,6 +205,7 @@ impl Machine {
             views.restate(self.applied, facts);
         }
         self.locks.restate(self.applied, facts);
+        self.tree.restate(self.applied, facts);
     }
 }
 

@@ -187,9 +187,11 @@ impl Server {
     /// The service that answers for an operation; none if nobody may ask for it from outside.
     fn in_charge(&self, op: &Op) -> Option<ServiceId> {
         match op {
-            Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => {
-                Some(ServiceId::Lock)
-            }
+            Op::Acquire { .. }
+            | Op::Renew { .. }
+            | Op::Release { .. }
+            | Op::Write { .. }
+            | Op::Session(_) => Some(ServiceId::Lock),
             Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(self.keys),
             Op::Transfer(_) | Op::Move { .. } => Some(ServiceId::Txn),
             Op::Propose { .. } => Some(self.proposals),

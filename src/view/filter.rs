@@ -133,6 +133,8 @@ impl Family {
             | Fact::Guards { .. }
             | Fact::Key { .. }
             | Fact::Primary { .. }
+            | Fact::Left { .. }
+            | Fact::Session(_)
             | Fact::Takes { .. } => Family::Lock,
             Fact::View { .. }
             | Fact::Serves { .. }

@@ -149,7 +149,11 @@ impl Sign {
             | Fact::Restated => Sign::Quiet,
             Fact::Chooses { slot, .. } | Fact::Proposes { slot, .. } if *slot > 0 => Sign::Quiet,
             // Every replica says what the log did; it stands where the entry was taken in.
-            Fact::Granted { .. } | Fact::Queued { .. } | Fact::Freed { .. } => Sign::Quiet,
+            Fact::Granted { .. }
+            | Fact::Queued { .. }
+            | Fact::Freed { .. }
+            | Fact::Left { .. }
+            | Fact::Session(_) => Sign::Quiet,
             _ => Sign::States,
         }
     }

@@ -133,11 +133,20 @@ pub struct Lock {
     pub overlap: Option<Time>,
     grants: VecDeque<Grant>,
     writes: VecDeque<Write>,
-    /// The last slot that changed it, and whether it did more than free it.
-    stamp: (Slot, bool),
+    /// The last slot that changed it, and the last thing that it did.
+    stamp: (Slot, Step),
     /// Who gives a whole account of it, as of which slot.
     restating: Option<(NodeId, Slot)>,
     account: Option<Account>,
+}
+
+/// What a slot does to a lock, in order: who waits may leave, then it is freed, then given away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    #[default]
+    Leave,
+    Free,
+    Give,
 }
 
 /// What a replica tells a newcomer of a lock: how it stands after a slot.
@@ -167,22 +176,21 @@ impl Lock {
         self.holder.is_none() && self.queue.is_empty() && self.beliefs.is_empty()
     }
 
-    /// Whether what slot `slot` did is news, and from now on old. A slot frees a lock before it
-    /// grants it.
-    fn is_news(&mut self, slot: Slot, frees: bool) -> bool {
-        let stamp = (slot, !frees);
+    /// Whether what slot `slot` did is news, and from now on old.
+    fn is_news(&mut self, slot: Slot, step: Step) -> bool {
+        let stamp = (slot, step);
         let news = stamp > self.stamp;
         self.stamp = self.stamp.max(stamp);
         news
     }
 
     fn grant(&mut self, at: Time, slot: Slot, holder: Holder) {
-        if !self.is_news(slot, false) {
+        if !self.is_news(slot, Step::Give) {
             return;
         }
         let Holder { call, token, .. } = holder;
         self.token = self.token.max(token);
-        self.leave_queue(call);
+        self.queue.retain(|waiter| waiter.call != call);
         self.holder = Some(holder);
         self.changed = Some((at, Change::Granted));
         remember(&mut self.grants, MAX_GRANTS, Grant { call, token, since: at, end: None });
@@ -192,21 +200,21 @@ impl Lock {
     fn enqueue(&mut self, at: Time, slot: Slot, call: CallId, restated: bool) {
         let known = self.holder.is_some_and(|holder| holder.call == call)
             || self.queue.iter().any(|waiter| waiter.call == call);
-        if !(self.is_news(slot, false) || restated) || known {
+        if !(self.is_news(slot, Step::Give) || restated) || known {
             return;
         }
-        self.leave_queue(call);
         self.queue.push(Waiter { call, since: at });
         self.changed = Some((at, Change::Queued));
     }
 
-    /// A newer call of a client takes the place of those that waited.
-    fn leave_queue(&mut self, call: CallId) {
-        self.queue.retain(|waiter| waiter.call.client != call.client || waiter.call > call);
+    /// Who waited waits no longer. A call that has left never comes back.
+    fn leave(&mut self, slot: Slot, call: CallId) {
+        self.stamp = self.stamp.max((slot, Step::Leave));
+        self.queue.retain(|waiter| waiter.call != call);
     }
 
     fn renew(&mut self, at: Time, slot: Slot, token: Token, ttl: Span) {
-        let news = self.is_news(slot, false);
+        let news = self.is_news(slot, Step::Give);
         if let Some(holder) = self.holder.as_mut().filter(|h| news && h.token == token) {
             (holder.renewed, holder.ttl) = (at, ttl);
             self.changed = Some((at, Change::Renewed));
@@ -214,7 +222,7 @@ impl Lock {
     }
 
     fn free(&mut self, at: Time, slot: Slot, token: Token, why: Freed) {
-        if !self.is_news(slot, true) {
+        if !self.is_news(slot, Step::Free) {
             return;
         }
         self.holder = None;
@@ -235,7 +243,7 @@ impl Lock {
         if self.holder.map(name) == holder.map(name) && waits == queue && !news {
             return;
         }
-        self.stamp = (slot, true);
+        self.stamp = (slot, Step::Give);
         if self.holder.map(name) != holder.map(name) {
             self.holder = holder;
             self.changed = Some((at, Change::Granted)).filter(|_| holder.is_some());
@@ -381,6 +389,7 @@ impl Locks {
             Fact::Renewed { slot, lock, token, ttl } => {
                 self.lock_mut(lock).renew(at, *slot, *token, *ttl);
             }
+            Fact::Left { slot, lock, call } => self.lock_mut(lock).leave(*slot, *call),
             Fact::Freed { slot, lock, token, why } => {
                 self.lock_mut(lock).free(at, *slot, *token, *why);
             }

@@ -13,6 +13,7 @@
 //!                   ├─ decree    ballots of the single decree
 //!                   ├─ ring      epochs, who serves, what moved
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
+//!                   ├─ sessions  who has one, and which nodes and watches hang on it
 //!                   ├─ txns      votes, decisions, who is in doubt
 //!                   ├─ clients   calls and their outcomes
 //!                   ├─ pulse     how the log is doing on the whole
@@ -50,6 +51,7 @@ pub mod nodes;
 pub mod pulse;
 mod resolve;
 pub mod ring;
+pub mod sessions;
 pub mod tape;
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,7 @@ use network::Network;
 use nodes::{Node, Nodes, Role};
 use pulse::Pulse;
 use ring::Rings;
+use sessions::Sessions;
 use std::collections::{BTreeSet, VecDeque};
 use txns::Txns;
 
@@ -96,6 +99,8 @@ pub struct Board {
     pub ring: Rings,
     /// The locks.
     pub locks: Locks,
+    /// The sessions that locks hang on.
+    pub sessions: Sessions,
     /// The transactions.
     pub txns: Txns,
     /// The callers.
@@ -138,6 +143,7 @@ impl Board {
             Kind::Fact(Fact::Restated) => {
                 self.restating.remove(&node);
                 self.locks.restated(at, node);
+                self.sessions.restated(node);
             }
             Kind::Fact(fact) => self.hear(at, node, fact),
             Kind::Present { boot, state, faults } => {
@@ -205,6 +211,7 @@ impl Board {
         self.elections.crash(node);
         self.ring.fall(node);
         self.locks.fall(at, node);
+        self.sessions.fall(node);
         self.clients.fall(node);
         self.txns.forget(node);
     }
@@ -214,6 +221,7 @@ impl Board {
         self.elections.crash(node);
         self.ring.fall(node);
         self.locks.fall(at, node);
+        self.sessions.fall(node);
         self.clients.fall(node);
     }
 
@@ -291,6 +299,7 @@ impl Board {
             | Fact::Freed { .. }
             | Fact::LockIs { .. }
             | Fact::LetsGo { .. }
+            | Fact::Left { .. }
             | Fact::Guards { .. }
             | Fact::Key { .. }
             | Fact::Primary { .. }
@@ -316,6 +325,7 @@ impl Board {
                 self.timed(at, node, *call, outcome);
                 self.clients.hear(at, node, fact);
             }
+            Fact::Session(fact) => self.sessions.hear(at, node, fact),
             Fact::Restates | Fact::Restated => {}
         }
     }

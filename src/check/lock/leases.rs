@@ -10,10 +10,10 @@
 //! of unknown age, and nobody is blamed for ending it early.
 
 use super::{Broken, broken};
-use crate::base::{Name, NodeId, Op, Slot, Span, Time};
+use crate::base::{Name, NodeId, Op, SessionId, Slot, Span, Time};
 use crate::check::Witness;
 use crate::command::{ClockFault, Command, DiskFault};
-use crate::event::{Event, Fact, Freed, KeyDeed, Kind};
+use crate::event::{Event, Fact, Freed, KeyDeed, Kind, SessionFact};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many millionths a clock may run too fast or too slow for leases to be judged by it.
@@ -33,11 +33,22 @@ struct Given {
     sure: bool,
 }
 
+/// What a lease is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Leased {
+    /// By the log.
+    Lock(Name),
+    /// By an instance.
+    Key(NodeId, Name),
+    Session(SessionId),
+}
+
 /// What leases are judged by.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
-    /// By the log, or by an instance.
-    given: BTreeMap<(NodeId, Name), Given>,
+    given: BTreeMap<Leased, Given>,
+    /// For how long the session of a client lasts.
+    sessions: BTreeMap<NodeId, Span>,
     /// When a client last asked for a lease of a lock, for how long, and in which event.
     asked: BTreeMap<(NodeId, Name), (Time, Span, usize)>,
     /// Whose clock runs too badly to be judged by, or did once.
@@ -92,14 +103,15 @@ impl Leases {
             Kind::Fact(
                 Fact::Granted { slot, lock, ttl, .. } | Fact::Renewed { slot, lock, ttl, .. },
             ) => {
-                self.give(at, event.at, (NodeId::BENCH, lock), *slot, *ttl);
+                self.give(at, event.at, Leased::Lock(lock.clone()), (*slot, *ttl));
                 None
             }
             Kind::Fact(Fact::Key { lock, deed }) => self.hear_key(at, event, lock, deed, witness),
+            Kind::Fact(Fact::Session(fact)) => self.hear(at, event, fact, witness),
             Kind::Fact(Fact::Freed { slot, lock, why: Freed::Expired, .. })
                 if witness.is_whole() =>
             {
-                self.expires(event, *slot, (NodeId::BENCH, lock))
+                self.expires(event, *slot, &Leased::Lock(lock.clone()), "LOCK-9")
             }
             _ => None,
         }
@@ -110,15 +122,6 @@ impl Leases {
         !self.strays.is_empty()
     }
 
-    /// A lease was given, as far as is known at `now`. Other replicas of a log say it later.
-    fn give(&mut self, at: usize, now: Time, by: (NodeId, &Name), slot: Slot, ttl: Span) {
-        let sure = self.late.is_empty() && self.caught_up.is_none_or(|then| now > then + ttl);
-        let place = (by.0, by.1.clone());
-        if self.given.get(&place).is_none_or(|known| known.slot < slot) {
-            self.given.insert(place, Given { slot, since: now, ttl, at, sure });
-        }
-    }
-
     fn hear_key(
         &mut self,
         at: usize,
@@ -127,16 +130,16 @@ impl Leases {
         deed: &KeyDeed,
         witness: &Witness,
     ) -> Option<Broken> {
-        let by = (event.node, lock);
+        let by = Leased::Key(event.node, lock.clone());
         match *deed {
             KeyDeed::Set { ttl, .. }
             | KeyDeed::Has { left: ttl, .. }
             | KeyDeed::Extended { ttl, .. } => {
-                self.give(at, event.at, by, at as Slot, ttl);
+                self.give(at, event.at, by, (at as Slot, ttl));
                 None
             }
             KeyDeed::Gone { why: Freed::Expired, .. } if witness.is_whole() => {
-                self.expires(event, at as Slot, by)
+                self.expires(event, at as Slot, &by, "LOCK-9")
             }
             KeyDeed::Gone { .. } => None,
         }
@@ -167,9 +170,53 @@ impl Leases {
         }
     }
 
+    /// The service gave a lease, or prolonged it, in this slot.
+    fn give(&mut self, at: usize, since: Time, of: Leased, (slot, ttl): (Slot, Span)) {
+        let caught_up = self.caught_up.is_none_or(|then| since > then + ttl);
+        let sure = self.late.is_empty() && caught_up;
+        // Other replicas say it later.
+        if self.given.get(&of).is_none_or(|known| known.slot < slot) {
+            self.given.insert(of, Given { slot, since, ttl, at, sure });
+        }
+    }
+
+    fn hear(
+        &mut self,
+        at: usize,
+        event: &Event,
+        fact: &SessionFact,
+        witness: &Witness,
+    ) -> Option<Broken> {
+        match fact {
+            SessionFact::Asks { ttl, .. } => {
+                self.sessions.insert(event.node, *ttl);
+                let own = self.asked.iter_mut().filter(|((who, _), _)| *who == event.node);
+                own.for_each(|(_, asked)| *asked = (event.at, *ttl, at));
+            }
+            SessionFact::Open { slot, session, ttl, .. } if slot == session => {
+                self.give(at, event.at, Leased::Session(*session), (*slot, *ttl));
+            }
+            SessionFact::Pinged { slot, session } => {
+                let of = Leased::Session(*session);
+                let ttl = self.given.get(&of)?.ttl;
+                self.give(at, event.at, of, (*slot, ttl));
+            }
+            SessionFact::Ended { slot, session } => {
+                let of = Leased::Session(*session);
+                let broken = witness.is_whole().then(|| self.expires(event, *slot, &of, "SES-3"));
+                // A slower replica may still say what was before.
+                self.given.entry(of).and_modify(|given| given.slot = *slot);
+                return broken.flatten();
+            }
+            _ => {}
+        }
+        None
+    }
+
     fn ask(&mut self, at: usize, event: &Event, op: &Op) {
         match op {
             Op::Acquire { lock, ttl } => {
+                let ttl = self.sessions.get(&event.node).unwrap_or(ttl);
                 self.asked.insert((event.node, lock.clone()), (event.at, *ttl, at));
             }
             Op::Renew { lock, .. } => {
@@ -196,18 +243,27 @@ impl Leases {
         broken("LOCK-6", Some(at), what)
     }
 
-    fn expires(&self, event: &Event, slot: Slot, by: (NodeId, &Name)) -> Option<Broken> {
-        let (place, lock) = ((by.0, by.1.clone()), by.1);
-        let given = self.given.get(&place).filter(|given| given.slot < slot && given.sure)?;
+    fn expires(
+        &self,
+        event: &Event,
+        slot: Slot,
+        of: &Leased,
+        rule: &'static str,
+    ) -> Option<Broken> {
+        let given = self.given.get(of).filter(|given| given.slot < slot && given.sure)?;
         let least = given.since + Span(given.ttl.0 - given.ttl.0 / SLACK_PART);
         if !self.strays.is_empty() || event.at >= least {
             return None;
         }
+        let name = match of {
+            Leased::Lock(lock) | Leased::Key(_, lock) => lock.to_string(),
+            Leased::Session(session) => format!("s{session}"),
+        };
         let what = format!(
-            "{lock} expires at {}, and its lease of {} counts from {}",
+            "{name} expires at {}, and its lease of {} counts from {}",
             event.at, given.ttl, given.since
         );
-        broken("LOCK-9", Some(given.at), what)
+        broken(rule, Some(given.at), what)
     }
 }
 

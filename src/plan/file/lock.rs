@@ -1,13 +1,13 @@
 //! `[lock]`: who keeps the locks, and the switches of locks that are keys.
 
-use super::super::{Keys, Lock, LockKind};
+use super::super::{Keys, Lock, LockKind, Watch};
 use super::{TICK, time};
 use crate::base::Span;
 use crate::read::{Read, Table, Value};
 
-/// The switches of locks that are keys stand behind the kind.
+/// The switch of locks with nodes stands behind the kind, and those of locks that are keys last.
 pub(super) const KEYS: &[&str] =
-    &["kind", "fsync", "restart_delay", "fencing", "drift", "attempt", "retry"];
+    &["kind", "watch", "fsync", "restart_delay", "fencing", "drift", "attempt", "retry"];
 
 /// Whether the log keeps the locks, so that there must be one.
 pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
@@ -15,33 +15,54 @@ pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
         return Ok(true);
     }
     let kind = section.open_table()?.get("kind");
-    Ok(matches!(kind.as_ref().map(Value::text).transpose()?, None | Some("log")))
+    Ok(matches!(kind.as_ref().map(Value::text).transpose()?, None | Some("log" | "zookeeper")))
 }
 
 pub(super) fn lock(table: &Table<'_>) -> Read<Lock> {
     let kind = table.get("kind");
     let kind = match kind.as_ref().map(Value::text).transpose()? {
-        None | Some("log") => on_log(table)?,
+        None | Some("log") => on_log(table, LockKind::Log)?,
+        Some("zookeeper") => {
+            let watch = table.get_or("watch", Watch::Predecessor, watch)?;
+            return on_log(table, LockKind::ZooKeeper { watch }).map(|kind| Lock { kind });
+        }
         Some("redis") => LockKind::Redis(keys(table)?),
         Some("redlock") => LockKind::Redlock(redlock(table)?),
         Some(_) => {
-            let kinds = "write kind = \"log\", \"redis\" or \"redlock\"";
+            let kinds = "write kind = \"log\", \"redis\", \"redlock\" or \"zookeeper\"";
             let kind = kind.expect("it was read");
             return Err(kind.wrong("unknown kind of locks", "not there").help(kinds));
         }
     };
-    Ok(Lock { kind })
+    match table.get("watch") {
+        Some(watch) => {
+            let error = watch.wrong_key("'watch' is a switch of locks with nodes", "not there");
+            Err(error.help("write kind = \"zookeeper\" if that is meant"))
+        }
+        None => Ok(Lock { kind }),
+    }
 }
 
-/// Locks on the log have none of the switches.
-fn on_log(table: &Table<'_>) -> Read<LockKind> {
-    match KEYS[1..].iter().find_map(|key| table.get(key)) {
+/// Locks on the log have none of the switches of keys.
+fn on_log(table: &Table<'_>, kind: LockKind) -> Read<LockKind> {
+    match KEYS[2..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of locks that are keys", switch.key());
             let error = switch.wrong_key(what, "not of locks on the log");
             Err(error.help("write kind = \"redis\" or \"redlock\" if that is meant"))
         }
-        None => Ok(LockKind::Log),
+        None => Ok(kind),
+    }
+}
+
+/// What who waits watches.
+fn watch(value: &Value<'_>) -> Read<Watch> {
+    match value.text()? {
+        "predecessor" => Ok(Watch::Predecessor),
+        "parent" => Ok(Watch::Parent),
+        _ => Err(value
+            .wrong("unknown thing to watch", "not there")
+            .help("write \"predecessor\" or \"parent\"")),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Calls under way: whom to ask, when to ask again, and when to give up.
 
+use super::leases::Leases;
+use super::quests::Quests;
 use super::recipe::Recipes;
 use super::{Client, Timer};
-use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, Span, Time};
+use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
 use crate::event::Fact;
 use crate::proto::{Context, server};
 use std::collections::BTreeMap;
@@ -54,6 +56,10 @@ pub(super) struct Calls {
     told: Option<BTreeMap<Name, u64>>,
     /// Who takes locks, if they are keys.
     recipes: Option<Recipes>,
+    /// Who takes locks, if they need nodes.
+    quests: Option<Quests>,
+    /// What ended without an answer that says so.
+    over: Vec<Finished>,
 }
 
 impl Calls {
@@ -66,12 +72,13 @@ impl Calls {
     ) -> Calls {
         let (favourite, open) = (at % peers.len().max(1), BTreeMap::new());
         let told = stale_reads.then(BTreeMap::new);
-        Calls { peers, timeout, retries, favourite, open, told, recipes: None }
+        let (recipes, quests, over) = (None, None, Vec::new());
+        Calls { peers, timeout, retries, favourite, open, told, recipes, quests, over }
     }
 
-    /// The same, where locks are keys.
-    pub(super) fn with(self, recipes: Option<Recipes>) -> Calls {
-        Calls { recipes, ..self }
+    /// The same, where locks are keys, or need nodes.
+    pub(super) fn with(self, recipes: Option<Recipes>, quests: Option<Quests>) -> Calls {
+        Calls { recipes, quests, ..self }
     }
 
     /// Has whoever takes locks that are keys see to something, if there is anybody.
@@ -82,12 +89,86 @@ impl Calls {
         self.recipes.as_mut().and_then(see)
     }
 
-    /// Asks for `op`. Without any node to ask, nothing will ever answer.
+    /// Asks for `op`, in several steps if it takes them.
     pub(super) fn begin(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
         if let Some(recipes) = self.recipes.as_mut().filter(|_| Recipes::takes(&op)) {
             return recipes.begin(id, op, cx);
         }
-        let at = self.peers.get(self.favourite).copied().unwrap_or_default();
+        match self.quests.take() {
+            Some(mut quests) if Quests::takes(&op) => {
+                quests.begin(id, op, self, cx);
+                self.quests = Some(quests);
+            }
+            quests => {
+                self.quests = quests;
+                self.start(id, op, cx);
+            }
+        }
+    }
+
+    /// It is time for a sign of life.
+    pub(super) fn ping(&mut self, leases: &mut Leases, cx: &mut Context<'_, Client>) {
+        if let Some(mut quests) = self.quests.take() {
+            quests.ping(leases, self, cx);
+            self.quests = Some(quests);
+        }
+    }
+
+    /// What is over with the end of a call: it, or what it was a step of.
+    pub(super) fn over(
+        &mut self,
+        finished: Finished,
+        leases: &mut Leases,
+        cx: &mut Context<'_, Client>,
+    ) -> Vec<Finished> {
+        match self.quests.take() {
+            Some(mut quests) if quests.owns(finished.seq) => {
+                let over = quests.finished(&finished, leases, self, cx);
+                self.quests = Some(quests);
+                over
+            }
+            quests => {
+                self.quests = quests;
+                vec![finished]
+            }
+        }
+    }
+
+    /// Takes note of what ended without an answer that says so.
+    pub(super) fn note(&mut self, over: Option<Finished>) {
+        self.over.extend(over);
+    }
+
+    /// What ended without an answer that says so, since the last time that this was asked.
+    pub(super) fn noted(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// How long a lock is granted for at a time, if not for as long as it was asked for.
+    pub(super) fn ttl(&self) -> Option<Span> {
+        self.quests.as_ref().and_then(Quests::ttl)
+    }
+
+    /// Whom it asks first.
+    pub(super) fn favourite(&self) -> NodeId {
+        self.peers.get(self.favourite).copied().unwrap_or_default()
+    }
+
+    /// Asks another node first from now on.
+    pub(super) fn turn(&mut self) {
+        self.favourite = (self.favourite + 1) % self.peers.len().max(1);
+    }
+
+    /// Waits for an answer no longer.
+    pub(super) fn forget(&mut self, seq: u64, cx: &mut Context<'_, Client>) {
+        if self.open.remove(&seq).is_some() {
+            cx.cancel(Timer::Timeout(seq));
+        }
+    }
+
+    /// Asks for `op` as it is. Without any node to ask, nothing will ever answer.
+    pub(super) fn start(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
+        let at = self.favourite();
         let call = Call {
             op: Arc::new(op),
             at,
@@ -103,7 +184,9 @@ impl Calls {
 
     fn ask(&self, id: CallId, call: &Call, cx: &mut Context<'_, Client>) {
         let Call { op, at, retry, .. } = call;
-        cx.emit(Fact::Invokes { call: id, op: op.clone(), at: *at, retry: *retry });
+        if !call.is_step() {
+            cx.emit(Fact::Invokes { call: id, op: op.clone(), at: *at, retry: *retry });
+        }
         let request = server::Message::Request { call: id, op: op.clone(), retry: *retry };
         cx.send_other(*at, request);
         cx.set(Timer::Timeout(id.seq), self.timeout);
@@ -151,7 +234,7 @@ impl Calls {
     /// to each other do not use up all retries.
     fn redirect(&mut self, id: CallId, from: NodeId, hint: NodeId, cx: &mut Context<'_, Client>) {
         let Some(call) = self.open.get_mut(&id.seq) else { return };
-        let limit = self.retries.saturating_mul(call.patience());
+        let limit = call.limit(self.retries);
         if call.at != from || hint == from || call.redirected || call.retry >= limit {
             return;
         }
@@ -165,7 +248,7 @@ impl Calls {
     pub(super) fn timed_out(&mut self, seq: u64, cx: &mut Context<'_, Client>) -> Option<Finished> {
         let call = self.open.get_mut(&seq)?;
         call.doubt |= call.refused.is_none() && call.has_effect();
-        if call.retry >= self.retries.saturating_mul(call.patience()) {
+        if call.retry >= call.limit(self.retries) {
             let outcome = match call.refused.take() {
                 Some(why) if !call.doubt => Outcome::Refused(why),
                 _ => Outcome::Unknown,
@@ -174,7 +257,10 @@ impl Calls {
         }
         // A transfer that may be under way is known to its coordinator only.
         let stays = call.doubt && is_transaction(&call.op);
-        if !stays && !self.peers.is_empty() {
+        if call.is_watch() {
+            // Where the signs of life go, if they are answered.
+            call.at = self.peers.get(self.favourite).copied().unwrap_or_default();
+        } else if !stays && !self.peers.is_empty() {
             let here = self.peers.iter().position(|peer| *peer == call.at).unwrap_or(0);
             let next = (here + 1) % self.peers.len();
             call.at = self.peers[next];
@@ -183,14 +269,16 @@ impl Calls {
             }
         }
         (call.refused, call.redirected) = (None, false);
-        call.retry += 1;
+        call.retry = call.retry.saturating_add(1);
         let call = call.clone();
         self.ask(CallId { client: cx.me(), seq }, &call, cx);
         None
     }
 
     pub(super) fn restate(&self, cx: &mut Context<'_, Client>) {
-        for (seq, Call { op, at, retry, .. }) in &self.open {
+        self.quests.iter().for_each(|quests| quests.restate(cx));
+        let whole = self.open.iter().filter(|(_, call)| !call.is_step());
+        for (seq, Call { op, at, retry, .. }) in whole {
             let call = CallId { client: cx.me(), seq: *seq };
             cx.emit(Fact::Invokes { call, op: op.clone(), at: *at, retry: *retry });
         }
@@ -203,10 +291,13 @@ impl Calls {
         outcome: Outcome,
         cx: &mut Context<'_, Client>,
     ) -> Option<Finished> {
-        let Call { op, since, .. } = self.open.remove(&seq)?;
+        let call = self.open.remove(&seq)?;
         cx.cancel(Timer::Timeout(seq));
-        let call = CallId { client: cx.me(), seq };
-        cx.emit(Fact::Returns { call, outcome: Box::new(outcome.clone()) });
+        if !call.is_step() {
+            let call = CallId { client: cx.me(), seq };
+            cx.emit(Fact::Returns { call, outcome: Box::new(outcome.clone()) });
+        }
+        let Call { op, since, .. } = call;
         Some(Finished { seq, op, since, outcome })
     }
 }
@@ -232,15 +323,34 @@ impl Call {
         !matches!(*self.op, Op::Get { .. })
     }
 
-    fn patience(&self) -> u32 {
-        if matches!(*self.op, Op::Acquire { .. }) { PATIENCE } else { 1 }
+    /// How often it is asked again, if others are so often.
+    fn limit(&self, retries: u32) -> u32 {
+        match &*self.op {
+            Op::Acquire { .. } => retries.saturating_mul(PATIENCE),
+            // What became of these is found out in other ways.
+            Op::Session(SessionOp::Open { .. } | SessionOp::Create { .. }) => 0,
+            Op::Session(_) => u32::MAX,
+            _ => retries,
+        }
+    }
+
+    /// Whether it is a part of what was asked for, rather than the whole.
+    fn is_step(&self) -> bool {
+        matches!(*self.op, Op::Session(_))
+    }
+
+    fn is_watch(&self) -> bool {
+        matches!(*self.op, Op::Session(SessionOp::Watch { .. }))
     }
 
     /// Whether a refusal ends the call. One that speaks for the node that was asked, rather than
     /// for the call, does not if another node may still be doing it.
     fn is_final(&self, why: &Refusal) -> bool {
         match why {
-            Refusal::NotHeld | Refusal::StaleToken { .. } => true,
+            Refusal::NotHeld
+            | Refusal::StaleToken { .. }
+            | Refusal::Expired
+            | Refusal::OnlyClients => true,
             Refusal::Funds if is_transaction(&self.op) => true,
             Refusal::NotHere { .. } => false,
             Refusal::NoService | Refusal::Locked | Refusal::Funds | Refusal::Unavailable => {

@@ -135,6 +135,22 @@ impl Leases {
         self.arm(cx);
     }
 
+    /// Whatever is held lasts for its time again, counted from `asked`.
+    pub(super) fn prolong(&mut self, asked: Time, cx: &mut Context<'_, Client>) {
+        for lease in self.held.values_mut() {
+            lease.until = lease.until.max(self.margin.end_of(asked, lease.ttl));
+        }
+        let held: Vec<Name> = self.held.keys().cloned().collect();
+        held.iter().for_each(|lock| self.believe(lock, cx));
+    }
+
+    /// Lets go of everything: it was told that nothing of it is its own any more.
+    pub(super) fn let_go_all(&mut self, cx: &mut Context<'_, Client>) {
+        let held: Vec<_> = self.held.iter().map(|(lock, it)| (lock.clone(), it.token)).collect();
+        held.into_iter().for_each(|(lock, token)| self.let_go(&lock, token, LetGo::Told, cx));
+        self.unsure.clear();
+    }
+
     /// Lets go of this grant, if it is believed to be held.
     pub(super) fn let_go(
         &mut self,

@@ -32,7 +32,10 @@
 //! Burrows, *The Chubby lock service* (2006), section 2.4 (sequencers); Kleppmann, *How to do
 //! distributed locking* (2016).
 //!
-//! **What is left out.** Sessions that span locks: each lock has its own lease.
+//! Where the service offers sessions and nodes, and no locks, a client takes locks in several steps
+//! (`quests`), and has one lease for all of them: its session (`session`).
+//!
+//! **What is left out.** Closing a session: a client that goes away lets it end.
 
 use super::redis::Answer;
 use super::{Context, Protocol, Ticket};
@@ -43,6 +46,7 @@ use crate::event::LetGo;
 use calls::{Calls, Finished};
 use leases::{Leases, Margin};
 use load::Loads;
+use quests::Quests;
 use recipe::Recipes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -51,8 +55,11 @@ use std::sync::Arc;
 mod calls;
 mod leases;
 mod load;
+mod quests;
 mod recipe;
+mod session;
 
+pub use quests::Watch;
 pub use recipe::Recipe;
 
 /// What it is told.
@@ -76,6 +83,8 @@ pub struct Config {
     pub stale_reads: bool,
     /// How it takes locks that are keys; none if the log keeps them.
     pub recipe: Option<Recipe>,
+    /// What it watches while it waits for a lock; none if the service keeps the queue itself.
+    pub watch: Option<Watch>,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -164,6 +173,8 @@ pub enum Timer {
     GiveBack,
     /// The attempt of this call at a lock's key has waited for long enough, or rested.
     Attempt(u64),
+    /// It is time for a sign of life.
+    Ping,
 }
 
 /// What it writes: nothing. Its numbers survive because they begin with its boot.
@@ -189,7 +200,8 @@ impl Protocol for Client {
 
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
         let Config { peers, loads, rate, timeout, retries, careful, .. } = config;
-        let Config { stale_reads, recipe, mutations, .. } = config;
+        let Config { stale_reads, recipe, watch, mutations, .. } = config;
+        let quests = watch.map(|watch| Quests::new(watch, mutations));
         let backwards = mutations.has(Mutation::LogReadBackwards);
         let at = usize::from(cx.me().number().max(1) - 1);
         let client = Client {
@@ -198,7 +210,7 @@ impl Protocol for Client {
                 None => Leases::new(Margin::default(), true),
             },
             calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards)
-                .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations))),
+                .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations)), quests),
             loads: Loads::new(loads, rate, careful),
             late: mutations.has(Mutation::LockLateLease),
         };
@@ -217,7 +229,8 @@ impl Protocol for Client {
                 self.calls.recipes(|recipes| recipes.answered(from, call, (value, answer), cx))
             }
         };
-        finished.into_iter().for_each(|finished| self.finished(&finished, cx));
+        finished.into_iter().for_each(|finished| self.over(finished, cx));
+        self.settle(cx);
     }
 
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
@@ -225,7 +238,7 @@ impl Protocol for Client {
         match timer {
             Timer::Timeout(seq) => {
                 if let Some(finished) = calls.timed_out(seq, cx) {
-                    self.finished(&finished, cx);
+                    self.over(finished, cx);
                 }
             }
             Timer::Attempt(seq) => {
@@ -240,7 +253,9 @@ impl Protocol for Client {
             Timer::Renew => loads.renew(leases, calls, cx),
             Timer::Write => loads.write(leases, calls, cx),
             Timer::GiveBack => loads.give_back(leases, calls, cx),
+            Timer::Ping => calls.ping(leases, cx),
         }
+        self.settle(cx);
     }
 
     fn timer_name(timer: Timer) -> &'static str {
@@ -252,6 +267,7 @@ impl Protocol for Client {
             Timer::Write => "write",
             Timer::GiveBack => "give back",
             Timer::Attempt(_) => "attempt",
+            Timer::Ping => "ping",
         }
     }
 
@@ -263,6 +279,7 @@ impl Protocol for Client {
         }
         self.loads.remember_key(&op);
         self.calls.begin(call, op, cx);
+        self.settle(cx);
     }
 
     fn restate(&self, cx: &mut Context<'_, Self>) {
@@ -272,6 +289,25 @@ impl Protocol for Client {
 }
 
 impl Client {
+    /// A call is over, and perhaps something with it that it was a step of.
+    fn over(&mut self, finished: Finished, cx: &mut Context<'_, Self>) {
+        for finished in self.calls.over(finished, &mut self.leases, cx) {
+            self.finished(&finished, cx);
+        }
+        self.loads.check_lease(&self.leases, &mut self.calls, cx);
+    }
+
+    /// Does what follows from what ended without an answer that says so.
+    fn settle(&mut self, cx: &mut Context<'_, Self>) {
+        loop {
+            let over = self.calls.noted();
+            if over.is_empty() {
+                return;
+            }
+            over.iter().for_each(|finished| self.finished(finished, cx));
+        }
+    }
+
     /// What an answer says about leases, and what the load makes of it.
     fn finished(&mut self, finished: &Finished, cx: &mut Context<'_, Self>) {
         let Client { calls, leases, loads, late } = self;
@@ -280,7 +316,8 @@ impl Client {
             |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });
         match (&*finished.op, &finished.outcome) {
             (Op::Acquire { lock, ttl }, Outcome::Granted { token }) => {
-                let sure = leases.granted(lock, *token, *ttl, since, cx);
+                let ttl = calls.ttl().unwrap_or(*ttl);
+                let sure = leases.granted(lock, *token, ttl, since, cx);
                 let renew = (!sure).then(|| Op::Renew { lock: lock.clone(), token: *token });
                 renew.into_iter().for_each(|renew| calls.begin(cx.new_call(), renew, cx));
             }

@@ -25,20 +25,27 @@
 //!  │─write, token 5 ─────────────────────────────────────────────────>│ rejects: stale
 //! ```
 //!
+//! **Kinds.** So much if the service keeps the queue (`kind = "log"`). With `kind = "zookeeper"` it
+//! offers no locks, but sessions, nodes that end with them, and watches ([`tree`]), of which clients
+//! make locks by a recipe (`client::quests`). What has a lease is then the session. A sign of life
+//! goes through the log as a renewal does; ZooKeeper's leader keeps them in memory, which is
+//! cheaper, and cannot tell in the log which came first. Reads are those of ZooKeeper: a node
+//! answers from its own state, which may be old, but not older than what the client has seen.
+//!
 //! **Sources.** Gray and Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed
 //! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled
 //! distributed systems* (2006), sections 2.4 (sequencers) and 2.9 (fail-over extends leases);
-//! Kleppmann, *How to do distributed locking* (2016).
+//! Kleppmann, *How to do distributed locking* (2016); Hunt, Konar, Junqueira and Reed, *ZooKeeper*
+//! (2010).
 //!
-//! **What is left out.** Shared (read) locks, re-entrance, lock delay, sessions that own several
-//! locks, and deadlock detection: a circle of waiting clients ends when a lease does.
+//! **What is left out.** Shared (read) locks, re-entrance, lock delay, and deadlock detection: a circle of waiting clients ends when a lease does.
 
 use super::{Context, Protocol, Ticket};
 use crate::base::{
-    Ballot, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time,
-    Token,
+    Ballot, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, SessionId,
+    SessionOp, Span, Time, Token,
 };
-use crate::event::Fact;
+use crate::event::{Fact, SessionFact};
 use resource::{Judged, Resources};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,6 +55,7 @@ use twox_hash::XxHash3_64;
 
 pub mod resource;
 pub mod table;
+pub mod tree;
 
 pub use resource::{Accepted, Write};
 
@@ -65,6 +73,8 @@ pub struct Config {
     pub peers: Arc<[NodeId]>,
     /// Whether resources compare tokens, which must rise then.
     pub fences: bool,
+    /// Whether locks hang on sessions.
+    pub sessions: bool,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -100,7 +110,7 @@ impl fmt::Display for Message {
 /// Its timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
-    /// The lease of the lock with this number (of this node's own) runs out.
+    /// The lease with this number (of this node's own) runs out.
     Expire(u32),
     /// It is time to repeat forwarded writes.
     Retry,
@@ -113,12 +123,20 @@ pub enum Record {
     Accepted(Accepted),
 }
 
-/// What a node knows of a lock, from its own replica of the table.
+/// What a lease is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Leased {
+    Lock(Name),
+    Session(SessionId),
+}
+
+/// What a node knows of a lease, from its own replica of the table.
 #[derive(Clone, Debug)]
 struct Lease {
-    /// The number in the lock's timer.
+    /// The number in its timer.
     number: u32,
     held: bool,
+    /// That of the grant; of a session, its number.
     token: Token,
     ttl: Span,
     renewals: u32,
@@ -142,7 +160,8 @@ pub struct LockService {
     config: Config,
     /// The ballot in which this node leads the log, if it does.
     leads: Option<Ballot>,
-    leases: BTreeMap<Name, Lease>,
+    leases: BTreeMap<Leased, Lease>,
+    last_number: u32,
     /// Whom the log's answers are for, by key; nobody for an `expire` of this node's own.
     asked: BTreeMap<u64, Ticket>,
     last_key: u64,
@@ -164,6 +183,7 @@ impl Protocol for LockService {
             config,
             leads: None,
             leases: BTreeMap::new(),
+            last_number: 0,
             asked: BTreeMap::new(),
             last_key: 0,
             forwarded: BTreeMap::new(),
@@ -202,7 +222,10 @@ impl Protocol for LockService {
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Context<'_, Self>) {
         match op {
-            Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } => {
+            Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } if self.config.sessions => {
+                cx.reply(ticket, Outcome::Refused(Refusal::OnlyClients));
+            }
+            Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Session(_) => {
                 self.last_key += 1;
                 self.asked.insert(self.last_key, ticket);
                 cx.call(ServiceId::Log, self.last_key, call, op);
@@ -231,31 +254,19 @@ impl Protocol for LockService {
                 self.leads = None;
                 self.leases.values_mut().for_each(|lease| lease.disarm(cx));
             }
+            Fact::Session(fact) => self.hear_of_session(fact, cx),
+            // Their locks hang on sessions, which have the leases.
+            _ if self.config.sessions => {}
             Fact::LockIs { lock, token, renewals, .. } => {
-                let lease = self.lease(lock);
+                let lease = self.lease(Leased::Lock(lock.clone()));
                 (lease.held, lease.token, lease.renewals) = (false, *token, *renewals);
             }
             Fact::Granted { lock, token, ttl, .. } => {
-                let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
-                let lease = self.lease(lock);
-                if lease.token != *token {
-                    lease.renewals = 0;
-                }
-                (lease.held, lease.token, lease.ttl) = (true, *token, *ttl);
-                if leads && lease.armed != Some(*token) {
-                    lease.arm(mutations, cx);
-                }
+                self.begin(Leased::Lock(lock.clone()), (*token, *ttl), None, cx);
             }
-            Fact::Renewed { lock, .. } => {
-                let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
-                let lease = self.lease(lock);
-                lease.renewals = lease.renewals.saturating_add(1);
-                if leads {
-                    lease.arm(mutations, cx);
-                }
-            }
+            Fact::Renewed { lock, .. } => self.prolong(Leased::Lock(lock.clone()), cx),
             Fact::Freed { lock, .. } => {
-                let lease = self.lease(lock);
+                let lease = self.lease(Leased::Lock(lock.clone()));
                 lease.held = false;
                 lease.disarm(cx);
             }
@@ -269,23 +280,72 @@ impl Protocol for LockService {
 }
 
 impl LockService {
-    fn lease(&mut self, lock: &Name) -> &mut Lease {
-        let number = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
-        self.leases.entry(lock.clone()).or_insert(Lease {
-            number,
-            held: false,
-            token: 0,
-            ttl: Span::ZERO,
-            renewals: 0,
-            armed: None,
-            wall: Time::NEVER,
+    fn lease(&mut self, of: Leased) -> &mut Lease {
+        let last = &mut self.last_number;
+        self.leases.entry(of).or_insert_with(|| {
+            *last = last.wrapping_add(1);
+            let (token, ttl, wall) = (0, Span::ZERO, Time::NEVER);
+            Lease { number: *last, held: false, token, ttl, renewals: 0, armed: None, wall }
         })
     }
 
-    /// As the leader: has the log free a lock. Repeated until the log did something about it.
+    /// A lease was given under this number, or is said to have been.
+    fn begin(
+        &mut self,
+        of: Leased,
+        (token, ttl): (Token, Span),
+        renewals: Option<u32>,
+        cx: &mut Context<'_, Self>,
+    ) {
+        let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
+        let lease = self.lease(of);
+        if lease.token != token {
+            lease.renewals = 0;
+        }
+        lease.renewals = renewals.unwrap_or(lease.renewals);
+        (lease.held, lease.token, lease.ttl) = (true, token, ttl);
+        if leads && lease.armed != Some(token) {
+            lease.arm(mutations, cx);
+        }
+    }
+
+    /// A lease was renewed: it lasts for its whole time again.
+    fn prolong(&mut self, of: Leased, cx: &mut Context<'_, Self>) {
+        let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
+        let lease = self.lease(of);
+        lease.renewals = lease.renewals.saturating_add(1);
+        if leads {
+            lease.arm(mutations, cx);
+        }
+    }
+
+    fn hear_of_session(&mut self, fact: &SessionFact, cx: &mut Context<'_, Self>) {
+        match fact {
+            SessionFact::All { open, .. } => {
+                self.leases.retain(|of, lease| {
+                    let gone = matches!(of, Leased::Session(id) if !open.contains(id));
+                    if gone {
+                        lease.disarm(cx);
+                    }
+                    !gone
+                });
+            }
+            SessionFact::Open { session, ttl, pings, .. } => {
+                self.begin(Leased::Session(*session), (*session, *ttl), Some(*pings), cx);
+            }
+            SessionFact::Pinged { session, .. } => self.prolong(Leased::Session(*session), cx),
+            SessionFact::Ended { session, .. } => {
+                if let Some(mut lease) = self.leases.remove(&Leased::Session(*session)) {
+                    lease.disarm(cx);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// As the leader: has the log end a lease. Repeated until the log did something about it.
     fn expire(&mut self, number: u32, cx: &mut Context<'_, Self>) {
-        let Some((lock, lease)) = self.leases.iter().find(|(_, lease)| lease.number == number)
-        else {
+        let Some((of, lease)) = self.leases.iter().find(|(_, lease)| lease.number == number) else {
             return;
         };
         let on_wall = self.config.mutations.has(Mutation::LockLeaseWall);
@@ -296,10 +356,9 @@ impl LockService {
             return;
         }
         if self.leads.is_some() && lease.held {
-            let Lease { token, renewals, .. } = *lease;
-            let (call, lock) = (cx.new_call(), lock.clone());
+            let (call, op) = (cx.new_call(), lease.expire(of));
             self.last_key += 1;
-            cx.call(ServiceId::Log, self.last_key, call, Op::Expire { lock, token, renewals });
+            cx.call(ServiceId::Log, self.last_key, call, op);
             cx.set(Timer::Expire(number), RETRY);
         }
     }
@@ -365,6 +424,18 @@ impl LockService {
 }
 
 impl Lease {
+    /// What puts an end to it.
+    fn expire(&self, of: &Leased) -> Op {
+        let Lease { token, renewals, .. } = *self;
+        match of {
+            Leased::Lock(lock) => Op::Expire { lock: lock.clone(), token, renewals },
+            Leased::Session(session) => {
+                let session = *session;
+                Op::Session(SessionOp::Expire { session, pings: renewals })
+            }
+        }
+    }
+
     /// As the leader: counts the lease from now.
     fn arm(&mut self, mutations: Mutations, cx: &mut Context<'_, LockService>) {
         if self.held {
@@ -398,7 +469,8 @@ mod tests {
         fn new() -> Lab {
             let me = NodeId::node(1);
             let mut frame = Frame::new(me, 1, Rng::new(1), Outbox::new(true));
-            let config = Config { peers: [me].into(), fences: true, mutations: Mutations::NONE };
+            let (fences, sessions, mutations) = (true, false, Mutations::NONE);
+            let config = Config { peers: [me].into(), fences, sessions, mutations };
             let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
             Lab { frame, service, ends: None }
         }
@@ -460,7 +532,7 @@ mod tests {
         lab.hear(0, &[leads(1)]);
         assert_eq!(lab.hear(100, &[granted(3)]), ["lease ends at 2.100"]);
         assert_eq!(lab.hear(1_000, &[renewed()]), ["lease ends at 3.000"]);
-        let asked = lab.fire(3_000, Timer::Expire(0));
+        let asked = lab.fire(3_000, Timer::Expire(1));
         assert_eq!(asked, ["log: expire door 3 1", "lease ends at 3.250"]);
         let freed =
             Fact::Freed { slot: 9, lock: door(), token: 3, why: crate::event::Freed::Expired };
@@ -475,7 +547,7 @@ mod tests {
         assert_eq!(lab.hear(1_500, &[leads(2)]), ["lease ends at 3.500"]);
         assert!(lab.hear(1_600, &[leads(2)]).is_empty(), "said again");
         assert_eq!(lab.hear(1_700, &[follows]), ["no lease"]);
-        assert!(lab.fire(3_500, Timer::Expire(0)).is_empty());
+        assert!(lab.fire(3_500, Timer::Expire(1)).is_empty());
     }
 
     #[test]
@@ -484,9 +556,9 @@ mod tests {
         lab.hear(0, &[leads(1), granted(3), renewed()]);
         let lock_is = Fact::LockIs { slot: 5, lock: door(), token: 3, renewals: 1 };
         assert!(lab.hear(1_000, &[lock_is.clone(), granted(3)]).is_empty());
-        let asked = lab.fire(2_000, Timer::Expire(0));
+        let asked = lab.fire(2_000, Timer::Expire(1));
         assert_eq!(asked[0], "log: expire door 3 1");
         lab.hear(2_100, &[lock_is]);
-        assert!(lab.fire(2_250, Timer::Expire(0)).is_empty(), "by a snapshot, it is free");
+        assert!(lab.fire(2_250, Timer::Expire(1)).is_empty(), "by a snapshot, it is free");
     }
 }

@@ -140,8 +140,11 @@ impl Lock {
         *newest = call.seq;
         if let Some(old) = self.queue.iter().position(|w| w.call.client == call.client) {
             let old = self.queue.remove(old);
-            let refused = Outcome::Refused(Refusal::NotHeld);
-            step.answers.extend(old.map(|waiter| (waiter.call, refused)));
+            if let Some(Waiter { call, .. }) = old {
+                let (slot, lock) = (step.slot, step.name.clone());
+                step.facts.push(Fact::Left { slot, lock, call });
+                step.answers.push((call, Outcome::Refused(Refusal::NotHeld)));
+            }
         }
         if self.holder.is_none() || step.mutations.has(Mutation::LockShared) {
             self.grant(wish, step);
@@ -451,8 +454,8 @@ mod tests {
                     }
                     (holder, highest) = (Some(*token), *token);
                 }
+                Fact::Left { call, .. } => queue.retain(|waiter| waiter != call),
                 Fact::Queued { call, ahead, .. } => {
-                    queue.retain(|waiter| waiter.client != call.client);
                     if queue.len() != *ahead as usize || holder.is_none() {
                         return Err(format!("{fact}, but {} wait", queue.len()));
                     }

@@ -8,7 +8,7 @@ use super::spacetime::message_of;
 use super::table::thousands;
 use super::{Item, Mark, Pane, Scene};
 use crate::base::{NodeId, Outcome};
-use crate::event::{Event, Fact, Freed, Kind};
+use crate::event::{Event, Fact, Feels, Freed, Kind, SessionFact};
 use crate::tui::frame::{self, Title};
 use crate::tui::mode::Choice;
 use crate::tui::select::{Move, Pick, Select, Target};
@@ -52,7 +52,8 @@ pub(super) fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool
             Chooses { slot, .. } => *slot == 0 && leader,
             Proposes { slot, .. } | Refuses { slot, .. } => *slot == 0,
             Applies { .. } | View { .. } | Settled { .. } | Snapshot { .. } => leader,
-            Granted { .. } | Queued { .. } | Freed { .. } => leader,
+            Granted { .. } | Queued { .. } | Freed { .. } | Left { .. } => leader,
+            Session(fact) => tells(fact, leader),
             Renewed { .. } | LockIs { .. } | Serves { .. } | Yields { .. } | Load { .. } => false,
             Guards { accepted, .. } => !accepted,
             Resolves { .. } | Ends { .. } | Invokes { .. } => false,
@@ -61,6 +62,17 @@ pub(super) fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool
             _ => true,
         },
         _ => true,
+    }
+}
+
+/// Whether a statement about sessions is worth a row: signs of life are not.
+fn tells(fact: &SessionFact, leader: bool) -> bool {
+    match fact {
+        SessionFact::Ended { .. } | SessionFact::Removed { .. } => leader,
+        SessionFact::Open { slot, session, .. } => leader && slot == session,
+        SessionFact::Feels { feels, .. } => *feels != Feels::Connected,
+        SessionFact::Tells { .. } => true,
+        _ => false,
     }
 }
 
@@ -74,7 +86,13 @@ pub(super) fn brief(event: &Event) -> String {
             format!("{lock} queues {} behind {ahead}", call.client)
         }
         Fact::Freed { lock, token, why: Freed::Expired, .. } => format!("{lock} t{token} expired"),
-        Fact::Freed { lock, token, .. } => format!("{lock} t{token} released"),
+        Fact::Freed { lock, token, why: Freed::Released, .. } => {
+            format!("{lock} t{token} released")
+        }
+        Fact::Freed { lock, token, why: Freed::Ended, .. } => {
+            format!("{lock} t{token}: session ended")
+        }
+        Fact::Left { lock, call, .. } => format!("{} leaves the queue of {lock}", call.client),
         Fact::Holds { lock, token, .. } => format!("holds {lock} t{token}"),
         Fact::LetsGo { lock, token, .. } => format!("lets go of {lock} t{token}"),
         Fact::Guards { resource, token, highest, .. } => {

@@ -464,6 +464,7 @@ fn freed(why: Freed) -> &'static str {
         Freed::Released => "release",
         Freed::Expired => "expire",
         Freed::Lost => "lost",
+        Freed::Ended => "end",
     }
 }
 

@@ -1,0 +1,114 @@
+//! What clients and a lock service with sessions say to each other.
+//!
+//! A session stands for a client as long as it gives a sign of life. What is made for a session is
+//! gone when the session is.
+
+use super::{CallId, Name, Slot, Span, Token};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A session: the slot of the entry that opened it.
+pub type SessionId = u64;
+
+/// What is asked about sessions and what hangs on them.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SessionOp {
+    /// Open a session that ends when it gives no sign of life for `ttl`.
+    Open { ttl: Span },
+    /// A sign of life.
+    Ping { session: SessionId },
+    /// In the log: end a session that has given no sign of life. Has no effect if it has given more
+    /// than `pings`, so that one that the log orders before it wins.
+    Expire { session: SessionId, pings: u32 },
+    /// Line up for a lock: make a node below it, with the next number, that lives as long as the
+    /// session. `wish` is what the client wants it for, and stands in its name: whoever asks for
+    /// it again gets the same node.
+    Create { lock: Name, session: SessionId, wish: CallId },
+    /// Remove a node below a lock.
+    Delete { lock: Name, session: SessionId, node: Token },
+    /// List the nodes below a lock, from a replica that has applied `seen` at least.
+    List { lock: Name, seen: Slot },
+    /// Say it, once, when `node` below a lock is gone; or, without one, when anything below the
+    /// lock is not as it was after slot `seen`.
+    Watch { lock: Name, session: SessionId, node: Option<Token>, seen: Slot },
+}
+
+/// What is answered.
+#[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SessionOutcome {
+    /// It is open.
+    Opened { session: SessionId },
+    /// The node is there, under this number.
+    Made { node: Token },
+    /// The nodes below the lock after slot `seen`, in order.
+    Listed { seen: Slot, nodes: Vec<Place> },
+    /// What was watched for has happened, in slot `seen` at the latest.
+    Changed { seen: Slot },
+}
+
+/// A node below a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// Its number: the slot of the entry that made it.
+    pub node: Token,
+    /// What its client wants it for.
+    pub wish: CallId,
+}
+
+impl SessionOp {
+    /// The lock that it is about, if it is about one.
+    pub fn lock(&self) -> Option<&Name> {
+        match self {
+            SessionOp::Open { .. } | SessionOp::Ping { .. } | SessionOp::Expire { .. } => None,
+            SessionOp::Create { lock, .. }
+            | SessionOp::Delete { lock, .. }
+            | SessionOp::List { lock, .. }
+            | SessionOp::Watch { lock, .. } => Some(lock),
+        }
+    }
+
+    /// Whether it changes nothing, and any replica answers it from its own state.
+    pub fn is_look(&self) -> bool {
+        matches!(self, SessionOp::List { .. } | SessionOp::Watch { .. })
+    }
+}
+
+impl fmt::Display for SessionOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionOp::Open { ttl } => write!(f, "open a session for {ttl}"),
+            SessionOp::Ping { session } => write!(f, "ping s{session}"),
+            SessionOp::Expire { session, pings } => {
+                write!(f, "expire s{session} after {pings} pings")
+            }
+            SessionOp::Create { lock, session, wish } => {
+                write!(f, "create {lock}/{wish} of s{session}")
+            }
+            SessionOp::Delete { lock, session, node } => {
+                write!(f, "delete {lock}/{node} of s{session}")
+            }
+            SessionOp::List { lock, .. } => write!(f, "list {lock}"),
+            SessionOp::Watch { lock, node: Some(node), .. } => write!(f, "watch {lock}/{node}"),
+            SessionOp::Watch { lock, node: None, .. } => write!(f, "watch {lock}"),
+        }
+    }
+}
+
+impl fmt::Display for SessionOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionOutcome::Opened { session } => write!(f, "opened s{session}"),
+            SessionOutcome::Made { node } => write!(f, "made node {node}"),
+            SessionOutcome::Listed { seen, nodes } => {
+                write!(f, "nodes as of slot {seen}:")?;
+                if nodes.is_empty() {
+                    f.write_str(" none")?;
+                }
+                nodes.iter().try_for_each(|place| write!(f, " {}", place.node))
+            }
+            SessionOutcome::Changed { seen } => write!(f, "changed by slot {seen}"),
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Quests: how a client takes a lock in several steps, where the service offers only sessions,
+//! nodes and watches.
+//!
+//! **What it guarantees.** The client calls a lock its own only when it has seen that its node is
+//! the lowest, and until its session may have ended. Who waits watches one node, the one before its
+//! own, so a release wakes one client. A lost answer does no harm: the node is found again by the
+//! name that the client gave it.
+//!
+//! ```text
+//!  c2                              n1                        c1 (node 4)
+//!  │── open 2s ───────────────────>│ s3
+//!  │── create door/c2/9 of s3 ────>│ node 5
+//!  │── list door ─────────────────>│ 4 5: not the lowest
+//!  │── watch door/4 ──────────────>│
+//!  │── ping s3 (every third of 2s)>│<──────── delete door/4 ─────│
+//!  │<──────────────── changed ─────│
+//!  │── list door ─────────────────>│ 5: the lowest, token 5
+//! ```
+//!
+//! An answer to `create` that does not come may have been lost, or the request: the client lists
+//! the nodes and looks for its own before it asks again.
+//!
+//! **Sources.** Hunt, Konar, Junqueira and Reed, *ZooKeeper: wait-free coordination for
+//! internet-scale systems* (2010), section 2.4; ZooKeeper's page of recipes, on locks.
+//!
+//! **What is left out.** Giving up: who has lined up waits until it has the lock or its session
+//! ends. A client has one session, which lasts as long as the first lock that it asked for was to.
+
+use super::Client;
+use super::calls::{Calls, Finished};
+use super::leases::Leases;
+use super::session::{Session, own};
+use crate::base::{
+    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Place, Refusal, SessionOp,
+    SessionOutcome, Slot, Span, Time, Token,
+};
+use crate::event::Fact;
+use crate::proto::Context;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a client watches that is not the first in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// The node before its own: a release wakes one client.
+    Predecessor,
+    /// The lock and all below it: a release wakes everybody.
+    Parent,
+}
+
+/// Something that the client was asked for and does in steps.
+#[derive(Clone, Debug)]
+struct Quest {
+    op: Arc<Op>,
+    since: Time,
+    /// Whom it asked first.
+    at: NodeId,
+    /// The step under way; none while there is no session.
+    step: Option<u64>,
+    /// The node that it made.
+    node: Option<Token>,
+}
+
+/// All quests of one client, and the session that they hang on.
+#[derive(Clone, Debug)]
+pub(super) struct Quests {
+    watch: Watch,
+    mutations: Mutations,
+    session: Session,
+    /// By the number of the call that they are for.
+    quests: BTreeMap<u64, Quest>,
+    /// The newest state that the client has seen: it reads no older one.
+    seen: Slot,
+}
+
+impl Quests {
+    pub(super) fn new(watch: Watch, mutations: Mutations) -> Quests {
+        let (session, quests) = (Session::None, BTreeMap::new());
+        Quests { watch, mutations, session, quests, seen: 0 }
+    }
+
+    /// Whether an operation takes several steps.
+    pub(super) fn takes(op: &Op) -> bool {
+        matches!(op, Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. })
+    }
+
+    /// Sets out.
+    pub(super) fn begin(
+        &mut self,
+        call: CallId,
+        op: Op,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) {
+        let op = Arc::new(op);
+        let at = calls.favourite();
+        cx.emit(Fact::Invokes { call, op: op.clone(), at, retry: 0 });
+        let quest = Quest { op: op.clone(), since: cx.now(), at, step: None, node: None };
+        self.quests.insert(call.seq, quest);
+        match (&*op, self.session.open()) {
+            (Op::Acquire { .. }, Some(_)) => self.create(call.seq, calls, cx),
+            (Op::Acquire { ttl, .. }, None) => self.session.want(*ttl, calls, cx),
+            (Op::Release { lock, token }, Some(open)) => {
+                let (lock, session, node) = (lock.clone(), open.id, *token);
+                self.step(call.seq, SessionOp::Delete { lock, session, node }, calls, cx);
+            }
+            (Op::Renew { .. }, Some(_)) => drop(self.session.ping(calls, cx)),
+            // It holds nothing that hangs on a session.
+            (_, _) => calls.note(self.end(call.seq, Outcome::Refused(Refusal::NotHeld), None, cx)),
+        }
+    }
+
+    /// How long the session lasts without a sign of life.
+    pub(super) fn ttl(&self) -> Option<Span> {
+        self.session.open().map(|open| open.ttl)
+    }
+
+    /// It is time for a sign of life.
+    pub(super) fn ping(
+        &mut self,
+        leases: &mut Leases,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) {
+        let answered = self.session.ping(calls, cx);
+        if !answered && self.mutations.has(Mutation::LockSuspendedIsOver) {
+            let over = self.expired(leases, calls, cx);
+            over.into_iter().for_each(|over| calls.note(Some(over)));
+        }
+    }
+
+    /// Whether a call is a step of something.
+    pub(super) fn owns(&self, seq: u64) -> bool {
+        self.session.is_opening(seq)
+            || self.session.is_ping(seq)
+            || self.quests.contains_key(&seq)
+            || self.quests.values().any(|quest| quest.step == Some(seq))
+    }
+
+    /// A step is over. Returns what is over with it.
+    pub(super) fn finished(
+        &mut self,
+        Finished { seq, op, outcome, .. }: &Finished,
+        leases: &mut Leases,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Vec<Finished> {
+        if *outcome == Outcome::Refused(Refusal::Expired) {
+            return self.expired(leases, calls, cx);
+        }
+        if self.session.is_opening(*seq) {
+            return self.opened(outcome, calls, cx);
+        }
+        if self.session.is_ping(*seq) {
+            return self.pinged(outcome, leases, cx);
+        }
+        let is_step = |quest: &Quest| quest.step == Some(*seq);
+        let quest = self.quests.iter().find(|(_, quest)| is_step(quest)).map(|(seq, _)| *seq);
+        let Some(quest) = quest else {
+            let refused = Outcome::Refused(Refusal::NotHeld);
+            return self.end(*seq, refused, None, cx).into_iter().collect();
+        };
+        let over = match (&**op, outcome) {
+            (Op::Session(SessionOp::Delete { .. }), outcome) => Some(outcome.clone()),
+            (_, Outcome::Session(outcome)) => self.advance(quest, outcome, calls, cx),
+            (Op::Session(SessionOp::Create { .. }), Outcome::Unknown) => {
+                calls.turn();
+                match self.mutations.has(Mutation::LockNoGuid) {
+                    true => self.create(quest, calls, cx),
+                    false => self.list(quest, calls, cx),
+                }
+                None
+            }
+            (_, outcome) => Some(outcome.clone()),
+        };
+        over.and_then(|outcome| self.end(quest, outcome, None, cx)).into_iter().collect()
+    }
+
+    fn opened(
+        &mut self,
+        outcome: &Outcome,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Vec<Finished> {
+        let waiting: Vec<u64> = self.quests.keys().copied().collect();
+        match (outcome, &self.session) {
+            (Outcome::Session(SessionOutcome::Opened { session }), _) => {
+                self.session.opened(*session, cx);
+                waiting.into_iter().for_each(|seq| self.create(seq, calls, cx));
+                Vec::new()
+            }
+            // A session that was opened unheard of ends by itself.
+            (Outcome::Unknown, Session::Opening { ttl, .. }) => {
+                let ttl = *ttl;
+                self.session = Session::None;
+                calls.turn();
+                self.session.want(ttl, calls, cx);
+                Vec::new()
+            }
+            (outcome, _) => {
+                self.session = Session::None;
+                waiting
+                    .into_iter()
+                    .filter_map(|seq| self.end(seq, outcome.clone(), None, cx))
+                    .collect()
+            }
+        }
+    }
+
+    fn pinged(
+        &mut self,
+        outcome: &Outcome,
+        leases: &mut Leases,
+        cx: &mut Context<'_, Client>,
+    ) -> Vec<Finished> {
+        if *outcome != Outcome::Done {
+            return Vec::new();
+        }
+        self.session.pinged(cx);
+        let Some(asked) = self.session.open().map(|open| open.asked) else { return Vec::new() };
+        leases.prolong(asked, cx);
+        let renewed = |(seq, quest): (&u64, &Quest)| match *quest.op {
+            Op::Renew { token, .. } => Some((*seq, Outcome::Granted { token })),
+            _ => None,
+        };
+        let renewed: Vec<_> = self.quests.iter().filter_map(renewed).collect();
+        let end = |(seq, outcome)| self.end(seq, outcome, Some(asked), cx);
+        renewed.into_iter().filter_map(end).collect()
+    }
+
+    /// The session has ended, and all that hangs on it.
+    fn expired(
+        &mut self,
+        leases: &mut Leases,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Vec<Finished> {
+        self.session.expired(calls, cx);
+        leases.let_go_all(cx);
+        let quests: Vec<u64> = self.quests.keys().copied().collect();
+        let refused = Outcome::Refused(Refusal::Expired);
+        let mut end = |seq: u64| {
+            self.quests[&seq].step.iter().for_each(|step| calls.forget(*step, cx));
+            self.end(seq, refused.clone(), None, cx)
+        };
+        quests.into_iter().filter_map(&mut end).collect()
+    }
+
+    /// Takes in the answer to a step. Some, if that was the last one.
+    fn advance(
+        &mut self,
+        quest: u64,
+        outcome: &SessionOutcome,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Option<Outcome> {
+        match outcome {
+            SessionOutcome::Made { node } => {
+                // Its own node, it must find in the list.
+                self.seen = self.seen.max(*node);
+                self.quests.get_mut(&quest)?.node = Some(*node);
+                if self.mutations.has(Mutation::LockNoCompare) {
+                    return Some(Outcome::Granted { token: *node });
+                }
+                self.list(quest, calls, cx);
+            }
+            SessionOutcome::Listed { seen, nodes } => {
+                self.seen = self.seen.max(*seen);
+                return self.compare(quest, *seen, nodes, calls, cx);
+            }
+            SessionOutcome::Changed { seen } => {
+                self.seen = self.seen.max(*seen);
+                let node = self.quests.get(&quest)?.node;
+                if self.mutations.has(Mutation::LockFallThrough) {
+                    return node.map(|token| Outcome::Granted { token });
+                }
+                self.list(quest, calls, cx);
+            }
+            SessionOutcome::Opened { .. } => {}
+        }
+        None
+    }
+
+    /// Looks where the own node stands in line.
+    fn compare(
+        &mut self,
+        quest: u64,
+        seen: Slot,
+        nodes: &[Place],
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Option<Outcome> {
+        let wish = own(quest, cx);
+        let known = self.quests.get(&quest)?.node;
+        let is_own = |place: &Place| place.wish == wish || Some(place.node) == known;
+        let Some(place) = nodes.iter().position(is_own) else {
+            if known.is_none() {
+                self.create(quest, calls, cx);
+            }
+            return known.map(|_| Outcome::Refused(Refusal::NotHeld));
+        };
+        let token = nodes[place].node;
+        self.quests.get_mut(&quest)?.node = Some(token);
+        let before = match place.checked_sub(1) {
+            Some(before) => nodes[before].node,
+            // What is watched for then will never be.
+            None if self.mutations.has(Mutation::LockWaitAlways) => token,
+            None => return Some(Outcome::Granted { token }),
+        };
+        let (lock, session) = (self.lock(quest)?, self.session.open()?.id);
+        let node = (self.watch == Watch::Predecessor).then_some(before);
+        self.step(quest, SessionOp::Watch { lock, session, node, seen }, calls, cx);
+        None
+    }
+
+    fn lock(&self, quest: u64) -> Option<Name> {
+        match &*self.quests.get(&quest)?.op {
+            Op::Acquire { lock, .. } => Some(lock.clone()),
+            _ => None,
+        }
+    }
+
+    fn create(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+        let mut wish = own(quest, cx);
+        if self.mutations.has(Mutation::LockNoGuid) {
+            wish = cx.new_call();
+        }
+        if let (Some(lock), Some(open)) = (self.lock(quest), self.session.open()) {
+            let session = open.id;
+            self.step(quest, SessionOp::Create { lock, session, wish }, calls, cx);
+        }
+    }
+
+    fn list(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+        if let Some(lock) = self.lock(quest) {
+            self.step(quest, SessionOp::List { lock, seen: self.seen }, calls, cx);
+        }
+    }
+
+    fn step(&mut self, quest: u64, op: SessionOp, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+        let call = cx.new_call();
+        if let Some(quest) = self.quests.get_mut(&quest) {
+            quest.step = Some(call.seq);
+            calls.start(call, Op::Session(op), cx);
+        }
+    }
+
+    /// A quest is over. What it got counts from `asked`, or else from the last sign of life.
+    fn end(
+        &mut self,
+        seq: u64,
+        outcome: Outcome,
+        asked: Option<Time>,
+        cx: &mut Context<'_, Client>,
+    ) -> Option<Finished> {
+        let Quest { op, since, .. } = self.quests.remove(&seq)?;
+        let life = self.session.open().map(|open| open.asked);
+        let since = asked.or(life).unwrap_or(since);
+        cx.emit(Fact::Returns { call: own(seq, cx), outcome: Box::new(outcome.clone()) });
+        Some(Finished { seq, op, since, outcome })
+    }
+
+    pub(super) fn restate(&self, cx: &mut Context<'_, Client>) {
+        for (seq, Quest { op, at, .. }) in &self.quests {
+            let (call, op, at) = (own(*seq, cx), op.clone(), *at);
+            cx.emit(Fact::Invokes { call, op, at, retry: 0 });
+        }
+        self.session.restate(cx);
+    }
+}

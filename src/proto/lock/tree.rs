@@ -1,0 +1,471 @@
+//! Sessions, and the nodes that live as long as they: a part of the machine on the log.
+//!
+//! A lock is a directory. Who wants it makes a node in it, which gets the slot of its entry for a
+//! number (ZooKeeper calls that number the czxid, and the node *ephemeral* and *sequential*). The
+//! lock belongs to the lowest node; its number is the fencing token. A session that ends takes all
+//! of its nodes along in the same slot.
+//!
+//! Of one session, what makes or removes a node is carried out in the order in which the client
+//! asked: what was overtaken on the network is not carried out. (ZooKeeper has connections for it.)
+//!
+//! Like the table of locks, it reads no clock: the leader decides when a session has been silent for
+//! too long, and puts an `expire` into the log.
+
+use super::table::Answers;
+use crate::base::{
+    CallId, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal, SessionId, SessionOp,
+    SessionOutcome, Slot, Span, Token,
+};
+use crate::event::{Fact, Freed, SessionFact};
+use serde::{Deserialize, Serialize};
+use smallvec::smallvec;
+use std::collections::BTreeMap;
+
+/// All sessions, and all nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    sessions: BTreeMap<SessionId, Session>,
+    locks: BTreeMap<Name, Lock>,
+    /// The last slot that changed any of it.
+    changed: Slot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    client: NodeId,
+    ttl: Span,
+    pings: u32,
+    /// The number of the newest call that made or removed a node.
+    newest: u64,
+}
+
+impl Session {
+    /// Whether a call is carried out: not if a later one of the same session has overtaken it, since
+    /// the client may have given it up and gone on.
+    fn takes(&mut self, call: CallId, mutations: Mutations) -> bool {
+        let late = call.seq < self.newest && !mutations.has(Mutation::LockOvertaken);
+        self.newest = self.newest.max(call.seq);
+        !late
+    }
+}
+
+/// What is below one lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Lock {
+    nodes: BTreeMap<Token, Node>,
+    /// The number of the node that the lock belonged to last, and the slot that made it so.
+    granted: (Token, Slot),
+    /// The last slot that made or removed a node.
+    changed: Slot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Node {
+    session: SessionId,
+    wish: CallId,
+}
+
+/// One operation on its way through the tree.
+struct Step<'a> {
+    slot: Slot,
+    call: CallId,
+    mutations: Mutations,
+    facts: &'a mut Vec<Fact>,
+}
+
+impl Step<'_> {
+    fn say(&mut self, fact: SessionFact) {
+        self.facts.push(Fact::Session(fact));
+    }
+}
+
+impl Tree {
+    /// Takes in the entry of `slot` and says, in `facts`, what changed.
+    pub fn apply(
+        &mut self,
+        slot: Slot,
+        call: CallId,
+        op: &SessionOp,
+        mutations: Mutations,
+        facts: &mut Vec<Fact>,
+    ) -> Answers {
+        let before = facts.len();
+        let mut step = Step { slot, call, mutations, facts };
+        let outcome = match op {
+            SessionOp::Open { ttl } => self.open(*ttl, &mut step),
+            SessionOp::Ping { session } => self.ping(*session, &mut step),
+            SessionOp::Expire { session, pings } => self.expire(*session, *pings, &mut step),
+            SessionOp::Create { lock, session, wish } => {
+                self.create(lock, *session, *wish, &mut step)
+            }
+            SessionOp::Delete { lock, session, node } => {
+                self.delete(lock, *session, *node, &mut step)
+            }
+            SessionOp::List { .. } | SessionOp::Watch { .. } => {
+                self.look(slot, op, mutations).unwrap_or(Outcome::Refused(Refusal::Unavailable))
+            }
+        };
+        if facts.len() > before {
+            self.changed = slot;
+        }
+        smallvec![(call, outcome)]
+    }
+
+    fn open(&mut self, ttl: Span, step: &mut Step<'_>) -> Outcome {
+        let (session, client) = (step.slot, step.call.client);
+        let (pings, newest) = (0, step.call.seq);
+        self.sessions.insert(session, Session { client, ttl, pings, newest });
+        step.say(SessionFact::Open { slot: session, session, client, ttl, pings: 0 });
+        Outcome::Session(SessionOutcome::Opened { session })
+    }
+
+    fn ping(&mut self, id: SessionId, step: &mut Step<'_>) -> Outcome {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Outcome::Refused(Refusal::Expired);
+        };
+        session.pings = session.pings.saturating_add(1);
+        let (slot, ttl) = (step.slot, session.ttl);
+        step.say(SessionFact::Pinged { slot, session: id });
+        for (name, lock) in &self.locks {
+            if let Some((token, _)) = lock.holder().filter(|(_, node)| node.session == id) {
+                step.facts.push(Fact::Renewed { slot, lock: name.clone(), token, ttl });
+            }
+        }
+        Outcome::Done
+    }
+
+    fn expire(&mut self, id: SessionId, pings: u32, step: &mut Step<'_>) -> Outcome {
+        let stale = step.mutations.has(Mutation::LockStaleExpiry);
+        match self.sessions.get(&id) {
+            Some(session) if stale || session.pings <= pings => {}
+            Some(_) => return Outcome::Refused(Refusal::NotHeld),
+            None => return Outcome::Done,
+        }
+        self.sessions.remove(&id);
+        step.say(SessionFact::Ended { slot: step.slot, session: id });
+        if !step.mutations.has(Mutation::LockOrphans) {
+            for (name, lock) in &mut self.locks {
+                lock.remove(name, |_, node| node.session == id, Freed::Ended, &self.sessions, step);
+            }
+        }
+        Outcome::Done
+    }
+
+    fn create(
+        &mut self,
+        name: &Name,
+        session: SessionId,
+        wish: CallId,
+        step: &mut Step<'_>,
+    ) -> Outcome {
+        let Some(of) = self.sessions.get_mut(&session) else {
+            return Outcome::Refused(Refusal::Expired);
+        };
+        if !of.takes(step.call, step.mutations) {
+            return Outcome::Unknown;
+        }
+        let lock = self.locks.entry(name.clone()).or_default();
+        if let Some((node, _)) = lock.nodes.iter().find(|(_, node)| node.wish == wish) {
+            return Outcome::Session(SessionOutcome::Made { node: *node });
+        }
+        let (slot, ahead) = (step.slot, lock.nodes.len());
+        lock.nodes.insert(slot, Node { session, wish });
+        lock.changed = slot;
+        step.say(SessionFact::Made { slot, lock: name.clone(), node: slot, session, wish });
+        match ahead {
+            0 => lock.grant(name, &self.sessions, step),
+            _ => step.facts.push(queued(slot, name, wish, ahead - 1)),
+        }
+        Outcome::Session(SessionOutcome::Made { node: slot })
+    }
+
+    fn delete(
+        &mut self,
+        name: &Name,
+        session: SessionId,
+        node: Token,
+        step: &mut Step<'_>,
+    ) -> Outcome {
+        if let Some(of) = self.sessions.get_mut(&session) {
+            of.takes(step.call, step.mutations);
+        }
+        let bare = step.mutations.has(Mutation::LockBarePath);
+        let Some(lock) = self.locks.get_mut(name) else {
+            return Outcome::Refused(Refusal::NotHeld);
+        };
+        let lowest = lock.nodes.keys().next().copied();
+        let own = |number: Token, of: &Node| match bare {
+            true => Some(number) == lowest,
+            false => number == node && of.session == session,
+        };
+        match lock.remove(name, own, Freed::Released, &self.sessions, step) {
+            true => Outcome::Done,
+            false => Outcome::Refused(Refusal::NotHeld),
+        }
+    }
+
+    /// What a replica that has applied `applied` answers from its own state. None if what is
+    /// watched for has not happened.
+    pub fn look(&self, applied: Slot, op: &SessionOp, mutations: Mutations) -> Option<Outcome> {
+        let behind = |seen: Slot| applied < seen && !mutations.has(Mutation::LockListBackwards);
+        match op {
+            SessionOp::List { seen, .. } | SessionOp::Watch { seen, .. } if behind(*seen) => {
+                Some(Outcome::Refused(Refusal::NotHere { try_node: None }))
+            }
+            SessionOp::List { lock, .. } => {
+                let nodes = self.locks.get(lock).into_iter().flat_map(|lock| &lock.nodes);
+                let place = |(node, of): (&Token, &Node)| Place { node: *node, wish: of.wish };
+                let nodes = nodes.map(place).collect();
+                Some(Outcome::Session(SessionOutcome::Listed { seen: applied, nodes }))
+            }
+            SessionOp::Watch { session, .. } if !self.sessions.contains_key(session) => {
+                Some(Outcome::Refused(Refusal::Expired))
+            }
+            SessionOp::Watch { lock, node, seen, .. } => {
+                let lock = self.locks.get(lock);
+                let happened = match node {
+                    Some(node) => lock.is_none_or(|lock| !lock.nodes.contains_key(node)),
+                    None => lock.is_some_and(|lock| lock.changed > *seen),
+                };
+                let changed = Outcome::Session(SessionOutcome::Changed { seen: applied });
+                happened.then_some(changed)
+            }
+            _ => None,
+        }
+    }
+
+    /// Says, as facts, what there is after `applied`: for a replica that starts.
+    pub fn restate(&self, applied: Slot, facts: &mut Vec<Fact>) {
+        let slot = self.changed;
+        if slot == 0 {
+            return;
+        }
+        let open = self.sessions.keys().copied().collect();
+        let nodes = self.locks.values().flat_map(|lock| lock.nodes.keys().copied()).collect();
+        facts.push(Fact::Session(SessionFact::All { slot, open, nodes }));
+        for (session, Session { client, ttl, pings, .. }) in &self.sessions {
+            let (session, client, ttl, pings) = (*session, *client, *ttl, *pings);
+            facts.push(Fact::Session(SessionFact::Open { slot, session, client, ttl, pings }));
+        }
+        for (name, lock) in &self.locks {
+            for (node, Node { session, wish }) in &lock.nodes {
+                let (node, session, wish) = (*node, *session, *wish);
+                let made = SessionFact::Made { slot, lock: name.clone(), node, session, wish };
+                facts.push(Fact::Session(made));
+            }
+            lock.restate(applied, name, &self.sessions, facts);
+        }
+    }
+}
+
+fn queued(slot: Slot, lock: &Name, call: CallId, ahead: usize) -> Fact {
+    let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+    Fact::Queued { slot, lock: lock.clone(), call, ahead }
+}
+
+impl Lock {
+    /// The lowest node.
+    fn holder(&self) -> Option<(Token, &Node)> {
+        self.nodes.first_key_value().map(|(token, node)| (*token, node))
+    }
+
+    /// Removes the nodes that are meant, and grants the lock anew if its holder was one of them.
+    /// Returns whether there were any.
+    fn remove(
+        &mut self,
+        name: &Name,
+        is_meant: impl Fn(Token, &Node) -> bool,
+        why: Freed,
+        sessions: &BTreeMap<SessionId, Session>,
+        step: &mut Step<'_>,
+    ) -> bool {
+        let (slot, holder) = (step.slot, self.nodes.keys().next().copied());
+        let gone: Vec<(Token, CallId)> = self
+            .nodes
+            .iter()
+            .filter(|(number, node)| is_meant(**number, node))
+            .map(|(number, node)| (*number, node.wish))
+            .collect();
+        for (node, call) in &gone {
+            self.nodes.remove(node);
+            step.say(SessionFact::Removed { slot, lock: name.clone(), node: *node });
+            if Some(*node) != holder {
+                step.facts.push(Fact::Left { slot, lock: name.clone(), call: *call });
+            }
+        }
+        if gone.is_empty() {
+            return false;
+        }
+        self.changed = slot;
+        if let Some(token) = holder.filter(|holder| !self.nodes.contains_key(holder)) {
+            step.facts.push(Fact::Freed { slot, lock: name.clone(), token, why });
+            self.grant(name, sessions, step);
+        }
+        true
+    }
+
+    /// The lowest node has become another.
+    fn grant(&mut self, name: &Name, sessions: &BTreeMap<SessionId, Session>, step: &mut Step<'_>) {
+        if let Some((token, _)) = self.holder() {
+            self.granted = (token, step.slot);
+            step.facts.extend(self.granted_fact(name, sessions));
+        }
+    }
+
+    fn granted_fact(&self, name: &Name, sessions: &BTreeMap<SessionId, Session>) -> Option<Fact> {
+        let ((token, node), (_, slot)) = (self.holder()?, self.granted);
+        let ttl = sessions.get(&node.session).map_or(Span::ZERO, |session| session.ttl);
+        Some(Fact::Granted { slot, lock: name.clone(), call: node.wish, token, ttl })
+    }
+
+    fn restate(
+        &self,
+        slot: Slot,
+        name: &Name,
+        sessions: &BTreeMap<SessionId, Session>,
+        facts: &mut Vec<Fact>,
+    ) {
+        let token = self.granted.0;
+        facts.push(Fact::LockIs { slot, lock: name.clone(), token, renewals: 0 });
+        facts.extend(self.granted_fact(name, sessions));
+        for (ahead, (number, node)) in self.nodes.iter().skip(1).enumerate() {
+            facts.push(queued(*number, name, node.wish, ahead));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree, its log position, and everything it said.
+    #[derive(Default)]
+    struct Lab {
+        tree: Tree,
+        slot: Slot,
+        facts: Vec<Fact>,
+        mutations: Mutations,
+    }
+
+    fn wish(client: u16) -> CallId {
+        CallId { client: NodeId::client(client), seq: 9 }
+    }
+
+    fn door() -> Name {
+        "door".parse().unwrap()
+    }
+
+    impl Lab {
+        /// A client has the log carry something out; the answer, in words.
+        fn put(&mut self, client: u16, op: SessionOp) -> String {
+            self.slot += 1;
+            let call = CallId { client: NodeId::client(client), seq: self.slot };
+            let facts = &mut self.facts;
+            let answers = self.tree.apply(self.slot, call, &op, self.mutations, facts);
+            answers[0].1.to_string()
+        }
+
+        fn open(&mut self, client: u16) -> String {
+            self.put(client, SessionOp::Open { ttl: Span::secs(2) })
+        }
+
+        fn create(&mut self, client: u16, session: SessionId) -> String {
+            self.put(client, SessionOp::Create { lock: door(), session, wish: wish(client) })
+        }
+
+        /// What was said since the last time that this was asked.
+        fn said(&mut self) -> Vec<String> {
+            self.facts.drain(..).map(|fact| fact.to_string()).collect()
+        }
+    }
+
+    /// Three clients with sessions 1 to 3, in a queue in the order of their numbers.
+    fn three() -> Lab {
+        let mut lab = Lab::default();
+        (1..=3).for_each(|client| drop(lab.open(client)));
+        (1..=3).for_each(|client| drop(lab.create(client, client.into())));
+        lab.said();
+        lab
+    }
+
+    #[test]
+    fn the_lowest_node_has_the_lock() {
+        let mut lab = three();
+        assert_eq!(lab.create(2, 2), "made node 5", "asked for again");
+        assert_eq!(lab.put(1, SessionOp::Delete { lock: door(), session: 1, node: 4 }), "done");
+        let said = [
+            "slot 8 removes node door/4",
+            "slot 8 frees door token 4: released",
+            "slot 8 grants door to c2/9 token 5 for 2s",
+        ];
+        assert_eq!(lab.said(), said);
+        let strange = SessionOp::Delete { lock: door(), session: 3, node: 5 };
+        assert_eq!(lab.put(3, strange), "refused: lock not held");
+    }
+
+    #[test]
+    fn what_was_overtaken_is_not_carried_out() {
+        let mut lab = three();
+        let call = CallId { client: NodeId::client(1), seq: 2 };
+        let late = SessionOp::Create { lock: door(), session: 1, wish: call };
+        let mut apply = |mutations| {
+            let answers = lab.tree.apply(9, call, &late, mutations, &mut lab.facts);
+            answers[0].1.to_string()
+        };
+        assert_eq!(apply(Mutations::NONE), "unknown");
+        assert_eq!(apply(Mutations::NONE.with(Mutation::LockOvertaken)), "made node 9");
+    }
+
+    #[test]
+    fn a_session_takes_its_nodes_along() {
+        let mut lab = three();
+        assert_eq!(lab.put(2, SessionOp::Ping { session: 2 }), "done");
+        let expire = |pings| SessionOp::Expire { session: 2, pings };
+        assert_eq!(lab.put(9, expire(0)), "refused: lock not held", "the ping came first");
+        lab.said();
+        assert_eq!(lab.put(9, expire(1)), "done");
+        let said = [
+            "slot 9 ends s2: no sign of life",
+            "slot 9 removes node door/5",
+            "slot 9 takes c2/9 out of the queue of door",
+        ];
+        assert_eq!(lab.said(), said);
+        assert_eq!(lab.put(2, SessionOp::Ping { session: 2 }), "refused: the session has expired");
+        assert_eq!(lab.create(2, 2), "refused: the session has expired");
+    }
+
+    #[test]
+    fn a_watch_waits_for_one_node_or_for_any_change() {
+        let mut lab = three();
+        let watch = |node, seen| SessionOp::Watch { lock: door(), session: 3, node, seen };
+        let look = |lab: &Lab, op: &SessionOp| {
+            lab.tree.look(lab.slot, op, Mutations::NONE).map(|outcome| outcome.to_string())
+        };
+        let (before, any) = (watch(Some(5), 6), watch(None, 6));
+        assert_eq!((look(&lab, &before), look(&lab, &any)), (None, None));
+        assert_eq!(look(&lab, &watch(None, 9)).as_deref(), Some("refused: not here"));
+        lab.put(1, SessionOp::Delete { lock: door(), session: 1, node: 4 });
+        assert_eq!(look(&lab, &before), None, "not its predecessor");
+        assert_eq!(look(&lab, &any).as_deref(), Some("changed by slot 7"));
+        lab.put(2, SessionOp::Delete { lock: door(), session: 2, node: 5 });
+        assert_eq!(look(&lab, &before).as_deref(), Some("changed by slot 8"));
+    }
+
+    #[test]
+    fn a_restarted_replica_says_what_a_running_one_knows() {
+        let mut lab = three();
+        let mut facts = Vec::new();
+        lab.tree.restate(lab.slot, &mut facts);
+        lab.facts = facts;
+        let said = lab.said();
+        assert_eq!(said[0], "slot 6 has 3 sessions and 3 nodes");
+        assert_eq!(said[4], "slot 6 has node door/4 of s1 for c1/9");
+        let last = [
+            "slot 6 has door at token 4, renewed 0 times",
+            "slot 4 grants door to c1/9 token 4 for 2s",
+            "slot 5 queues c2/9 for door behind 0",
+            "slot 6 queues c3/9 for door behind 1",
+        ];
+        assert_eq!(said[7..], last);
+    }
+}
