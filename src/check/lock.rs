@@ -338,7 +338,7 @@ impl Lock {
         }
     }
 
-    /// Somebody waits no longer. That may be said after what else the slot did, by a slower replica.
+    /// Somebody waits no longer. A slower replica may say so after what else the slot did.
     fn leaves(&mut self, slot: Slot, lock: &Name, call: CallId) {
         let ghost = self.ghosts.entry(lock.clone()).or_default();
         if slot > ghost.base && slot >= ghost.slot {

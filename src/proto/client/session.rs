@@ -2,8 +2,8 @@
 //!
 //! The session lasts for its `ttl` after each sign of life that the service takes in. The client
 //! counts from when it *sent* the last one that was answered, so by its clock the session ends no
-//! later than by the service's. One that is not answered leaves it *suspended*: it may have ended or
-//! not, and only the service can say which.
+//! later than by the service's. One that is not answered leaves it *suspended*: it may have ended
+//! or not, and only the service can say which.
 
 use super::calls::Calls;
 use super::{Client, Timer};

@@ -25,8 +25,8 @@
 //!  │─write, token 5 ─────────────────────────────────────────────────>│ rejects: stale
 //! ```
 //!
-//! **Kinds.** So much if the service keeps the queue (`kind = "log"`). With `kind = "zookeeper"` it
-//! offers no locks, but sessions, nodes that end with them, and watches ([`tree`]), of which clients
+//! **Kinds.** So much if the service keeps the queue (`kind = "log"`). With `"zookeeper"` it offers
+//! no locks, but sessions, nodes that end with them, and watches ([`tree`]), of which clients
 //! make locks by a recipe (`client::quests`). What has a lease is then the session. A sign of life
 //! goes through the log as a renewal does; ZooKeeper's leader keeps them in memory, which is
 //! cheaper, and cannot tell in the log which came first. Reads are those of ZooKeeper: a node
@@ -38,7 +38,8 @@
 //! Kleppmann, *How to do distributed locking* (2016); Hunt, Konar, Junqueira and Reed, *ZooKeeper*
 //! (2010).
 //!
-//! **What is left out.** Shared (read) locks, re-entrance, lock delay, and deadlock detection: a circle of waiting clients ends when a lease does.
+//! **What is left out.** Shared (read) locks, re-entrance, lock delay, and deadlock
+//! detection: a circle of waiting clients ends when a lease does.
 
 use super::{Context, Protocol, Ticket};
 use crate::base::{

@@ -8,8 +8,8 @@
 //! Of one session, what makes or removes a node is carried out in the order in which the client
 //! asked: what was overtaken on the network is not carried out. (ZooKeeper has connections for it.)
 //!
-//! Like the table of locks, it reads no clock: the leader decides when a session has been silent for
-//! too long, and puts an `expire` into the log.
+//! Like the table of locks, it reads no clock: the leader decides when a session has been silent
+//! for too long, and puts an `expire` into the log.
 
 use super::table::Answers;
 use crate::base::{
