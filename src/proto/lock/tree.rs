@@ -40,8 +40,8 @@ struct Session {
 }
 
 impl Session {
-    /// Whether a call is carried out: not if a later one of the same session has overtaken it, since
-    /// the client may have given it up and gone on.
+    /// Whether a call is carried out: not if a later one of the same session has overtaken it,
+    /// since the client may have given it up and gone on.
     fn takes(&mut self, call: CallId, mutations: Mutations) -> bool {
         let late = call.seq < self.newest && !mutations.has(Mutation::LockOvertaken);
         self.newest = self.newest.max(call.seq);
