@@ -66,9 +66,7 @@ enum Said {
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Said::Freed(token, Freed::Released) => write!(f, "token {token} released"),
-            Said::Freed(token, Freed::Expired) => write!(f, "token {token} expired"),
-            Said::Freed(token, Freed::Lost) => write!(f, "token {token} lost"),
+            Said::Freed(token, why) => write!(f, "token {token} {why}"),
             Said::Granted(call, token) => write!(f, "token {token} granted to {call}"),
             Said::Queued(call) => write!(f, "{call} queued"),
             Said::Renewed(token) => write!(f, "token {token} renewed"),
