@@ -99,6 +99,18 @@ fn swim(lifeguard: bool) -> Services {
     Services { membership: Some(swim), ..Services::default() }
 }
 
+fn reads(name: Option<&str>) -> Answer<Reads> {
+    Ok(match name {
+        None => Reads::Log,
+        Some("index") => Reads::Index,
+        Some("lease") => Reads::Lease,
+        Some("quorum") => Reads::Quorum,
+        Some("local") => Reads::Local,
+        Some("sync") => Reads::Sync,
+        Some(other) => return Err(format!("no such reads: {other}").into()),
+    })
+}
+
 fn lock(name: &str) -> Answer<Lock> {
     let kind = match name {
         "zookeeper" => LockKind::ZooKeeper { watch: Watch::Predecessor },
@@ -114,15 +126,7 @@ impl Network {
         let size = args.lookup_parse("nodes")?.unwrap_or(3);
         let services = args.lookup("services").map_or("", |arg| &arg.value);
         let voters = args.lookup("voters").map(|arg| arg.value.parse()).transpose()?;
-        let reads = match args.lookup("reads").map(|arg| arg.value.as_str()) {
-            None => Reads::Log,
-            Some("index") => Reads::Index,
-            Some("lease") => Reads::Lease,
-            Some("quorum") => Reads::Quorum,
-            Some("local") => Reads::Local,
-            Some("sync") => Reads::Sync,
-            Some(other) => return Err(format!("no such reads: {other}").into()),
-        };
+        let reads = reads(args.lookup("reads").map(|arg| arg.value.as_str()))?;
         let snapshot_every = args.lookup_parse("snapshot")?.unwrap_or(100);
         let elect_by = match args.lookup("elect_by") {
             Some(_) => ElectBy::Connectivity,
