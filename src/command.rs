@@ -609,6 +609,7 @@ fn unknown(verb: &str) -> String {
 mod tests {
     use super::*;
     use crate::base::Voters;
+    use crate::base::balance::Serving;
     use proptest::prelude::*;
 
     fn node() -> impl Strategy<Value = NodeId> {
@@ -675,6 +676,7 @@ mod tests {
                 Op::Voters { voters }
             }),
             node().prop_map(|node| Op::Lead { node }),
+            (2u16..=1_000).prop_map(|times| Op::Serve { how: Serving::Slowly(times) }),
         ]
     }
 

@@ -18,10 +18,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+mod balancing;
 mod fact;
 mod key;
 mod session;
 
+pub use balancing::{Balancing, Ended, Standing};
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage};
 pub use key::KeyDeed;
 pub use session::{Feels, SessionFact};

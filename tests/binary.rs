@@ -221,7 +221,16 @@ fn files_are_checked_with_place_and_remedy() {
 #[test]
 fn layouts_are_listed_printed_and_checked() {
     let list = netsplit(&["layouts"]).out;
-    for name in ["overview", "paxos", "ring", "locks", "transactions", "partition-lab", "lecture"] {
+    for name in [
+        "overview",
+        "paxos",
+        "ring",
+        "locks",
+        "transactions",
+        "partition-lab",
+        "lecture",
+        "requests",
+    ] {
         assert!(list.lines().any(|line| line.starts_with(name)), "{name} is missing in:\n{list}");
     }
     let text = netsplit(&["layouts", "overview"]).out;

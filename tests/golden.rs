@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative` or `log`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -19,11 +19,12 @@
 //! | `flight` | what is in flight |
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::{Ballot, CallId, Commitment, Entry, NodeId, Op, Presume, Rng, Span, Time};
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Raft,
-    Reads, Ring, Services, Store, Swim, Txn, Watch,
+    Balance, BalanceSettings, Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind,
+    Membership, Paxos, Plan, Raft, Reads, Ring, Services, Store, Swim, Txn, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -120,6 +121,18 @@ fn lock(name: &str) -> Answer<Lock> {
     Ok(Lock { kind })
 }
 
+/// The last three nodes are backends, with one slot and room for one more; the others spread
+/// requests over them.
+fn balance(policy: &str, size: u16) -> Answer<Balance> {
+    let known = Policy::ALL.into_iter().find(|known| known.name() == policy);
+    let policy = known.ok_or_else(|| format!("no such policy: {policy}"))?;
+    let limits = Limits { eject_after: 2, ..Limits::default() };
+    let settings = BalanceSettings { policy, limits, slots: 1, room: 1, ..Default::default() };
+    let nodes = |from, to| (from..=to).map(NodeId::node).collect();
+    let (balancers, backends) = (nodes(1, size - 3), nodes(size - 2, size));
+    Ok(Balance { balancers, backends, settings })
+}
+
 impl Network {
     fn cluster(&mut self, command: &goldenscript::Command) -> Answer {
         let mut args = command.consume_args();
@@ -159,7 +172,12 @@ impl Network {
             check_quorum: switch("check_quorum"),
             changes,
         });
+        let policy = args.lookup("policy").map(|arg| arg.value.clone());
         let mut services = match services {
+            "balance" => {
+                let policy = policy.unwrap_or_default();
+                Services { balance: Some(balance(&policy, size)?), ..Services::default() }
+            }
             "paxos" => Services { paxos: Some(Paxos::default()), ..Services::default() },
             "log" => Services { log: Some(log), ..Services::default() },
             "raft" => Services { log: Some(Log { kind, ..log }), ..Services::default() },

@@ -6,8 +6,9 @@
 mod faults;
 
 use faults::{
-    doubt, duel, epochs, exodus, handovers, lapses, naps, one_link, relay, terms, voters,
+    doubt, duel, epochs, exodus, handovers, lapses, naps, one_link, relay, servings, terms, voters,
 };
+use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::{
     Commitment, Mutation, Mutations, NodeId, Op, Presume, Rng, Span, Time, Voters,
 };
@@ -15,8 +16,8 @@ use netsplit::check::Checks;
 use netsplit::command::Command;
 use netsplit::event::{self, Fact};
 use netsplit::plan::{
-    self, Changes, Client, ElectBy, Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind,
-    Membership, Paxos, Plan, Raft, Reads, Services, Swim, Txn, Watch, Ways,
+    self, Balance, BalanceSettings, Changes, Client, ElectBy, Heartbeats, Keys, Load, Lock,
+    LockKind, Log, LogKind, Membership, Paxos, Plan, Raft, Reads, Services, Swim, Txn, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -103,6 +104,10 @@ enum Case {
     Gossiping(bool),
     /// Nothing is wrong but one link, and every moment it is another.
     OneLink,
+    /// Two balancers and four backends of different weights that get slow, fail and drain.
+    Requests(Policy),
+    /// The same, where balancers go by what backends report.
+    Reports,
 }
 
 /// The log that a case is about, where it may be more than one.
@@ -310,6 +315,20 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::TxnAnswerUnvoted, "atomic", Case::Unsure(TOGETHER), 40),
     (Mutation::TxnForgetDecision, "atomic", Case::Unsure(LOGGED), 20),
     (Mutation::TxnLastDecision, "atomic", Case::Unsure(LOGGED), 20),
+    (Mutation::BalanceRoundSkips, "balance", Case::Requests(Policy::RoundRobin), 10),
+    (Mutation::BalanceBursts, "balance", Case::Requests(Policy::Weighted), 10),
+    (Mutation::BalanceNoWeights, "balance", Case::Requests(Policy::LeastConnections), 10),
+    (Mutation::BalanceStaleLoad, "balance", Case::Reports, 10),
+    (Mutation::BalancePickEjected, "balance", Case::Requests(Policy::Random), 10),
+    (Mutation::BalanceIgnoreDrain, "balance", Case::Requests(Policy::RoundRobin), 10),
+    (Mutation::BalanceSilentPanic, "balance", Case::Requests(Policy::RoundRobin), 10),
+    (Mutation::BalanceEjectAll, "balance", Case::Requests(Policy::Random), 10),
+    (Mutation::BalanceNeverEject, "balance", Case::Requests(Policy::LeastConnections), 10),
+    (Mutation::BalanceNoSlowStart, "balance", Case::Requests(Policy::TwoChoices), 10),
+    (Mutation::BalanceRetrySame, "balance", Case::Requests(Policy::WeightedRandom), 10),
+    (Mutation::BalanceRetryStorm, "balance", Case::Requests(Policy::RoundRobin), 10),
+    (Mutation::BalanceUnbounded, "balance", Case::Requests(Policy::Hash), 10),
+    (Mutation::BalanceDrainStuck, "balance", Case::Requests(Policy::TwoChoices), 40),
 ];
 
 /// Answers from long leases, and six clients that seldom write.
@@ -400,6 +419,21 @@ fn by_recipe(on: On, by: By) -> Plan {
     let log = Some(Log { kind: on.kind(), ..Log::default() });
     let services = Services { log, lock: Some(Lock { kind }), ..fighting.services };
     Plan { services, ..fighting }
+}
+
+fn requests(policy: Policy, reports: bool) -> Plan {
+    let limits = Limits { reports, eject_after: 3, ..Limits::default() };
+    let cold = Span::secs(2);
+    let settings = BalanceSettings { policy, limits, cold, ..BalanceSettings::default() };
+    let nodes = |from, to| (from..=to).map(NodeId::node).collect::<Vec<_>>();
+    let balance = Balance { balancers: nodes(1, 2), backends: nodes(3, 6), settings };
+    let services = Services { balance: Some(balance), ..Services::default() };
+    let client = |n| Client { rate: 40, ..Client::new(n, vec![Load::Request { keys: 8 }]) };
+    let mut plan = Plan { services, clients: (1..=3).map(client).collect(), ..Plan::bare(6) };
+    for (node, weight) in plan.nodes.iter_mut().skip(2).zip([5, 1, 1, 2]) {
+        node.weight = weight;
+    }
+    plan
 }
 
 fn watching(learning: bool) -> Plan {
@@ -497,6 +531,8 @@ fn plan(case: Case) -> Plan {
         Case::Watching(learning) => watching(learning),
         Case::Gossiping(lifeguard) => gossiping(lifeguard),
         Case::OneLink => gossiping(true),
+        Case::Requests(policy) => requests(policy, false),
+        Case::Reports => requests(Policy::LeastConnections, true),
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
@@ -526,6 +562,7 @@ fn until(case: Case) -> Time {
         Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => Time(45_000_000),
         Case::Keys | Case::Bank | Case::Money(_) => Time(60_000_000),
+        Case::Requests(_) | Case::Reports => Time(30_000_000),
     }
 }
 
@@ -537,6 +574,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Doubt | Case::Sessions | Case::Unsure(_) => return doubt(seed),
         Case::Exodus => return exodus(),
         Case::OneLink => return one_link(seed),
+        Case::Requests(_) | Case::Reports => return servings(seed, plan, until),
         _ => {}
     }
     let mut commands = match case {
@@ -677,6 +715,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         // Where no ring change is due, nobody needs the log, and some have none.
         chosen |= is_of_money(case) || is_of_members(case) || case == Case::Keys;
         chosen |= matches!(case, Case::Redis | Case::Redlock(_));
+        chosen |= matches!(case, Case::Requests(_) | Case::Reports);
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -730,6 +769,14 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Unsure(COMMIT_TOGETHER), 10),
     (Case::Money(LOGGED), 10),
     (Case::Unsure(LOGGED), 10),
+    (Case::Requests(Policy::RoundRobin), 20),
+    (Case::Requests(Policy::Random), 10),
+    (Case::Requests(Policy::Weighted), 20),
+    (Case::Requests(Policy::WeightedRandom), 10),
+    (Case::Requests(Policy::LeastConnections), 20),
+    (Case::Requests(Policy::TwoChoices), 10),
+    (Case::Requests(Policy::Hash), 20),
+    (Case::Reports, 20),
 ];
 
 /// Whether a case is about a log alone.

@@ -41,6 +41,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("raft"), 0..6, MINUTE);
     survives(&sample("zab"), 0..6, MINUTE);
     survives(&sample("redlock"), 0..6, MINUTE);
+    survives(&sample("balance"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }
 
@@ -51,7 +52,17 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         let who = NodeId::node((at % plan.nodes.len() as u64) as u16 + 1);
         (Time(at * 37_000), Command::Fire { who: Target::just(who), timer: None, after: None })
     };
-    for name in ["default", "bank", "locks", "raft", "zab", "zookeeper", "three-paxos", "redlock"] {
+    for name in [
+        "default",
+        "bank",
+        "locks",
+        "raft",
+        "zab",
+        "zookeeper",
+        "three-paxos",
+        "redlock",
+        "balance",
+    ] {
         let (plan, until) = (sample(name), Time(20_000_000));
         let commands: Vec<_> = (1..400).map(|at| fire(at, &plan)).collect();
         let found = hunt::run(&plan, 1, &commands, until, true, &mut |_| {});
@@ -80,5 +91,6 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("raft"), 0..1_000, MINUTE);
     survives(&sample("zab"), 0..1_000, MINUTE);
     survives(&sample("redlock"), 0..1_000, MINUTE);
+    survives(&sample("balance"), 0..1_000, MINUTE);
     survives(&sample("three-paxos"), 0..1_000, Time(10_000_000));
 }

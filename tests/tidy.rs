@@ -314,6 +314,7 @@ fn every_mutation_says_what_goes_wrong() {
         "txn",
         "membership",
         "swim",
+        "balance",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

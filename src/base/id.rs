@@ -303,11 +303,13 @@ pub enum ServiceId {
     Client,
     /// An instance that keeps locks as keys with an expiry.
     Redis,
+    /// Requests that are spread over backends.
+    Balance,
 }
 
 impl ServiceId {
     /// All services, in stack order.
-    pub const ALL: [ServiceId; 11] = [
+    pub const ALL: [ServiceId; 12] = [
         ServiceId::Ping,
         ServiceId::Membership,
         ServiceId::Paxos,
@@ -319,6 +321,7 @@ impl ServiceId {
         ServiceId::Server,
         ServiceId::Client,
         ServiceId::Redis,
+        ServiceId::Balance,
     ];
 
     /// The word for it, as in a cluster file.
@@ -335,6 +338,7 @@ impl ServiceId {
             ServiceId::Server => "server",
             ServiceId::Client => "client",
             ServiceId::Redis => "redis",
+            ServiceId::Balance => "balance",
         }
     }
 }

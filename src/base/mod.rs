@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod balance;
 mod clock;
 mod commitment;
 pub mod frame;

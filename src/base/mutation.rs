@@ -151,6 +151,21 @@ mutations! {
     SwimForgetDead "swim.forget_dead" "The dead are never spoken to again."
     SwimRaiseOthers "swim.raise_others" "A node raises the incarnation of another, whom it suspected and who answers."
     SwimLastWord "swim.last_word" "A rumour is believed whatever its incarnation: who hears last is right."
+    BalanceStartAtZero "balance.start_at_zero" "Every balancer begins its rounds at the first backend."
+    BalanceRoundSkips "balance.round_skips" "A retry takes a turn of the round, too."
+    BalanceBursts "balance.bursts" "Weights are turned into bursts: aaaaabc, not aabacaa."
+    BalanceNoWeights "balance.no_weights" "Least connections does not look at weights."
+    BalanceStaleLoad "balance.stale_load" "A balancer forgets what it has sent since a backend reported its load."
+    BalancePickEjected "balance.pick_ejected" "A balancer picks backends that it has ejected."
+    BalanceIgnoreDrain "balance.ignore_drain" "A balancer sends new requests to a backend that drains."
+    BalanceSilentPanic "balance.silent_panic" "A balancer in a panic does not say so."
+    BalanceEjectAll "balance.eject_all" "Any number of backends may be ejected at once."
+    BalanceNeverEject "balance.never_eject" "Failures do not count: a backend that fails fast looks idle."
+    BalanceNoSlowStart "balance.no_slow_start" "A backend that returns gets its full part at once."
+    BalanceRetrySame "balance.retry_same" "A request that failed is sent to the same backend again."
+    BalanceRetryStorm "balance.retry_storm" "Nothing bounds how many requests are sent again."
+    BalanceUnbounded "balance.unbounded" "A key's backend takes all of its requests, however many it has."
+    BalanceDrainStuck "balance.drain_stuck" "A backend that drains leaves its queue as it is."
 }
 
 impl fmt::Display for Mutation {

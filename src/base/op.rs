@@ -1,5 +1,6 @@
 //! What clients ask for, what they are told, and what the replicated log carries.
 
+use super::balance::Serving;
 use super::placement::Member;
 use super::{
     CallId, NodeId, ParseError, SessionOp, SessionOutcome, Span, Token, TxnId, Voters, parse_error,
@@ -134,6 +135,11 @@ pub enum Op {
     Conclude { txn: TxnId, commit: bool },
     /// Something about sessions, which clients ask for while they take a lock.
     Session(SessionOp),
+
+    /// Have some backend do work for a key.
+    Request { key: Name },
+    /// As a backend, serve like this from now on.
+    Serve { how: Serving },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -173,6 +179,8 @@ impl fmt::Display for Op {
             Op::Conclude { txn, commit: true } => write!(f, "conclude {txn} commit"),
             Op::Conclude { txn, commit: false } => write!(f, "conclude {txn} abort"),
             Op::Session(op) => op.fmt(f),
+            Op::Request { key } => write!(f, "request {key}"),
+            Op::Serve { how } => write!(f, "serve {how}"),
         }
     }
 }
@@ -240,11 +248,17 @@ impl FromStr for Op {
             ["leave", node] => Op::Leave { node: node.parse()? },
             ["voters", voters] => Op::Voters { voters: voters.parse()? },
             ["lead", node] => Op::Lead { node: node.parse()? },
+            ["request", key] => Op::Request { key: key.parse()? },
+            ["serve", ..] => {
+                let how = text.trim_start().strip_prefix("serve").unwrap_or_default();
+                Op::Serve { how: how.parse()? }
+            }
             _ => {
                 return parse_error(format!(
                     "'{text}' is not an operation; known: get K · put K=V · add K N · acquire L TTL \
                      · renew L TOKEN · release L TOKEN · write R TOKEN V · transfer A B N · move A N B N … · \
-                     propose V · join N [WEIGHT] · leave N · voters N,N,… · lead N"
+                     propose V · join N [WEIGHT] · leave N · voters N,N,… · lead N · request K · \
+                     serve well|slowly N|failing|draining"
                 ));
             }
         })
@@ -348,6 +362,8 @@ pub enum Refusal {
     Expired,
     /// Such locks are taken in several steps, which only clients know.
     OnlyClients,
+    /// Whoever should do it has too much to do.
+    Overloaded,
 }
 
 impl fmt::Display for Outcome {
@@ -400,6 +416,7 @@ impl fmt::Display for Refusal {
             Refusal::Taken => f.write_str("lock is taken"),
             Refusal::Expired => f.write_str("the session has expired"),
             Refusal::OnlyClients => f.write_str("only clients take such locks"),
+            Refusal::Overloaded => f.write_str("too much to do"),
         }
     }
 }
@@ -446,6 +463,8 @@ mod tests {
             "leave n3",
             "voters n1,n2,n4",
             "lead n2",
+            "request k",
+            "serve slowly 10",
         ] {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
         }

@@ -28,6 +28,7 @@
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
+//! | balance | `balance` | LB-1 to 3, 5, 7 to 12: requests go where they should, and trouble is not multiplied |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
 //! | progress | `progress` | LIVE-1 to 5: answers, and right suspicions, once nothing is broken |
@@ -35,6 +36,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod atomic;
+pub mod balance;
 pub mod bank;
 mod faults;
 pub mod history;
@@ -277,6 +279,7 @@ impl Checks {
             Box::new(ring::Rings::new()),
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::new(expect)),
+            Box::new(balance::Balance::default()),
             Box::new(history::History::new(expect)),
             Box::new(swim::Swim::new(expect)),
             Box::new(progress::Progress::new(expect)),

@@ -1,5 +1,6 @@
 //! What a process states about itself, and the one rendering of each statement.
 
+use super::Balancing;
 use super::SessionFact;
 use super::key::{self, KeyDeed};
 use crate::base::placement::{KeyRange, Member, Shape};
@@ -229,6 +230,10 @@ pub enum Fact {
     Left { slot: Slot, lock: Name, call: CallId },
     /// Something about sessions, or what hangs on them.
     Session(SessionFact),
+
+    // -- requests that are spread over backends ---------------------------------------------------
+    /// What it says as a balancer or as a backend.
+    Balance(Balancing),
 }
 
 impl fmt::Display for Freed {
@@ -308,6 +313,7 @@ impl fmt::Display for Fact {
             | Fact::Returns { .. }
             | Fact::Restates
             | Fact::Restated => self.transaction(f),
+            Fact::Balance(balancing) => balancing.fmt(f),
             _ => self.consensus(f),
         }
     }

@@ -21,6 +21,7 @@ use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
 use crate::read::{self, Read, Table, Value};
 
+mod balance;
 mod clients;
 mod lock;
 mod log;
@@ -55,6 +56,7 @@ const TOP: &[&str] = &[
     "lock",
     "store",
     "txn",
+    "balance",
 ];
 
 /// What each service stands on.
@@ -236,6 +238,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         lock: section(top, "lock", lock::KEYS, lock::lock)?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
         txn: section(top, "txn", txn::KEYS, txn::txn)?,
+        balance: section(top, "balance", balance::KEYS, |t| balance::balance(t, nodes))?,
     })
 }
 

@@ -11,11 +11,12 @@ use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, client, lock, log, membership, multipaxos, paxos, ping, raft, redis, ring, server,
-    store, swim, twophase,
+    Config, balance, client, lock, log, membership, multipaxos, paxos, ping, raft, redis, ring,
+    server, store, swim, twophase,
 };
 use std::sync::Arc;
 
+pub use crate::proto::balance::Settings as BalanceSettings;
 pub use crate::proto::client::Watch;
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
@@ -27,8 +28,8 @@ mod services;
 
 pub use samples::{SAMPLES, builtin, load, name_of, source};
 pub use services::{
-    Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring, Services, Store,
-    Swim, Txn,
+    Balance, Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring,
+    Services, Store, Swim, Txn,
 };
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
@@ -91,6 +92,11 @@ pub enum Load {
         accounts: u32,
         /// The most that is moved at once.
         most: i64,
+    },
+    /// Requests about `keys` keys, at its rate whether they are answered or not.
+    Request {
+        /// How many different keys.
+        keys: u32,
     },
     /// Reads the keys that it wrote, one after the other, and nothing else; used after faults.
     Idle,
@@ -156,6 +162,7 @@ impl Load {
                 client::Load::Lock { locks: locks.as_slice().into(), ttl, hold }
             }
             Load::Bank { accounts, most } => client::Load::Bank { accounts, most },
+            Load::Request { keys } => client::Load::Request { keys },
             Load::Idle => client::Load::ReadBack,
         }
     }
@@ -315,6 +322,7 @@ impl Plan {
             let mutations = self.mutations;
             stack.push(Config::Txn(twophase::Config { vote_timeout, retry, how, mutations }));
         }
+        stack.extend(self.services.balance.as_ref().map(|balance| self.balance(balance)));
         if self.services.can_be_asked() {
             let decree = self.services.paxos.is_some();
             let proposals = if decree { ServiceId::Paxos } else { ServiceId::Log };
@@ -392,6 +400,16 @@ impl Plan {
                 })
             }
         }
+    }
+
+    fn balance(&self, balance: &Balance) -> Config {
+        let backends = self.nodes.iter().filter(|node| balance.backends.contains(&node.id));
+        Config::Balance(balance::Config {
+            balancers: balance.balancers.as_slice().into(),
+            backends: backends.map(|n| Member { node: n.id, weight: n.weight }).collect(),
+            settings: balance.settings,
+            mutations: self.mutations,
+        })
     }
 
     fn log(&self, log: &Log) -> Config {

@@ -12,7 +12,7 @@ macro_rules! samples {
     };
 }
 
-samples! { "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "redlock" }
+samples! { "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "redlock" "balance" }
 
 /// The text that `word` means, and what to call it: as for [`load`].
 pub fn source(word: &str) -> Result<Source, Error> {

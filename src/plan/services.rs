@@ -3,6 +3,7 @@
 use super::Ways;
 use crate::base::{Commitment, Name, NodeId, Op, Span, Voters};
 use crate::check::SwimBounds;
+use crate::proto::balance;
 use crate::proto::client::Watch;
 use crate::proto::log::Reads;
 use crate::proto::membership;
@@ -253,6 +254,17 @@ pub struct Txn {
     pub how: Commitment,
 }
 
+/// Requests that are spread over backends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Who spreads them.
+    pub balancers: Vec<NodeId>,
+    /// Who works on them.
+    pub backends: Vec<NodeId>,
+    /// How.
+    pub settings: balance::Settings,
+}
+
 /// Which services the nodes run. All nodes run the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
@@ -272,6 +284,8 @@ pub struct Services {
     pub store: Option<Store>,
     /// Transactions. Needs the store.
     pub txn: Option<Txn>,
+    /// Requests that are spread over backends.
+    pub balance: Option<Balance>,
 }
 
 impl Membership {
@@ -417,6 +431,7 @@ impl Services {
             ("lock", self.lock.is_some()),
             ("store", self.store.is_some()),
             ("txn", self.txn.is_some()),
+            ("balance", self.balance.is_some()),
         ];
         on.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
     }
@@ -432,6 +447,7 @@ impl Services {
             lock: Some(Lock::default()),
             store: Some(Store::default()),
             txn: Some(Txn::default()),
+            balance: None,
         }
     }
 }
@@ -439,7 +455,8 @@ impl Services {
 impl Services {
     /// Whether there is anything that a client can ask for.
     pub fn can_be_asked(&self) -> bool {
-        let Services { paxos, log, lock, store, txn, .. } = self;
-        paxos.is_some() || log.is_some() || lock.is_some() || store.is_some() || txn.is_some()
+        let Services { paxos, log, lock, store, txn, balance, .. } = self;
+        let agrees = paxos.is_some() || log.is_some() || lock.is_some();
+        agrees || store.is_some() || txn.is_some() || balance.is_some()
     }
 }

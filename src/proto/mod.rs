@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
+pub mod balance;
 pub mod client;
 pub mod lock;
 pub mod log;

@@ -197,6 +197,7 @@ impl Server {
             Op::Propose { .. } => Some(self.proposals),
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
             Op::Voters { .. } | Op::Lead { .. } => Some(ServiceId::Log),
+            Op::Request { .. } | Op::Serve { .. } => Some(ServiceId::Balance),
             _ => None,
         }
     }

@@ -177,4 +177,5 @@ services! {
     Zab => zab::Zab,
     Redis => redis::Redis,
     Swim => swim::Swim,
+    Balance => balance::Balance,
 }

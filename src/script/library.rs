@@ -78,7 +78,8 @@ library! {
         "store-replicas"
         "store-old-owner"
         "store-one-slot"
-        "slow-or-dead";
+        "slow-or-dead"
+        "fails-fast";
     "incidents":
         "lock-blind-release"
         "set-without-nx"

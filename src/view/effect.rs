@@ -126,6 +126,9 @@ impl Board {
                 "These nodes, and no others, will vote on the log once it says so."
             }
             Ask { op: Op::Lead { .. }, .. } => "The leader lets this node lead in its place.",
+            Ask { op: Op::Serve { .. }, .. } => {
+                "The backend serves like this until it is told otherwise."
+            }
             Ask { .. } => "A request like any other.",
             Fire { after: Some(_), .. } => "It does then what it would do when the timer runs out.",
             Fire { .. } => "It does now what it would have done when the timer ran out.",

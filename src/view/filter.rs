@@ -61,6 +61,8 @@ pub enum Family {
     Ring,
     /// A transaction.
     Txn,
+    /// A request that is spread over backends, or a backend.
+    Balance,
     /// A call, or its outcome.
     Call,
     /// Something that a process states, of whatever family.
@@ -69,7 +71,7 @@ pub enum Family {
 
 impl Family {
     /// All of them, with their words.
-    pub const ALL: [(Family, &'static str); 16] = [
+    pub const ALL: [(Family, &'static str); 17] = [
         (Family::Fault, "fault"),
         (Family::Msg, "msg"),
         (Family::Sent, "sent"),
@@ -84,6 +86,7 @@ impl Family {
         (Family::Lock, "lock"),
         (Family::Ring, "ring"),
         (Family::Txn, "txn"),
+        (Family::Balance, "balance"),
         (Family::Call, "call"),
         (Family::Fact, "fact"),
     ];
@@ -148,6 +151,7 @@ impl Family {
             | Fact::Decides { .. }
             | Fact::Resolves { .. }
             | Fact::Ends { .. } => Family::Txn,
+            Fact::Balance(_) => Family::Balance,
             Fact::Invokes { .. } | Fact::Returns { .. } => Family::Call,
             Fact::Restates | Fact::Restated => Family::Fact,
             _ => Family::Vote,

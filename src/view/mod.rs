@@ -15,6 +15,7 @@
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
 //!                   ├─ sessions  who has one, and which nodes and watches hang on it
 //!                   ├─ txns      votes, decisions, who is in doubt
+//!                   ├─ balance   balancers, backends, who gets how much
 //!                   ├─ clients   calls and their outcomes
 //!                   ├─ pulse     how the log is doing on the whole
 //!                   └─ metrics   how much and how fast, over time
@@ -33,6 +34,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod balance;
 pub mod clients;
 pub mod condition;
 pub mod decree;
@@ -61,6 +63,7 @@ pub mod txns;
 use crate::base::{Ballot, CallId, NodeId, Outcome, Time, majority};
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind, Presence};
+use balance::Balance;
 use clients::{Clients, Verdict};
 use decree::Decree;
 use elections::Elections;
@@ -103,6 +106,8 @@ pub struct Board {
     pub sessions: Sessions,
     /// The transactions.
     pub txns: Txns,
+    /// Requests that are spread over backends.
+    pub balance: Balance,
     /// The callers.
     pub clients: Clients,
     /// How much and how fast, over time.
@@ -212,6 +217,7 @@ impl Board {
         self.ring.fall(node);
         self.locks.fall(at, node);
         self.sessions.fall(node);
+        self.balance.fall(node);
         self.clients.fall(node);
         self.txns.forget(node);
     }
@@ -222,6 +228,7 @@ impl Board {
         self.ring.fall(node);
         self.locks.fall(at, node);
         self.sessions.fall(node);
+        self.balance.fall(node);
         self.clients.fall(node);
     }
 
@@ -326,6 +333,7 @@ impl Board {
                 self.clients.hear(at, node, fact);
             }
             Fact::Session(fact) => self.sessions.hear(at, node, fact),
+            Fact::Balance(fact) => self.balance.hear(at, node, fact),
             Fact::Restates | Fact::Restated => {}
         }
     }

@@ -1,8 +1,10 @@
 //! Faults that bring a planted bug to light, each list from a seed.
 
+use netsplit::base::balance::Serving;
 use netsplit::base::{NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::plan::Plan;
+use netsplit::sim::hunt;
 
 /// All five nodes, in an order by chance.
 fn shuffled(rng: &mut Rng) -> Vec<NodeId> {
@@ -262,5 +264,27 @@ pub(super) fn one_link(seed: u64) -> Vec<(Time, Command)> {
         at += rng.span(Span::secs(3), Span::secs(5));
         commands.push((at, Command::Heal(Link::All)));
     }
+    commands
+}
+
+/// A storm in which backends get slow, fail and drain, too; in the end all serve well.
+pub(super) fn servings(seed: u64, plan: &Plan, until: Time) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "servings", 0);
+    let mut commands = hunt::storm(seed, plan, until);
+    let backends = &plan.services.balance.as_ref().unwrap().backends;
+    let ask = |who: NodeId, how| Command::Ask { who, op: Op::Serve { how } };
+    let (mut at, calm) = (Time::ZERO, hunt::calm(until));
+    while at < calm {
+        at += rng.span(Span::millis(50), Span::millis(900));
+        let how = match rng.below(6) {
+            0 => Serving::Draining,
+            1 => Serving::Failing,
+            2 => Serving::Slowly(10),
+            _ => Serving::Well,
+        };
+        commands.push((at, ask(*rng.pick(backends).unwrap(), how)));
+    }
+    commands.extend(backends.iter().map(|who| (at, ask(*who, Serving::Well))));
+    commands.sort_by_key(|(at, _)| *at);
     commands
 }

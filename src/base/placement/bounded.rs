@@ -27,12 +27,17 @@ impl Ring {
         all.div_ceil((self.total_weight() * whole).max(1))
     }
 
-    fn first_with_room(&self, position: u64, room: &mut [u64]) -> Option<NodeId> {
+    /// The first node clockwise of `position` of which this is so.
+    pub fn first_that(&self, position: u64, mut is: impl FnMut(NodeId) -> bool) -> Option<NodeId> {
         let table = &*self.table;
         let (before, after) =
             table.owners[..table.len].split_at(table.find(position).min(table.len));
-        after.iter().chain(before).copied().find(|node| {
-            let member = self.members.binary_search_by_key(node, |member| member.node);
+        after.iter().chain(before).copied().find(|node| is(*node))
+    }
+
+    fn first_with_room(&self, position: u64, room: &mut [u64]) -> Option<NodeId> {
+        self.first_that(position, |node| {
+            let member = self.members.binary_search_by_key(&node, |member| member.node);
             let Some(left) = member.ok().and_then(|member| room.get_mut(member)) else {
                 return false;
             };

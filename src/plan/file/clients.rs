@@ -47,6 +47,7 @@ const LOADS: &[(&str, &str, &[&str])] = &[
     ("lock", "lock", &["load", "locks", "ttl", "hold"]),
     ("bank", "txn", &["load", "accounts", "most"]),
     ("idle", "store", &["load"]),
+    ("request", "balance", &["load", "keys"]),
 ];
 
 fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
@@ -113,6 +114,7 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
             Load::Bank { accounts, most }
         }
         "idle" => Load::Idle,
+        "request" => Load::Request { keys: count("keys", 64, 100_000)? },
         _ => {
             let writes = get("writes").map_or(Ok(50), |value| value.number(0..=100))?;
             Load::ReadWrite { keys: count("keys", 16, 100_000)?, writes }

@@ -182,6 +182,11 @@ impl Calls {
         self.open.insert(id.seq, call);
     }
 
+    /// How many are under way.
+    pub(super) fn open(&self) -> usize {
+        self.open.len()
+    }
+
     fn ask(&self, id: CallId, call: &Call, cx: &mut Context<'_, Client>) {
         let Call { op, at, retry, .. } = call;
         if !call.is_step() {
@@ -320,7 +325,7 @@ fn is_news(told: &mut BTreeMap<Name, u64>, op: &Op, outcome: &Outcome) -> bool {
 
 impl Call {
     fn has_effect(&self) -> bool {
-        !matches!(*self.op, Op::Get { .. })
+        !matches!(*self.op, Op::Get { .. } | Op::Request { .. })
     }
 
     /// How often it is asked again, if others are so often.
@@ -362,7 +367,8 @@ impl Call {
             | Refusal::OneAtATime
             | Refusal::Behind
             | Refusal::NotPrepared
-            | Refusal::Taken => !self.doubt,
+            | Refusal::Taken
+            | Refusal::Overloaded => !self.doubt,
         }
     }
 }

@@ -14,6 +14,9 @@ const SECOND: u64 = 1_000_000;
 /// At the least so many microseconds lie between two operations.
 const SHORTEST: u64 = 1_000;
 
+/// So many calls without an answer are enough.
+const MOST_OPEN: usize = 256;
+
 /// A grant that the load works under.
 #[derive(Clone, Debug)]
 struct Work {
@@ -83,7 +86,7 @@ impl Loads {
     /// Starts the next operation, unless one is under way.
     pub(super) fn next(&mut self, calls: &mut Calls, cx: &mut Context<'_, Client>) {
         self.tick(cx);
-        if !matches!(self.doing, Doing::Nothing) {
+        if !matches!(self.doing, Doing::Nothing) || calls.open() >= MOST_OPEN {
             return;
         }
         let call = cx.new_call();
@@ -92,6 +95,8 @@ impl Loads {
         let Some(op) = self.choose(load, call, cx) else { return };
         self.doing = match (load, &op) {
             (Load::Lock { hold, .. }, Op::Acquire { .. }) => Doing::Acquiring(call.seq, *hold),
+            // Whoever visits does not wait for other visitors.
+            (Load::Request { .. }, _) => Doing::Nothing,
             _ => Doing::Call(call.seq),
         };
         self.remember_key(&op);
@@ -121,6 +126,7 @@ impl Loads {
                     false => Op::Transfer(Transfer { from, to, amount }),
                 }
             }
+            Load::Request { keys } => Op::Request { key: one_of("key", *keys, cx)? },
             Load::ReadBack => Op::Get { key: self.next_to_read()? },
         })
     }

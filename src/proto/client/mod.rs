@@ -120,6 +120,11 @@ pub enum Load {
         /// The most that is moved at once.
         most: i64,
     },
+    /// Requests about `key/1`, `key/2` …, however many are not answered yet.
+    Request {
+        /// How many keys.
+        keys: u32,
+    },
     /// Reads what this client wrote, and nothing else.
     ReadBack,
 }

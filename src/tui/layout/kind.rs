@@ -31,6 +31,8 @@ pub enum PaneKind {
     Clients,
     /// What a scenario tells.
     Narration,
+    /// Requests that are spread over backends.
+    Balance,
 }
 
 /// A row of the table.
@@ -54,7 +56,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 13] = [
+    pub const ALL: [PaneKind; 14] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -68,6 +70,7 @@ impl PaneKind {
         PaneKind::Charts,
         PaneKind::Clients,
         PaneKind::Narration,
+        PaneKind::Balance,
     ];
 
     /// The kind with this name in layout files.
@@ -147,6 +150,9 @@ impl PaneKind {
                 (38, 6),
                 "who asks for what, and believes what",
             ),
+            PaneKind::Balance => {
+                facts("balance", "Balance", "Bal", (40, 6), "backends, their work and their share")
+            }
             PaneKind::Narration => {
                 facts("narration", "Narration", "Told", (38, 6), "what a scenario tells")
             }

@@ -8,7 +8,7 @@ use super::spacetime::message_of;
 use super::table::thousands;
 use super::{Item, Mark, Pane, Scene};
 use crate::base::{NodeId, Outcome};
-use crate::event::{Event, Fact, Feels, Freed, Kind, SessionFact};
+use crate::event::{Balancing, Event, Fact, Feels, Freed, Kind, SessionFact};
 use crate::tui::frame::{self, Title};
 use crate::tui::mode::Choice;
 use crate::tui::select::{Move, Pick, Select, Target};
@@ -57,6 +57,7 @@ pub(super) fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool
             Renewed { .. } | LockIs { .. } | Serves { .. } | Yields { .. } | Load { .. } => false,
             Guards { accepted, .. } => !accepted,
             Resolves { .. } | Ends { .. } | Invokes { .. } => false,
+            Balance(fact) => matches!(fact, Balancing::Rates { .. } | Balancing::Serves { .. }),
             Restates | Restated => false,
             Returns { outcome, .. } => **outcome == Outcome::Unknown,
             _ => true,

@@ -7,6 +7,7 @@
 //! Every pane can also be read as a list: one line of plain text for each item, for whoever sees no
 //! pictures, or wants to copy them.
 
+mod balance;
 mod charts;
 mod checks;
 mod clients;
@@ -192,6 +193,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Charts => &charts::Charts,
         PaneKind::Clients => &clients::Clients,
         PaneKind::Narration => &narration::Narration,
+        PaneKind::Balance => &balance::Backends,
         _ => &timeline::Scrubber,
     }
 }

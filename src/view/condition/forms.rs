@@ -67,6 +67,8 @@ pub(super) enum What {
     Faults,
     InFlight,
     Time,
+    Gets,
+    LeftOut,
 }
 
 /// Every form: what it states, how it is written (words in capitals stand for something), and what
@@ -96,6 +98,16 @@ pub(super) const TABLE: &[(What, &str, &str)] = &[
         "how its last call ended, if none is open: c1 heard granted, c1 heard 5",
     ),
     (What::Owns, "WHO owns CMP SHARE", "its share of the ring: n1 owns > 30%"),
+    (
+        What::Gets,
+        "WHO gets CMP SHARE",
+        "its part of the last requests that were spread: n3 gets > 30%",
+    ),
+    (
+        What::LeftOut,
+        "WHO is left out",
+        "some balancer leaves it out: it is ejected, drains, or is down",
+    ),
     (What::Holds, "WHO holds CMP N keys", "so many keys are on its disk"),
     (What::Applied, "WHO applied CMP N", "its state machine has taken in slots up to there"),
     (What::Pending, "OP pending on WHO", "a call of this kind waits there: write pending on n1"),

@@ -2,6 +2,7 @@
 
 use super::forms::{Arg, Cmp, Term, What, Which};
 use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time};
+use crate::event::Standing;
 use crate::view::Board;
 use crate::view::clients::{Done, Open};
 use crate::view::nodes::{Life, Node, Role};
@@ -113,6 +114,10 @@ fn process(what: What, who: NodeId, board: &Board) -> bool {
         What::Up => is(|node| node.life == Life::Up),
         What::Down => is(|node| node.life.is_down()),
         What::Paused => is(|node| node.life == Life::Paused),
+        What::LeftOut => {
+            let mut standings = board.balance.balancers().map(|(_, b)| b.standing(who));
+            standings.any(|standing| !matches!(standing, Standing::Up | Standing::Warming))
+        }
         What::RingHas => board.ring.latest().is_some_and(|latest| latest.has(who)),
         _ => false,
     }
@@ -146,6 +151,10 @@ fn measured(what: What, who: NodeId, cmp: Cmp, than: &Arg, board: &Board) -> boo
         (What::Owns, Arg::Share(percent)) => {
             let share = board.ring.latest().map(|latest| latest.ring.share(who));
             share.is_some_and(|share| cmp.holds(share, percents(*percent)))
+        }
+        (What::Gets, Arg::Share(percent)) => {
+            let (own, all) = board.balance.share(who);
+            cmp.holds(own * 100, all * usize::from(*percent))
         }
         (What::Holds, Arg::N(n)) => {
             let keys = board.ring.keeper(who).map_or(0, |keeper| u64::from(keeper.keys));
