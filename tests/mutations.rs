@@ -462,6 +462,15 @@ fn bank(how: Commitment) -> Plan {
     plan
 }
 
+/// The sample bank, whose nodes are quick to lose sight of each other.
+fn sessions() -> Plan {
+    let mut plan = plan::builtin("bank").unwrap();
+    let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
+    let heartbeats = Heartbeats { heartbeat, suspect_after, phi: None };
+    plan.services.membership = Some(Membership::Heartbeats(heartbeats));
+    plan
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -537,13 +546,7 @@ fn plan(case: Case) -> Plan {
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
         Case::Unsure(how) => Plan { progress_within: Span::secs(15), ..bank(how) },
-        Case::Sessions => {
-            let mut plan = plan::builtin("bank").unwrap();
-            let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
-            let heartbeats = Heartbeats { heartbeat, suspect_after, phi: None };
-            plan.services.membership = Some(Membership::Heartbeats(heartbeats));
-            plan
-        }
+        Case::Sessions => sessions(),
     }
 }
 

@@ -18,9 +18,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span as Run};
 
 /// From this width on, there are bars for work and share.
-const BARS_FROM: usize = 58;
+const BARS_FROM: usize = 62;
 /// From this width on, what was served and what failed have columns.
-const COUNTS_FROM: usize = 84;
+const COUNTS_FROM: usize = 90;
 
 /// The pane.
 #[derive(Clone, Copy, Debug)]
@@ -169,11 +169,11 @@ struct Columns {
 
 impl Columns {
     fn of(width: usize) -> Columns {
-        let bar = if width >= BARS_FROM { ((width - 46) / 2).min(24) } else { 0 };
         let counts = width >= COUNTS_FROM;
-        let bar = if counts { ((width - 62) / 2).min(24) } else { bar };
-        let bar = if bar < 3 { 0 } else { u16::try_from(bar).unwrap_or(0) };
-        Columns { state: 16, bar, counts }
+        let fixed = if counts { 70 } else { 54 };
+        let bar = if width >= BARS_FROM { ((width - fixed) / 2).min(24) } else { 0 };
+        let (bar, state) = (u16::try_from(bar).unwrap_or(0), if bar > 0 { 20 } else { 15 });
+        Columns { state, bar, counts }
     }
 
     fn head<'a>(&self, scene: &Scene<'a>) -> Row<'a> {
