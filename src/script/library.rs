@@ -33,6 +33,7 @@ library! {
         "log-minority-leader"
         "log-takeover"
         "log-deposed"
+        "log-window"
         "log-gap"
         "exactly-once"
         "who-may-lead"
@@ -69,6 +70,9 @@ library! {
         "txn-yes-on-disk"
         "txn-decision"
         "txn-locks"
+        "txn-presumed-commit"
+        "txn-ask-each-other"
+        "txn-first-word"
         "ring-join-leave"
         "ring-vnodes"
         "ring-copies"
@@ -79,6 +83,7 @@ library! {
         "store-old-owner"
         "store-one-slot"
         "slow-or-dead"
+        "suspicion"
         "fails-fast";
     "incidents":
         "lock-blind-release"
