@@ -293,6 +293,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "zab",
         "zookeeper",
         "redlock",
+        "swim",
     ];
     for name in names {
         assert!(list.out.contains(name), "{}", list.out);

@@ -375,6 +375,7 @@ fn nobody_is_disturbed_by_a_newcomer() {
         ("raft", 12),
         ("zab", 12),
         ("redlock", 12),
+        ("swim", 12),
         ("three-paxos", 10),
     ] {
         for seed in 0..3 {
@@ -394,6 +395,7 @@ fn who_comes_late_or_misses_something_sees_the_same_and_no_check_cries_wolf() {
         ("raft", 12),
         ("zab", 12),
         ("redlock", 12),
+        ("swim", 12),
         ("three-paxos", 10),
     ] {
         for seed in 0..4 {
@@ -420,6 +422,7 @@ fn who_comes_late_sees_the_same_in_hundreds_of_storms() {
         ("raft", 60),
         ("zab", 60),
         ("redlock", 60),
+        ("swim", 60),
         ("three-paxos", 10),
     ] {
         for seed in seeds.clone().unwrap_or(0..100) {

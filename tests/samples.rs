@@ -274,9 +274,9 @@ fn a_slow_heartbeat_slows_what_depends_on_it() {
 
 #[test]
 fn processes_that_cannot_be_are_refused() {
-    refused("nodes = 0", &["must be from 1 to 200"]);
-    refused("nodes = 99999999999999999999999999999999999999999", &["from 1 to 200"]);
-    refused("nodes = -1", &["must be from 1 to 200"]);
+    refused("nodes = 0", &["must be from 1 to 1000"]);
+    refused("nodes = 99999999999999999999999999999999999999999", &["from 1 to 1000"]);
+    refused("nodes = -1", &["must be from 1 to 1000"]);
     refused("nodes = [\"n1\"]", &["whole number", "[[node]] table"]);
     refused("nodes = 2\n[[node]]", &["nodes are given twice", "here by number"]);
     refused("node = []", &["a cluster needs a node"]);
@@ -284,7 +284,11 @@ fn processes_that_cannot_be_are_refused() {
     refused(twice, &["n1 is there twice", "the first one", "x.toml:4:6"]);
     refused("[[node]]\nid = \"c1\"", &["no name for a node", "n1"]);
     refused("[[client]]\nid = \"bob\"\ndo = \"idle\"", &["no name for a client", "c1"]);
-    refused(&"[[node]]\n".repeat(201), &["more than 200 nodes"]);
+    refused(&"[[node]]\n".repeat(1_001), &["more than 1000 nodes"]);
+    let many = "nodes = 201\n[membership]\n";
+    refused(many, &["more than 200 nodes can only watch each other by SWIM", "201 nodes"]);
+    assert!(parse(&format!("{many}kind = \"swim\"")).is_ok());
+    refused(&format!("{many}kind = \"swim\"\n[log]"), &["no other service"]);
     let many = "[store]\n[ring]\n[log]\n[membership]\n".to_owned();
     refused(&(many + &"[[client]]\ndo = \"idle\"\n".repeat(51)), &["more than 50 clients"]);
     refused("[[node]]\nweight = 0", &["from 1 to 100"]);
@@ -422,7 +426,7 @@ proptest! {
     #[test]
     fn a_damaged_sample_is_read_or_refused(text in mutated()) {
         if let Ok(plan) = parse(&text) {
-            prop_assert!((1..=200).contains(&plan.nodes.len()));
+            prop_assert!((1..=1_000).contains(&plan.nodes.len()));
             if let Some(ring) = &plan.services.ring {
                 prop_assert!(usize::from(ring.replicas) <= plan.nodes.len());
             }

@@ -42,6 +42,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("zab"), 0..6, MINUTE);
     survives(&sample("redlock"), 0..6, MINUTE);
     survives(&sample("balance"), 0..6, MINUTE);
+    survives(&sample("swim"), 0..2, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }
 
@@ -92,5 +93,6 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("zab"), 0..1_000, MINUTE);
     survives(&sample("redlock"), 0..1_000, MINUTE);
     survives(&sample("balance"), 0..1_000, MINUTE);
+    survives(&sample("swim"), 0..1_000, MINUTE);
     survives(&sample("three-paxos"), 0..1_000, Time(10_000_000));
 }

@@ -97,7 +97,11 @@ impl Swim {
         new: bool,
     ) -> Option<Found> {
         let node = event.node;
-        let before = self.own.insert(node, (incarnation, at));
+        let before = self.own.get(&node).copied();
+        // Said again to a newcomer, it is as old as before.
+        if before.is_none_or(|(old, _)| old != incarnation) {
+            self.own.insert(node, (incarnation, at));
+        }
         let (before, was) = before.filter(|(before, _)| new && *before >= incarnation)?;
         let what = format!("{node} goes by incarnation {incarnation} again, after {before}");
         Some(("SWIM-1", what, Some(was)))
@@ -276,7 +280,8 @@ impl Check for Swim {
                 let before = beliefs.and_then(|beliefs| beliefs.get(&who)).copied();
                 let believes = self.believes(at, event, who, incarnation, state);
                 // All that was said of this incarnation was seen.
-                let saw = self.own.get(&who).is_some_and(|(_, at)| witness.saw(*at));
+                let now = self.own.get(&who).filter(|(own, _)| *own == incarnation);
+                let saw = witness.is_whole() || now.is_some_and(|(_, at)| witness.saw(*at));
                 let hasty = self.hasty(event, fact, before).filter(|_| new && saw);
                 believes.or(hasty)
             }

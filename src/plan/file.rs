@@ -15,7 +15,7 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::{Node, Paxos, Plan, Ring, Services, Store, Ways};
+use super::{Membership, Node, Paxos, Plan, Ring, Services, Store, Ways};
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
@@ -28,8 +28,10 @@ mod log;
 mod membership;
 mod txn;
 
-/// How many nodes a cluster file may ask for.
-pub const MAX_NODES: u16 = 200;
+/// How many nodes a cluster file may ask for, if all that they do is to watch each other by SWIM.
+pub const MAX_NODES: u16 = 1_000;
+/// How many, if they do anything else: each of them then has to do with all others at once.
+const MAX_BUSY: usize = 200;
 /// How many clients a cluster file may ask for.
 pub const MAX_CLIENTS: usize = 50;
 /// How many points a ring may have at the most.
@@ -86,6 +88,7 @@ pub(crate) fn keys() -> &'static [&'static str] {
 pub(crate) fn read(name: &str, top: &Table<'_>) -> Result<Plan, Error> {
     let nodes = nodes(top)?;
     let services = services(top, &nodes)?;
+    crowd(top, &nodes, &services)?;
     let empty = Plan::bare(0);
     Ok(Plan {
         text: empty.text,
@@ -167,6 +170,22 @@ fn nodes(top: &Table<'_>) -> Read<Vec<Node>> {
     match nodes.is_empty() {
         true => Err(list.wrong("a cluster needs a node", "there is none")),
         false => Ok(nodes),
+    }
+}
+
+/// Whether so many nodes can do what they are to.
+fn crowd(top: &Table<'_>, nodes: &[Node], services: &Services) -> Read<()> {
+    let alone = services.names() == ["membership"];
+    let swim = matches!(services.membership, Some(Membership::Swim(_)));
+    let idle = services.names().is_empty();
+    match top.get("nodes").or_else(|| top.get("node")) {
+        Some(value) if nodes.len() > MAX_BUSY && !(idle || alone && swim) => {
+            let what = format!("more than {MAX_BUSY} nodes can only watch each other by SWIM");
+            let error = value.wrong_key(what, format!("{} nodes", nodes.len()));
+            let help = "write [membership] with kind = \"swim\", and no other service";
+            Err(error.help(format!("{help}, or at most {MAX_BUSY} nodes")))
+        }
+        _ => Ok(()),
     }
 }
 

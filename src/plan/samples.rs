@@ -12,7 +12,9 @@ macro_rules! samples {
     };
 }
 
-samples! { "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "redlock" "balance" }
+samples! {
+    "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "redlock" "balance" "swim"
+}
 
 /// The text that `word` means, and what to call it: as for [`load`].
 pub fn source(word: &str) -> Result<Source, Error> {

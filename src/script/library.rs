@@ -84,7 +84,10 @@ library! {
         "store-one-slot"
         "slow-or-dead"
         "suspicion"
-        "fails-fast";
+        "fails-fast"
+        "bad-link"
+        "refutation"
+        "slow-observer";
     "incidents":
         "lock-blind-release"
         "set-without-nx"

@@ -120,7 +120,11 @@ impl Family {
 
     fn of(fact: &Fact) -> Family {
         match fact {
-            Fact::Suspects { .. } | Fact::Trusts { .. } => Family::Alive,
+            Fact::Suspects { .. }
+            | Fact::Trusts { .. }
+            | Fact::Misses { .. }
+            | Fact::Dead { .. }
+            | Fact::Incarnation { .. } => Family::Alive,
             Fact::Leads { .. }
             | Fact::Follows { .. }
             | Fact::Seeks { .. }

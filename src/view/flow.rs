@@ -134,12 +134,13 @@ impl Sign {
             Fact::Leads { .. } => Sign::Leads,
             Fact::Seeks { .. } => Sign::Seeks,
             Fact::Follows { .. } => Sign::Follows,
-            Fact::Suspects { .. } => Sign::Suspects,
+            Fact::Suspects { .. } | Fact::Dead { .. } => Sign::Suspects,
             Fact::Applies { .. } => Sign::Applies,
             Fact::Acceptor { .. }
             | Fact::Promises { .. }
             | Fact::Accepts { .. }
             | Fact::Trusts { .. }
+            | Fact::Incarnation { refutes: None, .. }
             | Fact::Renewed { .. }
             | Fact::LockIs { .. }
             | Fact::Serves { .. }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!  Event ──> Board ─┬─ nodes     who runs, in which role, by which clock
+//!                   ├─ members   who believes what of whom
 //!                   ├─ network   links and their faults, messages under way, groups
 //!                   ├─ faults    what is broken now, and since when
 //!                   ├─ log       the replicas' logs, what is chosen, who led
@@ -47,6 +48,7 @@ pub mod filter;
 pub mod flow;
 pub mod locks;
 pub mod log;
+pub mod members;
 pub mod metrics;
 pub mod network;
 pub mod nodes;
@@ -70,6 +72,7 @@ use elections::Elections;
 use faults::Faults;
 use locks::Locks;
 use log::Logs;
+use members::Members;
 use metrics::Metrics;
 use network::Network;
 use nodes::{Node, Nodes, Role};
@@ -88,6 +91,8 @@ pub struct Board {
     pub events: usize,
     /// The processes.
     pub nodes: Nodes,
+    /// Who believes what of whom.
+    pub members: Members,
     /// The links between them, and the messages under way.
     pub network: Network,
     /// What is broken now.
@@ -193,6 +198,7 @@ impl Board {
         let (at, node) = (event.at, event.node);
         let same_life = self.nodes.get(node).is_some_and(|known| known.boot == boot);
         if state == Presence::Down {
+            self.members.forget(node);
             self.fall(at, node);
         }
         if !same_life {
@@ -211,6 +217,7 @@ impl Board {
     fn forget(&mut self, at: Time, node: NodeId) {
         self.restating.remove(&node);
         self.nodes.forget(node);
+        self.members.forget(node);
         self.network.forget(node);
         self.log.restart(node);
         self.elections.crash(node);
@@ -248,8 +255,10 @@ impl Board {
         if let Kind::Started { .. } = event.kind {
             self.log.restart(node);
             self.locks.restart(at, node);
+            self.members.forget(node);
         } else {
             self.restating.remove(&node);
+            self.members.fall(at, node);
             self.fall(at, node);
         }
     }
@@ -265,11 +274,11 @@ impl Board {
         self.nodes.hear(at, node, fact);
         let again = self.restating.contains(&node);
         match fact {
-            Fact::Suspects { .. }
-            | Fact::Trusts { .. }
-            | Fact::Misses { .. }
-            | Fact::Dead { .. }
-            | Fact::Incarnation { .. } => {}
+            Fact::Suspects { who, .. } | Fact::Trusts { who, .. } | Fact::Dead { who, .. } => {
+                let runs = self.node(*who).is_some_and(|node| node.life.is_up());
+                self.members.hear(at, node, fact, runs, again);
+            }
+            Fact::Misses { .. } | Fact::Incarnation { .. } => {}
             Fact::Acceptor { .. }
             | Fact::Prepares { .. }
             | Fact::Promises { .. }

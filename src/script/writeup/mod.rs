@@ -257,6 +257,7 @@ fn turns(fact: &Fact) -> bool {
         fact,
         Fact::Leads { .. }
             | Fact::Suspects { .. }
+            | Fact::Dead { .. }
             | Fact::View { .. }
             | Fact::Granted { .. }
             | Fact::Freed { .. }

@@ -55,7 +55,7 @@ fn is_news(event: &Event) -> bool {
         Kind::Panicked { .. } | Kind::Failed { .. } | Kind::Missed { .. } => true,
         Kind::Started { boot, .. } => *boot > 1,
         Kind::Fact(fact) => match fact {
-            Leads { .. } | Suspects { .. } => true,
+            Leads { .. } | Suspects { .. } | Dead { .. } => true,
             Guards { accepted, .. } => !accepted,
             Votes { yes, .. } => !yes,
             _ => false,

@@ -249,6 +249,7 @@ fn mark(scene: &Scene<'_>, index: usize, event: &Event) -> (&'static str, Role) 
         Kind::Fact(Fact::Leads { .. }) => (glyphs.leader, Role::Leader),
         Kind::Fact(Fact::Seeks { .. }) => (glyphs.candidate, Role::Candidate),
         Kind::Fact(Fact::Suspects { .. }) => ("?", Role::Warn),
+        Kind::Fact(Fact::Dead { .. }) => (glyphs.down, Role::Warn),
         Kind::Fact(Fact::Guards { accepted: false, .. } | Fact::Votes { yes: false, .. }) => {
             (" ", Role::Bad)
         }

@@ -5,6 +5,7 @@
 //! said from outside. Zoomed, there is all that is known of the selected process, the timers that
 //! make it act on its own, and who suspects whom.
 
+mod beliefs;
 mod detail;
 mod map;
 
@@ -29,7 +30,7 @@ use ratatui::text::{Line, Span};
 /// Above this many nodes there is a map instead of a table, unless it is zoomed and they fit.
 const TABLE: usize = 9;
 
-const VIEWS: &[&str] = &["auto", "table", "map"];
+const VIEWS: &[&str] = &["auto", "table", "map", "beliefs"];
 const ORDER: Choice = Choice {
     key: 'r',
     name: "order",
@@ -46,7 +47,8 @@ impl Pane for Nodes {
         "Every node and client: whether it runs, its role in the log and the ballot it goes by, the \
          letter of its side when the network has parted, how far its clock is off, its place in \
          the log, the ring it goes by, and how many others suspect it. A leader is called deposed \
-         if another leads in a higher ballot: it cannot know that itself."
+         if another leads in a higher ballot: it cannot know that itself. The view 'beliefs' has a \
+         row for each observer and a column for whom it observes."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -272,6 +274,9 @@ impl<'a> Sheet<'a> {
     fn draw_body(&self, area: &mut Rect, buf: &mut Buffer) {
         let fits = self.servers.len() <= usize::from(area.height);
         let table = self.scene.mode.view(VIEWS) == "table";
+        if self.scene.mode.view(VIEWS) == "beliefs" {
+            return self.beliefs(area, buf);
+        }
         match self.has_map() || !(fits || table) {
             true => self.map(area, buf),
             false => self.table(area, buf),

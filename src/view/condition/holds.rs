@@ -5,6 +5,7 @@ use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time};
 use crate::event::Standing;
 use crate::view::Board;
 use crate::view::clients::{Done, Open};
+use crate::view::members::Belief;
 use crate::view::nodes::{Life, Node, Role};
 use crate::view::txns::{Phase, Txn};
 
@@ -17,6 +18,10 @@ impl Term {
             [Arg::Who(who), Arg::Who(other)] => match self.what {
                 What::Suspects => {
                     board.node(who).is_some_and(|node| node.suspects.contains_key(&other))
+                }
+                What::FindsDead => {
+                    let opinion = board.members.opinion(who, other);
+                    opinion.is_some_and(|opinion| opinion.belief == Belief::Dead)
                 }
                 _ => board.network.talk(who, other),
             },
@@ -265,6 +270,8 @@ fn count(what: What, board: &Board) -> u64 {
         What::Commit => board.log.commit,
         What::Leaders => leaders(board),
         What::Elections => board.log.elections,
+        What::WrongSuspicions => board.members.record().wrong.into(),
+        What::WrongDeaths => board.members.record().buried.into(),
         What::Ok => ok,
         What::Refused => refused,
         What::Unknown => unknown,
