@@ -137,6 +137,10 @@ impl Log {
         }
         if ballot > self.promised {
             self.promise(ballot, cx);
+            // A vote says so, too; but in a slot that is cut off there is none.
+            if first <= self.strip.base() {
+                cx.emit(Fact::Promises { slot: first, ballot });
+            }
         }
         for (slot, entry) in (first..).zip(entries.iter()) {
             let Some(cell) = self.strip.note(slot) else { continue };
