@@ -6,7 +6,7 @@ use crate::base::{Mutation, Mutations, NodeId, Span, Time};
 use crate::event::{Balancing, Ended, Fact};
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many times slower than warm a backend is that has just started.
+/// How many times slower than warm a backend is that has just restarted.
 const COLD: u64 = 4;
 
 /// Whose request it is: the balancer, and its number for the try.
@@ -73,7 +73,7 @@ impl Backend {
     fn time(&self, cx: &mut Cx<'_>) -> Span {
         let (fastest, slowest) = self.settings.service;
         let Span(warm) = cx.rng().span(fastest, slowest).times(self.factor());
-        let Span(cold) = self.settings.cold;
+        let Span(cold) = if cx.boot() > 1 { self.settings.cold } else { Span::ZERO };
         let left = cold.saturating_sub(cx.now().since(self.started).0);
         let more = u128::from(warm) * u128::from((COLD - 1) * left) / u128::from(cold.max(1));
         Span(warm.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)))

@@ -16,7 +16,7 @@
 //! elsewhere if it fails. It knows of a backend what it has sent there itself, and what the backend
 //! says when it is probed, which is old by up to the interval of probes (`load = "reports"`). A
 //! *backend* works on so many requests at once, each for a time that chance draws, keeps so many
-//! waiting, and refuses the rest. After a start it is cold and slower for a while.
+//! waiting, and refuses the rest. After a restart it is cold and slower for a while.
 //!
 //! ```text
 //! c1                n1 (balancer)             n3, n4 (backends)
@@ -72,7 +72,7 @@ pub struct Settings {
     pub slots: u16,
     /// How many may wait there; it refuses more.
     pub room: u16,
-    /// How long after its start a backend is slower: four times at first, then less and less.
+    /// How long after a restart a backend is slower: four times at first, then less and less.
     pub cold: Span,
     /// How long a balancer waits for a backend.
     pub timeout: Span,

@@ -92,7 +92,7 @@ impl Pane for Backends {
             backends.map(|(id, backend)| columns.row(scene, id, backend)).collect();
         let knows = balancers(scene);
         let height = usize::from(rest.height);
-        let most = height.saturating_sub(knows.len() + 1).max(height / 2).max(3);
+        let most = height.saturating_sub(knows.len()).max(height / 2).max(3);
         let (place, rest) = row::split(rest, rows.len().min(most));
         row::choices(scene, place, buf, &rows);
         let gap = usize::from(usize::from(rest.height) > knows.len());
