@@ -6,6 +6,7 @@
 //! that the resource takes a write under an older token than one it has seen.
 
 mod details;
+mod nodes;
 
 use super::row::{self, Row};
 use super::table::{self, Mark};
@@ -210,6 +211,13 @@ fn notes<'a>(
         rows.push(Row::plain(look).text(Role::Text, format!("{name} next: {}", queue(lock))));
     }
     rows.truncate(height.saturating_sub(3).min(4));
+    // Where locks hang on sessions, these say more than who is next.
+    let below = nodes::rows(scene, name);
+    if below.len() > 1 && !lock.queue.is_empty() {
+        rows.pop();
+    }
+    rows.extend(below);
+    rows.truncate(height.saturating_sub(3).min(6));
     rows
 }
 

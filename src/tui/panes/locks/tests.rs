@@ -1,6 +1,6 @@
 use super::super::sample::{Story, begins, c, call, n, name, op, txn, votes};
 use super::*;
-use crate::event::Fact;
+use crate::event::{Fact, Feels, SessionFact};
 use crate::tui::theme::GlyphsArg;
 
 /// Seconds of a lease.
@@ -273,4 +273,52 @@ fn it_fits_everywhere() {
     for mut story in [Story::of(3, 0), overlap()] {
         story.fits_everywhere(&Locks);
     }
+}
+
+fn session(story: &mut Story, client: u16, session: u64) {
+    let (client, ttl) = (c(client), TTL);
+    let open = SessionFact::Open { slot: session, session, client, ttl, pings: 0 };
+    story.says(n(1), Fact::Session(open));
+}
+
+fn made(story: &mut Story, client: u16, session: u64, node: Token) {
+    let (lock, wish) = (name("gate"), call(client, node));
+    let made = SessionFact::Made { slot: node, lock, node, session, wish };
+    story.says(n(1), Fact::Session(made));
+}
+
+/// c1 has the gate, c2 watches it, and c3 watches c2 and has not been heard for a while.
+fn lined_up() -> Story {
+    let mut story = Story::of(3, 3);
+    story.at(1_000);
+    (1..=3).for_each(|client| session(&mut story, client, client.into()));
+    story.at(2_000);
+    for client in 1..=3 {
+        made(&mut story, client, client.into(), u64::from(client) + 3);
+    }
+    granted(&mut story, "gate", 1, 4);
+    holds(&mut story, "gate", 1, 4);
+    queued(&mut story, "gate", 2, 5);
+    queued(&mut story, "gate", 3, 6);
+    for (session, node) in [(2, 4), (3, 5)] {
+        let (lock, node) = (name("gate"), Some(node));
+        let watches = SessionFact::Watches { lock, session, node, seen: 6 };
+        story.says(n(2), Fact::Session(watches));
+    }
+    let feels = SessionFact::Feels { session: 3, feels: Feels::Suspended };
+    story.says(c(3), Fact::Session(feels));
+    story.at(3_200);
+    story
+}
+
+#[test]
+fn who_is_in_line_who_watches_whom_and_how_long_sessions_last() {
+    insta::assert_snapshot!(lined_up().screen(&Locks, 78, 7), @"
+    [] 1 held  2 waiting
+     lock state    holder token own belief        lease by the log  queue
+    >gate HELD     c1         4 ████████▎░░  3.8s ████████▎░░  3.8s c2 > c3
+     gate line: c3/6 → c2/5 → c1/4
+     sessions: c1 s1 2.8s c2 s2 2.8s c3 s3 2.8s suspended
+     gate: 0 nodes removed, 0 told of it
+    ");
 }
