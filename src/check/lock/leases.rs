@@ -33,6 +33,9 @@ struct Given {
     sure: bool,
 }
 
+/// How long after its trouble a node may still say late what it did to sessions.
+const BACKLOG: Span = Span::secs(10);
+
 /// What a lease is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Leased {
@@ -172,7 +175,9 @@ impl Leases {
 
     /// The service gave a lease, or prolonged it, in this slot.
     fn give(&mut self, at: usize, since: Time, of: Leased, (slot, ttl): (Slot, Span)) {
-        let caught_up = self.caught_up.is_none_or(|then| since > then + ttl);
+        // Sessions make many entries, which a disk that was slow may write for a while.
+        let wait = if matches!(of, Leased::Session(_)) { ttl.max(BACKLOG) } else { ttl };
+        let caught_up = self.caught_up.is_none_or(|then| since > then + wait);
         let sure = self.late.is_empty() && caught_up;
         // Other replicas say it later.
         if self.given.get(&of).is_none_or(|known| known.slot < slot) {
