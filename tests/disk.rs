@@ -6,7 +6,7 @@
 use netsplit::base::{CallId, NodeId, Rng, ServiceId, TxnId};
 use netsplit::host::Write;
 use netsplit::live::disk::{Disk, Done, Medium, Request, Sync, Wal};
-use netsplit::proto::{Record, twophase};
+use netsplit::proto::{Record, commit};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,7 +24,7 @@ fn record(number: u32) -> Record {
     let long = "x".repeat(64).parse().expect("it is a name");
     let keys = [long, "y".parse().expect("it is a name")];
     let txn = TxnId { coordinator: NodeId::node(1), number };
-    twophase::Record::Commit { txn, call: CallId::default(), keys: keys.into() }.into()
+    commit::Record::Commit { txn, call: CallId::default(), keys: keys.into() }.into()
 }
 
 fn load(dir: &Path) -> (Disk, mpsc::Receiver<Done>, u32, Vec<Record>) {
@@ -44,7 +44,7 @@ fn number(records: &[Record]) -> u32 {
     let numbers: Vec<u32> = records
         .iter()
         .map(|record| match record {
-            Record::Txn(twophase::Record::Commit { txn, .. }) => txn.number,
+            Record::Txn(commit::Record::Commit { txn, .. }) => txn.number,
             other => panic!("{other:?} was never written"),
         })
         .collect();

@@ -6,7 +6,8 @@
 mod faults;
 
 use faults::{
-    doubt, duel, epochs, exodus, handovers, lapses, naps, one_link, relay, servings, terms, voters,
+    crashes, doubt, duel, epochs, exodus, handovers, lapses, naps, one_link, relay, servings,
+    terms, voters,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::{
@@ -98,6 +99,8 @@ enum Case {
     Money(Commitment),
     /// The same in the faults of `Doubt`.
     Unsure(Commitment),
+    /// The same where nodes only crash, on a network that never fails: whoever is suspected is dead.
+    Crashes(Commitment),
     /// Five nodes that only watch each other; that learn how long to wait, if that is said.
     Watching(bool),
     /// The same by SWIM, which has Lifeguard, if that is said.
@@ -151,6 +154,8 @@ const TOGETHER: Commitment = Commitment::TwoPhase { presume: Presume::Abort, coo
 const COMMIT_TOGETHER: Commitment =
     Commitment::TwoPhase { presume: Presume::Commit, cooperative: true };
 const LOGGED: Commitment = Commitment::Logged;
+const THREE: Commitment = Commitment::ThreePhase;
+const PAXOS: Commitment = Commitment::PaxosCommit { acceptors: 3 };
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
 const TABLE: &[(Mutation, &str, Case, u64)] = &[
@@ -329,6 +334,14 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::BalanceRetryStorm, "balance", Case::Requests(Policy::RoundRobin), 10),
     (Mutation::BalanceUnbounded, "balance", Case::Requests(Policy::Hash), 10),
     (Mutation::BalanceDrainStuck, "balance", Case::Requests(Policy::TwoChoices), 40),
+    (Mutation::ThreePhaseSkip, "atomic", Case::Crashes(THREE), 10),
+    (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 40),
+    (Mutation::ThreePhaseRecoverAlone, "atomic", Case::Crashes(THREE), 100),
+    (Mutation::PaxosCommitFree, "paxoscommit", Case::Unsure(PAXOS), 20),
+    (Mutation::PaxosCommitOwnValue, "paxoscommit", Case::Unsure(PAXOS), 20),
+    (Mutation::PaxosCommitVolatile, "paxoscommit", Case::Unsure(PAXOS), 40),
+    (Mutation::PaxosCommitBelow, "paxoscommit", Case::Unsure(PAXOS), 40),
+    (Mutation::PaxosCommitOne, "paxoscommit", Case::Unsure(PAXOS), 40),
 ];
 
 /// Answers from long leases, and six clients that seldom write.
@@ -455,6 +468,17 @@ fn gossiping(lifeguard: bool) -> Plan {
     Plan { services, progress_within: Span::secs(2), ..Plan::bare(5) }
 }
 
+/// Nodes notice soon that another is dead, and it takes them longer than any message is under way.
+fn hasty(mut plan: Plan) -> Plan {
+    let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
+    let heartbeats = Heartbeats { heartbeat, suspect_after, phi: None };
+    plan.services.membership = Some(Membership::Heartbeats(heartbeats));
+    for client in &mut plan.clients {
+        client.rate = 20;
+    }
+    plan
+}
+
 /// The sample bank with another protocol.
 fn bank(how: Commitment) -> Plan {
     let mut plan = plan::builtin("bank").unwrap();
@@ -545,6 +569,7 @@ fn plan(case: Case) -> Plan {
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
+        Case::Crashes(how) => hasty(bank(how)),
         Case::Unsure(how) => Plan { progress_within: Span::secs(15), ..bank(how) },
         Case::Sessions => sessions(),
     }
@@ -563,7 +588,7 @@ fn until(case: Case) -> Time {
         Case::Naps(_) => Time(54_000_000),
         Case::Locks | Case::Recipe(..) | Case::Watching(_) | Case::OneLink => Time(30_000_000),
         Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
-        Case::Doubt | Case::Sessions | Case::Unsure(_) => Time(45_000_000),
+        Case::Doubt | Case::Sessions | Case::Unsure(_) | Case::Crashes(_) => Time(45_000_000),
         Case::Keys | Case::Bank | Case::Money(_) => Time(60_000_000),
         Case::Requests(_) | Case::Reports => Time(30_000_000),
     }
@@ -575,6 +600,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     match case {
         Case::Duel => return duel(seed),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => return doubt(seed),
+        Case::Crashes(_) => return crashes(seed),
         Case::Exodus => return exodus(),
         Case::OneLink => return one_link(seed),
         Case::Requests(_) | Case::Reports => return servings(seed, plan, until),
@@ -780,6 +806,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Requests(Policy::TwoChoices), 10),
     (Case::Requests(Policy::Hash), 20),
     (Case::Reports, 20),
+    (Case::Crashes(THREE), 30),
+    (Case::Money(PAXOS), 10),
+    (Case::Unsure(PAXOS), 10),
 ];
 
 /// Whether a case is about a log alone.
@@ -792,7 +821,7 @@ fn is_of_logs(case: Case) -> bool {
 
 fn is_of_money(case: Case) -> bool {
     use Case::*;
-    matches!(case, Bank | Doubt | Sessions | Money(_) | Unsure(_))
+    matches!(case, Bank | Doubt | Sessions | Money(_) | Unsure(_) | Crashes(_))
 }
 
 /// Whether nodes only watch each other.
@@ -805,6 +834,16 @@ fn without_a_bug_no_check_is_broken() {
     SOUND.iter().for_each(|(case, seeds)| silent(*case, 0..*seeds));
     // A node has accepted an epoch that came to nothing, and all others follow in an older one.
     silent(Case::Epochs, 1_086..1_087);
+}
+
+/// What three-phase commit assumes is needed: the storms that all others survive break it.
+#[test]
+fn three_phase_commit_breaks_when_the_network_splits() {
+    let broken = |seed: &u64| {
+        let found = run(Case::Money(THREE), *seed, Mutations::NONE);
+        found.checks.violations().any(|violation| violation.check == "atomic")
+    };
+    assert!((0..40).any(|seed| broken(&seed)));
 }
 
 #[test]
@@ -822,11 +861,13 @@ fn seeds() -> Option<std::ops::Range<u64>> {
     Some(from.parse().ok()?..to.parse().ok()?)
 }
 
-/// `NETSPLIT_SEEDS=200..400` chooses which.
+/// `NETSPLIT_SEEDS=200..400` chooses which, and `NETSPLIT_CASES=ThreePhase` of which cases.
 #[test]
 #[ignore = "takes many minutes; run it after a change to a protocol or a check of transactions"]
 fn transactions_survive_a_thousand_storms() {
-    let money = SOUND.iter().filter(|(case, _)| is_of_money(*case));
+    let which = std::env::var("NETSPLIT_CASES").unwrap_or_default();
+    let chosen = |case: Case| is_of_money(case) && format!("{case:?}").contains(&which);
+    let money = SOUND.iter().filter(|(case, _)| chosen(*case));
     money.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }
 

@@ -315,6 +315,8 @@ fn every_mutation_says_what_goes_wrong() {
         "membership",
         "swim",
         "balance",
+        "threephase",
+        "paxoscommit",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

@@ -1,5 +1,6 @@
 //! By which protocol a transaction comes to its outcome.
 
+use super::Ballot;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,6 +26,14 @@ pub enum Commitment {
     },
     /// By two-phase commit, where the first decision in the replicated log counts.
     Logged,
+    /// By three-phase commit. It does not block as long as nodes only crash, are only then
+    /// suspected, and the network never splits.
+    ThreePhase,
+    /// By Paxos Commit: the acceptors, which are the first so many nodes, agree on each vote.
+    PaxosCommit {
+        /// How many there are; a majority of them is needed.
+        acceptors: u8,
+    },
 }
 
 impl Default for Commitment {
@@ -38,6 +47,8 @@ impl Commitment {
     pub fn title(self) -> &'static str {
         match self {
             Commitment::TwoPhase { .. } | Commitment::Logged => "two-phase commit",
+            Commitment::ThreePhase => "three-phase commit",
+            Commitment::PaxosCommit { .. } => "Paxos Commit",
         }
     }
 }
@@ -53,6 +64,23 @@ impl fmt::Display for Commitment {
                 write!(f, ", presumed {presumed}{together}")
             }
             Commitment::Logged => f.write_str(", decided in the log"),
+            Commitment::ThreePhase => Ok(()),
+            Commitment::PaxosCommit { acceptors } => write!(f, " on {acceptors} acceptors"),
+        }
+    }
+}
+
+/// A ballot of Paxos Commit as a person calls it: the participant's own is the one before all
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn(pub Ballot);
+
+/// `0`, `1.2` …
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ballot::NONE => f.pad("0"),
+            ballot => ballot.fmt(f),
         }
     }
 }

@@ -20,7 +20,7 @@ mod time;
 mod voters;
 
 pub use clock::Clock;
-pub use commitment::{Commitment, Presume};
+pub use commitment::{Commitment, Presume, Turn};
 pub use id::{Ballot, CallId, Incarnation, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use lane::Lane;
 pub use mutation::{Mutation, Mutations};

@@ -140,6 +140,8 @@ pub enum Op {
     Request { key: Name },
     /// As a backend, serve like this from now on.
     Serve { how: Serving },
+    /// Note at `key`, where `txn` of `call` is prepared, that all have voted yes.
+    Precommit { txn: TxnId, call: CallId, key: Name },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -177,6 +179,7 @@ impl fmt::Display for Op {
             }
             Op::Consult { txn, key, .. } => write!(f, "consult {txn} {key}"),
             Op::Conclude { txn, commit: true } => write!(f, "conclude {txn} commit"),
+            Op::Precommit { txn, key, .. } => write!(f, "precommit {txn} {key}"),
             Op::Conclude { txn, commit: false } => write!(f, "conclude {txn} abort"),
             Op::Session(op) => op.fmt(f),
             Op::Request { key } => write!(f, "request {key}"),
@@ -320,8 +323,8 @@ pub enum Outcome {
     /// Nobody can say whether it took, or will take, effect.
     Unknown,
     /// Among services: a transaction of `call` is prepared here and has no outcome yet; `others`
-    /// are the other keys that it changes.
-    Prepared { call: CallId, others: Arc<[Name]> },
+    /// are the other keys that it changes. Whether it is known here that all have voted yes.
+    Prepared { call: CallId, others: Arc<[Name]>, ready: bool },
     /// The answer to something about sessions.
     Session(SessionOutcome),
 }

@@ -6,6 +6,7 @@
 //! | AC-2 | no decision is reversed |
 //! | AC-3 | commit is decided only if every participant voted yes |
 //! | AC-6 | commit is carried out only after the coordinator decided it |
+//! | 3PC-1 | in three-phase commit, all who are up know that all voted yes before anybody commits |
 //! | LOCKHOLD | a key that a yes-vote locked is in no other yes-vote before the outcome was carried out |
 //!
 //! From Bernstein, Hadzilacos and Goodman 1987, chapter 7. That everybody decides in the end
@@ -26,7 +27,7 @@
 //! told, so it binds nobody.
 
 use super::{Check, Violation, Witness};
-use crate::base::{Name, NodeId, Op, TxnId};
+use crate::base::{Commitment, Name, NodeId, Op, TxnId};
 use crate::event::{Event, Fact, Kind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -41,6 +42,9 @@ struct Txn {
     /// Where it was seen to begin.
     begun: Option<usize>,
     op: Option<Arc<Op>>,
+    how: Commitment,
+    /// Where it is known that all have voted yes (three-phase commit).
+    ready: BTreeSet<Name>,
     votes: BTreeMap<Name, Vote>,
     decided: Option<(bool, usize)>,
     /// Whether its coordinator has started again before it was heard to decide.
@@ -57,6 +61,8 @@ struct Vote {
     yes: bool,
     node: NodeId,
     at: usize,
+    /// Who gave it has crashed since.
+    lost: bool,
 }
 
 /// A key that a yes-vote locks.
@@ -91,6 +97,22 @@ fn word(commit: bool) -> &'static str {
     if commit { "commit" } else { "abort" }
 }
 
+impl Txn {
+    /// 3PC-1: who is up and does not know that all have voted yes, although it commits.
+    fn waits(&self, txn: TxnId, what: &str) -> Option<Wrong> {
+        let behind = |(key, vote): &(&Name, &Vote)| {
+            vote.yes && !vote.lost && !self.ready.contains(*key) && !self.settled.contains(*key)
+        };
+        let three = self.how == Commitment::ThreePhase;
+        let (key, vote) = self.votes.iter().find(behind).filter(|_| three)?;
+        let what = format!(
+            "commit of {txn} is {what}, and {} does not know for {key} that all voted yes",
+            vote.node
+        );
+        Some(("3PC-1", what, vec![vote.at]))
+    }
+}
+
 impl Atomic {
     /// For any cluster.
     pub fn new() -> Atomic {
@@ -102,14 +124,14 @@ impl Atomic {
         at: usize,
         txn: TxnId,
         op: &Arc<Op>,
-        participants: &Arc<[NodeId]>,
+        (participants, how): (&Arc<[NodeId]>, Commitment),
         fresh: bool,
     ) -> Option<Wrong> {
         if !self.txns.contains_key(&txn) {
             self.make_room();
         }
         let known = self.txns.entry(txn).or_default();
-        known.op = Some(op.clone());
+        (known.op, known.how) = (Some(op.clone()), how);
         match &known.participants {
             Some((before, index)) if before != participants => {
                 let what = format!("{txn} begins a second time, with other participants");
@@ -135,9 +157,10 @@ impl Atomic {
     ) -> Option<Wrong> {
         let known = self.txns.entry(txn).or_default();
         for key in keys.iter() {
-            let vote = known.votes.entry(key.clone()).or_insert(Vote { yes, node, at });
+            let vote =
+                known.votes.entry(key.clone()).or_insert(Vote { yes, node, at, lost: false });
             if yes && !vote.yes {
-                *vote = Vote { yes, node, at };
+                *vote = Vote { yes, node, at, lost: false };
             }
         }
         // The outcome may have been carried out before anybody looked, and this vote be said again.
@@ -176,7 +199,8 @@ impl Atomic {
         let begun = known.begun.filter(|begun| commit && witness.saw(*begun))?;
         let legs = known.op.as_deref().map(Op::legs).unwrap_or_default();
         let voted_no = |key: &Name| !known.votes.get(key).is_some_and(|vote| vote.yes);
-        let missing = legs.into_iter().map(|leg| leg.key).find(voted_no)?;
+        let missing = legs.into_iter().map(|leg| leg.key).find(voted_no);
+        let Some(missing) = missing else { return known.waits(txn, "decided") };
         let (what, because) = match known.votes.get(&missing) {
             Some(vote) => (format!("{} voted no for {missing}", vote.node), vec![begun, vote.at]),
             None => (format!("nobody voted for {missing}"), vec![begun]),
@@ -227,11 +251,12 @@ impl Atomic {
             }
         }
         let legs = known.op.as_deref().map(Op::legs).unwrap_or_default();
+        let waits = known.waits(*txn, "carried out").filter(|_| *commit);
         let whole = !legs.is_empty() && legs.iter().all(|leg| known.settled.contains(&leg.key));
         if whole {
             self.ends(*txn);
         }
-        contradiction.or(undecided)
+        contradiction.or(undecided).or(waits)
     }
 
     fn ends(&mut self, txn: TxnId) -> Option<Wrong> {
@@ -241,6 +266,12 @@ impl Atomic {
             self.over.push_back(txn);
         }
         None
+    }
+
+    /// A process crashes: it has no part any more in how a transaction goes on.
+    fn crashes(&mut self, node: NodeId) {
+        let votes = self.txns.values_mut().flat_map(|txn| txn.votes.values_mut());
+        votes.filter(|vote| vote.node == node).for_each(|vote| vote.lost = true);
     }
 
     /// A process is about to say what it still holds.
@@ -292,14 +323,22 @@ impl Check for Atomic {
     }
 
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
-        if let Kind::Started { .. } = event.kind {
-            self.starts(event.node);
+        match event.kind {
+            Kind::Started { .. } => self.starts(event.node),
+            Kind::Killed { .. } | Kind::Panicked { .. } | Kind::Failed { .. } => {
+                self.crashes(event.node);
+            }
+            _ => {}
         }
         let Kind::Fact(fact) = &event.kind else { return None };
         let (node, fresh) = (event.node, !witness.restates(event.node));
         let (rule, what, because) = match fact {
-            Fact::Begins { txn, op, participants, .. } => {
-                self.begins(at, *txn, op, participants, fresh)
+            Fact::Begins { txn, op, participants, how, .. } => {
+                self.begins(at, *txn, op, (participants, *how), fresh)
+            }
+            Fact::Precommits { txn, keys } => {
+                self.txns.entry(*txn).or_default().ready.extend(keys.iter().cloned());
+                None
             }
             Fact::Votes { txn, yes, keys } => self.votes(at, node, *txn, *yes, keys, witness),
             Fact::Decides { txn, commit } => self.decides(at, *txn, *commit, witness),
@@ -314,7 +353,7 @@ impl Check for Atomic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{CallId, Commitment, Time};
+    use crate::base::{CallId, Time};
     use crate::event::Change;
 
     const TXN: TxnId = TxnId { coordinator: NodeId::node(1), number: 1 };
@@ -424,5 +463,23 @@ mod tests {
         assert_eq!(broken(&[begin(TXN), yes(2, TXN, "a"), decide(TXN, true)]), ["AC-3"]);
         assert_eq!(broken(&[begin(TXN), carry_out(2, TXN, true)]), ["AC-6"]);
         assert_eq!(broken(&[yes(2, TXN, "a"), yes(2, OTHER, "a")]), ["LOCKHOLD"]);
+    }
+
+    #[test]
+    fn with_three_phases_nobody_commits_who_is_ahead_of_others() {
+        let say = |(node, fact)| (node, Kind::Fact(fact));
+        let mut story = vec![begin(TXN), yes(2, TXN, "a"), yes(3, TXN, "b")];
+        if let Fact::Begins { how, .. } = &mut story[0].1 {
+            *how = Commitment::ThreePhase;
+        }
+        let story: Vec<(u16, Kind)> = story.into_iter().map(say).collect();
+        let knows = |node, key| say((node, Fact::Precommits { txn: TXN, keys: names(key) }));
+        let end = |between: &[(u16, Kind)]| {
+            broken_by(&[&story, between, &[say(decide(TXN, true))]].concat())
+        };
+        assert_eq!(end(&[knows(2, "a")]), ["3PC-1"]);
+        assert_eq!(end(&[knows(2, "a"), knows(3, "b")]), [""; 0]);
+        let crash = (3, Kind::Killed { lost: 0 });
+        assert_eq!(end(&[knows(2, "a"), crash]), [""; 0], "who is dead does not count");
     }
 }

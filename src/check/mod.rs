@@ -24,7 +24,8 @@
 //! | raft | `raft` | RAFT-1 to 4, 6 to 11, 13, RX-5, 9 to 12: one leader a term, one log, no entry lost |
 //! | zab | `raft` | ZAB-2 to 4, 6, 7, 9 to 12: the same of epochs, in a cluster on Zab |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
-//! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, LOCKHOLD: all of a transaction or nothing |
+//! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, 3PC-1, LOCKHOLD: all of a transaction or nothing |
+//! | paxoscommit | `paxoscommit` | PC-1 to PC-3: each vote of a transaction is chosen once |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
@@ -43,6 +44,7 @@ pub mod history;
 pub mod lock;
 pub mod log;
 pub mod paxos;
+pub mod paxoscommit;
 pub mod progress;
 pub mod raft;
 pub mod ring;
@@ -276,6 +278,7 @@ impl Checks {
             Box::new(raft::Raft::new(expect)),
             Box::new(log::Log::new(expect)),
             Box::new(atomic::Atomic::new()),
+            Box::new(paxoscommit::PaxosCommit::new()),
             Box::new(ring::Rings::new()),
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::new(expect)),

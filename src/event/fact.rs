@@ -6,7 +6,7 @@ use super::key::{self, KeyDeed};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
-    TxnId, Voters,
+    Turn, TxnId, Voters,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -234,6 +234,19 @@ pub enum Fact {
     // -- requests that are spread over backends ---------------------------------------------------
     /// What it says as a balancer or as a backend.
     Balance(Balancing),
+
+    // -- transactions that others than the coordinator end ------------------------------------
+    /// As a participant of three-phase commit: it knows that all have voted yes on `txn`, and has
+    /// that on disk.
+    Precommits { txn: TxnId, keys: Arc<[Name]> },
+    /// As a participant: it brings `txn` to an end in the coordinator's place.
+    TakesOver { txn: TxnId },
+    /// As an acceptor of Paxos Commit: it accepts nothing below this ballot for the vote on `key`.
+    InstancePromises { txn: TxnId, key: Name, ballot: Ballot },
+    /// As an acceptor: it accepted in this ballot that the participant has prepared, or has not.
+    InstanceAccepts { txn: TxnId, key: Name, ballot: Ballot, prepared: bool },
+    /// As a leader: a majority has accepted that.
+    InstanceChooses { txn: TxnId, key: Name, prepared: bool },
 }
 
 impl fmt::Display for Freed {
@@ -309,6 +322,11 @@ impl fmt::Display for Fact {
             | Fact::Decides { .. }
             | Fact::Resolves { .. }
             | Fact::Ends { .. }
+            | Fact::Precommits { .. }
+            | Fact::TakesOver { .. }
+            | Fact::InstancePromises { .. }
+            | Fact::InstanceAccepts { .. }
+            | Fact::InstanceChooses { .. }
             | Fact::Invokes { .. }
             | Fact::Returns { .. }
             | Fact::Restates
@@ -464,6 +482,7 @@ impl Fact {
 
     fn transaction(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = |commit: bool| if commit { "commit" } else { "abort" };
+        let value = |prepared: bool| if prepared { "prepared" } else { "aborted" };
         match self {
             Fact::Begins { txn, call, op, participants, how } => {
                 write!(f, "{txn} begins {op} ({call}) at {}", List(participants))?;
@@ -481,6 +500,19 @@ impl Fact {
                 write!(f, "{txn} carries out {} {}", outcome(*commit), List(changes))
             }
             Fact::Ends { txn } => write!(f, "{txn} ends"),
+            Fact::Precommits { txn, keys } => write!(f, "{txn} precommits {}", List(keys)),
+            Fact::InstancePromises { txn, key, ballot } => {
+                write!(f, "{txn} {key}: promises {ballot}")
+            }
+            Fact::InstanceAccepts { txn, key, ballot, prepared } => {
+                write!(f, "{txn} {key}: accepts {} in {}", value(*prepared), Turn(*ballot))
+            }
+            Fact::InstanceChooses { txn, key, prepared } => {
+                write!(f, "{txn} {key}: {} is chosen", value(*prepared))
+            }
+            Fact::TakesOver { txn } => {
+                write!(f, "{txn} takes over from {}", txn.coordinator)
+            }
             Fact::Invokes { call, op, at, retry: 0 } => write!(f, "{call} asks {at}: {op}"),
             Fact::Invokes { call, op, at, retry } => {
                 write!(f, "{call} asks {at}: {op}, retry {retry}")

@@ -256,7 +256,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
         lock: section(top, "lock", lock::KEYS, lock::lock)?,
         store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
-        txn: section(top, "txn", txn::KEYS, txn::txn)?,
+        txn: section(top, "txn", txn::KEYS, |t| txn::txn(t, nodes.len()))?,
         balance: section(top, "balance", balance::KEYS, |t| balance::balance(t, nodes))?,
     })
 }

@@ -11,8 +11,8 @@ use crate::check::{Dialect, Expect};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, balance, client, lock, log, membership, multipaxos, paxos, ping, raft, redis, ring,
-    server, store, swim, twophase,
+    Config, balance, client, commit, lock, log, membership, multipaxos, paxos, ping, raft, redis,
+    ring, server, store, swim,
 };
 use std::sync::Arc;
 
@@ -319,8 +319,9 @@ impl Plan {
             stack.push(Config::Store(config));
         }
         if let Some(Txn { vote_timeout, retry, how }) = self.services.txn {
-            let mutations = self.mutations;
-            stack.push(Config::Txn(twophase::Config { vote_timeout, retry, how, mutations }));
+            let (peers, mutations) = (self.peers(), self.mutations);
+            let config = commit::Config { vote_timeout, retry, how, peers, mutations };
+            stack.push(Config::Txn(config));
         }
         stack.extend(self.services.balance.as_ref().map(|balance| self.balance(balance)));
         if self.services.can_be_asked() {

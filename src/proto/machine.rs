@@ -12,12 +12,12 @@
 //! its answer from the entry that frees the lock, and a change of voters in two steps from the
 //! second.
 
+use super::commit::Decisions;
 use super::lock::table::{Answers, Table};
 use super::lock::tree::Tree;
 use super::log::Configuration;
 use super::register::Registers;
 use super::ring::Views;
-use super::twophase::Decisions;
 use crate::base::{
     CallId, Entry, Lane, Mutation, Mutations, NodeId, Op, Outcome, Refusal, SessionOp, Slot, Voters,
 };

@@ -30,6 +30,7 @@ use std::marker::PhantomData;
 
 pub mod balance;
 pub mod client;
+pub mod commit;
 pub mod lock;
 pub mod log;
 pub mod machine;
@@ -47,7 +48,6 @@ pub mod server;
 mod stack;
 pub mod store;
 pub mod swim;
-pub mod twophase;
 pub mod zab;
 
 pub use outbox::{Outbox, Output, Write};

@@ -170,7 +170,7 @@ services! {
     Lock => lock::LockService,
     Ring => ring::Ring,
     Store => store::Store,
-    Txn => twophase::TwoPhase,
+    Txn => commit::Transactions,
     Server => server::Server,
     Client => client::Client,
     Raft => raft::Raft,

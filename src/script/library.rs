@@ -74,6 +74,8 @@ library! {
         "txn-presumed-commit"
         "txn-ask-each-other"
         "txn-first-word"
+        "txn-three-phase"
+        "txn-paxos-commit"
         "ring-join-leave"
         "ring-vnodes"
         "ring-copies"

@@ -154,7 +154,12 @@ impl Family {
             | Fact::Votes { .. }
             | Fact::Decides { .. }
             | Fact::Resolves { .. }
-            | Fact::Ends { .. } => Family::Txn,
+            | Fact::Ends { .. }
+            | Fact::Precommits { .. }
+            | Fact::TakesOver { .. }
+            | Fact::InstancePromises { .. }
+            | Fact::InstanceAccepts { .. }
+            | Fact::InstanceChooses { .. } => Family::Txn,
             Fact::Balance(_) => Family::Balance,
             Fact::Invokes { .. } | Fact::Returns { .. } => Family::Call,
             Fact::Restates | Fact::Restated => Family::Fact,

@@ -335,7 +335,12 @@ impl Board {
             | Fact::Votes { .. }
             | Fact::Decides { .. }
             | Fact::Resolves { .. }
-            | Fact::Ends { .. } => self.txns.hear(at, node, fact, again),
+            | Fact::Ends { .. }
+            | Fact::Precommits { .. }
+            | Fact::TakesOver { .. }
+            | Fact::InstancePromises { .. }
+            | Fact::InstanceAccepts { .. }
+            | Fact::InstanceChooses { .. } => self.txns.hear(at, node, fact, again),
             Fact::Invokes { .. } => self.clients.hear(at, node, fact),
             Fact::Returns { call, outcome } => {
                 self.timed(at, node, *call, outcome);

@@ -2,7 +2,7 @@
 
 use super::Board;
 use super::nodes::Node;
-use crate::base::{CallId, Commitment, Name, NodeId, Op, Span, Time, TxnId, majority};
+use crate::base::{Ballot, CallId, Commitment, Name, NodeId, Op, Span, Time, TxnId, majority};
 use crate::event::{Change, Fact};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -75,6 +75,8 @@ pub enum Part {
     /// It voted yes, knows no outcome, and the coordinator is down or out of reach: it may decide
     /// nothing alone.
     InDoubt,
+    /// It knows that all have voted yes (three-phase commit).
+    Ready,
     /// It voted no.
     No,
     /// The outcome is decided, and it has not carried it out yet.
@@ -91,6 +93,15 @@ pub enum Part {
 
 /// Up to so many nodes are named in a sentence.
 const NAMED: usize = 7;
+
+/// One vote of Paxos Commit, as its acceptors keep it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    /// What each acceptor has accepted last: in which ballot, and whether it is *prepared*.
+    pub accepted: BTreeMap<NodeId, (Ballot, bool)>,
+    /// What a leader knows to be chosen.
+    pub chosen: Option<bool>,
+}
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +124,12 @@ pub struct Txn {
     pub decision: Option<(bool, Time)>,
     /// Who carried the outcome out.
     pub resolved: BTreeMap<NodeId, Resolution>,
+    /// Who knows that all have voted yes, in three-phase commit, and since when.
+    pub ready: BTreeMap<NodeId, Time>,
+    /// With Paxos Commit: what stands at the acceptors about each key.
+    pub instances: BTreeMap<Name, Instance>,
+    /// Who brings it to an end in the coordinator's place, and since when.
+    pub heirs: BTreeMap<NodeId, Time>,
     /// When the coordinator knew that everybody knows.
     pub ended: Option<Time>,
 }
@@ -129,6 +146,9 @@ impl Txn {
             votes: BTreeMap::new(),
             decision: None,
             resolved: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             ended: None,
         }
     }
@@ -218,6 +238,7 @@ impl Txn {
             Some(_) if !self.tells(node, board) => Part::InDoubt,
             Some(_) => match self.outcome() {
                 Some(commit) => Part::Deciding { commit },
+                None if self.ready.contains_key(&node) => Part::Ready,
                 None => Part::Yes,
             },
             None if self.participants.contains(&node) => match self.outcome() {
@@ -247,6 +268,13 @@ impl Txn {
             Commitment::Logged => {
                 let near = board.nodes.servers().filter(|other| reaches(other.id)).count();
                 near >= majority(board.nodes.servers().count())
+            }
+            // Whoever is left goes on, for better or worse.
+            Commitment::ThreePhase => true,
+            Commitment::PaxosCommit { acceptors } => {
+                let all = board.nodes.servers().take(acceptors.into());
+                let near = all.filter(|other| reaches(other.id)).count();
+                near >= majority(acceptors.into())
             }
         };
         together || reaches(self.id.coordinator)
@@ -384,8 +412,26 @@ impl Txns {
             // How the last transaction on each key ended, however long ago that was.
             Fact::Resolves { txn, .. } if again && !self.txns.contains_key(txn) => {}
             // One that is over but for somebody who does not know, and had to go.
-            Fact::Begins { txn, .. } | Fact::Decides { txn, .. } | Fact::Votes { txn, .. }
+            Fact::Begins { txn, .. }
+            | Fact::Decides { txn, .. }
+            | Fact::Votes { txn, .. }
+            | Fact::Precommits { txn, .. }
                 if again && self.is_old(*txn) => {}
+            Fact::Precommits { txn, .. } => {
+                self.txn_mut(at, *txn).ready.entry(node).or_insert(at);
+            }
+            Fact::InstanceAccepts { txn, key, ballot, prepared } => {
+                let instances = &mut self.txn_mut(at, *txn).instances;
+                let instance = instances.entry(key.clone()).or_default();
+                instance.accepted.insert(node, (*ballot, *prepared));
+            }
+            Fact::InstanceChooses { txn, key, prepared } => {
+                let instances = &mut self.txn_mut(at, *txn).instances;
+                instances.entry(key.clone()).or_default().chosen = Some(*prepared);
+            }
+            Fact::TakesOver { txn } => {
+                self.txn_mut(at, *txn).heirs.entry(node).or_insert(at);
+            }
             Fact::Begins { txn, call, op, participants, how } => {
                 if !again {
                     let new = (txn.number, txn.number);

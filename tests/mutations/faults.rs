@@ -50,6 +50,29 @@ pub(super) fn doubt(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// Nodes crash, two of five at most at a time, and come back soon or late. Nothing else is wrong.
+pub(super) fn crashes(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "crashes", 0);
+    let (mut commands, mut at) = (Vec::new(), Time::ZERO);
+    let longest = [Span::millis(200), Span::millis(1_000), Span::millis(4_000)];
+    while at < Time(25_000_000) {
+        at += rng.span(Span::millis(100), Span::millis(800));
+        let nodes = shuffled(&mut rng);
+        let down = nodes[..rng.between(1, 2) as usize].to_vec();
+        for who in down.iter().map(|who| Target::Nodes(vec![*who])) {
+            commands.push((at, Command::Kill { who, unsynced: Unsynced::Chance }));
+            at += rng.span(Span::micros(100), Span::millis(12));
+        }
+        let most = rng.pick(&longest).copied().unwrap_or(Span::ZERO);
+        at += rng.span(Span::millis(20), most);
+        for who in down.iter().map(|who| Target::Nodes(vec![*who])) {
+            commands.push((at, Command::Restart(who)));
+            at += rng.span(Span::micros(100), Span::millis(300));
+        }
+    }
+    commands
+}
+
 /// Messages are lost, links are cut one way, and some node is always down.
 pub(super) fn terms(seed: u64) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "terms", 0);

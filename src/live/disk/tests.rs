@@ -1,7 +1,7 @@
 use super::*;
 use crate::base::{Rng, ServiceId};
 use crate::host;
-use crate::proto::{paxos, twophase};
+use crate::proto::{commit, paxos};
 use proptest::prelude::*;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(super) fn round(n: u32) -> Write {
 
 /// A record of another.
 pub(super) fn txn(n: u32) -> Write {
-    Write::Append(twophase::Record::Reserved(n).into())
+    Write::Append(commit::Record::Reserved(n).into())
 }
 
 /// Records as texts, to compare them.
@@ -191,7 +191,7 @@ fn step() -> impl Strategy<Value = Step> {
     let checkpoint = (service, prop::collection::vec(0u32..999, 0..3)).prop_map(|(service, of)| {
         let record = |n: u32| match service {
             ServiceId::Paxos => paxos::Record::Round(n).into(),
-            _ => twophase::Record::Reserved(n).into(),
+            _ => commit::Record::Reserved(n).into(),
         };
         Write::Checkpoint { service, records: of.into_iter().map(record).collect() }
     });

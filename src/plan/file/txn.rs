@@ -7,24 +7,58 @@ use crate::read::{Read, Table, Value};
 
 /// The keys of the section. The switches of two-phase commit stand last.
 pub(super) const KEYS: &[&str] =
-    &["vote_timeout", "retry", "kind", "presume", "termination", "coordinator"];
+    &["vote_timeout", "retry", "kind", "acceptors", "presume", "termination", "coordinator"];
 
-pub(super) fn txn(table: &Table<'_>) -> Read<Txn> {
+pub(super) fn txn(table: &Table<'_>, nodes: usize) -> Read<Txn> {
     let default = Txn::default();
     Ok(Txn {
         vote_timeout: time(table, "vote_timeout", default.vote_timeout, TICK)?,
         retry: time(table, "retry", default.retry, TICK)?,
-        how: kind(table)?,
+        how: kind(table, nodes)?,
     })
 }
 
-fn kind(table: &Table<'_>) -> Read<Commitment> {
+fn kind(table: &Table<'_>, nodes: usize) -> Read<Commitment> {
+    let word = table.get("kind").map(|kind| kind.text().map(str::to_owned)).transpose()?;
+    if let Some(acceptors) =
+        table.get("acceptors").filter(|_| word.as_deref() != Some("paxoscommit"))
+    {
+        let error = acceptors.wrong_key("'acceptors' is a switch of Paxos Commit", "not of this");
+        return Err(error.help("write kind = \"paxoscommit\" if that is meant"));
+    }
     let Some(kind) = table.get("kind") else { return two_phase(table) };
     match kind.text()? {
         "twophase" => two_phase(table),
+        "threephase" => without_switches(table, Commitment::ThreePhase),
+        "paxoscommit" => paxos_commit(table, nodes),
         _ => Err(kind
             .wrong("unknown kind of commitment", "not there")
-            .help("write kind = \"twophase\"")),
+            .help("write kind = \"twophase\", \"threephase\" or \"paxoscommit\"")),
+    }
+}
+
+/// The acceptors are the first nodes. An even number survives no more than the odd one below it.
+fn paxos_commit(table: &Table<'_>, nodes: usize) -> Read<Commitment> {
+    let most = u8::try_from(nodes).unwrap_or(u8::MAX);
+    let acceptors =
+        table.get_or("acceptors", most.min(3) | 1, |value| match value.number(1..=u8::MAX)? {
+            many if many > most => Err(value
+                .wrong(format!("{many} acceptors cannot be on {most} nodes"), "too many")
+                .help(format!("write {most} or less"))),
+            many => Ok(many),
+        })?;
+    without_switches(table, Commitment::PaxosCommit { acceptors: acceptors.min(most) })
+}
+
+/// A kind that has none of the switches of two-phase commit.
+fn without_switches(table: &Table<'_>, kind: Commitment) -> Read<Commitment> {
+    match KEYS[4..].iter().find_map(|key| table.get(key)) {
+        Some(switch) => {
+            let what = format!("'{}' is a switch of two-phase commit", switch.key());
+            let error = switch.wrong_key(what, format!("not of {}", kind.title()));
+            Err(error.help("write kind = \"twophase\" if that is meant"))
+        }
+        None => Ok(kind),
     }
 }
 

@@ -3,8 +3,11 @@
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, TxnId};
 use crate::event::{Change, Fact};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// How many outcomes are remembered for each key.
+const OUTCOMES: usize = 64;
 
 /// Orders the states of one key, whoever wrote them: first by ring, then by the owner's life, then
 /// by the owner's count. An owner puts its own epoch and boot on a key before it answers for it, so
@@ -30,6 +33,8 @@ pub struct Intent {
     pub by: i64,
     /// The other keys of the transaction, whose owners may know the outcome.
     pub others: Arc<[Name]>,
+    /// All have voted yes, as far as is known here (three-phase commit).
+    pub ready: bool,
 }
 
 /// A transaction that was carried out or dropped on a key.
@@ -61,6 +66,8 @@ pub struct Item {
     /// The transactions that ended here last, all in one step. The next owner repeats them to
     /// observers, since nobody may have heard of them.
     pub ended: Vec<Ended>,
+    /// How the last transactions ended that were prepared here, for participants who ask.
+    pub outcomes: VecDeque<(TxnId, bool)>,
 }
 
 /// What the cluster's rules say about items.
@@ -111,13 +118,14 @@ impl Item {
             }
             Op::Intend { txn, call, key, by, others } => {
                 let others = Arc::clone(others);
-                let intent = Intent { txn: *txn, call: *call, by: *by, others };
+                let intent = Intent { txn: *txn, call: *call, by: *by, others, ready: false };
                 self.intend(intent, key, rules)
             }
             Op::Settle { txn, call, key, commit } => {
                 self.settle((epoch, *txn), *call, key, *commit, rules)
             }
             Op::Consult { txn, call, .. } => self.consult(*txn, *call, rules),
+            Op::Precommit { txn, call, .. } => self.precommit(*txn, *call),
             _ => Step::Read(Outcome::Refused(Refusal::NoService)),
         }
     }
@@ -200,7 +208,7 @@ impl Item {
             return Step::Read(Outcome::Done);
         }
         if self.over(txn) {
-            return Step::Read(Outcome::Refused(Refusal::Locked));
+            return Step::Read(Outcome::Refused(Refusal::NotPrepared));
         }
         if let Some(outcome) = self.remembered(call) {
             return Step::Read(outcome);
@@ -249,6 +257,10 @@ impl Item {
                 self.set(epoch, after);
             }
             self.ended.push(Ended { txn, commit, values: (before, after) });
+            self.outcomes.push_back((txn, commit));
+            if self.outcomes.len() > OUTCOMES {
+                self.outcomes.pop_front();
+            }
             self.note_over(txn);
             self.remember(call, ended(txn));
             return Step::Wrote(ended(txn));
@@ -276,9 +288,15 @@ impl Item {
     /// How a transaction of `call` stands here. Of one that is not prepared, the answer binds: it
     /// never will be. `Unknown` says that it is over, and that its outcome was forgotten.
     fn consult(&mut self, txn: TxnId, call: CallId, rules: Rules) -> Step {
-        if let Some(Intent { call, others, .. }) = self.intents.iter().find(|i| i.txn == txn) {
-            let (call, others) = (*call, Arc::clone(others));
-            return Step::Read(Outcome::Prepared { call, others });
+        if let Some(intent) = self.intents.iter().find(|intent| intent.txn == txn) {
+            let Intent { call, others, ready, .. } = intent.clone();
+            return Step::Read(Outcome::Prepared { call, others, ready });
+        }
+        if let Some((_, commit)) = self.outcomes.iter().find(|(of, _)| *of == txn) {
+            return Step::Read(match commit {
+                true => Outcome::Committed { txn },
+                false => Outcome::Aborted { txn },
+            });
         }
         match self.remembered(call) {
             Some(known @ (Outcome::Committed { txn: of } | Outcome::Aborted { txn: of }))
@@ -286,7 +304,7 @@ impl Item {
             {
                 Step::Read(known)
             }
-            Some(Outcome::Unknown) => Step::Read(Outcome::Unknown),
+            Some(Outcome::Unknown) if !self.reaches_back(txn) => Step::Read(Outcome::Unknown),
             _ if self.over(txn) || rules.mutations.has(Mutation::TxnAnswerUnvoted) => {
                 Step::Read(Outcome::Refused(Refusal::NotPrepared))
             }
@@ -294,6 +312,28 @@ impl Item {
                 self.note_over(txn);
                 Step::Wrote(Outcome::Refused(Refusal::NotPrepared))
             }
+        }
+    }
+}
+
+impl Item {
+    /// Whether it would know of a transaction that has ended here. Those of one coordinator are
+    /// prepared on a key one after the other, in the order of their numbers.
+    fn reaches_back(&self, txn: TxnId) -> bool {
+        let before =
+            |(of, _): &(TxnId, bool)| of.coordinator == txn.coordinator && of.number < txn.number;
+        self.outcomes.len() < OUTCOMES || self.outcomes.iter().any(before)
+    }
+
+    /// All have voted yes. Answers `Done`, or how the transaction ended here.
+    fn precommit(&mut self, txn: TxnId, call: CallId) -> Step {
+        match self.intents.iter_mut().find(|intent| intent.txn == txn) {
+            Some(Intent { ready: true, .. }) => Step::Read(Outcome::Done),
+            Some(intent) => {
+                intent.ready = true;
+                Step::Wrote(Outcome::Done)
+            }
+            None => Step::Read(self.remembered(call).unwrap_or(Outcome::Unknown)),
         }
     }
 }
@@ -310,10 +350,10 @@ pub(super) fn resolves(key: &Name, all: &[Ended]) -> impl Iterator<Item = Fact> 
 /// The votes that an item's intents stand for.
 pub(super) fn votes(key: &Name, item: &Item) -> impl Iterator<Item = Fact> {
     let keys: Arc<[Name]> = [key.clone()].into();
-    item.intents.iter().map(move |intent| Fact::Votes {
-        txn: intent.txn,
-        yes: true,
-        keys: Arc::clone(&keys),
+    item.intents.iter().flat_map(move |Intent { txn, ready, .. }| {
+        let vote = Fact::Votes { txn: *txn, yes: true, keys: Arc::clone(&keys) };
+        let ready = ready.then(|| Fact::Precommits { txn: *txn, keys: Arc::clone(&keys) });
+        [vote].into_iter().chain(ready)
     })
 }
 
@@ -384,10 +424,8 @@ mod tests {
         assert_eq!(step(&mut item, 1, settle(1, 1, true)), Step::Wrote(committed.clone()));
         assert_eq!(item.value, Some(70));
         assert_eq!(step(&mut item, 1, settle(1, 1, true)), Step::Read(committed.clone()));
-        assert_eq!(
-            step(&mut item, 1, intend(1, 1, -30)),
-            Step::Read(Outcome::Refused(Refusal::Locked))
-        );
+        let over = Step::Read(Outcome::Refused(Refusal::NotPrepared));
+        assert_eq!(step(&mut item, 1, intend(1, 1, -30)), over);
         assert_eq!(step(&mut item, 1, intend(3, 1, -30)), Step::Read(committed), "a second try");
         assert_eq!(item.value, Some(70));
     }
@@ -397,10 +435,8 @@ mod tests {
         let mut item = Item::default();
         let aborted = Outcome::Aborted { txn: txn(4) };
         assert_eq!(step(&mut item, 1, settle(4, 1, false)), Step::Wrote(aborted.clone()));
-        assert_eq!(
-            step(&mut item, 1, intend(4, 1, 5)),
-            Step::Read(Outcome::Refused(Refusal::Locked))
-        );
+        let over = Step::Read(Outcome::Refused(Refusal::NotPrepared));
+        assert_eq!(step(&mut item, 1, intend(4, 1, 5)), over);
         assert_eq!(step(&mut item, 1, intend(5, 1, 5)), Step::Read(aborted), "same call");
         assert!(item.intents.is_empty());
     }
@@ -412,14 +448,14 @@ mod tests {
         let never = Outcome::Refused(Refusal::NotPrepared);
         assert_eq!(step(&mut item, 9, consult(1, 1)), Step::Wrote(never.clone()));
         let late = step(&mut item, 1, intend(1, 1, -30));
-        assert_eq!(late, Step::Read(Outcome::Refused(Refusal::Locked)));
+        assert_eq!(late, Step::Read(never.clone()));
         step(&mut item, 2, intend(2, 2, -30));
-        let prepared = Outcome::Prepared { call: call(2), others: Arc::default() };
+        let prepared = Outcome::Prepared { call: call(2), others: Arc::default(), ready: false };
         assert_eq!(step(&mut item, 9, consult(2, 2)), Step::Read(prepared));
         step(&mut item, 2, settle(2, 2, true));
         let known = Outcome::Committed { txn: txn(2) };
         assert_eq!(step(&mut item, 9, consult(2, 2)), Step::Read(known));
-        assert_eq!(step(&mut item, 9, consult(1, 1)), Step::Read(Outcome::Unknown), "forgotten");
+        assert_eq!(step(&mut item, 9, consult(1, 1)), Step::Read(never.clone()), "it was not here");
         assert_eq!(step(&mut item, 9, consult(1, 3)), Step::Read(never), "another call");
     }
 

@@ -39,7 +39,7 @@
 //! well: what only it had on disk becomes everybody's before anyone is told of it.
 //!
 //! **Transactions** lock a key by an intent, which is part of the key's state: copied, and handed
-//! over, like a value. The chapter on them is `twophase`.
+//! over, like a value. The chapter on them is `commit`.
 //!
 //! **Sources.** Lamport, Malkhi, Zhou 2009, *Vertical Paxos and Primary-Backup Replication*,
 //! section 4 (an epoch's primary writes to all, a new epoch reads from one of each earlier one) ·
@@ -518,7 +518,8 @@ fn key_of(op: &Op) -> Option<&Name> {
         | Op::Add { key, .. }
         | Op::Intend { key, .. }
         | Op::Settle { key, .. }
-        | Op::Consult { key, .. } => Some(key),
+        | Op::Consult { key, .. }
+        | Op::Precommit { key, .. } => Some(key),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@
 use super::row::{self, Row};
 use super::table::{self, Mark};
 use super::{Item, Pane, Scene};
-use crate::base::{NodeId, Time, TxnId};
+use crate::base::{Commitment, Leg, NodeId, Time, TxnId};
 use crate::tui::frame::Title;
 use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
@@ -32,12 +32,13 @@ pub(super) struct Transactions;
 
 impl Pane for Transactions {
     fn about(&self) -> &'static str {
-        "Two-phase commit, newest first; what is in doubt stays on top. One row per transaction, \
+        "Transactions, newest first; what is in doubt stays on top. One row per transaction, \
          one column per node: Y yes, N no, . no vote yet, C committed, A aborted; c and a know the \
-         outcome and have still to carry it out. Y? is in doubt: it voted yes, holds its locks, and \
+         outcome and have still to carry it out; P knows that all voted yes (three-phase commit). Y? is in doubt: it voted yes, holds its locks, and \
          cannot reach the coordinator, which alone may know the outcome. That lasts until the \
          coordinator is back, however long that takes. A transaction without a commit record \
-         aborts (presumed abort)."
+         aborts (presumed abort). Zoomed in, a transaction by Paxos Commit shows what each acceptor \
+         has accepted about each vote."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -312,6 +313,7 @@ fn cell(scene: &Scene<'_>, txn: &Txn, id: NodeId) -> (String, Role) {
         Part::Waiting => ("", Role::Bad),
         Part::Yes => ("Y", Role::Ok),
         Part::InDoubt => return ("Y?".to_owned(), Role::Warn),
+        Part::Ready => ("P", Role::Ok),
         Part::No => return ("N".to_owned(), Role::Bad),
         Part::Deciding { commit: true } => ("c", Role::Ok),
         Part::Deciding { commit: false } => ("a", Role::Bad),
@@ -367,6 +369,9 @@ fn story<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     let what = txn.op.as_ref().map(ToString::to_string).unwrap_or_default();
     let whose = txn.call.map(|call| format!(" ({call})")).unwrap_or_default();
     let mut rows = vec![Row::heading(look, format!("{} {what}{whose}", txn.id))];
+    if txn.how != Commitment::default() {
+        rows.push(Row::muted(look, assumption(txn.how)));
+    }
     let mut steps = steps(txn);
     let coordinator = txn.id.coordinator;
     if let Some(node) = board.node(coordinator).filter(|node| !node.life.is_up())
@@ -384,17 +389,57 @@ fn story<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
         rows.push(row.left(5, Role::Text, node.to_string()).text(role, text));
     }
     rows.extend(strip(scene, txn));
+    rows.extend(instances(scene, txn));
     rows.extend(freedom(scene, txn));
     let doubt = txn.in_doubt(board);
     if !doubt.is_empty() {
         let since = txn.bound_since().map(|since| table::brief(board.now.since(since)));
         let since = since.unwrap_or_default();
-        let text =
-            format!("in doubt for {since}: {coordinator} alone may know, and decide either way");
+        let who = match txn.how {
+            Commitment::TwoPhase { cooperative: false, .. } => format!("{coordinator} alone"),
+            _ => "somebody out of reach".to_owned(),
+        };
+        let text = format!("in doubt for {since}: {who} may know, and decide either way");
         rows.push(Row::new(look, Mark::Doubt).text(Role::Warn, text));
     }
     rows.push(next_row(scene, txn));
     rows
+}
+
+/// With Paxos Commit: a row for each vote, a column for each acceptor. P and A are what it
+/// accepted, with the round of the ballot if that is not the participant's own.
+fn instances<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
+    let Commitment::PaxosCommit { acceptors } = txn.how else { return Vec::new() };
+    let nodes: Vec<NodeId> =
+        scene.board.nodes.servers().take(acceptors.into()).map(|node| node.id).collect();
+    let keys = txn.op.as_ref().map(|op| op.legs()).unwrap_or_default();
+    let width = keys.iter().map(|leg| leg.key.as_str().len()).max().unwrap_or(4).clamp(4, 20);
+    let mut head = Row::plain(scene.look).left(width, Role::Muted, "vote");
+    for id in &nodes {
+        head = head.left(4, Role::Muted, id.to_string());
+    }
+    let row = |leg: Leg| {
+        let instance = txn.instances.get(&leg.key).cloned().unwrap_or_default();
+        let mut row = Row::plain(scene.look).left(width, Role::Text, leg.key.to_string());
+        for id in &nodes {
+            let (text, role) = match instance.accepted.get(id) {
+                Some((ballot, prepared)) => {
+                    let round =
+                        if ballot.round == 0 { String::new() } else { ballot.round.to_string() };
+                    let letter = if *prepared { "P" } else { "A" };
+                    (format!("{letter}{round}"), if *prepared { Role::Ok } else { Role::Bad })
+                }
+                None => (".".to_owned(), Role::Muted),
+            };
+            row = row.left(4, role, text);
+        }
+        match instance.chosen {
+            Some(true) => row.text(Role::Ok, "prepared is chosen"),
+            Some(false) => row.text(Role::Bad, "aborted is chosen"),
+            None => row.text(Role::Muted, "nothing is chosen"),
+        }
+    };
+    [head].into_iter().chain(keys.into_iter().map(row)).collect()
 }
 
 /// One cell per participant, if there are too many to read them one by one.
@@ -414,6 +459,18 @@ fn strip<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
         row
     };
     parts.chunks(50).map(row).collect()
+}
+
+/// By which protocol it ends, and what that rests on.
+fn assumption(how: Commitment) -> String {
+    match how {
+        Commitment::TwoPhase { .. } => how.to_string(),
+        Commitment::Logged => format!("{how}: needs a majority of the log"),
+        Commitment::ThreePhase => {
+            format!("{how}: right if nodes only crash, and the network never splits")
+        }
+        Commitment::PaxosCommit { .. } => format!("{how}: needs a majority of them"),
+    }
 }
 
 /// What each participant that is not done may do alone. Many alike are counted.
@@ -446,6 +503,7 @@ fn may(part: Part, decided: bool) -> Option<(&'static str, Role)> {
         Part::Waiting if decided => ("did not vote in time, and is bound by nothing", Role::Text),
         Part::Waiting => ("has not voted: may still vote no, which aborts", Role::Text),
         Part::Yes => ("voted yes: may do nothing alone, and will be told", Role::Ok),
+        Part::Ready => ("knows that all voted yes: commits with those who are left", Role::Ok),
         Part::InDoubt => {
             ("in doubt: may neither commit nor abort, and keeps its locks", Role::Warn)
         }
@@ -474,6 +532,15 @@ fn folded(steps: Vec<Step>) -> Vec<Step> {
     lines
 }
 
+/// Where a decision to commit stands.
+fn decided(how: Commitment) -> &'static str {
+    match how {
+        Commitment::TwoPhase { .. } | Commitment::ThreePhase => "decides commit, forced to disk",
+        Commitment::Logged => "commit is in the log",
+        Commitment::PaxosCommit { .. } => "knows that all votes are chosen: commit",
+    }
+}
+
 fn steps(txn: &Txn) -> Vec<Step> {
     let coordinator = txn.id.coordinator;
     let asked = match txn.participants.len() {
@@ -492,10 +559,17 @@ fn steps(txn: &Txn) -> Vec<Step> {
     }
     if let Some((commit, at)) = txn.decision {
         let (text, role) = match commit {
-            true => ("decides commit, forced to disk", Role::Ok),
+            true => (decided(txn.how), Role::Ok),
             false => ("decides abort, no record needed", Role::Bad),
         };
         steps.push((at, coordinator, text.to_owned(), role));
+    }
+    for (node, at) in &txn.ready {
+        steps.push((*at, *node, "knows that all voted yes, on disk".to_owned(), Role::Ok));
+    }
+    for (node, at) in &txn.heirs {
+        let text = format!("takes over from {coordinator}");
+        steps.push((*at, *node, text, Role::Leader));
     }
     for (node, done) in &txn.resolved {
         let (word, role) = if done.commit { ("commits", Role::Ok) } else { ("aborts", Role::Bad) };

@@ -1,7 +1,7 @@
 //! The coordinator's half: votes, the decision, and telling it until everybody knows.
 
 use super::participant::{Job, Task, others};
-use super::{BLOCK, Cx, Message, Record, TwoPhase};
+use super::{BLOCK, Cx, Message, Record, Transactions};
 use crate::base::{
     CallId, Commitment, Leg, MAX_LEGS, Mutation, Name, NodeId, Op, Outcome, Presume, Refusal, Span,
     Time, TxnId,
@@ -18,7 +18,21 @@ const ABORT_ROUNDS: u64 = 25;
 struct Side {
     leg: Leg,
     voted: bool,
+    /// Who gave the vote.
+    voter: Option<NodeId>,
+    ready: bool,
     acknowledged: bool,
+}
+
+/// How far a transaction is that is not decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Votes are missing.
+    Voting,
+    /// The log is asked to commit it: whoever asks it may not decide any more.
+    Concluding,
+    /// In three-phase commit: all are told that all have voted yes.
+    Readying,
 }
 
 /// A transaction that is not over.
@@ -32,8 +46,7 @@ pub(super) struct Txn {
     sides: Vec<Side>,
     /// None while votes are missing, or the log has not answered.
     decided: Option<bool>,
-    /// The log is asked to commit it: whoever asks it may not decide any more.
-    concluding: bool,
+    stage: Stage,
     /// When it began, or was decided.
     since: Time,
     /// When something was sent for it last.
@@ -42,10 +55,10 @@ pub(super) struct Txn {
 
 impl Txn {
     fn new(call: CallId, legs: Vec<Leg>, now: Time) -> Txn {
-        let side = |leg| Side { leg, voted: false, acknowledged: false };
+        let side = |leg| Side { leg, voted: false, voter: None, ready: false, acknowledged: false };
         let (ticket, decided, sides) = (None, None, legs.into_iter().map(side).collect());
-        let (begun, concluding) = (None, false);
-        Txn { call, begun, ticket, sides, decided, concluding, since: now, at: now }
+        let (begun, stage) = (None, Stage::Voting);
+        Txn { call, begun, ticket, sides, decided, stage, since: now, at: now }
     }
 
     /// One that an earlier life has not finished, and how it ends.
@@ -77,7 +90,7 @@ impl Txn {
     pub(super) fn record(&self, txn: TxnId, how: Commitment) -> Option<Record> {
         let keys = self.sides.iter().map(|side| side.leg.key.clone()).collect();
         match (how, self.decided) {
-            (Commitment::TwoPhase { .. }, Some(true)) => {
+            (Commitment::TwoPhase { .. } | Commitment::ThreePhase, Some(true)) => {
                 Some(Record::Commit { txn, call: self.call, keys })
             }
             (Commitment::TwoPhase { presume: Presume::Commit, .. }, _) => {
@@ -88,7 +101,7 @@ impl Txn {
     }
 }
 
-impl TwoPhase {
+impl Transactions {
     /// Begins a transaction, unless it coordinates one for this call already.
     pub(super) fn begin(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Cx<'_>) {
         if let Some(state) = self.txns.values_mut().find(|state| state.call == call) {
@@ -103,6 +116,7 @@ impl TwoPhase {
         };
         let (txn, how) = (self.next_txn(cx), self.config.how);
         let mut state = Txn::new(call, op.legs(), cx.now());
+        let keys: Vec<Name> = op.legs().into_iter().map(|leg| leg.key).collect();
         let op = Arc::new(op);
         let begun = Some((Arc::clone(&op), Arc::clone(&participants)));
         (state.begun, state.ticket) = (begun, Some(ticket));
@@ -114,6 +128,9 @@ impl TwoPhase {
         cx.emit(Fact::Begins { txn, call, op, participants, how });
         self.txns.insert(txn, state);
         self.send(txn, cx);
+        if let Commitment::PaxosCommit { .. } = how {
+            self.lead(txn, call, keys.into_iter(), self.config.vote_timeout, cx);
+        }
     }
 
     /// The owners of the keys, each once; none if that makes no sense or they are not known.
@@ -151,24 +168,36 @@ impl TwoPhase {
     fn send(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
         let Some(state) = self.txns.get_mut(&txn) else { return };
         state.at = cx.now();
-        let (call, decided, legs) = (state.call, state.decided, state.legs());
-        let open = |side: &&Side| if decided.is_some() { !side.acknowledged } else { !side.voted };
+        let (call, decided, stage, legs) = (state.call, state.decided, state.stage, state.legs());
+        let open = |side: &&Side| match (decided, stage) {
+            (Some(_), _) => !side.acknowledged,
+            (None, Stage::Readying) => !side.ready,
+            (None, _) => !side.voted,
+        };
         for Side { leg, .. } in state.sides.clone().iter().filter(open) {
             let Some(owner) = self.owner(&leg.key) else { continue };
             let Leg { key, by } = leg.clone();
             let others = others(&legs, &key);
             cx.send(
                 owner,
-                match decided {
-                    None => Message::Prepare { txn, call, key, by, others },
-                    Some(commit) => Message::Decide { txn, call, key, commit },
+                match (decided, stage) {
+                    (Some(commit), _) => Message::Decide { txn, call, key, commit },
+                    (None, Stage::Readying) => Message::PreCommit { txn, call, key },
+                    (None, _) => Message::Prepare { txn, call, key, by, others },
                 },
             );
         }
     }
 
     /// A vote has come in.
-    pub(super) fn vote(&mut self, txn: TxnId, key: &Name, yes: bool, cx: &mut Cx<'_>) {
+    pub(super) fn vote(
+        &mut self,
+        from: NodeId,
+        txn: TxnId,
+        key: &Name,
+        yes: bool,
+        cx: &mut Cx<'_>,
+    ) {
         let yes = yes || self.has(Mutation::TxnIgnoreVotes);
         let Some(state) = self.txns.get_mut(&txn).filter(|state| state.decided.is_none()) else {
             return;
@@ -177,7 +206,9 @@ impl TwoPhase {
             return self.decide(txn, false, cx);
         }
         let own = |side: &&mut Side| side.leg.key == *key;
-        state.sides.iter_mut().filter(own).for_each(|side| side.voted = true);
+        for side in state.sides.iter_mut().filter(own) {
+            (side.voted, side.voter) = (true, Some(from));
+        }
         if state.sides.iter().all(|side| side.voted) {
             self.all_voted(txn, cx);
         }
@@ -187,13 +218,44 @@ impl TwoPhase {
         match self.config.how {
             Commitment::Logged => self.conclude(txn, cx),
             Commitment::TwoPhase { .. } => self.decide(txn, true, cx),
+            // The acceptors say who has voted.
+            Commitment::PaxosCommit { .. } => {}
+            Commitment::ThreePhase if self.has(Mutation::ThreePhaseSkip) => {
+                self.decide(txn, true, cx);
+            }
+            Commitment::ThreePhase => {
+                if let Some(state) = self.txns.get_mut(&txn) {
+                    state.stage = Stage::Readying;
+                }
+                self.send(txn, cx);
+            }
+        }
+    }
+
+    /// A participant of three-phase commit has noted that all have voted yes.
+    pub(super) fn is_ready(&mut self, txn: TxnId, key: &Name, cx: &mut Cx<'_>) {
+        let Some(state) = self.txns.get_mut(&txn) else { return };
+        let own = |side: &&mut Side| side.leg.key == *key;
+        state.sides.iter_mut().filter(own).for_each(|side| side.ready = true);
+        self.commit_if_ready(txn, cx);
+    }
+
+    /// Commits when all that are not dead have noted it, and there is one that has: what nobody has
+    /// noted must not be decided, since those who come back could not know.
+    fn commit_if_ready(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
+        let Some(state) = self.txns.get(&txn) else { return };
+        let dead = |side: &Side| side.voter.is_some_and(|id| self.suspected.contains(&id));
+        let all = state.sides.iter().all(|side| side.ready || dead(side));
+        let open = state.decided.is_none() && state.stage == Stage::Readying;
+        if open && all && state.sides.iter().any(|side| side.ready) {
+            self.decide(txn, true, cx);
         }
     }
 
     /// Asks the log to commit.
     fn conclude(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
         let Some(state) = self.txns.get_mut(&txn) else { return };
-        (state.concluding, state.at) = (true, cx.now());
+        (state.stage, state.at) = (Stage::Concluding, cx.now());
         let key = state.sides[0].leg.key.clone();
         let job = Job { to: cx.me(), txn, key, task: Task::Commit };
         self.ask(job, Op::Conclude { txn, commit: true }, cx);
@@ -213,7 +275,7 @@ impl TwoPhase {
         }
     }
 
-    fn decide(&mut self, txn: TxnId, commit: bool, cx: &mut Cx<'_>) {
+    pub(super) fn decide(&mut self, txn: TxnId, commit: bool, cx: &mut Cx<'_>) {
         let Some(state) = self.txns.get_mut(&txn) else { return };
         (state.decided, state.since) = (Some(commit), cx.now());
         let (call, record) = (state.call, state.record(txn, self.config.how));
@@ -273,9 +335,9 @@ impl TwoPhase {
         if let Some(ticket) = state.ticket {
             cx.reply(ticket, Outcome::Unknown);
         }
-        let presumed = self.presumes(Presume::Commit);
-        let recorded = matches!(self.config.how, Commitment::TwoPhase { .. });
-        if recorded && (presumed || state.decided == Some(true)) {
+        let (presumed, how) = (self.presumes(Presume::Commit), self.config.how);
+        let logged = matches!(how, Commitment::Logged | Commitment::PaxosCommit { .. });
+        if !logged && (presumed || state.decided == Some(true)) {
             self.write(Record::End(txn), cx);
         }
         // Who presumes commit does not wait until everybody knows of one.
@@ -286,11 +348,16 @@ impl TwoPhase {
 
     /// A participant is in doubt.
     pub(super) fn inquired(&mut self, from: NodeId, txn: TxnId, key: Name, cx: &mut Cx<'_>) {
+        let how = self.config.how;
         let (call, commit) = match self.txns.get(&txn) {
             Some(Txn { call, decided: Some(commit), .. }) => (*call, *commit),
             // It will decide soon, and tell.
             Some(_) => return,
-            None if txn.coordinator != cx.me() || self.config.how == Commitment::Logged => return,
+            None if self.config.how == Commitment::ThreePhase && txn.coordinator == cx.me() => {
+                return cx.send(from, Message::Forgotten { txn, key });
+            }
+            None if txn.coordinator != cx.me() => return,
+            None if matches!(how, Commitment::Logged | Commitment::PaxosCommit { .. }) => return,
             // With presumed abort, what it does not know it never committed, or everybody knows;
             // with presumed commit, the other way round.
             None => (CallId::default(), self.presumes(Presume::Commit)),
@@ -304,10 +371,17 @@ impl TwoPhase {
         let due = self.txns.iter().filter(|(_, state)| now.since(state.at) >= retry);
         for txn in due.map(|(txn, _)| *txn).collect::<Vec<TxnId>>() {
             let Some(state) = self.txns.get(&txn) else { continue };
+            let by_acceptors = matches!(self.config.how, Commitment::PaxosCommit { .. });
             let (age, presumed) = (now.since(state.since), self.presumes(Presume::Commit));
             match state.decided {
-                None if state.concluding => self.conclude(txn, cx),
-                None if age >= self.config.vote_timeout => self.decide(txn, false, cx),
+                None if state.stage == Stage::Concluding => self.conclude(txn, cx),
+                None if state.stage == Stage::Readying => {
+                    self.send(txn, cx);
+                    self.commit_if_ready(txn, cx);
+                }
+                None if age >= self.config.vote_timeout && !by_acceptors => {
+                    self.decide(txn, false, cx);
+                }
                 Some(false) if !presumed && age >= Span(retry.0.saturating_mul(ABORT_ROUNDS)) => {
                     self.end(txn, cx);
                 }

@@ -69,6 +69,8 @@
 mod coordinator;
 mod decisions;
 mod participant;
+mod paxoscommit;
+mod threephase;
 
 pub use decisions::Decisions;
 
@@ -76,18 +78,21 @@ use super::ring::circle;
 use super::{Context, Protocol, Ticket};
 use crate::base::placement::Ring;
 use crate::base::{
-    CallId, Commitment, Mutation, Mutations, Name, NodeId, Op, Outcome, Presume, Refusal,
-    ServiceId, Span, TxnId,
+    Ballot, CallId, Commitment, Mutation, Mutations, Name, NodeId, Op, Outcome, Presume, Refusal,
+    ServiceId, Span, Turn, TxnId,
 };
 use crate::event::Fact;
 use coordinator::Txn;
 use participant::{Doubt, Job, Task};
+pub use paxoscommit::{Accepted, INSTANCES};
+use paxoscommit::{Acceptor, Lead};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use threephase::State;
 
-type Cx<'a> = Context<'a, TwoPhase>;
+type Cx<'a> = Context<'a, Transactions>;
 
 /// What it is told.
 #[derive(Clone, Debug)]
@@ -98,6 +103,8 @@ pub struct Config {
     pub retry: Span,
     /// Who decides, and what is written down for it.
     pub how: Commitment,
+    /// All nodes, in order.
+    pub peers: Arc<[NodeId]>,
     /// Rules that are switched off.
     pub mutations: Mutations,
 }
@@ -172,10 +179,99 @@ pub enum Message {
         /// The key of the one who was asked.
         key: Name,
     },
+    /// In three-phase commit, the coordinator, or who has taken its place, tells that all have
+    /// voted yes.
+    PreCommit {
+        /// Which transaction.
+        txn: TxnId,
+        /// The client's call behind it.
+        call: CallId,
+        /// For which key.
+        key: Name,
+    },
+    /// The participant has noted that, on disk.
+    Ready {
+        /// Which transaction.
+        txn: TxnId,
+        /// For which key.
+        key: Name,
+    },
+    /// In three-phase commit, who was consulted is prepared as well.
+    State {
+        /// Which transaction.
+        txn: TxnId,
+        /// The key of the one who was asked.
+        key: Name,
+        /// The key of the one who asked.
+        about: Name,
+        /// It knows that all have voted yes.
+        ready: bool,
+        /// It has been up since it voted.
+        present: bool,
+    },
+    /// In three-phase commit, the node that was the coordinator does not know of the transaction.
+    Forgotten {
+        /// Which transaction.
+        txn: TxnId,
+        /// The key of the one who asked.
+        key: Name,
+    },
+    /// In Paxos Commit, a leader asks an acceptor for a promise about the vote on a key.
+    Phase1a {
+        /// Which transaction.
+        txn: TxnId,
+        /// Which key.
+        key: Name,
+        /// The leader's ballot.
+        ballot: Ballot,
+    },
+    /// The acceptor promises.
+    Phase1b {
+        /// Which transaction.
+        txn: TxnId,
+        /// Which key.
+        key: Name,
+        /// The leader's ballot.
+        ballot: Ballot,
+        /// What it has accepted in the highest ballot so far.
+        vote: Option<(Ballot, bool)>,
+    },
+    /// A participant in ballot 0, or a leader in its own, proposes.
+    Phase2a {
+        /// Which transaction.
+        txn: TxnId,
+        /// Which key.
+        key: Name,
+        /// The ballot.
+        ballot: Ballot,
+        /// That the participant has prepared, or that it has no part in it.
+        prepared: bool,
+    },
+    /// The acceptor has accepted that, on disk.
+    Phase2b {
+        /// Which transaction.
+        txn: TxnId,
+        /// Which key.
+        key: Name,
+        /// The ballot.
+        ballot: Ballot,
+        /// What was proposed in it.
+        prepared: bool,
+    },
+    /// The acceptor has promised a higher ballot.
+    Outbid {
+        /// Which transaction.
+        txn: TxnId,
+        /// Which key.
+        key: Name,
+        /// That ballot.
+        promised: Ballot,
+    },
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = |prepared: bool| if prepared { "prepared" } else { "aborted" };
         match self {
             Message::Prepare { txn, key, by, .. } => write!(f, "Prepare {txn} {key} {by:+}"),
             Message::Vote { txn, key, yes: true } => write!(f, "Vote {txn} {key} yes"),
@@ -186,6 +282,28 @@ impl fmt::Display for Message {
             Message::Inquire { txn, key } => write!(f, "Inquire {txn} {key}"),
             Message::Consult { txn, key, .. } => write!(f, "Consult {txn} {key}"),
             Message::Uncertain { txn, key } => write!(f, "Uncertain {txn} {key}"),
+            Message::PreCommit { txn, key, .. } => write!(f, "PreCommit {txn} {key}"),
+            Message::Ready { txn, key } => write!(f, "Ready {txn} {key}"),
+            Message::State { txn, key, ready, present, .. } => {
+                let state = if *ready { "precommitted" } else { "waits" };
+                let back = if *present { "" } else { ", was down" };
+                write!(f, "State {txn} {key} {state}{back}")
+            }
+            Message::Forgotten { txn, key } => write!(f, "Forgotten {txn} {key}"),
+            Message::Phase1a { txn, key, ballot } => write!(f, "Phase1a {txn} {key} {ballot}"),
+            Message::Phase1b { txn, key, ballot, vote: None } => {
+                write!(f, "Phase1b {txn} {key} {ballot}")
+            }
+            Message::Phase1b { txn, key, ballot, vote: Some((of, prepared)) } => {
+                write!(f, "Phase1b {txn} {key} {ballot} {} in {}", value(*prepared), Turn(*of))
+            }
+            Message::Phase2a { txn, key, ballot, prepared } => {
+                write!(f, "Phase2a {txn} {key} {} {}", Turn(*ballot), value(*prepared))
+            }
+            Message::Phase2b { txn, key, ballot, prepared } => {
+                write!(f, "Phase2b {txn} {key} {} {}", Turn(*ballot), value(*prepared))
+            }
+            Message::Outbid { txn, key, promised } => write!(f, "Outbid {txn} {key} {promised}"),
         }
     }
 }
@@ -222,6 +340,17 @@ pub enum Record {
         /// The keys.
         keys: Arc<[Name]>,
     },
+    /// As an acceptor of Paxos Commit: what it has promised and accepted.
+    Instance {
+        /// Which transaction.
+        txn: TxnId,
+        /// Which key.
+        key: Name,
+        /// What it must not forget.
+        state: Accepted,
+    },
+    /// As an acceptor: it has forgotten instances up to this one of its coordinator.
+    Forgot(TxnId),
 }
 
 /// How many numbers are reserved at a time.
@@ -231,7 +360,7 @@ const MANY: usize = 256;
 
 /// One node's part.
 #[derive(Clone, Debug)]
-pub struct TwoPhase {
+pub struct Transactions {
     config: Config,
     ring: Option<(u64, Ring)>,
     /// As a coordinator: all that is not over.
@@ -244,10 +373,15 @@ pub struct TwoPhase {
     next_job: u64,
     /// As a participant: yes-votes without a decision, by transaction and key.
     doubts: BTreeMap<(TxnId, Name), Doubt>,
+    /// With Paxos Commit, as an acceptor, and as a leader.
+    acceptor: Acceptor,
+    leads: BTreeMap<TxnId, Lead>,
+    /// Whom it holds for dead.
+    suspected: BTreeSet<NodeId>,
     ticking: bool,
 }
 
-impl Protocol for TwoPhase {
+impl Protocol for Transactions {
     const ID: ServiceId = ServiceId::Txn;
     const HEARS: bool = true;
     type Config = Config;
@@ -258,7 +392,7 @@ impl Protocol for TwoPhase {
     fn start(config: Config, disk: &[Record], cx: &mut Cx<'_>) -> Self {
         // Without a record, numbers may have been used all the same: the disk may be a new one.
         let lost = if cx.boot() > 1 { cx.boot().saturating_mul(100_000) } else { 0 };
-        let mut service = TwoPhase {
+        let mut service = Transactions {
             config,
             ring: None,
             txns: BTreeMap::new(),
@@ -268,6 +402,9 @@ impl Protocol for TwoPhase {
             jobs: BTreeMap::new(),
             next_job: 0,
             doubts: BTreeMap::new(),
+            acceptor: Acceptor::default(),
+            leads: BTreeMap::new(),
+            suspected: BTreeSet::new(),
             ticking: false,
         };
         for record in disk {
@@ -280,6 +417,10 @@ impl Protocol for TwoPhase {
                     service.txns.insert(*txn, Txn::unfinished(*call, keys, false, cx.now()));
                 }
                 Record::End(txn) => drop(service.txns.remove(txn)),
+                Record::Instance { txn, key, state } => {
+                    service.acceptor.set((*txn, key.clone()), *state);
+                }
+                Record::Forgot(txn) => service.acceptor.forget(*txn),
             }
         }
         if disk.is_empty() {
@@ -295,18 +436,39 @@ impl Protocol for TwoPhase {
                 let op = Op::Intend { txn, call, key: key.clone(), by, others };
                 self.ask(Job { to: from, txn, key, task: Task::Prepare }, op, cx);
             }
-            Message::Vote { txn, key, yes } => self.vote(txn, &key, yes, cx),
+            Message::Vote { txn, key, yes } => self.vote(from, txn, &key, yes, cx),
             Message::Decide { txn, call, key, commit } => {
                 let op = Op::Settle { txn, call, key: key.clone(), commit };
                 self.ask(Job { to: from, txn, key, task: Task::Settle }, op, cx);
             }
             Message::Ack { txn, key, outcome } => self.acknowledged(txn, &key, *outcome, cx),
             Message::Inquire { txn, key } => self.inquired(from, txn, key, cx),
+            Message::Consult { txn, ref key, .. } if self.is_stranger(txn, key, cx.me()) => {}
             Message::Consult { txn, call, key, about } => {
                 let op = Op::Consult { txn, call, key: key.clone() };
                 self.ask(Job { to: from, txn, key, task: Task::Consult { about } }, op, cx);
             }
             Message::Uncertain { .. } => {}
+            Message::PreCommit { txn, call, key } => {
+                let op = Op::Precommit { txn, call, key: key.clone() };
+                self.ask(Job { to: from, txn, key, task: Task::Precommit }, op, cx);
+            }
+            Message::Ready { txn, key } => self.is_ready(txn, &key, cx),
+            Message::State { txn, key, about, ready, present } => {
+                self.has_state((txn, about), key, State { ready, present });
+            }
+            Message::Forgotten { txn, key } => self.orphaned(txn, key),
+            Message::Phase1a { txn, key, ballot } => self.phase_1a(from, (txn, key), ballot, cx),
+            Message::Phase1b { txn, key, ballot, vote } => {
+                self.phase_1b(from, (txn, key), (ballot, vote), cx);
+            }
+            Message::Phase2a { txn, key, ballot, prepared } => {
+                self.phase_2a((txn, key), (ballot, prepared), cx);
+            }
+            Message::Phase2b { txn, key, ballot, prepared } => {
+                self.phase_2b(from, (txn, key), (ballot, prepared), cx);
+            }
+            Message::Outbid { txn, promised, .. } => self.outbid(txn, promised),
         }
         self.tick_later(cx);
     }
@@ -315,6 +477,7 @@ impl Protocol for TwoPhase {
         self.ticking = false;
         self.repeat(cx);
         self.doubt(cx);
+        self.raise_late(cx);
         self.tick_later(cx);
     }
 
@@ -342,10 +505,21 @@ impl Protocol for TwoPhase {
                 let ring = circle(members, *shape, cx.me(), self.config.mutations);
                 self.ring = Some((*epoch, ring));
             }
-            Fact::Suspects { who, .. } if self.has(Mutation::TxnDisconnect) => {
-                self.disconnect(*who, cx);
+            Fact::Suspects { who, .. } => {
+                self.suspected.insert(*who);
+                if self.has(Mutation::TxnDisconnect) {
+                    self.disconnect(*who, cx);
+                }
             }
+            Fact::Trusts { who, .. } => drop(self.suspected.remove(who)),
             Fact::Votes { txn, yes: true, keys } => self.note_doubt(*txn, keys, cx),
+            Fact::Precommits { txn, keys } => {
+                for key in keys.iter() {
+                    if let Some(doubt) = self.doubts.get_mut(&(*txn, key.clone())) {
+                        doubt.own.ready = true;
+                    }
+                }
+            }
             Fact::Resolves { txn, changes, .. } => {
                 for change in changes.iter() {
                     self.doubts.remove(&(*txn, change.key.clone()));
@@ -370,7 +544,7 @@ impl Protocol for TwoPhase {
     }
 }
 
-impl TwoPhase {
+impl Transactions {
     fn has(&self, mutation: Mutation) -> bool {
         self.config.mutations.has(mutation)
     }
@@ -385,7 +559,7 @@ impl TwoPhase {
     }
 
     fn tick_later(&mut self, cx: &mut Cx<'_>) {
-        let busy = !self.txns.is_empty() || !self.doubts.is_empty();
+        let busy = !self.txns.is_empty() || !self.doubts.is_empty() || !self.leads.is_empty();
         if busy && !self.ticking {
             self.ticking = true;
             cx.set(Timer::Retry, self.config.retry);
@@ -395,10 +569,11 @@ impl TwoPhase {
     fn write(&mut self, record: Record, cx: &mut Cx<'_>) {
         cx.write(record);
         self.records += 1;
-        if self.records > MANY + 4 * self.txns.len() {
+        if self.records > MANY + 4 * self.txns.len() + 2 * self.acceptor.len() {
             let how = self.config.how;
             let mut records = vec![Record::Reserved(self.reserved)];
             records.extend(self.txns.iter().filter_map(|(txn, state)| state.record(*txn, how)));
+            records.extend(self.acceptor.records());
             self.records = records.len();
             cx.checkpoint(records);
         }

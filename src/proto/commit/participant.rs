@@ -1,12 +1,14 @@
 //! The participant's half: votes, carries decisions out, and asks when it is left in doubt. What it
 //! knows is in its store; this part only talks.
 
-use super::{Config, Cx, Message, TwoPhase};
+use super::threephase::State;
+use super::{Config, Cx, Message, Transactions};
 use crate::base::{
     CallId, Commitment, Leg, Mutation, Name, NodeId, Op, Outcome, Presume, Refusal, ServiceId,
     Span, Time, TxnId,
 };
 use crate::event::Fact;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a sibling is asked to do for a transaction.
@@ -16,6 +18,8 @@ pub(super) enum Task {
     Prepare,
     /// The store is to carry a decision out.
     Settle,
+    /// The store is to note that all have voted yes.
+    Precommit,
     /// The store is to say how the transaction stands at this node's own key.
     Recall,
     /// The store is to say so for the owner of another key of the transaction, which is in doubt.
@@ -45,7 +49,15 @@ pub(super) struct Doubt {
     since: Time,
     asked: Time,
     /// The call behind it, and the other keys; none as long as the store was not asked.
-    known: Option<(CallId, Arc<[Name]>)>,
+    pub(super) known: Option<(CallId, Arc<[Name]>)>,
+    /// In three-phase commit: how it stands here, and at whoever was asked in this round.
+    pub(super) own: State,
+    /// None as long as nobody was asked.
+    pub(super) states: Option<BTreeMap<Name, State>>,
+    /// The coordinator does not know of the transaction.
+    pub(super) orphan: bool,
+    /// It takes the coordinator's place.
+    pub(super) leads: bool,
 }
 
 /// How a key and the other keys of a transaction are told apart.
@@ -53,7 +65,7 @@ pub(super) fn others(legs: &[Leg], key: &Name) -> Arc<[Name]> {
     legs.iter().filter(|leg| leg.key != *key).map(|leg| leg.key.clone()).collect()
 }
 
-impl TwoPhase {
+impl Transactions {
     /// Has a sibling do something, unless it is at it already.
     pub(super) fn ask(&mut self, job: Job, op: Op, cx: &mut Cx<'_>) {
         if self.jobs.values().any(|known| *known == job) {
@@ -75,8 +87,9 @@ impl TwoPhase {
         match job.task {
             // No owner can be reached. Who wants to know asks again, maybe elsewhere.
             _ if outcome == Outcome::Refused(Refusal::Unavailable) => {}
-            Task::Prepare => self.prepared(job, outcome == Outcome::Done, cx),
+            Task::Prepare => self.prepared(job, &outcome, cx),
             Task::Settle => self.settled(job, outcome, cx),
+            Task::Precommit => self.precommitted(job, &outcome, cx),
             Task::Recall => self.recalled(&job, outcome),
             Task::Consult { about } => {
                 self.consulted((job.to, job.txn), (job.key, about), outcome, cx);
@@ -91,14 +104,22 @@ impl TwoPhase {
         }
     }
 
-    fn prepared(&mut self, Job { to, txn, key, .. }: Job, yes: bool, cx: &mut Cx<'_>) {
-        if !yes {
-            self.say_no(txn, &key, cx);
+    fn prepared(&mut self, Job { to, txn, key, .. }: Job, outcome: &Outcome, cx: &mut Cx<'_>) {
+        if let Commitment::PaxosCommit { .. } = self.config.how {
+            return self.prepared_for_acceptors(txn, key, outcome, cx);
+        }
+        let yes = *outcome == Outcome::Done;
+        match self.doubts.get_mut(&(txn, key.clone())) {
+            Some(doubt) if yes => doubt.own.present = true,
+            // The key is another node's by now, which must speak for itself, or it is over.
+            None if yes && self.config.how == Commitment::ThreePhase => return,
+            _ if yes => {}
+            _ => self.say_no(txn, &key, cx),
         }
         cx.send(to, Message::Vote { txn, key, yes });
     }
 
-    fn say_no(&mut self, txn: TxnId, key: &Name, cx: &mut Cx<'_>) {
+    pub(super) fn say_no(&mut self, txn: TxnId, key: &Name, cx: &mut Cx<'_>) {
         let keys: Arc<[Name]> = [key.clone()].into();
         cx.emit(Fact::Votes { txn, yes: false, keys });
     }
@@ -114,7 +135,15 @@ impl TwoPhase {
 
     /// The store states that keys are locked by a yes-vote.
     pub(super) fn note_doubt(&mut self, txn: TxnId, keys: &[Name], cx: &mut Cx<'_>) {
-        let doubt = Doubt { since: cx.now(), asked: cx.now(), known: None };
+        let doubt = Doubt {
+            since: cx.now(),
+            asked: cx.now(),
+            known: None,
+            own: State::default(),
+            states: None,
+            orphan: false,
+            leads: false,
+        };
         for key in keys {
             self.doubts.entry((txn, key.clone())).or_insert_with(|| doubt.clone());
         }
@@ -146,27 +175,56 @@ impl TwoPhase {
                 let job = Job { to: cx.me(), txn, key, task: Task::Abort };
                 return self.ask(job, Op::Conclude { txn, commit: false }, cx);
             }
-            (Commitment::TwoPhase { cooperative: true, .. }, None) => {
-                let op = Op::Consult { txn, call: CallId::default(), key: key.clone() };
-                let job = Job { to: cx.me(), txn, key: key.clone(), task: Task::Recall };
-                self.ask(job, op, cx);
+            (Commitment::TwoPhase { cooperative: true, .. }, None) => self.recall(txn, &key, cx),
+            (Commitment::ThreePhase, _) => self.terminate(txn, &key, cx),
+            (Commitment::PaxosCommit { .. }, known) if age >= vote_timeout + retry.times(2) => {
+                match known {
+                    None => self.recall(txn, &key, cx),
+                    Some((call, others)) => {
+                        self.lead_instead(txn, (*call, &key, others), cx);
+                    }
+                }
             }
             (Commitment::TwoPhase { cooperative: true, .. }, Some((call, others))) => {
-                for other in others.iter() {
-                    let Some(owner) = self.owner(other) else { continue };
-                    let (call, key, about) = (*call, other.clone(), key.clone());
-                    cx.send(owner, Message::Consult { txn, call, key, about });
-                }
+                self.consult_all(txn, *call, &key, others, cx);
             }
             _ => {}
         }
         cx.send(txn.coordinator, Message::Inquire { txn, key });
     }
 
+    /// Asks the store how a transaction stands at this node's own key.
+    pub(super) fn recall(&mut self, txn: TxnId, key: &Name, cx: &mut Cx<'_>) {
+        let op = Op::Consult { txn, call: CallId::default(), key: key.clone() };
+        self.ask(Job { to: cx.me(), txn, key: key.clone(), task: Task::Recall }, op, cx);
+    }
+
+    /// Asks the owners of the other keys.
+    pub(super) fn consult_all(
+        &mut self,
+        txn: TxnId,
+        call: CallId,
+        about: &Name,
+        others: &[Name],
+        cx: &mut Cx<'_>,
+    ) {
+        for key in others {
+            // The owner by this node's ring may be the wrong one; who is not says nothing.
+            let whom = match self.config.how {
+                Commitment::ThreePhase => self.config.peers.to_vec(),
+                _ => self.owner(key).into_iter().collect(),
+            };
+            let (key, about) = (key.clone(), about.clone());
+            cx.send_all(&whom, &Message::Consult { txn, call, key, about });
+        }
+    }
+
     fn recalled(&mut self, job: &Job, outcome: Outcome) {
         let of = (job.txn, job.key.clone());
         match (outcome, self.doubts.get_mut(&of)) {
-            (Outcome::Prepared { call, others }, Some(doubt)) => doubt.known = Some((call, others)),
+            (Outcome::Prepared { call, others, ready }, Some(doubt)) => {
+                (doubt.known, doubt.own.ready) = (Some((call, others)), ready);
+            }
             // Its router has given up.
             (Outcome::Unknown, _) => {}
             _ => drop(self.doubts.remove(&of)),
@@ -187,6 +245,13 @@ impl TwoPhase {
             Outcome::Refused(Refusal::NotPrepared) => {
                 self.say_no(txn, &key, cx);
                 false
+            }
+            Outcome::Prepared { ready, .. } if self.config.how == Commitment::ThreePhase => {
+                if let Some(doubt) = self.doubts.get(&(txn, key.clone())) {
+                    let present = doubt.own.present;
+                    cx.send(to, Message::State { txn, key, about, ready, present });
+                }
+                return;
             }
             _ => return cx.send(to, Message::Uncertain { txn, key }),
         };
