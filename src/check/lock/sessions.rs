@@ -33,6 +33,8 @@ pub(super) struct Sessions {
     ended: BTreeSet<SessionId>,
     /// The nodes that are gone: a slower replica may still say that they are made.
     gone: BTreeSet<(Token, Name)>,
+    /// How many signs of life each session has given by which slot.
+    pings: BTreeMap<SessionId, (Slot, u32)>,
     /// What the log has granted, and to whom.
     granted: BTreeMap<(Token, Name), CallId>,
 }
@@ -92,7 +94,18 @@ impl Sessions {
             SessionFact::Removed { slot, lock, node: number } => {
                 self.removed(node, *slot, (lock.clone(), *number), entry)
             }
+            SessionFact::Open { slot, session, pings, .. } => {
+                self.pings.entry(*session).or_insert((*slot, *pings));
+                None
+            }
+            SessionFact::Pinged { slot, session } => {
+                if let Some((last, pings)) = self.pings.get_mut(session).filter(|it| it.0 < *slot) {
+                    (*last, *pings) = (*slot, *pings + 1);
+                }
+                None
+            }
             SessionFact::Ended { slot, session } => {
+                let overlooked = self.overlooks(*session, entry);
                 if self.ended.insert(*session) {
                     let left = self.nodes.iter().filter(|(_, (of, _))| of == session);
                     let left = left.map(|(path, _)| path.clone()).collect();
@@ -102,7 +115,7 @@ impl Sessions {
                 if self.ended.len() > KEPT {
                     self.ended.pop_first();
                 }
-                None
+                overlooked
             }
             SessionFact::Feels { session, feels: Feels::Expired }
                 if witness.is_whole() && !self.ended.contains(session) =>
@@ -113,6 +126,15 @@ impl Sessions {
             }
             _ => None,
         }
+    }
+
+    /// SES-3, by the log's order: a session does not end by an entry that had seen less signs of
+    /// life.
+    fn overlooks(&mut self, session: SessionId, entry: Option<&Entry>) -> Option<Broken> {
+        let (_, given) = self.pings.remove(&session)?;
+        let Op::Session(SessionOp::Expire { pings, .. }) = entry?.op else { return None };
+        let what = format!("s{session} ends after {pings} signs of life, and has given {given}");
+        if given <= pings { None } else { broken("SES-3", None, what) }
     }
 
     /// SES-2, one half: a node goes only with its session, or because that removes it.
