@@ -195,7 +195,8 @@ impl Pool {
     /// It is there again, and gets its part little by little.
     fn warm_up(&mut self, node: NodeId, cx: &mut Cx<'_>) {
         let slow_start = self.settings.limits.slow_start;
-        if let Some(known) = self.all.get_mut(&node).filter(|_| slow_start > Span::ZERO) {
+        let begins = |known: &&mut Known| slow_start > Span::ZERO && known.warm.is_none();
+        if let Some(known) = self.all.get_mut(&node).filter(begins) {
             known.warm = Some(Warm { since: cx.now(), all: 0, own: 0 });
             cx.set(Timer::Warm(node), slow_start);
         }
