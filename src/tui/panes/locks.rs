@@ -1,4 +1,5 @@
-//! Locks: who holds them by the log, who believes so, and what the guarded resource let through.
+//! Locks: who holds them by the log, or by the keys of instances, who believes so, and what the
+//! guarded resource let through.
 //!
 //! A lease has two ends: the one that the log counts down, and the one that its holder believes in.
 //! Every error with leases lies between the two, so both are shown. That two clients believe in one
@@ -39,7 +40,9 @@ impl Pane for Locks {
          that says believes is a client that goes by a grant that is over: it may be frozen or \
          slow, and nobody can tell it in time. That is why the guarded resource asks for the \
          fencing token and rejects one that is smaller than one it has seen. Only a write that \
-         gets past that is a violation."
+         gets past that is a violation. Where locks are keys with an expiry, keys stands in the \
+         place of log: who has the key on the primary, or on most instances. Without a count of \
+         grants its tokens have no order, and a resource has to take every write."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -151,9 +154,9 @@ fn picked<'a>(scene: &Scene<'_>, all: &[Named<'a>]) -> Option<Named<'a>> {
 fn judged(lock: &Lock) -> Vec<(&Write, Token)> {
     let mut seen = 0;
     let judge = |write| {
-        let Write { token, highest, accepted, .. }: &Write = write;
-        let before = seen.max(*highest);
-        seen = before.max(if *accepted { *token } else { 0 });
+        let Write { token, highest, accepted, fenced, .. }: &Write = write;
+        let before = if *fenced { seen.max(*highest) } else { 0 };
+        seen = seen.max(before).max(if *accepted && *fenced { *token } else { 0 });
         (write, before)
     };
     lock.writes().map(judge).collect()
@@ -198,11 +201,18 @@ fn notes<'a>(
         if let Some(since) = lock.overlap {
             let ago = table::brief(scene.board.now.since(since));
             let count = lock.beliefs.len();
-            let text = match wide {
-                true => format!(
+            let unfenced = lock.writes().any(|write| !write.fenced);
+            let text = match (wide, unfenced) {
+                (true, false) => format!(
                     "{name}: {count} believe for {ago}; its resource must reject the smaller token"
                 ),
-                false => format!("{name}: {count} believe, the token decides"),
+                (true, true) => {
+                    format!(
+                        "{name}: {count} believe for {ago}; its resource cannot tell who is late"
+                    )
+                }
+                (false, false) => format!("{name}: {count} believe, the token decides"),
+                (false, true) => format!("{name}: {count} believe, nothing decides"),
             };
             rows.push(Row::new(look, Mark::Doubt).text(Role::Warn, text));
         }
@@ -231,6 +241,9 @@ fn queue(lock: &Lock) -> String {
 fn left(now: Time, until: Time) -> (String, Role) {
     if until <= now {
         return ("over".to_owned(), Role::Bad);
+    }
+    if until == Time::NEVER {
+        return ("never".to_owned(), Role::Warn);
     }
     match until.since(now) {
         short if short < SHORT => (format!("{}!", table::brief(short)), Role::Warn),
@@ -294,11 +307,11 @@ impl Grid {
         if !self.wide {
             return row
                 .left(self.bar, muted, "lease")
-                .right(5, muted, "log")
+                .right(5, muted, if scene.board.locks.are_keys() { "keys" } else { "log" })
                 .right(5, muted, "own");
         }
         row.left(self.bar + 6, muted, "own belief")
-            .left(self.bar + 6, muted, "lease by the log")
+            .left(self.bar + 6, muted, by_whom(scene))
             .left(self.queue, muted, "queue")
             .left(self.change, muted, "last change")
     }
@@ -344,7 +357,7 @@ impl Grid {
             .left(self.name, Role::Text, line.name.as_str())
             .left(if self.wide { 8 } else { 0 }, line.role, line.state)
             .left(6, line.role, holder)
-            .right(5, Role::Text, line.token.to_string());
+            .right(5, Role::Text, token_text(line.token));
         let row = match self.wide {
             true => self.both_leases(scene, row, line),
             false => self.leases(scene, row, line),
@@ -443,8 +456,8 @@ fn sentence(scene: &Scene<'_>, line: &Entry<'_>) -> String {
     if let Some(client) = line.client {
         text.push_str(&format!(" {client}"));
     }
-    text.push_str(&format!(", token {}", line.token));
-    for (what, until) in [("lease by the log", line.log), ("own belief", line.own)] {
+    text.push_str(&format!(", token {}", token_text(line.token)));
+    for (what, until) in [(by_whom(scene), line.log), ("own belief", line.own)] {
         if let Some(until) = until {
             text.push_str(&format!(", {what} {}", left(scene.board.now, until).0));
         }
@@ -453,6 +466,23 @@ fn sentence(scene: &Scene<'_>, line: &Entry<'_>) -> String {
         text.push_str(&format!(", queue {}", queue(line.lock)));
     }
     text
+}
+
+/// Whose count of the lease is shown beside that of its holder.
+fn by_whom(scene: &Scene<'_>) -> &'static str {
+    match scene.board.locks.are_keys() {
+        true => "lease by the keys",
+        false => "lease by the log",
+    }
+}
+
+/// A token in five cells: of one that was drawn by chance, the end.
+fn token_text(token: Token) -> String {
+    match token {
+        0 => "-".to_owned(),
+        1..=99_999 => token.to_string(),
+        _ => format!("~{:04}", token % 10_000),
+    }
 }
 
 /// What changed last, and when.

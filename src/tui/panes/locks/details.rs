@@ -3,7 +3,7 @@
 use super::super::Scene;
 use super::super::row::{self, Row};
 use super::super::table::{self, Mark};
-use super::{freed, judged};
+use super::{freed, judged, left, token_text};
 use crate::base::{CallId, Name, NodeId, Op, Time};
 use crate::tui::theme::Role;
 use crate::view::locks::{Grant, Lock};
@@ -19,15 +19,18 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, name: &Name,
     let writes = writes(scene, name, lock, area);
     let rest = row::below(row::put(area, buf, &writes), usize::from(!writes.is_empty()));
     let beside = area.width >= 100;
-    let (left, right) = match beside {
+    let (left_half, right) = match beside {
         true => {
             let half = Rect { width: rest.width / 2, ..rest };
             (half, Rect { x: half.right(), width: rest.width - half.width, ..rest })
         }
         false => row::split(rest, usize::from(rest.height).div_ceil(2)),
     };
-    grants(scene, left, buf, name, lock);
-    waits(scene, right, buf);
+    grants(scene, left_half, buf, name, lock);
+    match scene.board.locks.are_keys() {
+        true => keys_of(scene, right, buf, name, lock),
+        false => waits(scene, right, buf),
+    }
 }
 
 /// What the guarded resource said to the last writes, as far as there is room.
@@ -44,6 +47,9 @@ pub(super) fn writes<'a>(scene: &Scene<'a>, name: &Name, lock: &Lock, area: Rect
         .map(|(write, highest)| {
             let token = write.token;
             let (mark, role, text) = match (write.accepted, token < highest) {
+                (true, _) if !write.fenced && write.late => {
+                    (Mark::Doubt, Role::Warn, "taken late: nothing to compare".to_owned())
+                }
                 (true, true) => {
                     (Mark::Trouble, Role::Violation, format!("taken after {highest}: VIOLATION"))
                 }
@@ -58,7 +64,7 @@ pub(super) fn writes<'a>(scene: &Scene<'a>, name: &Name, lock: &Lock, area: Rect
             Row::new(scene.look, mark)
                 .right(9, Role::Muted, table::clock(write.at))
                 .left(4, Role::Text, write.call.client.to_string())
-                .text(Role::Text, format!("token {token:>3} "))
+                .text(Role::Text, format!("token {:>3} ", token_text(token)))
                 .text(role, text)
         })
         .collect();
@@ -70,7 +76,8 @@ pub(super) fn writes<'a>(scene: &Scene<'a>, name: &Name, lock: &Lock, area: Rect
 /// Who held the lock when, as bars over time.
 fn grants(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, name: &Name, lock: &Lock) {
     let look = scene.look;
-    let head = Row::heading(look, format!("grants of {name}, oldest first: tokens only rise"));
+    let rise = if scene.board.locks.are_keys() { "" } else { ": tokens only rise" };
+    let head = Row::heading(look, format!("grants of {name}, oldest first{rise}"));
     let width = usize::from(area.width).saturating_sub(1 + 6 + 5 + 29).min(40);
     let columns = Row::plain(look)
         .right(5, Role::Muted, "token")
@@ -93,7 +100,7 @@ fn grants(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, name: &Name, lock: &L
             let role = if end.is_none() { Role::Ok } else { Role::Muted };
             let until = table::clock(end.unwrap_or(scene.board.now));
             Row::plain(look)
-                .right(5, Role::Text, grant.token.to_string())
+                .right(5, Role::Text, token_text(grant.token))
                 .left(4, Role::Text, grant.call.client.to_string())
                 .left(width, role, stretch(scene, width, all, grant))
                 .right(9, Role::Muted, table::clock(grant.since))
@@ -117,6 +124,36 @@ fn stretch(scene: &Scene<'_>, width: usize, all: (Time, Time), grant: &Grant) ->
     let from = cell(grant.since).min(width.saturating_sub(1));
     let until = cell(end).max(from + 1);
     (0..width).map(|at| if (from..until).contains(&at) { fill } else { gap }).collect()
+}
+
+/// What each instance has: whose key, and for how long. One that does not count says so.
+fn keys_of(scene: &Scene<'_>, area: Rect, buf: &mut Buffer, name: &Name, lock: &Lock) {
+    let look = scene.look;
+    let masters: BTreeSet<NodeId> = scene.board.locks.masters().collect();
+    let rest = row::put(area, buf, &[Row::heading(look, format!("keys of {name}, by instance"))]);
+    let now = scene.board.now;
+    let row = |node: NodeId| {
+        let down = scene.board.node(node).is_some_and(|node| !node.life.is_up());
+        let mark = if down { Mark::Doubt } else { Mark::None };
+        let row = Row::new(look, mark).left(5, Role::Text, node.to_string());
+        let Some(key) = lock.keys.get(&node) else { return row.text(Role::Muted, "no key") };
+        let (time, role) = left(now, key.until);
+        let whole = key.ttl.map_or(1, |ttl| ttl.0);
+        let bar = look.glyphs.bar(12, key.until.since(now).0.min(whole), whole);
+        let row = row
+            .left(4, Role::Text, key.call.client.to_string())
+            .right(5, Role::Text, token_text(key.token))
+            .left(12, role, bar)
+            .right(5, role, time);
+        match (down, masters.contains(&node)) {
+            (true, _) => row.text(Role::Warn, "down"),
+            (false, false) => row.text(Role::Muted, "a copy"),
+            (false, true) => row,
+        }
+    };
+    let all: BTreeSet<NodeId> = masters.iter().chain(lock.keys.keys()).copied().collect();
+    let rows: Vec<Row<'_>> = all.into_iter().map(row).collect();
+    row::list(look, rest, buf, &rows);
 }
 
 /// Who waits for whom, a chain per line; a circle is a deadlock.

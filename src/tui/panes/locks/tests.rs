@@ -1,6 +1,6 @@
 use super::super::sample::{Story, begins, c, call, n, name, op, txn, votes};
 use super::*;
-use crate::event::{Fact, Feels, SessionFact};
+use crate::event::{Fact, Feels, KeyDeed, Kind, SessionFact};
 use crate::tui::theme::GlyphsArg;
 
 /// Seconds of a lease.
@@ -224,6 +224,65 @@ fn only_a_stale_write_that_gets_through_is_a_violation() {
     !VIOLATION: billing took token 33 after …
     ?billing: 2 believe, the token decides
     "#);
+}
+
+fn key(story: &mut Story, node: u16, client: u16, token: Token) {
+    let (call, ttl) = (call(client, 1), TTL);
+    let deed = KeyDeed::Set { call, token, ttl };
+    story.says(n(node), Fact::Key { lock: name("billing"), deed });
+}
+
+/// c1 has the lock on three of five instances; one of them forgets, and c2 has three as well.
+fn forgetful() -> Story {
+    let mut story = Story::of(5, 2);
+    for node in 1..=5 {
+        story.says(n(node), Fact::Primary { epoch: 0, node: n(node) });
+    }
+    story.at(1_000);
+    (1..=3).for_each(|node| key(&mut story, node, 1, 715_392_069));
+    holds(&mut story, "billing", 1, 715_392_069);
+    story.at(2_000).kill(n(3));
+    story.tell(n(3), Kind::Started { boot: 2, records: 0, torn: false });
+    story.says(n(3), Fact::Primary { epoch: 0, node: n(3) });
+    (3..=5).for_each(|node| key(&mut story, node, 2, 1_552_346_535));
+    holds(&mut story, "billing", 2, 1_552_346_535);
+    let (resource, call, token) = (name("billing"), call(1, 9), 715_392_069);
+    story.says(n(2), Fact::Takes { resource, call, token });
+    story.at(3_480);
+    story
+}
+
+#[test]
+fn keys_of_instances() {
+    let mut story = forgetful();
+    insta::assert_snapshot!(story.screen(&Locks, 41, 7), @r#"
+    [] two believe  1 held  0 waiting !
+     lock    holder token lease    keys   own
+    >billing c2     ~6535 ████▉░░  3.5s  3.5s
+    !billing c1     ~2069 ███▌░░░  over  2.5s
+    ?billing: 2 believe, nothing decides
+     writes guarded by billing
+    ?    2.000 c1   token ~2069 taken late: …
+    "#);
+    story.zoomed = true;
+    insta::assert_snapshot!(story.screen(&Locks, 118, 18), @r#"
+    [] two believe  1 held  0 waiting !
+     lock    state    holder token own belief                 lease by the keys          queue        last change
+    >billing HELD     c2     ~6535 ██████████████░░░░░░  3.5s ██████████████░░░░░░  3.5s -            2.000 grant
+    !billing believes c1     ~2069 ██████████░░░░░░░░░░  2.5s ░░░░░░░░░░░░░░░░░░░░  over
+    ?billing: 2 believe for 1.4s; its resource cannot tell who is late
+
+     writes guarded by billing
+    ?    2.000 c1   token ~2069 taken late: nothing to compare
+
+     grants of billing, oldest first                            keys of billing, by instance
+     token who  held when               from     until end      n1    c1   ~2069 ██████░░░░░░  2.5s
+     ~2069 c1   ███████░░░░░░░░░░░     1.000     2.000 lost     n2    c1   ~2069 ██████░░░░░░  2.5s
+     ~6535 c2   ░░░░░░░███████████     2.000     3.480 held     n3    c2   ~6535 ████████▍░░░  3.5s
+                                                                n4    c2   ~6535 ████████▍░░░  3.5s
+                                                                n5    c2   ~6535 ████████▍░░░  3.5s
+    "#);
+    story.fits_everywhere(&Locks);
 }
 
 #[test]
