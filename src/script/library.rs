@@ -65,6 +65,8 @@ library! {
         "lock-renewal"
         "lock-clocks"
         "lock-queue"
+        "lock-without-token"
+        "redlock-majority"
         "txn-two-phase"
         "txn-blocked"
         "txn-one-no"

@@ -186,6 +186,7 @@ pub(super) const RESULTS: &[&str] = &[
     "chosen",
     "stale",
     "unheld",
+    "taken",
     "locked",
     "poor",
 ];

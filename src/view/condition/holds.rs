@@ -312,6 +312,7 @@ fn ended(word: &str, outcome: &Outcome) -> bool {
         "chosen" => matches!(outcome, Outcome::Chosen { .. }),
         "stale" => matches!(refusal, Some(Refusal::StaleToken { .. })),
         "unheld" => matches!(refusal, Some(Refusal::NotHeld)),
+        "taken" => matches!(refusal, Some(Refusal::Taken)),
         "locked" => matches!(refusal, Some(Refusal::Locked)),
         _ => matches!(refusal, Some(Refusal::Funds)),
     }
