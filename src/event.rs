@@ -24,7 +24,7 @@ mod key;
 mod session;
 
 pub use balancing::{Balancing, Ended, Standing};
-pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage};
+pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage, Unhinted};
 pub use key::KeyDeed;
 pub use session::{Feels, SessionFact};
 

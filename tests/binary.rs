@@ -294,6 +294,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "zookeeper",
         "redlock",
         "swim",
+        "quorum",
     ];
     for name in names {
         assert!(list.out.contains(name), "{}", list.out);

@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -20,11 +20,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::balance::{Limits, Policy};
-use netsplit::base::{Ballot, CallId, Commitment, Entry, NodeId, Op, Presume, Rng, Span, Time};
+use netsplit::base::{
+    Ballot, CallId, Commitment, Conflict, Entry, NodeId, Op, Presume, Rng, Span, Time,
+};
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
     Balance, BalanceSettings, Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind,
-    Membership, Paxos, Plan, Raft, Reads, Ring, Services, Store, Swim, Txn, Watch,
+    Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services, Store, StoreKind, Swim,
+    Txn, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -133,6 +136,40 @@ fn balance(policy: &str, size: u16) -> Answer<Balance> {
     Ok(Balance { balancers, backends, settings })
 }
 
+/// The switches of a store by quorums.
+fn quorum(
+    args: &mut goldenscript::ArgumentConsumer<'_>,
+    switch: impl Fn(&str) -> bool,
+) -> Answer<Quorum> {
+    let siblings = args.lookup("versions").is_some();
+    let read_repair = match args.lookup("repair").map(|arg| arg.value.as_str()) {
+        None => Repair::Async,
+        Some("off") => Repair::Off,
+        Some("write-back") => Repair::WriteBack,
+        Some(other) => return Err(format!("no such repair: {other}").into()),
+    };
+    Ok(Quorum {
+        r: args.lookup_parse("r")?.unwrap_or(2),
+        w: args.lookup_parse("w")?.unwrap_or(2),
+        versions: if siblings { Conflict::Siblings } else { Conflict::LastWriter },
+        read_repair,
+        sloppy: switch("sloppy"),
+        survey: !switch("blind"),
+        ..Quorum::default()
+    })
+}
+
+/// Three copies of each key.
+fn by_quorums(log: Log, quorum: Quorum) -> Services {
+    let kind = StoreKind::Quorum(quorum);
+    Services {
+        log: Some(log),
+        ring: Some(Ring { vnodes: 4, ..Ring::default() }),
+        store: Some(Store { kind, ..Store::default() }),
+        ..Services::default()
+    }
+}
+
 impl Network {
     fn cluster(&mut self, command: &goldenscript::Command) -> Answer {
         let mut args = command.consume_args();
@@ -204,6 +241,7 @@ impl Network {
                 txn: Some(Txn { how, ..Txn::default() }),
                 ..Services::default()
             },
+            "quorum" => by_quorums(log, quorum(&mut args, switch)?),
             other => return Err(format!("no such services: {other}").into()),
         };
         args.reject_rest()?;
@@ -211,6 +249,10 @@ impl Network {
         services.lock = lock.or(services.lock);
         let clients = (1..=clients).map(|n| Client::new(n, Vec::new())).collect();
         let plan = Plan { services, mutations, clients, ..Plan::bare(size) };
+        self.begin(&plan)
+    }
+
+    fn begin(&mut self, plan: &Plan) -> Answer {
         for id in plan.processes() {
             let (setup, disk) = (plan.setup(id), Vec::new());
             self.nodes.insert(id, Node { setup, host: None, boot: 0, disk, now: Time::ZERO });

@@ -261,6 +261,22 @@ fn each_kind_of_log_has_its_ways_to_read() {
 }
 
 #[test]
+fn a_store_by_quorums_that_cannot_be_is_refused() {
+    let store = |rest: &str| format!("[membership]\n[log]\n[ring]\n[store]\n{rest}");
+    let quorum = |rest: &str| store(&format!("kind = \"quorum\"\n{rest}"));
+    assert!(parse(&quorum("r = 3\nw = 1")).unwrap().services.store.unwrap().quorum().is_some());
+    refused(&store("kind = \"quorums\""), &["unknown kind", "did you mean \"quorum\"?"]);
+    refused(&store("r = 2"), &["only a store by quorums has this"]);
+    refused(&quorum("r = 4"), &["from 1 to 3", "a key has 3 replicas"]);
+    refused(&quorum("versions = \"newest\""), &["unknown versions", "lww, siblings"]);
+    refused(&quorum("sloppy = true\nhint_window = \"0s\""), &["needs hints"]);
+    refused(&quorum("grace = \"1s\""), &["twice as long", "write grace = \"6s\""]);
+    refused(&quorum("[txn]"), &["no transactions", "kind = \"primary\""]);
+    refused(&quorum("[[client]]\ndo = \"count\""), &["cannot add", "read-write"]);
+    refused(&store("[[client]]\ndo = \"delete\""), &["kind = \"quorum\""]);
+}
+
+#[test]
 fn a_slow_heartbeat_slows_what_depends_on_it() {
     let plan = parse("[membership]\nheartbeat = \"1s\"\n[log]\nheartbeat = \"1s\"").unwrap();
     let membership = plan.services.membership.unwrap();

@@ -43,6 +43,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("redlock"), 0..6, MINUTE);
     survives(&sample("balance"), 0..6, MINUTE);
     survives(&sample("swim"), 0..2, MINUTE);
+    survives(&sample("quorum"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }
 
@@ -63,6 +64,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         "three-paxos",
         "redlock",
         "balance",
+        "quorum",
     ] {
         let (plan, until) = (sample(name), Time(20_000_000));
         let commands: Vec<_> = (1..400).map(|at| fire(at, &plan)).collect();
@@ -94,5 +96,6 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("redlock"), 0..1_000, MINUTE);
     survives(&sample("balance"), 0..1_000, MINUTE);
     survives(&sample("swim"), 0..1_000, MINUTE);
+    survives(&sample("quorum"), 0..1_000, MINUTE);
     survives(&sample("three-paxos"), 0..1_000, Time(10_000_000));
 }

@@ -317,6 +317,7 @@ fn every_mutation_says_what_goes_wrong() {
         "balance",
         "threephase",
         "paxoscommit",
+        "quorum",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

@@ -17,6 +17,7 @@ pub mod placement;
 mod rng;
 mod session;
 mod time;
+mod version;
 mod voters;
 
 pub use clock::Clock;
@@ -29,6 +30,7 @@ pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
 pub use session::{Place, SessionId, SessionOp, SessionOutcome};
 pub use time::{Span, Time};
+pub use version::{Conflict, Vector, Version, Versions};
 pub use voters::{Voters, majority};
 
 /// Why a text could not be read: what was expected, in words for a person.

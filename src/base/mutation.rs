@@ -174,6 +174,16 @@ mutations! {
     BalanceRetryStorm "balance.retry_storm" "Nothing bounds how many requests are sent again."
     BalanceUnbounded "balance.unbounded" "A key's backend takes all of its requests, however many it has."
     BalanceDrainStuck "balance.drain_stuck" "A backend that drains leaves its queue as it is."
+    QuorumCountTwice "quorum.count_twice" "A coordinator that is a replica itself counts its own answer twice."
+    QuorumCountHints "quorum.count_hints" "What a stand-in keeps counts towards a strict quorum."
+    QuorumReadOne "quorum.read_one" "A read is answered as soon as one replica has answered."
+    QuorumNoWriteBack "quorum.no_write_back" "A read is answered before what it found is at a write quorum."
+    QuorumOneRing "quorum.one_ring" "While keys move, only the newest ring's replicas are asked."
+    QuorumForgetHint "quorum.forget_hint" "A stand-in forgets a hint as soon as it has sent it."
+    QuorumDropSibling "quorum.drop_sibling" "A replica keeps only the newest of several siblings."
+    QuorumLocalClock "quorum.local_clock" "A writer stamps with its wall clock, though it knows later stamps."
+    QuorumPurgeEarly "quorum.purge_early" "A replica drops a tombstone after its grace without asking whether others have it."
+    QuorumOtherRange "quorum.other_range" "A replica compares the tree of all that it has, not of what both are to keep."
 }
 
 impl fmt::Display for Mutation {

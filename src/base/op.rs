@@ -3,7 +3,8 @@
 use super::balance::Serving;
 use super::placement::Member;
 use super::{
-    CallId, NodeId, ParseError, SessionOp, SessionOutcome, Span, Token, TxnId, Voters, parse_error,
+    CallId, NodeId, ParseError, SessionOp, SessionOutcome, Span, Token, TxnId, Version, Versions,
+    Voters, parse_error,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -142,6 +143,13 @@ pub enum Op {
     Serve { how: Serving },
     /// Note at `key`, where `txn` of `call` is prepared, that all have voted yes.
     Precommit { txn: TxnId, call: CallId, key: Name },
+
+    /// Delete a key.
+    Delete { key: Name },
+    /// Tell which versions of a key there are, for who is about to write it.
+    Survey { key: Name },
+    /// Keep this version of a key.
+    Store { key: Name, version: Arc<Version> },
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -184,6 +192,9 @@ impl fmt::Display for Op {
             Op::Session(op) => op.fmt(f),
             Op::Request { key } => write!(f, "request {key}"),
             Op::Serve { how } => write!(f, "serve {how}"),
+            Op::Delete { key } => write!(f, "delete {key}"),
+            Op::Survey { key } => write!(f, "survey {key}"),
+            Op::Store { key, version } => write!(f, "store {key}={version}"),
         }
     }
 }
@@ -226,6 +237,7 @@ impl FromStr for Op {
                 Some((key, value)) => Op::Put { key: key.parse()?, value: number(value)? },
                 None => return parse_error("write put KEY=NUMBER"),
             },
+            ["delete", key] => Op::Delete { key: key.parse()? },
             ["add", key, by] => Op::Add { key: key.parse()?, by: number(by)? },
             ["acquire", lock, ttl] => Op::Acquire { lock: lock.parse()?, ttl: ttl.parse()? },
             ["renew", lock, t] => Op::Renew { lock: lock.parse()?, token: token(t)? },
@@ -258,10 +270,10 @@ impl FromStr for Op {
             }
             _ => {
                 return parse_error(format!(
-                    "'{text}' is not an operation; known: get K · put K=V · add K N · acquire L TTL \
-                     · renew L TOKEN · release L TOKEN · write R TOKEN V · transfer A B N · move A N B N … · \
-                     propose V · join N [WEIGHT] · leave N · voters N,N,… · lead N · request K · \
-                     serve well|slowly N|failing|draining"
+                    "'{text}' is not an operation; known: get K · put K=V · add K N · delete K · \
+                     acquire L TTL · renew L TOKEN · release L TOKEN · write R TOKEN V · \
+                     transfer A B N · move A N B N … · propose V · join N [WEIGHT] · leave N · \
+                     voters N,N,… · lead N · request K · serve well|slowly N|failing|draining"
                 ));
             }
         })
@@ -327,6 +339,8 @@ pub enum Outcome {
     Prepared { call: CallId, others: Arc<[Name]>, ready: bool },
     /// The answer to something about sessions.
     Session(SessionOutcome),
+    /// A read of a key that is kept by quorums: all versions that count.
+    Found { versions: Versions },
 }
 
 /// Why an operation was refused.
@@ -386,6 +400,7 @@ impl fmt::Display for Outcome {
             Outcome::Unknown => f.write_str("unknown"),
             Outcome::Prepared { call, .. } => write!(f, "prepared ({call})"),
             Outcome::Session(outcome) => outcome.fmt(f),
+            Outcome::Found { versions } => versions.fmt(f),
         }
     }
 }
@@ -450,6 +465,7 @@ mod tests {
     fn operations_read_back_what_they_print() {
         for text in [
             "get x",
+            "delete x",
             "put x=5",
             "put x=-5",
             "add x 3",

@@ -20,6 +20,12 @@
 //! judged as ever. Together that is sequential consistency of each key, which is what ZooKeeper
 //! promises; a sync makes a read current only as long as no leader is deposed unawares.
 //!
+//! Keys that are kept by quorums have the stamps of their versions for numbers. CLIENT-1 holds
+//! there as far as the store promises ([`Promise`]): a read binds those after it only if what it
+//! found was written back first, and nothing binds anybody if quorums need not meet. A key that was
+//! deleted may be forgotten, and begin anew. Where siblings stay side by side, the check `quorum`
+//! judges.
+//!
 //! An operation whose outcome is unknown, or whose client died, may have taken effect or may do so
 //! at any time later; it binds nobody. A definite refusal must never take effect.
 //!
@@ -30,8 +36,8 @@
 //! CLIENT-3 and CLIENT-4 leave keys alone that transactions or both kinds of writes touch: `txn`
 //! judges money.
 
-use super::{Check, Expect, Violation, Witness};
-use crate::base::{CallId, Name, NodeId, Op, Outcome};
+use super::{Check, Expect, Promise, Violation, Witness};
+use crate::base::{CallId, Conflict, Name, NodeId, Op, Outcome};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,6 +88,21 @@ pub struct History {
     /// Where reads may be stale: the newest version that each client was told of each key in its
     /// life, and by which event.
     told: Option<BTreeMap<NodeId, Told>>,
+    /// What the store promises.
+    promise: Promise,
+    /// Concurrent writes stay side by side, which is not for this check to judge.
+    siblings: bool,
+}
+
+/// An answer with the number of its version: of several, that of the newest.
+fn numbered(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Outcome::Found { versions } => match versions.newest() {
+            Some(newest) => Outcome::Value { value: newest.value, version: newest.number() },
+            None => Outcome::Value { value: None, version: 0 },
+        },
+        other => other.clone(),
+    }
 }
 
 struct Broken {
@@ -141,7 +162,11 @@ impl Check for History {
 impl History {
     /// The check for such a cluster.
     pub fn new(expect: &Expect) -> History {
-        History { told: expect.stale_reads.then(BTreeMap::new), ..History::default() }
+        let quorums = expect.quorums;
+        let promise = quorums.map_or(Promise::Current, |quorums| quorums.promise);
+        let siblings = quorums.is_some_and(|quorums| quorums.versions == Conflict::Siblings);
+        let told = expect.stale_reads.then(BTreeMap::new);
+        History { told, promise, siblings, ..History::default() }
     }
 
     /// A client begins anew, or may have.
@@ -186,6 +211,7 @@ impl History {
                 self.key(key).opened(*value);
                 key
             }
+            Op::Delete { key } => key,
             Op::Add { key, by } => {
                 let (by, money) = (i128::from(*by), key.as_str().starts_with("acct/"));
                 let state = self.key(key);
@@ -219,12 +245,25 @@ impl History {
     ) -> Option<Broken> {
         self.unknown += u64::from(*outcome == Outcome::Unknown);
         let call = self.calls.remove(&id)?;
-        let (Op::Get { key: name } | Op::Put { key: name, .. } | Op::Add { key: name, .. }) =
-            &*call.op
+        let (Op::Get { key: name }
+        | Op::Put { key: name, .. }
+        | Op::Delete { key: name }
+        | Op::Add { key: name, .. }) = &*call.op
         else {
             return None;
         };
-        self.acknowledged += u64::from(matches!(outcome, Outcome::Written { .. }));
+        let write = !matches!(*call.op, Op::Get { .. });
+        let outcome = &numbered(outcome);
+        let value = matches!(outcome, Outcome::Written { .. } | Outcome::Value { .. });
+        self.acknowledged += u64::from(write && (value || *outcome == Outcome::Done));
+        if self.siblings {
+            return None;
+        }
+        let binds = match self.promise {
+            Promise::Current => true,
+            Promise::Regular => write,
+            Promise::Nothing => false,
+        };
         if let Outcome::Value { version, .. } | Outcome::Written { version, .. } = outcome {
             self.note(at, id.client, name, *version);
         }
@@ -238,10 +277,11 @@ impl History {
                 None
             }
             Outcome::Value { value, version } => {
-                let late = version < call.floor.0;
+                let late = version < call.floor.0 || (write && version == call.floor.0);
+                let late = late && !key.was_deleted(call.floor.0);
                 let told = key.tell(name, id, &call, (late, version), value);
                 let broken = told.or_else(|| key.explain(name, id, &call, (version, value), whole));
-                key.note(at, version, value);
+                key.note(at, version, value, binds);
                 broken
             }
             Outcome::Written { value, version } => {
@@ -249,7 +289,7 @@ impl History {
                 if let Op::Add { by, .. } = *call.op {
                     key.acked += i128::from(by);
                 }
-                let late = version <= call.floor.0;
+                let late = version <= call.floor.0 && !key.was_deleted(call.floor.0);
                 let told = key.tell(name, id, &call, (late, version), Some(value));
                 let wrong = || match *call.op {
                     Op::Put { value: put, .. } if put != value => {
@@ -260,7 +300,7 @@ impl History {
                     _ => None,
                 };
                 let broken = told.or_else(wrong);
-                key.note(at, version, Some(value));
+                key.note(at, version, Some(value), binds);
                 broken
             }
             _ => None,
@@ -387,12 +427,19 @@ impl Key {
         self.versions.get(&version).map(|(value, _)| value.map_or(0, i128::from))
     }
 
-    fn note(&mut self, at: usize, version: u64, value: Option<i64>) {
+    /// Whether what a call must not fall behind is a deletion, which may be forgotten.
+    fn was_deleted(&self, floor: u64) -> bool {
+        self.versions.get(&floor).is_some_and(|(value, _)| value.is_none())
+    }
+
+    /// Takes an answer down. Those who ask later must not fall behind it, if it binds them.
+    fn note(&mut self, at: usize, version: u64, value: Option<i64>, binds: bool) {
         self.versions.entry(version).or_insert((value, at));
         if self.versions.len() > KEPT {
             self.versions.pop_first();
         }
-        if version > self.floor.0 {
+        let anew = self.was_deleted(self.floor.0) && value.is_some();
+        if binds && (version > self.floor.0 || anew) {
             self.floor = (version, at);
         }
     }

@@ -28,11 +28,12 @@
 //! | paxoscommit | `paxoscommit` | PC-1 to PC-3: each vote of a transaction is chosen once |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
+//! | quorum | `quorum` | Q-1, 2, 4, 5, 7 to 11: quorums meet, and nothing is lost that they took |
 //! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | balance | `balance` | LB-1 to 3, 5, 7 to 12: requests go where they should, and trouble is not multiplied |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
-//! | progress | `progress` | LIVE-1 to 5: answers, and right suspicions, once nothing is broken |
+//! | progress | `progress` | LIVE-1 to 6: answers, right suspicions and equal replicas, once nothing is broken |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -46,12 +47,13 @@ pub mod log;
 pub mod paxos;
 pub mod paxoscommit;
 pub mod progress;
+pub mod quorum;
 pub mod raft;
 pub mod ring;
 pub mod swim;
 mod witness;
 
-use crate::base::{NodeId, Span, Time, Voters, majority};
+use crate::base::{Conflict, NodeId, Span, Time, Voters, majority};
 use crate::event::Event;
 #[cfg(doc)]
 use crate::event::Kind;
@@ -203,6 +205,37 @@ pub struct Expect {
     pub window: u64,
     /// Whether instances that keep locks as keys count grants.
     pub counted: bool,
+    /// What the store promises, if it is one by quorums.
+    pub quorums: Option<Quorums>,
+}
+
+/// How much a read of a store by quorums shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Promise {
+    /// All that was told before it began: the key is linearizable.
+    #[default]
+    Current,
+    /// All that was acknowledged before it began: the key is a regular register.
+    Regular,
+    /// Something that was written.
+    Nothing,
+}
+
+/// A store by quorums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorums {
+    /// How many replicas answer a read.
+    pub r: u8,
+    /// How many replicas have a write.
+    pub w: u8,
+    /// What becomes of concurrent writes.
+    pub versions: Conflict,
+    /// Whether what stand-ins keep counts.
+    pub sloppy: bool,
+    /// What a read shows.
+    pub promise: Promise,
+    /// Whether replicas compare what they have.
+    pub converge: bool,
 }
 
 impl Expect {
@@ -222,6 +255,7 @@ impl Expect {
             stale_reads: false,
             window: 0,
             counted: false,
+            quorums: None,
         }
     }
 
@@ -280,6 +314,7 @@ impl Checks {
             Box::new(atomic::Atomic::new()),
             Box::new(paxoscommit::PaxosCommit::new()),
             Box::new(ring::Rings::new()),
+            Box::new(quorum::Quorum::new(expect)),
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::new(expect)),
             Box::new(balance::Balance::default()),

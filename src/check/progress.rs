@@ -7,6 +7,7 @@
 //! | LIVE-3 | whom a leader has handed over to leads next, if nothing was broken for that time (RX-6) |
 //! | LIVE-4 | whoever is down for long is suspected by all who watch it (FD-1) |
 //! | LIVE-5 | nobody who is alive stays suspected when nothing is broken any more (FD-2) |
+//! | LIVE-6 | the replicas of a key that compare what they have become equal within the same time (Q-6) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -20,6 +21,7 @@
 //! something wrong ([`Violation::is_stall`]).
 
 mod detector;
+mod replicas;
 
 use super::faults::Faults;
 use super::{Check, Expect, Violation, Witness};
@@ -27,6 +29,7 @@ use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, Tx
 use crate::command::{Command, DiskFault};
 use crate::event::{Event, Fact, Kind};
 use detector::Detector;
+use replicas::Replicas;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A client that owes a success.
@@ -59,6 +62,8 @@ pub struct Progress {
     detector: Option<Detector>,
     /// When a link, a clock, a disk or a frozen process was last wrong.
     rough: Time,
+    /// Which keys differ where; none if replicas need not become equal.
+    replicas: Option<Replicas>,
 }
 
 /// Whether an answer shows that the cluster works. A definite "no" to the operation as such does.
@@ -97,6 +102,7 @@ impl Progress {
             due,
             detector,
             rough,
+            replicas: expect.quorums.filter(|q| q.converge).map(|_| Replicas::default()),
         }
     }
 
@@ -187,6 +193,15 @@ impl Progress {
         self.detector.as_mut()?.overdue(self.now, self.rough, calm)
     }
 
+    /// LIVE-6.
+    fn diverged(&mut self) -> Option<(&'static str, String)> {
+        if self.is_troubled() {
+            return None;
+        }
+        let what = self.replicas.as_mut()?.overdue(self.now, self.trouble, self.within)?;
+        Some(("LIVE-6", what))
+    }
+
     /// Whether nothing has been wrong for so long that everything should have come right.
     fn is_calm(&self) -> bool {
         !self.is_troubled() && self.now > self.trouble + self.within
@@ -253,6 +268,7 @@ impl Check for Progress {
     fn gap(&mut self, node: NodeId) {
         // Some may have ended unseen.
         self.doubts.clear();
+        self.replicas.iter_mut().for_each(|replicas| replicas.forget(node));
         match (node, &mut self.detector) {
             (NodeId::BENCH, Some(detector)) => detector.forget_all(),
             (node, Some(detector)) => detector.forget(node),
@@ -273,7 +289,8 @@ impl Check for Progress {
         self.change(event);
         self.hear_again(witness);
         self.detector.iter_mut().for_each(|detector| detector.see(event));
-        let late = self.succeeds(event).or_else(|| self.overdue());
+        self.replicas.iter_mut().for_each(|replicas| replicas.see(event));
+        let late = self.succeeds(event).or_else(|| self.overdue()).or_else(|| self.diverged());
         let (rule, what) = match late {
             Some((rule, what)) => {
                 (rule, format!("{what}, though nothing is broken and {} are over", self.within))

@@ -174,6 +174,7 @@ pub fn title(plan: &Plan, source: Source) -> Title {
 /// Where to look first in a cluster that is about one thing.
 fn focus(services: &Services) -> Option<PaneKind> {
     match services {
+        Services { store: Some(store), .. } if store.quorum().is_some() => Some(PaneKind::Replicas),
         Services { ring: Some(_), lock: Some(_), .. } => None,
         Services { txn: Some(_), .. } => Some(PaneKind::Txn),
         Services { ring: Some(_), .. } => Some(PaneKind::Ring),

@@ -6,7 +6,7 @@ use super::key::{self, KeyDeed};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
-    Turn, TxnId, Voters,
+    Turn, TxnId, Versions, Voters,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -247,6 +247,28 @@ pub enum Fact {
     InstanceAccepts { txn: TxnId, key: Name, ballot: Ballot, prepared: bool },
     /// As a leader: a majority has accepted that.
     InstanceChooses { txn: TxnId, key: Name, prepared: bool },
+
+    // -- keys copied by quorums ------------------------------------------------------------------
+    /// As a replica: these are its versions of `key`; none if it has dropped the key.
+    Keeps { key: Name, versions: Versions },
+    /// As a coordinator: the write `dot` is acknowledged, by the ring of `epoch`. `acks` have it on
+    /// disk; stand-ins keep it for `hinted`.
+    Acknowledges { key: Name, dot: CallId, epoch: u64, acks: Arc<[NodeId]>, hinted: Arc<[NodeId]> },
+    /// As a coordinator: it answers the read `call`, by the ring of `epoch`, with what `from` had.
+    Answers { key: Name, call: CallId, epoch: u64, from: Arc<[NodeId]>, versions: Versions },
+    /// As a stand-in: it keeps the write `dot` for `target`, which did not answer.
+    Hints { target: NodeId, key: Name, dot: CallId },
+    /// As a stand-in: it does not keep that any more.
+    Unhints { target: NodeId, key: Name, dot: CallId, why: Unhinted },
+    /// As a replica: of two concurrent writes it has dropped `dot`, since `by` was written later.
+    Loses { key: Name, dot: CallId, by: CallId },
+    /// As a replica: it drops the tombstones of `key`: nobody has anything older.
+    Purges { key: Name, versions: Versions },
+    /// As a replica: at this level of their trees (0 is the root) it has compared these nodes with
+    /// those of `with`, and `differ` of them differ.
+    Compares { with: NodeId, level: u8, nodes: u16, differ: Arc<[u16]> },
+    /// As a replica: of `keys` keys in leaves that differed, it took `news` over from `from`.
+    Streams { from: NodeId, keys: u32, news: u32 },
 }
 
 impl fmt::Display for Freed {
@@ -258,6 +280,20 @@ impl fmt::Display for Freed {
             Freed::Ended => "its session ended",
         })
     }
+}
+
+/// Why a stand-in does not keep a hint any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Unhinted {
+    /// Whom it was for has it on disk.
+    Delivered,
+    /// It was too old.
+    Expired,
+    /// Whom it was for is no replica of the key any more: the stand-in sees to it that those who
+    /// are get it.
+    Moved,
+    /// Everybody has a later version.
+    Overtaken,
 }
 
 impl fmt::Display for Stage {
@@ -317,6 +353,15 @@ impl fmt::Display for Fact {
             | Fact::Takes { .. }
             | Fact::Left { .. } => self.lock(f),
             Fact::Session(fact) => fact.fmt(f),
+            Fact::Keeps { .. }
+            | Fact::Acknowledges { .. }
+            | Fact::Answers { .. }
+            | Fact::Hints { .. }
+            | Fact::Unhints { .. }
+            | Fact::Loses { .. }
+            | Fact::Purges { .. }
+            | Fact::Compares { .. }
+            | Fact::Streams { .. } => self.quorum(f),
             Fact::Begins { .. }
             | Fact::Votes { .. }
             | Fact::Decides { .. }
@@ -475,6 +520,42 @@ impl Fact {
             Fact::Primary { epoch, node } => write!(f, "goes by {node} as primary of e{epoch}"),
             Fact::Takes { resource, call, token } => {
                 write!(f, "{resource} takes write of {call} token {token}, compares none")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn quorum(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::Keeps { key, versions } => write!(f, "keeps {key}: {versions}"),
+            Fact::Acknowledges { key, dot, epoch, acks, hinted } => {
+                write!(f, "acknowledges {key} {dot} e{epoch} by {}", List(acks))?;
+                match hinted.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, ", hints for {}", List(hinted)),
+                }
+            }
+            Fact::Answers { key, call, epoch, from, versions } => {
+                write!(f, "answers {call} {key} e{epoch} by {}: {versions}", List(from))
+            }
+            Fact::Hints { target, key, dot } => write!(f, "keeps a hint for {target}: {key} {dot}"),
+            Fact::Unhints { target, key, dot, why } => {
+                let why = match why {
+                    Unhinted::Delivered => "delivered",
+                    Unhinted::Expired => "expired",
+                    Unhinted::Moved => "moved",
+                    Unhinted::Overtaken => "overtaken",
+                };
+                write!(f, "ends the hint for {target}: {key} {dot} {why}")
+            }
+            Fact::Loses { key, dot, by } => write!(f, "loses {key} {dot} to {by}"),
+            Fact::Purges { key, versions } => write!(f, "purges {key}: {versions}"),
+            Fact::Compares { with, level, nodes, differ } => {
+                let differ = differ.len();
+                write!(f, "compares {nodes} at level {level} with {with}, {differ} differ")
+            }
+            Fact::Streams { from, keys, news } => {
+                write!(f, "compares {keys} keys with {from}, {news} are news")
             }
             _ => Ok(()),
         }

@@ -15,7 +15,7 @@
 //! A mistake is refused with its place and a remedy: a key that does not exist, a value out of
 //! range, a service without the service that it stands on, a quorum that cannot be.
 
-use super::{Membership, Node, Paxos, Plan, Ring, Services, Store, Ways};
+use super::{Membership, Node, Paxos, Plan, Ring, Services, Ways};
 use crate::base::placement::{Member, Shape};
 use crate::base::{Mutation, Mutations, NodeId, Span};
 use crate::error::{Error, Source, nearest};
@@ -26,6 +26,7 @@ mod clients;
 mod lock;
 mod log;
 mod membership;
+mod store;
 mod txn;
 
 /// How many nodes a cluster file may ask for, if all that they do is to watch each other by SWIM.
@@ -246,6 +247,8 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
             return Err(section.wrong_key(what, format!("stands on [{missing}]")).help(help));
         }
     }
+    let ring = section(top, "ring", RING, |t| ring(top, t, nodes))?;
+    let replicas = ring.as_ref().map_or(1, |ring| ring.replicas);
     Ok(Services {
         ping: section(top, "ping", &["width"], |t| {
             t.get_or("width", 1, |value| value.number(1..=1_000))
@@ -253,9 +256,9 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         membership: section(top, "membership", membership::KEYS, membership::membership)?,
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
         log: section(top, "log", log::KEYS, |t| log::log(t, nodes))?,
-        ring: section(top, "ring", RING, |t| ring(top, t, nodes))?,
+        ring,
         lock: section(top, "lock", lock::KEYS, lock::lock)?,
-        store: section(top, "store", &["retry", "give_up", "opening_balance"], store)?,
+        store: section(top, "store", store::KEYS, |t| store::store(top, t, replicas))?,
         txn: section(top, "txn", txn::KEYS, |t| txn::txn(t, nodes.len()))?,
         balance: section(top, "balance", balance::KEYS, |t| balance::balance(t, nodes))?,
     })
@@ -353,17 +356,4 @@ fn ring(top: &Table<'_>, table: &Table<'_>, nodes: &[Node]) -> Read<Ring> {
         evict_after: time(table, "evict_after", default.evict_after, Span::millis(10))?,
         admit_after: time(table, "admit_after", default.admit_after, Span::millis(10))?,
     })
-}
-
-fn store(table: &Table<'_>) -> Read<Store> {
-    let default = Store::default();
-    let retry = time(table, "retry", default.retry, TICK)?;
-    let give_up = time(table, "give_up", default.give_up.max(retry.times(2)), TICK)?;
-    if give_up < retry {
-        let what = "'give_up' must not be shorter than 'retry'";
-        return Err(pair(table, "give_up", "retry", what));
-    }
-    let balance = |value: &Value<'_>| value.number(0..=1_000_000_000);
-    let opening_balance = table.get_or("opening_balance", default.opening_balance, balance)?;
-    Ok(Store { retry, give_up, opening_balance })
 }

@@ -6,13 +6,13 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::base::placement::{Member, Shape};
-use crate::base::{Mutations, Name, NodeId, ServiceId, Span, Voters};
-use crate::check::{Dialect, Expect};
+use crate::base::{Conflict, Mutations, Name, NodeId, ServiceId, Span, Voters};
+use crate::check::{Dialect, Expect, Promise, Quorums};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, balance, client, commit, lock, log, membership, multipaxos, paxos, ping, raft, redis,
-    ring, server, store, swim,
+    Config, balance, client, commit, lock, log, membership, multipaxos, paxos, ping, quorumstore,
+    raft, redis, ring, server, store, swim,
 };
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ pub use crate::proto::balance::Settings as BalanceSettings;
 pub use crate::proto::client::Watch;
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
+pub use crate::proto::quorumstore::{Quorum, Repair};
 pub use crate::proto::raft::Changes;
 
 pub mod file;
@@ -29,7 +30,7 @@ mod services;
 pub use samples::{SAMPLES, builtin, load, name_of, source};
 pub use services::{
     Balance, Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring,
-    Services, Store, Swim, Txn,
+    Services, Store, StoreKind, Swim, Txn,
 };
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
@@ -100,6 +101,11 @@ pub enum Load {
     },
     /// Reads the keys that it wrote, one after the other, and nothing else; used after faults.
     Idle,
+    /// Deletes one of `keys` keys, those that `ReadWrite` reads and writes.
+    Delete {
+        /// How many different keys.
+        keys: u32,
+    },
 }
 
 /// A client: a process that asks.
@@ -164,6 +170,7 @@ impl Load {
             Load::Bank { accounts, most } => client::Load::Bank { accounts, most },
             Load::Request { keys } => client::Load::Request { keys },
             Load::Idle => client::Load::ReadBack,
+            Load::Delete { keys } => client::Load::Delete { keys },
         }
     }
 }
@@ -226,7 +233,31 @@ impl Plan {
             window: self.window(),
             counted: self.counts_grants(),
             voters: self.voters(),
+            quorums: self.quorums(),
         }
+    }
+
+    /// The switches of the store, if it is one by quorums.
+    fn quorum(&self) -> Option<Quorum> {
+        self.services.store.as_ref().and_then(Store::quorum)
+    }
+
+    fn replicas(&self) -> u8 {
+        self.services.ring.as_ref().map_or(1, |ring| ring.replicas)
+    }
+
+    /// What checks must know about a store by quorums.
+    fn quorums(&self) -> Option<Quorums> {
+        let Quorum { r, w, versions, sloppy, read_repair, survey, sync_every, .. } =
+            self.quorum()?;
+        let strict = self.quorum()?.is_strict(self.replicas());
+        let promise = match (strict && survey, versions, read_repair) {
+            (true, Conflict::LastWriter, Repair::WriteBack) => Promise::Current,
+            (true, _, _) => Promise::Regular,
+            (false, ..) => Promise::Nothing,
+        };
+        let converge = sync_every > Span::ZERO;
+        Some(Quorums { r, w, versions, sloppy, promise, converge })
     }
 
     /// Who votes on the log at the start.
@@ -238,7 +269,18 @@ impl Plan {
     /// What one should know who relies on such a cluster, as sentences without their last stop.
     pub fn notes(&self) -> Vec<&'static str> {
         let fixed = self.services.log.as_ref().is_some_and(|log| log.kind == LogKind::Zab);
+        let promise = self.quorums().map(|quorums| quorums.promise);
         let notes = [
+            (
+                promise == Some(Promise::Nothing),
+                "Reads of this store may be stale: r + w is not more than the replicas of a key, or \
+                 stand-ins count, or writers do not ask first",
+            ),
+            (
+                promise == Some(Promise::Regular),
+                "A read finds what was acknowledged before it began, but of a write under way one \
+                 read may show the new value and the next one the old",
+            ),
             (
                 self.reads_may_be_stale(),
                 "Reads may be stale: the check 'clients' asks only that no client goes back in time",
@@ -313,11 +355,7 @@ impl Plan {
             }));
         }
         stack.extend(self.services.lock.iter().flat_map(|lock| self.lock(&lock.kind)));
-        if let Some(Store { retry, give_up, opening_balance }) = self.services.store {
-            let mutations = self.mutations;
-            let config = store::Config { retry, give_up, opening_balance, mutations };
-            stack.push(Config::Store(config));
-        }
+        stack.extend(self.services.store.as_ref().map(|store| self.store(store)));
         if let Some(Txn { vote_timeout, retry, how }) = self.services.txn {
             let (peers, mutations) = (self.peers(), self.mutations);
             let config = commit::Config { vote_timeout, retry, how, peers, mutations };
@@ -413,6 +451,27 @@ impl Plan {
         })
     }
 
+    fn store(&self, store: &Store) -> Config {
+        let Store { kind, retry, give_up, opening_balance } = *store;
+        let (peers, mutations) = (self.peers(), self.mutations);
+        match kind {
+            StoreKind::Primary => {
+                Config::Store(store::Config { retry, give_up, opening_balance, mutations })
+            }
+            StoreKind::Quorum(quorum) => {
+                let strict = quorum.is_strict(self.replicas());
+                Config::QuorumStore(quorumstore::Config {
+                    peers,
+                    quorum,
+                    strict,
+                    retry,
+                    give_up,
+                    mutations,
+                })
+            }
+        }
+    }
+
     fn log(&self, log: &Log) -> Config {
         let config = log::Config {
             peers: self.peers(),
@@ -461,6 +520,7 @@ impl Plan {
             stale_reads,
             recipe: self.recipe(),
             watch: self.watch(),
+            writes: self.quorum().map(|quorum| client::Writes { survey: quorum.survey }),
             mutations,
         })]
     }

@@ -1,13 +1,14 @@
 //! What the nodes run: the settings of each service as a person writes them, with their defaults.
 
 use super::Ways;
-use crate::base::{Commitment, Name, NodeId, Op, Span, Voters};
+use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Voters};
 use crate::check::SwimBounds;
 use crate::proto::balance;
 use crate::proto::client::Watch;
 use crate::proto::log::Reads;
 use crate::proto::membership;
 use crate::proto::multipaxos::ElectBy;
+use crate::proto::quorumstore::{Quorum, Repair};
 use crate::proto::raft::Changes;
 use crate::proto::swim;
 
@@ -232,9 +233,21 @@ impl Default for Keys {
     }
 }
 
+/// How the replicas of a key agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Its owner decides, and copies to the others.
+    #[default]
+    Primary,
+    /// They do not: reads and writes ask so many of them that they meet.
+    Quorum(Quorum),
+}
+
 /// The key-value store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
+    /// How the replicas of a key agree.
+    pub kind: StoreKind,
     /// How long an owner waits for its replicas before it asks again.
     pub retry: Span,
     /// How long it tries before it tells the client that the outcome is unknown.
@@ -409,7 +422,40 @@ impl Default for Ring {
 
 impl Default for Store {
     fn default() -> Self {
-        Store { retry: Span::millis(50), give_up: Span::secs(3), opening_balance: 100 }
+        Store {
+            kind: StoreKind::Primary,
+            retry: Span::millis(50),
+            give_up: Span::secs(3),
+            opening_balance: 100,
+        }
+    }
+}
+
+/// Two of three each way, as Dynamo's users had it most often.
+impl Default for Quorum {
+    fn default() -> Self {
+        Quorum {
+            r: 2,
+            w: 2,
+            versions: Conflict::LastWriter,
+            sloppy: false,
+            hint_window: Span::secs(20),
+            hint_rate: 32,
+            read_repair: Repair::Async,
+            grace: Span::secs(30),
+            sync_every: Span::secs(4),
+            survey: true,
+        }
+    }
+}
+
+impl Store {
+    /// The switches of a store by quorums, if it is one.
+    pub fn quorum(&self) -> Option<Quorum> {
+        match self.kind {
+            StoreKind::Primary => None,
+            StoreKind::Quorum(quorum) => Some(quorum),
+        }
     }
 }
 

@@ -40,6 +40,7 @@ mod outbox;
 pub mod paxos;
 pub mod ping;
 pub mod quorum;
+pub mod quorumstore;
 pub mod raft;
 pub mod redis;
 pub mod register;

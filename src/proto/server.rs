@@ -193,6 +193,9 @@ impl Server {
             | Op::Write { .. }
             | Op::Session(_) => Some(ServiceId::Lock),
             Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => Some(self.keys),
+            Op::Delete { .. } | Op::Survey { .. } | Op::Store { .. } => {
+                (self.keys == ServiceId::Store).then_some(self.keys)
+            }
             Op::Transfer(_) | Op::Move { .. } => Some(ServiceId::Txn),
             Op::Propose { .. } => Some(self.proposals),
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),

@@ -178,4 +178,5 @@ services! {
     Redis => redis::Redis,
     Swim => swim::Swim,
     Balance => balance::Balance,
+    QuorumStore => quorumstore::QuorumStore,
 }

@@ -87,6 +87,9 @@ library! {
         "store-replicas"
         "store-old-owner"
         "store-one-slot"
+        "quorum-overlap"
+        "quorum-sloppy"
+        "last-writer"
         "slow-or-dead"
         "suspicion"
         "fails-fast"
@@ -110,6 +113,7 @@ library! {
         "vote-that-evaporated"
         "wrong-transaction"
         "modulo-placement"
+        "zombie-rows"
         "ring-of-one"
         "shoot-each-other";
 }

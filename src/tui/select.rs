@@ -22,6 +22,8 @@ pub struct Select {
     pub lock: Option<Name>,
     /// The selected transaction; none is the newest.
     pub txn: Option<TxnId>,
+    /// The selected key; none is the first.
+    pub key: Option<Name>,
     /// The selected row of the event list, as an index of the run; none follows the newest.
     pub event: Option<usize>,
     /// The selected check, counted from 0.
@@ -33,8 +35,9 @@ pub struct Select {
 impl Select {
     /// The first node, and its link to the second.
     pub fn new(node: NodeId, peer: NodeId) -> Select {
-        let (slot, ballot, epoch, lock, txn, event) = (None, None, None, None, None, None);
-        Select { node, peer, slot, ballot, epoch, lock, txn, event, check: 0, time: None }
+        let (slot, ballot, epoch, lock, txn) = (None, None, None, None, None);
+        let (key, event, time) = (None, None, None);
+        Select { node, peer, slot, ballot, epoch, lock, txn, key, event, check: 0, time }
     }
 
     /// Selects what was pointed at. A moment is not selected but gone to, by who knows how.
@@ -46,6 +49,7 @@ impl Select {
             Pick::Ballot(ballot) => self.ballot = Some(*ballot),
             Pick::Lock(lock) => self.lock = Some(lock.clone()),
             Pick::Txn(txn) => self.txn = Some(*txn),
+            Pick::Key(key) => self.key = Some(key.clone()),
             Pick::Event(index) => self.event = Some(*index),
             Pick::Check(number) => self.check = *number,
             Pick::Moment(_) => {}
@@ -61,6 +65,7 @@ impl Select {
             Pick::Ballot(ballot) => self.ballot == Some(*ballot),
             Pick::Lock(lock) => self.lock.as_ref() == Some(lock),
             Pick::Txn(txn) => self.txn == Some(*txn),
+            Pick::Key(key) => self.key.as_ref() == Some(key),
             Pick::Event(index) => self.event == Some(*index),
             Pick::Check(number) => self.check == *number,
             Pick::Moment(_) => false,
@@ -83,6 +88,8 @@ pub enum Pick {
     Lock(Name),
     /// A transaction.
     Txn(TxnId),
+    /// A key.
+    Key(Name),
     /// An event, as an index of the run.
     Event(usize),
     /// A check, counted from 0.

@@ -123,7 +123,9 @@ fn clients(board: &Board, words: &mut Words) {
         words.insert((8, id.to_string()), text);
         for done in client.done() {
             let (Some(op), Some(value)) = (&done.op, value(&done.outcome)) else { continue };
-            let (Op::Put { key, .. } | Op::Add { key, .. } | Op::Get { key }) = &**op else {
+            let (Op::Put { key, .. } | Op::Add { key, .. } | Op::Get { key } | Op::Delete { key }) =
+                &**op
+            else {
                 continue;
             };
             let known = keys.entry(key.to_string()).or_default();
@@ -143,6 +145,7 @@ fn value(outcome: &Outcome) -> Option<String> {
             Some(value.to_string())
         }
         Outcome::Value { value: None, .. } => Some("absent".to_owned()),
+        Outcome::Found { versions } => Some(versions.to_string()),
         _ => None,
     }
 }

@@ -53,6 +53,7 @@ pub mod metrics;
 pub mod network;
 pub mod nodes;
 pub mod pulse;
+pub mod quorum;
 mod resolve;
 pub mod ring;
 pub mod sessions;
@@ -77,6 +78,7 @@ use metrics::Metrics;
 use network::Network;
 use nodes::{Node, Nodes, Role};
 use pulse::Pulse;
+use quorum::Quorums;
 use ring::Rings;
 use sessions::Sessions;
 use std::collections::{BTreeSet, VecDeque};
@@ -105,6 +107,8 @@ pub struct Board {
     pub decree: Decree,
     /// The ring.
     pub ring: Rings,
+    /// Keys that are kept by quorums.
+    pub quorums: Quorums,
     /// The locks.
     pub locks: Locks,
     /// The sessions that locks hang on.
@@ -149,7 +153,10 @@ impl Board {
                 self.faults.live(index, event);
             }
             Kind::Commanded(command) => self.obey(index, at, command),
-            Kind::Fact(Fact::Restates) => drop(self.restating.insert(node)),
+            Kind::Fact(Fact::Restates) => {
+                self.restating.insert(node);
+                self.quorums.begin(node);
+            }
             Kind::Fact(Fact::Restated) => {
                 self.restating.remove(&node);
                 self.locks.restated(at, node);
@@ -256,6 +263,7 @@ impl Board {
             self.log.restart(node);
             self.locks.restart(at, node);
             self.members.forget(node);
+            self.quorums.begin(node);
         } else {
             self.restating.remove(&node);
             self.members.fall(at, node);
@@ -268,6 +276,19 @@ impl Board {
         let links = command.links(self.nodes.ids());
         self.network.obey(at, command, &links, self.nodes.ids());
         self.faults.obey(index, at, command, links);
+    }
+
+    /// A client asks, or has its answer.
+    fn ask(&mut self, at: Time, node: NodeId, fact: &Fact) {
+        match fact {
+            Fact::Invokes { call, op, .. } => self.quorums.invoked(*call, op),
+            Fact::Returns { call, outcome } => {
+                self.quorums.returned(*call, outcome);
+                self.timed(at, node, *call, outcome);
+            }
+            _ => {}
+        }
+        self.clients.hear(at, node, fact);
     }
 
     fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
@@ -341,14 +362,11 @@ impl Board {
             | Fact::InstancePromises { .. }
             | Fact::InstanceAccepts { .. }
             | Fact::InstanceChooses { .. } => self.txns.hear(at, node, fact, again),
-            Fact::Invokes { .. } => self.clients.hear(at, node, fact),
-            Fact::Returns { call, outcome } => {
-                self.timed(at, node, *call, outcome);
-                self.clients.hear(at, node, fact);
-            }
+            Fact::Invokes { .. } | Fact::Returns { .. } => self.ask(at, node, fact),
             Fact::Session(fact) => self.sessions.hear(at, node, fact),
             Fact::Balance(fact) => self.balance.hear(at, node, fact),
             Fact::Restates | Fact::Restated => {}
+            _ => self.quorums.hear(at, node, fact),
         }
     }
 

@@ -48,6 +48,7 @@ const LOADS: &[(&str, &str, &[&str])] = &[
     ("bank", "txn", &["load", "accounts", "most"]),
     ("idle", "store", &["load"]),
     ("request", "balance", &["load", "keys"]),
+    ("delete", "store", &["load", "keys"]),
 ];
 
 fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
@@ -88,11 +89,31 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
         let error = word.wrong(format!("'{name}' needs [{service}], which is not there"), "here");
         return Err(error.help(format!("add a line [{service}] to the file")));
     }
+    fits_the_store(top, name, &word)?;
     let table = match item.is_text() {
         true => None,
         false => Some(item.table(&format!("the load '{name}'"), keys)?),
     };
     load_of(name, table)
+}
+
+/// Sums need one order of writes, and only quorums have deletions.
+fn fits_the_store(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
+    let kind = top.get("store").map(|store| store.open_table()).transpose()?;
+    let kind = kind.and_then(|table| table.get("kind"));
+    let quorum = kind.as_ref().is_some_and(|kind| kind.text() == Ok("quorum"));
+    match (name, quorum) {
+        ("count", true) => {
+            let error = word.wrong("a store by quorums cannot add", "counts by adding");
+            let help = "let it do \"read-write\", or write kind = \"primary\" in [store]";
+            Err(error.help(help))
+        }
+        ("delete", false) => {
+            let error = word.wrong("only a store by quorums can delete", "deletes keys");
+            Err(error.help("write kind = \"quorum\" in [store]"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
@@ -115,6 +136,7 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
         }
         "idle" => Load::Idle,
         "request" => Load::Request { keys: count("keys", 64, 100_000)? },
+        "delete" => Load::Delete { keys: count("keys", 16, 100_000)? },
         _ => {
             let writes = get("writes").map_or(Ok(50), |value| value.number(0..=100))?;
             Load::ReadWrite { keys: count("keys", 16, 100_000)?, writes }

@@ -3,6 +3,7 @@
 use super::leases::Leases;
 use super::quests::Quests;
 use super::recipe::Recipes;
+use super::writer::{SURVEY, Writer};
 use super::{Client, Timer};
 use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
 use crate::event::Fact;
@@ -17,6 +18,8 @@ pub(super) const PATIENCE: u32 = 8;
 #[derive(Clone, Debug)]
 struct Call {
     op: Arc<Op>,
+    /// What is sent for it: a write by quorums has two rounds.
+    sends: Arc<Op>,
     /// Whom it asked last.
     at: NodeId,
     retry: u32,
@@ -60,6 +63,8 @@ pub(super) struct Calls {
     quests: Option<Quests>,
     /// What ended without an answer that says so.
     over: Vec<Finished>,
+    /// Where keys are kept by quorums.
+    writer: Option<Writer>,
 }
 
 impl Calls {
@@ -72,13 +77,18 @@ impl Calls {
     ) -> Calls {
         let (favourite, open) = (at % peers.len().max(1), BTreeMap::new());
         let told = stale_reads.then(BTreeMap::new);
-        let (recipes, quests, over) = (None, None, Vec::new());
-        Calls { peers, timeout, retries, favourite, open, told, recipes, quests, over }
+        let (recipes, quests, over, writer) = (None, None, Vec::new(), None);
+        Calls { peers, timeout, retries, favourite, open, told, recipes, quests, over, writer }
     }
 
     /// The same, where locks are keys, or need nodes.
     pub(super) fn with(self, recipes: Option<Recipes>, quests: Option<Quests>) -> Calls {
         Calls { recipes, quests, ..self }
+    }
+
+    /// The same, where keys are kept by quorums.
+    pub(super) fn writing(self, writer: Option<Writer>) -> Calls {
+        Calls { writer, ..self }
     }
 
     /// Has whoever takes locks that are keys see to something, if there is anybody.
@@ -169,8 +179,12 @@ impl Calls {
     /// Asks for `op` as it is. Without any node to ask, nothing will ever answer.
     pub(super) fn start(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
         let at = self.favourite();
+        let op = Arc::new(op);
+        let other = self.writer.as_mut().and_then(|writer| writer.begin(id, &op, cx));
+        let sends = other.map_or_else(|| Arc::clone(&op), Arc::new);
         let call = Call {
-            op: Arc::new(op),
+            op,
+            sends,
             at,
             retry: 0,
             since: cx.now(),
@@ -192,8 +206,13 @@ impl Calls {
         if !call.is_step() {
             cx.emit(Fact::Invokes { call: id, op: op.clone(), at: *at, retry: *retry });
         }
-        let request = server::Message::Request { call: id, op: op.clone(), retry: *retry };
-        cx.send_other(*at, request);
+        self.send(id, call, cx);
+    }
+
+    fn send(&self, id: CallId, call: &Call, cx: &mut Context<'_, Client>) {
+        let seq = if call.is_survey() { id.seq | SURVEY } else { id.seq };
+        let (number, op, retry) = (CallId { seq, ..id }, Arc::clone(&call.sends), call.retry);
+        cx.send_other(call.at, server::Message::Request { call: number, op, retry });
         cx.set(Timer::Timeout(id.seq), self.timeout);
     }
 
@@ -205,7 +224,17 @@ impl Calls {
         outcome: Outcome,
         cx: &mut Context<'_, Client>,
     ) -> Option<Finished> {
-        let call = self.open.get_mut(&id.seq)?;
+        let survey = id.seq & SURVEY != 0;
+        let id = CallId { seq: id.seq & !SURVEY, ..id };
+        let call = self.open.get_mut(&id.seq).filter(|call| call.is_survey() == survey)?;
+        if let (Some(writer), Outcome::Found { versions }) = (&mut self.writer, &outcome)
+            && let Op::Get { key } | Op::Put { key, .. } | Op::Delete { key } = &*call.op
+        {
+            writer.told(key, versions);
+            if survey {
+                return self.write(id, from, cx);
+            }
+        }
         if self.told.as_mut().is_some_and(|told| !is_news(told, &call.op, &outcome)) {
             // Another node may know more.
             return None;
@@ -233,6 +262,16 @@ impl Calls {
                 self.end(id.seq, outcome, cx)
             }
         }
+    }
+
+    /// Goes on with the second round of a write, at the node that answered the first.
+    fn write(&mut self, id: CallId, at: NodeId, cx: &mut Context<'_, Client>) -> Option<Finished> {
+        let call = self.open.get_mut(&id.seq)?;
+        call.sends = Arc::new(self.writer.as_mut()?.write(id, &call.op, cx)?);
+        (call.at, call.refused) = (at, None);
+        let call = call.clone();
+        self.send(id, &call, cx);
+        None
     }
 
     /// Goes at once to the node that another points to; once a round, so that two nodes that point
@@ -325,7 +364,12 @@ fn is_news(told: &mut BTreeMap<Name, u64>, op: &Op, outcome: &Outcome) -> bool {
 
 impl Call {
     fn has_effect(&self) -> bool {
-        !matches!(*self.op, Op::Get { .. } | Op::Request { .. })
+        !matches!(*self.op, Op::Get { .. } | Op::Request { .. }) && !self.is_survey()
+    }
+
+    /// Whether this is the first round of a write.
+    fn is_survey(&self) -> bool {
+        matches!(*self.sends, Op::Survey { .. })
     }
 
     /// How often it is asked again, if others are so often.

@@ -127,6 +127,7 @@ impl Loads {
                 }
             }
             Load::Request { keys } => Op::Request { key: one_of("key", *keys, cx)? },
+            Load::Delete { keys } => Op::Delete { key: one_of("key", *keys, cx)? },
             Load::ReadBack => Op::Get { key: self.next_to_read()? },
         })
     }

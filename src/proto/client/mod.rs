@@ -51,6 +51,7 @@ use recipe::Recipes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use writer::Writer;
 
 mod calls;
 mod leases;
@@ -58,6 +59,7 @@ mod load;
 mod quests;
 mod recipe;
 mod session;
+mod writer;
 
 pub use quests::Watch;
 pub use recipe::Recipe;
@@ -85,8 +87,17 @@ pub struct Config {
     pub recipe: Option<Recipe>,
     /// What it watches while it waits for a lock; none if the service keeps the queue itself.
     pub watch: Option<Watch>,
+    /// Whether it names its versions itself, because keys are kept by quorums, and how.
+    pub writes: Option<Writes>,
     /// Which rules are switched off.
     pub mutations: Mutations,
+}
+
+/// How a client writes to keys that are kept by quorums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writes {
+    /// It asks first which versions there are.
+    pub survey: bool,
 }
 
 /// What a client does, over and over.
@@ -127,6 +138,11 @@ pub enum Load {
     },
     /// Reads what this client wrote, and nothing else.
     ReadBack,
+    /// Deletes `key/1`, `key/2` …
+    Delete {
+        /// How many keys.
+        keys: u32,
+    },
 }
 
 /// What a server sends to it.
@@ -205,17 +221,19 @@ impl Protocol for Client {
 
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
         let Config { peers, loads, rate, timeout, retries, careful, .. } = config;
-        let Config { stale_reads, recipe, watch, mutations, .. } = config;
+        let Config { stale_reads, recipe, watch, writes, mutations, .. } = config;
         let quests = watch.map(|watch| Quests::new(watch, mutations));
         let backwards = mutations.has(Mutation::LogReadBackwards);
         let at = usize::from(cx.me().number().max(1) - 1);
+        let writer = writes.map(|writes| Writer::new(writes, mutations));
         let client = Client {
             leases: match &recipe {
                 Some(recipe) => Leases::new(recipe.margin(), false),
                 None => Leases::new(Margin::default(), true),
             },
             calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards)
-                .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations)), quests),
+                .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations)), quests)
+                .writing(writer),
             loads: Loads::new(loads, rate, careful),
             late: mutations.has(Mutation::LockLateLease),
         };

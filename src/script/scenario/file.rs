@@ -519,6 +519,7 @@ fn needed(op: &Op) -> &'static [&'static str] {
         Op::Transfer(_) | Op::Move { .. } => &["txn"],
         Op::Join { .. } | Op::Leave { .. } => &["ring"],
         Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => &["store", "log"],
+        Op::Delete { .. } => &["store"],
         Op::Voters { .. } | Op::Lead { .. } => &["log"],
         Op::Request { .. } | Op::Serve { .. } => &["balance"],
         _ => &["log", "paxos"],

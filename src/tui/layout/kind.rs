@@ -33,6 +33,8 @@ pub enum PaneKind {
     Narration,
     /// Requests that are spread over backends.
     Balance,
+    /// Keys that are kept by quorums.
+    Replicas,
 }
 
 /// A row of the table.
@@ -56,7 +58,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 14] = [
+    pub const ALL: [PaneKind; 15] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -71,6 +73,7 @@ impl PaneKind {
         PaneKind::Clients,
         PaneKind::Narration,
         PaneKind::Balance,
+        PaneKind::Replicas,
     ];
 
     /// The kind with this name in layout files.
@@ -156,6 +159,13 @@ impl PaneKind {
             PaneKind::Narration => {
                 facts("narration", "Narration", "Told", (38, 6), "what a scenario tells")
             }
+            PaneKind::Replicas => facts(
+                "replicas",
+                "Replicas",
+                "Repl",
+                (40, 6),
+                "keys by quorums: versions, hints, trees",
+            ),
         }
     }
 }

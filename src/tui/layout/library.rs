@@ -12,7 +12,9 @@ macro_rules! layouts {
     };
 }
 
-layouts! { "overview" "paxos" "ring" "locks" "transactions" "partition-lab" "lecture" "requests" }
+layouts! {
+    "overview" "paxos" "ring" "locks" "transactions" "replicas" "partition-lab" "lecture" "requests"
+}
 
 /// The built-in layout of that name.
 pub(super) fn builtin(name: &str) -> Option<Layout> {

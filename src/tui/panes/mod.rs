@@ -19,6 +19,7 @@ mod locks;
 mod narration;
 mod network;
 mod nodes;
+mod replicas;
 mod ring;
 mod row;
 mod spacetime;
@@ -194,6 +195,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Clients => &clients::Clients,
         PaneKind::Narration => &narration::Narration,
         PaneKind::Balance => &balance::Backends,
+        PaneKind::Replicas => &replicas::Replicas,
         _ => &timeline::Scrubber,
     }
 }

@@ -72,6 +72,11 @@ pub(super) enum What {
     Time,
     Gets,
     LeftOut,
+    StaleReads,
+    LostWrites,
+    Hints,
+    Keeps,
+    KeyEqual,
 }
 
 /// Every form: what it states, how it is written (words in capitals stand for something), and what
@@ -155,6 +160,15 @@ pub(super) const TABLE: &[(What, &str, &str)] = &[
     (What::Faults, "faults CMP N", "how many faults are in force"),
     (What::InFlight, "in flight CMP N", "how many messages are under way"),
     (What::Time, "time CMP SPAN", "how long the run has lasted"),
+    (
+        What::StaleReads,
+        "stale reads CMP N",
+        "of keys by quorums: reads that missed an earlier write",
+    ),
+    (What::LostWrites, "lost writes CMP N", "acknowledged, and lost to another with a later stamp"),
+    (What::Hints, "hints CMP N", "how many writes stand-ins keep for others"),
+    (What::Keeps, "WHO keeps NAME", "this replica has a value of that key, not only a tombstone"),
+    (What::KeyEqual, "key NAME is equal", "all of its replicas keep the same of it"),
 ];
 
 /// How to write each statement, and what it means: for help and guides.
@@ -171,7 +185,7 @@ pub const FORMS: &[(&str, &str)] = &{
 /// Operations that a call can be of. `write` is any that changes a value; `call` is any at all.
 pub(super) const OPS: &[&str] = &[
     "call", "get", "put", "add", "write", "acquire", "renew", "release", "transfer", "propose",
-    "join", "leave",
+    "join", "delete", "leave",
 ];
 
 /// How a call can end, besides with a number.
@@ -189,6 +203,7 @@ pub(super) const RESULTS: &[&str] = &[
     "taken",
     "locked",
     "poor",
+    "siblings",
 ];
 
 /// One statement: a form and what fills it.

@@ -7,6 +7,7 @@ use crate::view::Board;
 use crate::view::clients::{Done, Open};
 use crate::view::members::Belief;
 use crate::view::nodes::{Life, Node, Role};
+use crate::view::quorum::Quorums;
 use crate::view::txns::{Phase, Txn};
 
 impl Term {
@@ -138,6 +139,10 @@ fn process_and_name(what: What, who: NodeId, name: &Name, board: &Board) -> bool
         What::Learned => {
             board.decree.learners().get(&who).is_some_and(|entry| proposes(&entry.op, name))
         }
+        What::Keeps => {
+            let copies = board.quorums.key(name).and_then(|key| key.copies.get(&who));
+            copies.is_some_and(|versions| !versions.is_deleted())
+        }
         What::Believes => lock(board, name).is_some_and(|lock| lock.beliefs.contains_key(&who)),
         _ => {
             let taken = lock(board, name).and_then(|lock| lock.writes().rfind(|w| w.accepted));
@@ -180,6 +185,11 @@ fn percents(percent: u8) -> Share {
 fn named(what: What, name: &Name, board: &Board) -> bool {
     match what {
         What::DecreeIs => board.decree.chosen().is_some_and(|(entry, _)| proposes(&entry.op, name)),
+        What::KeyEqual => {
+            let (ring, key) = (board.ring.latest(), board.quorums.key(name));
+            let replicas = ring.map(|epoch| Quorums::replicas(&epoch.ring, name));
+            key.zip(replicas).is_some_and(|(key, replicas)| !key.differs(&replicas))
+        }
         What::LockFree => lock(board, name).is_some_and(|lock| lock.holder.is_none()),
         _ => lock(board, name).is_some_and(|lock| lock.holder.is_some()),
     }
@@ -275,6 +285,9 @@ fn count(what: What, board: &Board) -> u64 {
         What::Ok => ok,
         What::Refused => refused,
         What::Unknown => unknown,
+        What::StaleReads => board.quorums.counts.stale,
+        What::LostWrites => board.quorums.counts.lost,
+        What::Hints => board.quorums.hints().len() as u64,
         What::Faults => board.faults.count() as u64,
         _ => board.network.in_flight() as u64,
     }
@@ -291,6 +304,7 @@ fn says(outcome: &Outcome) -> Option<i64> {
     match outcome {
         Outcome::Value { value, .. } => *value,
         Outcome::Written { value, .. } => Some(*value),
+        Outcome::Found { versions } => versions.newest()?.value,
         _ => None,
     }
 }
@@ -308,7 +322,11 @@ fn ended(word: &str, outcome: &Outcome) -> bool {
         "granted" => matches!(outcome, Outcome::Granted { .. }),
         "committed" => matches!(outcome, Outcome::Committed { .. }),
         "aborted" => matches!(outcome, Outcome::Aborted { .. }),
-        "absent" => matches!(outcome, Outcome::Value { value: None, .. }),
+        "absent" => match outcome {
+            Outcome::Found { versions } => versions.is_empty() || versions.is_deleted(),
+            other => matches!(other, Outcome::Value { value: None, .. }),
+        },
+        "siblings" => matches!(outcome, Outcome::Found { versions } if versions.len() > 1),
         "chosen" => matches!(outcome, Outcome::Chosen { .. }),
         "stale" => matches!(refusal, Some(Refusal::StaleToken { .. })),
         "unheld" => matches!(refusal, Some(Refusal::NotHeld)),
@@ -337,13 +355,16 @@ fn is_op(word: &str, op: &Op) -> bool {
         "get" => matches!(op, Op::Get { .. }),
         "put" => matches!(op, Op::Put { .. }),
         "add" => matches!(op, Op::Add { .. }),
-        "write" => matches!(op, Op::Put { .. } | Op::Add { .. } | Op::Write { .. }),
+        "write" => {
+            matches!(op, Op::Put { .. } | Op::Add { .. } | Op::Delete { .. } | Op::Write { .. })
+        }
         "acquire" => matches!(op, Op::Acquire { .. }),
         "renew" => matches!(op, Op::Renew { .. }),
         "release" => matches!(op, Op::Release { .. }),
         "transfer" => matches!(op, Op::Transfer(_) | Op::Move { .. }),
         "propose" => matches!(op, Op::Propose { .. }),
         "join" => matches!(op, Op::Join { .. }),
+        "delete" => matches!(op, Op::Delete { .. }),
         _ => matches!(op, Op::Leave { .. }),
     }
 }

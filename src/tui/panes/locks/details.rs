@@ -210,7 +210,9 @@ fn keys<'a>(scene: &Scene<'a>) -> Vec<Row<'a>> {
     let calls = board.clients.all().flat_map(|(_, client)| client.open());
     let blocked = |(call, op, since): (CallId, &Op, Time)| {
         let keys: Vec<Name> = match op {
-            Op::Get { key } | Op::Put { key, .. } | Op::Add { key, .. } => vec![key.clone()],
+            Op::Get { key } | Op::Put { key, .. } | Op::Add { key, .. } | Op::Delete { key } => {
+                vec![key.clone()]
+            }
             _ => op.legs().into_iter().map(|leg| leg.key).collect(),
         };
         let locked = keys.iter().find_map(|key| Some((key, board.txns.locker(key)?)));
