@@ -374,7 +374,6 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::BalanceDrainStuck, "balance", Case::Requests(Policy::TwoChoices), 40),
     (Mutation::ThreePhaseSkip, "atomic", Case::Crashes(THREE), 10),
     (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 40),
-    (Mutation::ThreePhaseRecoverAlone, "atomic", Case::Crashes(THREE), 100),
     (Mutation::PaxosCommitFree, "paxoscommit", Case::Unsure(PAXOS), 20),
     (Mutation::PaxosCommitOwnValue, "paxoscommit", Case::Unsure(PAXOS), 20),
     (Mutation::PaxosCommitVolatile, "paxoscommit", Case::Unsure(PAXOS), 40),

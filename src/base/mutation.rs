@@ -144,7 +144,6 @@ mutations! {
     TxnLastDecision "txn.last_decision" "The last decision in the log counts, not the first."
     ThreePhaseSkip "threephase.skip" "The coordinator commits as soon as all have voted yes, without the phase in between."
     ThreePhaseIgnoreReady "threephase.ignore_ready" "Who takes over aborts unless it knows itself that all have voted yes."
-    ThreePhaseRecoverAlone "threephase.recover_alone" "A participant that was down decides with the others as if it had been there."
     PaxosCommitFree "paxoscommit.free" "A leader that finds no vote proposes that the participant has prepared."
     PaxosCommitOwnValue "paxoscommit.own_value" "A leader proposes abort, whatever the acceptors report."
     PaxosCommitVolatile "paxoscommit.volatile" "An acceptor writes nothing down."

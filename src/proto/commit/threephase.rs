@@ -150,9 +150,6 @@ impl Transactions {
         }
         let mut states = vec![round.own];
         states.extend(answers.values().copied());
-        if self.has(Mutation::ThreePhaseRecoverAlone) {
-            return way(&states);
-        }
         match (round.own.present, states.iter().any(|state| state.present)) {
             (true, _) => {
                 states.retain(|state| state.present);
