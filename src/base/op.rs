@@ -286,7 +286,7 @@ impl Op {
         match self {
             Op::Transfer(Transfer { from, to, amount }) => {
                 let (from, to) = (from.clone(), to.clone());
-                vec![Leg { key: from, by: -amount }, Leg { key: to, by: *amount }]
+                vec![Leg { key: from, by: amount.saturating_neg() }, Leg { key: to, by: *amount }]
             }
             Op::Move { legs } => legs.to_vec(),
             _ => Vec::new(),
