@@ -16,7 +16,7 @@ fn a_whole_cluster_runs_over_quic_in_one_process() {
     assert_eq!(output.status.code(), Some(0), "{out}");
     assert!(out.ends_with("verdict: ok\n"), "{out}");
     let fine = |line: &&str| line.contains(" holds ") || line.contains(" unused ");
-    let held = out.lines().filter(fine).count();
-    assert_eq!(held, 9, "{out}");
+    let checks = out.lines().skip(2).take_while(|line| !line.starts_with("replay: "));
+    assert!(checks.clone().count() > 8 && checks.clone().all(|line| fine(&line)), "{out}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
