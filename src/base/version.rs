@@ -19,24 +19,35 @@ use std::sync::Arc;
 use twox_hash::XxHash3_64;
 
 /// A version vector: the newest call of each writer. Whoever has seen it has seen the earlier ones.
+/// Each life of a process is a writer of its own: it does not remember what it wrote in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Vector(BTreeMap<NodeId, u64>);
+pub struct Vector(BTreeMap<Writer, u64>);
+
+/// A process, and which of its lives.
+type Writer = (NodeId, u64);
+
+/// Whose call it is. Calls begin with the boot of their process, in the upper half.
+fn writer(dot: CallId) -> Writer {
+    (dot.client, dot.seq >> 32)
+}
 
 impl Vector {
     /// Whether a version is in it.
     pub fn has(&self, dot: CallId) -> bool {
-        self.0.get(&dot.client).is_some_and(|last| *last >= dot.seq)
+        self.0.get(&writer(dot)).is_some_and(|last| *last >= dot.seq)
     }
 
     /// Puts a version in, and all earlier ones of its writer.
     pub fn note(&mut self, dot: CallId) {
-        let last = self.0.entry(dot.client).or_default();
+        let last = self.0.entry(writer(dot)).or_default();
         *last = dot.seq.max(*last);
     }
 
     /// Puts in all that another has.
     pub fn join(&mut self, other: &Vector) {
-        other.0.iter().for_each(|(client, seq)| self.note(CallId { client: *client, seq: *seq }));
+        for ((client, _), seq) in &other.0 {
+            self.note(CallId { client: *client, seq: *seq });
+        }
     }
 }
 
@@ -44,7 +55,7 @@ impl Vector {
 impl fmt::Display for Vector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
-        for (i, (client, seq)) in self.0.iter().enumerate() {
+        for (i, ((client, _), seq)) in self.0.iter().enumerate() {
             let dot = CallId { client: *client, seq: *seq };
             write!(f, "{}{dot}", if i == 0 { "" } else { " " })?;
         }
@@ -69,7 +80,7 @@ pub struct Version {
 impl Version {
     /// Whether its writer knew that version, or wrote it before.
     pub fn follows(&self, dot: CallId) -> bool {
-        let own = self.dot.client == dot.client && self.dot.seq > dot.seq;
+        let own = writer(self.dot) == writer(dot) && self.dot.seq > dot.seq;
         own || (self.dot != dot && self.seen.has(dot))
     }
 
