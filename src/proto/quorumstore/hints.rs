@@ -32,6 +32,7 @@ impl QuorumStore {
         versions: &Versions,
         cx: &mut Cx<'_>,
     ) {
+        let versions = &self.accepted(key, versions);
         self.clock = self.clock.max(versions.stamp());
         for version in versions.iter() {
             let (dot, created) = (version.dot, cx.wall());

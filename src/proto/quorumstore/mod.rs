@@ -35,8 +35,9 @@
 //!
 //! **Deletion.** A key is deleted by writing a *tombstone*. When that is older than `grace`, the
 //! first replica asks all nodes of the cluster whether they have anything older, which they give up
-//! for it; when all have answered, everybody drops it. A node that is down for good keeps
-//! tombstones alive: better than that it brings deleted values back.
+//! for it and refuse from then on. When all have answered, and another `grace` has passed in which
+//! reads and messages of before come to their end, everybody drops it. A node that is down
+//! for good keeps tombstones alive: better than that it brings deleted values back.
 //!
 //! **Anti-entropy.** Each replica compares, every `sync_every`, the Merkle tree of the keys that it
 //! and another one are both to keep, level by level, and only leaves that differ are exchanged
@@ -55,7 +56,7 @@
 //! hints, repair and tombstones.
 //!
 //! **What is left out.** Counters and transactions (both need one order of writes). Tombstones are
-//! safe as long as no message is under way for longer than `grace`.
+//! safe as long as no message is under way for longer than `grace`, nor across a restart.
 
 mod burial;
 mod coordinator;
@@ -72,6 +73,7 @@ use crate::base::{
     Time, Version, Versions,
 };
 use crate::event::Fact;
+use burial::Burial;
 use coordinator::{Reading, Want, Writing};
 use hints::Hint;
 use serde::{Deserialize, Serialize};
@@ -379,7 +381,9 @@ pub struct QuorumStore {
     /// Since when it has had nothing but tombstones of a key.
     graves: BTreeMap<Name, Time>,
     /// Who has nothing older, for tombstones that it asks about.
-    buried: BTreeMap<Name, BTreeSet<NodeId>>,
+    buried: BTreeMap<Name, Burial>,
+    /// Tombstones that it was asked about, and when last: what is older does not come in any more.
+    refused: BTreeMap<Name, (Versions, Time)>,
 
     /// As a coordinator.
     reads: BTreeMap<u64, Reading>,
@@ -419,6 +423,7 @@ impl Protocol for QuorumStore {
             strays: BTreeSet::new(),
             graves: BTreeMap::new(),
             buried: BTreeMap::new(),
+            refused: BTreeMap::new(),
             reads: BTreeMap::new(),
             writes: BTreeMap::new(),
             next_flight: u64::from(cx.boot()) << 32,

@@ -65,6 +65,7 @@ impl QuorumStore {
 
     /// Keeps what is new, on disk too.
     pub(super) fn keep(&mut self, key: &Name, versions: &Versions, cx: &mut Cx<'_>) {
+        let versions = &self.accepted(key, versions);
         let old = self.items.get(key).cloned().unwrap_or_default();
         let new = self.merge(&old, versions);
         self.clock = self.clock.max(versions.stamp());
