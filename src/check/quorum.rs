@@ -8,7 +8,7 @@
 //! | Q-5 | a replica drops a version only for one that followed it or, if the last writer wins, was written later by its stamp, and never for one that its writer had seen |
 //! | Q-7 | a hint ends as delivered only when whom it was for has the write |
 //! | Q-8 | what stand-ins keep counts only if quorums are sloppy |
-//! | Q-9 | what two replicas find to differ is not the same after all, time and again |
+//! | Q-9 | where two replicas find their trees to differ, there is a key that both are to keep |
 //! | Q-10 | a tombstone is dropped only when nobody has anything older |
 //! | Q-11 | while keys move, the old replicas count as well as the new ones |
 //!
@@ -27,9 +27,6 @@ use crate::event::{Event, Fact, Unhinted};
 pub(super) use copies::Copies;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// After so many comparisons of leaves in a row in which nothing was new, trees do not fit.
-const BARREN: u32 = 12;
-
 /// An acknowledged version that no other acknowledged one follows, and when it was.
 type Acked = Vec<(Version, usize)>;
 
@@ -47,8 +44,6 @@ pub struct Quorum {
     expired: BTreeSet<CallId>,
     /// Writes that lost to later ones, at which replica.
     lost: BTreeSet<(NodeId, CallId)>,
-    /// Comparisons in a row that found nothing, by pair.
-    barren: BTreeMap<(NodeId, NodeId), u32>,
 }
 
 type Wrong = (&'static str, String, Vec<usize>);
@@ -68,7 +63,6 @@ impl Quorum {
             purged: BTreeSet::new(),
             expired: BTreeSet::new(),
             lost: BTreeSet::new(),
-            barren: BTreeMap::new(),
         }
     }
 
@@ -95,11 +89,9 @@ impl Quorum {
                 None
             }
             Fact::Purges { key, versions } => self.purge(node, key, versions),
-            Fact::Compares { with, differ, .. } if differ.is_empty() => {
-                self.barren.remove(&pair(node, *with));
-                None
+            Fact::Compares { with, level, differ, .. } => {
+                self.compared([node, *with], *level, differ)
             }
-            Fact::Streams { from, news, .. } => self.streamed(node, *from, *news),
             Fact::Invokes { call, op, retry: 0, .. } => {
                 self.begun(*call, op, rules);
                 None
@@ -214,15 +206,21 @@ impl Quorum {
         wrong("Q-10", what)
     }
 
-    /// Q-9.
-    fn streamed(&mut self, node: NodeId, from: NodeId, news: u32) -> Option<Wrong> {
-        let barren = self.barren.entry(pair(node, from)).or_default();
-        *barren = if news > 0 { 0 } else { *barren + 1 };
+    /// Q-9. A node of a level stands for the part of the circle whose positions begin with its
+    /// number, two bits for each level.
+    fn compared(&self, both: [NodeId; 2], level: u8, differ: &[u16]) -> Option<Wrong> {
+        let bits = u32::from(level) * 2;
+        if !(1..=16).contains(&bits) || !self.copies.knows(both) {
+            return None;
+        }
+        let in_part = |part: u16| move |at: u64| at >> (64 - bits) == u64::from(part);
+        let stray = differ.iter().find(|part| !self.copies.share(both, in_part(**part)))?;
+        let [node, with] = both;
         let what = format!(
-            "{node} and {from} have found their trees to differ {barren} times in a row, and \
-             nothing that differs"
+            "{node} finds that its tree differs from that of {with} in part {stray} of level \
+             {level}, where both are to keep nothing"
         );
-        (*barren == BARREN).then_some(("Q-9", what, Vec::new()))
+        wrong("Q-9", what)
     }
 
     fn begun(&mut self, call: CallId, op: &Op, rules: Quorums) {
@@ -270,10 +268,6 @@ fn short(of: u64, epoch: u64) -> &'static str {
     if of < epoch { "Q-11" } else { "Q-1" }
 }
 
-fn pair(one: NodeId, other: NodeId) -> (NodeId, NodeId) {
-    (one.min(other), one.max(other))
-}
-
 impl Check for Quorum {
     fn name(&self) -> &'static str {
         "quorum"
@@ -297,11 +291,12 @@ impl Check for Quorum {
         let rules = self.rules?;
         let fact = event.fact();
         let found = fact.and_then(|fact| self.hear(at, event.node, fact, rules));
-        self.copies.see(event);
         let given_up = match fact {
-            Some(Fact::Keeps { key, .. } | Fact::Unhints { key, .. }) => Some(key),
+            Some(Fact::Keeps { key, .. }) => self.copies.of(key, event.node).map(|_| key),
+            Some(Fact::Unhints { key, .. }) => Some(key),
             _ => None,
         };
+        self.copies.see(event);
         let found = found.or_else(|| {
             let key = given_up.filter(|_| witness.is_whole())?;
             self.lost(key, rules)
@@ -407,9 +402,10 @@ mod tests {
         let nothing = keeps(&Versions::default());
         let lost = [(1, keeps(&one)), (2, acks(1, &[1, 2], &[])), (1, nothing)];
         assert_eq!(siblings(&lost), ["Q-4"]);
-        let barren = Fact::Streams { from: n(2), keys: 1, news: 0 };
-        let again = vec![(1, barren); BARREN as usize + 3];
-        assert_eq!(siblings(&again), ["Q-9"], "once");
+        let differ = [17].into();
+        let nowhere = Fact::Compares { with: n(2), level: 4, nodes: 4, differ };
+        let all_told = [(1, Fact::Restated), (2, Fact::Restated), (1, nowhere)];
+        assert_eq!(siblings(&all_told), ["Q-9"]);
         let get = Arc::new(Op::Get { key: x() });
         let asks = Fact::Invokes { call: dot(7), op: get, at: n(1), retry: 0 };
         let outcome = Box::new(Outcome::Found { versions: other });

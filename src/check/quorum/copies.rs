@@ -32,10 +32,10 @@ impl Copies {
         let node = event.node;
         match &event.kind {
             Kind::Started { boot, records, .. } => {
-                if *records == 0 {
-                    self.wiped |= *boot > 1;
-                    self.forget(node);
-                }
+                self.wiped |= *boot > 1 && *records == 0;
+                // It says next what it has: the crash may have come before it could say what it
+                // had written down.
+                self.forget(node);
                 self.known.insert(node);
             }
             Kind::Commanded(command) => {
@@ -142,6 +142,22 @@ impl Copies {
     /// All keys of which anybody keeps something.
     pub(in crate::check) fn keys(&self) -> impl Iterator<Item = &Name> {
         self.kept.keys()
+    }
+
+    /// Whether these have said all that they have.
+    pub(super) fn knows(&self, nodes: [NodeId; 2]) -> bool {
+        nodes.iter().all(|node| self.known.contains(node))
+    }
+
+    /// Whether there is or was a key in some part of the circle that both are to keep, in any ring.
+    pub(super) fn share(&self, both: [NodeId; 2], is_there: impl Fn(u64) -> bool) -> bool {
+        let common = |list: &[NodeId]| both.iter().all(|node| list.contains(node));
+        self.kept.keys().any(|key| {
+            self.rings.values().any(|ring| {
+                let at = ring.position(key.as_str());
+                is_there(at) && common(ring.preference(at))
+            })
+        })
     }
 
     /// Two replicas of a key that do not keep the same, if there are two that have said all.
