@@ -15,6 +15,8 @@ use std::sync::Arc;
 const CHANGES: u64 = 100;
 /// How long there is between two changes.
 const PAUSE: u64 = 700_000;
+/// When the first one does: by then most keys are written.
+const BEGIN: u64 = 45_000_000;
 /// How many keys there are.
 const KEYS: u32 = 100_000;
 
@@ -27,7 +29,7 @@ fn plan(kind: StoreKind) -> Plan {
         store: Some(Store { kind, ..Store::default() }),
         ..Services::default()
     };
-    let load = vec![Load::ReadWrite { keys: KEYS, writes: 70 }];
+    let load = vec![Load::ReadWrite { keys: KEYS, writes: 90 }];
     let client = |n| Client { rate: 1_000, ..Client::new(n, load.clone()) };
     let progress_within = Span::secs(30);
     Plan { services, clients: (1..=50).map(client).collect(), progress_within, ..Plan::bare(6) }
@@ -40,7 +42,7 @@ fn changes() -> Vec<(Time, Command)> {
         let op =
             if i.is_multiple_of(2) { Op::Leave { node } } else { Op::Join { node, weight: 1 } };
         let who = NodeId::node((i / 2 + 1) as u16 % 6 + 1);
-        (Time(5_000_000 + i * PAUSE), Command::Ask { who, op })
+        (Time(BEGIN + i * PAUSE), Command::Ask { who, op })
     };
     (0..CHANGES).map(change).collect()
 }
@@ -76,7 +78,7 @@ impl Keys {
 /// acknowledged write is for the check `clients`; that somebody still has each, for `quorum`.
 fn survives(kind: StoreKind) -> Keys {
     let (plan, mut keys) = (plan(kind), Keys::default());
-    let until = Time(5_000_000 + CHANGES * PAUSE + 10_000_000);
+    let until = Time(BEGIN + CHANGES * PAUSE + 10_000_000);
     let found = hunt::run(&plan, 1, &changes(), until, true, &mut |event| {
         event.fact().into_iter().for_each(|fact| keys.hear(fact));
     });
