@@ -18,11 +18,11 @@
 use crate::base::{
     Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Rng, ServiceId, Span, Time,
 };
-use crate::event::Fact;
+use crate::event::{Fact, Watch};
 use crate::proto::{Config, Frame, Inner, Message, Outbox, Record, Service, Ticket, Timer};
 use std::sync::Arc;
 
-pub use crate::proto::{Output, Write};
+pub use crate::proto::{Batch, Output, Write};
 
 /// What a host is told about itself, once.
 #[derive(Clone, Debug)]
@@ -117,6 +117,12 @@ impl Host {
         host
     }
 
+    /// Says how much observers want to know from now on; none if nobody looks. What happens is the
+    /// same; a host that was just started tells everything.
+    pub fn watch(&mut self, watch: Option<Watch>) {
+        self.frame.outbox.watch(watch);
+    }
+
     /// Handles one input. What comes of it is appended to `out`.
     pub fn handle(&mut self, input: Input, now: Time, wall: Time, out: &mut Vec<Output>) {
         (self.frame.now, self.frame.wall) = (now, wall);
@@ -182,9 +188,9 @@ impl Host {
     /// Says how things stand, to observers only.
     fn restate(&mut self) {
         let hearing = std::mem::take(&mut self.frame.hearing);
-        self.frame.outbox.say(Output::Fact(Fact::Restates));
+        self.frame.outbox.state(Fact::Restates);
         self.services.iter().for_each(|service| service.restate(&mut self.frame));
-        self.frame.outbox.say(Output::Fact(Fact::Restated));
+        self.frame.outbox.state(Fact::Restated);
         self.frame.hearing = hearing;
     }
 

@@ -86,7 +86,11 @@ impl Voters {
     /// The largest value that each of a quorum reaches.
     pub fn reached<T: Ord + Copy>(&self, by: impl Fn(NodeId) -> T) -> Option<T> {
         let half = |of: &[NodeId]| {
-            let mut values: SmallVec<[T; 8]> = of.iter().map(|id| by(*id)).collect();
+            if of.is_empty() {
+                return None;
+            }
+            let mut values: SmallVec<[T; 8]> = SmallVec::new();
+            of.iter().for_each(|id| values.push(by(*id)));
             values.sort_unstable_by(|a, b| b.cmp(a));
             values.get(majority(of.len()) - 1).copied()
         };

@@ -364,6 +364,7 @@ impl<L: Link> Agent<L> {
         let Some(host) = &mut self.host else { return };
         let (mono, wall) = (self.clock.mono(self.now), self.clock.wall(self.now));
         let mut outputs = std::mem::take(&mut self.outputs);
+        host.watch(self.watch);
         let handled =
             catch_unwind(AssertUnwindSafe(|| host.handle(input, mono, wall, &mut outputs)));
         match handled {
@@ -412,7 +413,7 @@ impl<L: Link> Agent<L> {
                 Output::Send { to, message } => self.send(to, message),
                 Output::Write { upto, batch } => {
                     Counters::count(&self.counters.written);
-                    self.disk.send(Errand::Commit { upto, batch });
+                    self.disk.send(Errand::Commit { upto, batch: batch.into_vec() });
                 }
             }
         }

@@ -144,9 +144,7 @@ impl Machine {
         if entry.op == Op::Noop {
             return Answers::new();
         }
-        if let Some(next) = self.configuration.then(slot, entry) {
-            self.configuration = next;
-        }
+        self.configuration.take(slot, entry);
         match self.known(entry.call) {
             Known::Answered(outcome) => return smallvec![(entry.call, outcome)],
             Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return Answers::new(),
@@ -232,8 +230,21 @@ impl Hasher for Fold {
         }
     }
 
+    fn write_u8(&mut self, n: u8) {
+        self.word(n.into());
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.word(n.into());
+    }
+
     fn write_u64(&mut self, n: u64) {
         self.word(n);
+    }
+
+    /// The number of an enum's variant.
+    fn write_isize(&mut self, n: isize) {
+        self.word(n as u64);
     }
 }
 

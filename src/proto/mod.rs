@@ -51,7 +51,7 @@ pub mod store;
 pub mod swim;
 pub mod zab;
 
-pub use outbox::{Outbox, Output, Write};
+pub use outbox::{Batch, Outbox, Output, Write};
 pub use stack::{Config, Message, Record, Service, Timer};
 
 /// What a protocol author writes.
@@ -260,12 +260,17 @@ impl<'a, P: Protocol> Context<'a, P> {
         self.frame.outbox.write(Write::Checkpoint { service: P::ID, records });
     }
 
+    /// Whether a sibling hears, or an observer looks: else a fact need not be made.
+    pub fn has_audience(&self) -> bool {
+        self.frame.outbox.is_watched() || self.frame.hearing & !(1 << P::ID as u16) != 0
+    }
+
     /// States a fact: to siblings at once, to observers once all earlier writes are durable.
     pub fn emit(&mut self, fact: Fact) {
         if self.frame.hearing & !(1 << P::ID as u16) != 0 {
             self.frame.inner.push_back((P::ID, Inner::Hear(fact.clone())));
         }
-        self.frame.outbox.say(Output::Fact(fact));
+        self.frame.outbox.state(fact);
     }
 
     /// Asks a sibling for `op` on behalf of `call`. The answer carries `key`.

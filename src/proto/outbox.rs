@@ -6,8 +6,9 @@
 
 use super::{Message, Record, Timer};
 use crate::base::{NodeId, ServiceId, Span, Time};
-use crate::event::Fact;
+use crate::event::{Fact, Watch};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// One change of the write-ahead log.
@@ -20,6 +21,9 @@ pub enum Write {
     Checkpoint { service: ServiceId, records: Vec<Record> },
 }
 
+/// What is written while one input is handled.
+pub type Batch = SmallVec<[Write; 1]>;
+
 /// What a node wants from its driver.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug)]
@@ -27,7 +31,7 @@ pub enum Output {
     /// Send a message.
     Send { to: NodeId, message: Message },
     /// Write these, in order; they are to be reported durable by this number.
-    Write { upto: u64, batch: Vec<Write> },
+    Write { upto: u64, batch: Batch },
     /// Tell observers.
     Fact(Fact),
     /// A timer ran out (for observers).
@@ -43,15 +47,19 @@ pub struct Outbox {
     /// The timers that are set, and when they run out by the node's own clock.
     timers: Vec<(Time, Timer)>,
     /// What was written while the input at hand is handled: one write to the disk.
-    batch: Vec<Write>,
+    batch: Batch,
     /// How many batches were written, and how many of them are durable.
     written: u64,
     durable: u64,
     barrier: bool,
-    /// What may be said once batch `.0` is durable.
-    waiting: VecDeque<(u64, Output)>,
+    /// What may not be said yet, in order.
+    waiting: Vec<Output>,
+    /// How many of those wait for which batch, in order.
+    marks: VecDeque<(u64, usize)>,
     /// What may be said now.
     ready: Vec<Output>,
+    /// How much observers want to know; none if nobody looks.
+    watch: Option<Watch>,
 }
 
 impl Outbox {
@@ -59,13 +67,20 @@ impl Outbox {
     pub fn new(barrier: bool) -> Outbox {
         Outbox {
             timers: Vec::new(),
-            batch: Vec::new(),
+            batch: Batch::new(),
             written: 0,
             durable: 0,
             barrier,
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
+            marks: VecDeque::new(),
             ready: Vec::new(),
+            watch: Some(Watch::Labels),
         }
+    }
+
+    /// From now on, tells observers only so much.
+    pub fn watch(&mut self, watch: Option<Watch>) {
+        self.watch = watch;
     }
 
     /// All timers that are set.
@@ -82,16 +97,33 @@ impl Outbox {
     /// Says something now, or once the writes before it are durable.
     pub fn say(&mut self, output: Output) {
         let needs = self.written + u64::from(!self.batch.is_empty());
-        if needs > self.durable && self.barrier {
-            self.waiting.push_back((needs, output));
-        } else {
-            self.ready.push(output);
+        if needs <= self.durable || !self.barrier {
+            return self.ready.push(output);
+        }
+        self.waiting.push(output);
+        match self.marks.back_mut() {
+            Some((batch, count)) if *batch == needs => *count += 1,
+            _ => self.marks.push_back((needs, 1)),
         }
     }
 
-    /// Tells observers something that waits for no disk.
-    pub fn note(&mut self, output: Output) {
-        self.ready.push(output);
+    /// Whether there are observers.
+    pub fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Tells observers a fact, if there are any, once the writes before it are durable.
+    pub fn state(&mut self, fact: Fact) {
+        if self.watch.is_some() {
+            self.say(Output::Fact(fact));
+        }
+    }
+
+    /// Tells observers what became of a timer, if they want to know: that waits for no disk.
+    fn note(&mut self, output: Output) {
+        if self.watch > Some(Watch::Facts) {
+            self.ready.push(output);
+        }
     }
 
     /// Writes something.
@@ -111,8 +143,11 @@ impl Outbox {
     /// All batches up to this number are durable: what waited for them may be said.
     pub fn release(&mut self, upto: u64) {
         self.durable = self.durable.max(upto);
-        while self.waiting.front().is_some_and(|(needs, _)| *needs <= self.durable) {
-            self.ready.extend(self.waiting.pop_front().map(|(_, output)| output));
+        while let Some((batch, count)) = self.marks.front()
+            && *batch <= self.durable
+        {
+            self.ready.extend(self.waiting.drain(..*count));
+            self.marks.pop_front();
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::base::{Clock, MsgId, NodeId, Rng, ServiceId, Span, Time};
 use crate::command::{Unsynced, in_force};
 use crate::event::{Event, Kind, Label, Loss, Presence, Watch};
-use crate::host::{Disk, Host, Input, Output, Setup, Write};
+use crate::host::{Batch, Disk, Host, Input, Output, Setup, Write};
 use crate::net::{Rules, Verdict};
 use crate::plan::Plan;
 use crate::proto::Message;
@@ -31,7 +31,7 @@ pub(super) struct Slot {
     pub(super) boot: u32,
     pub(super) disk: Arc<Disk>,
     /// Batches that are not durable yet, oldest first.
-    pub(super) pending: VecDeque<(u64, Vec<Write>)>,
+    pub(super) pending: VecDeque<(u64, Batch)>,
     /// When the disk is done with what it was given.
     pub(super) disk_free: Time,
     pub(super) disk_slow: Span,
@@ -280,6 +280,7 @@ impl World {
         let (mono, wall) = (slot.clock.mono(self.now), slot.clock.wall(self.now));
         let mut outputs = std::mem::take(&mut self.outputs);
         let host = Arc::make_mut(host);
+        host.watch(Some(self.watch));
         let handled =
             catch_unwind(AssertUnwindSafe(|| host.handle(input, mono, wall, &mut outputs)));
         match handled {
@@ -327,7 +328,7 @@ impl World {
         }
     }
 
-    fn write(&mut self, index: usize, upto: u64, batch: Vec<Write>) {
+    fn write(&mut self, index: usize, upto: u64, batch: Batch) {
         let slot = &mut self.slots[index];
         let way = self.disks.span(self.disk_ways.0, self.disk_ways.1) + slot.disk_slow;
         slot.disk_free = slot.disk_free.max(self.now) + way;

@@ -24,14 +24,15 @@ impl Configuration {
         Configuration { slot: 0, call: CallId::default(), voters }
     }
 
-    /// What an entry makes of it; none if that says nothing of voters.
-    pub fn then(&self, slot: Slot, entry: &Entry) -> Option<Configuration> {
+    /// Goes by what an entry says of voters. Returns whether it says anything of them.
+    pub fn take(&mut self, slot: Slot, entry: &Entry) -> bool {
         let voters = match &entry.op {
             Op::Voters { voters } => voters.settled(),
             Op::Joint { voters } => self.voters.settled().joint(voters),
-            _ => return None,
+            _ => return false,
         };
-        Some(Configuration { slot, call: entry.call, voters })
+        *self = Configuration { slot, call: entry.call, voters };
+        true
     }
 }
 
@@ -63,10 +64,13 @@ impl Configurations {
 
     /// Takes in an entry that is appended in `slot`. Returns whether it names voters.
     pub(in crate::proto) fn append(&mut self, slot: Slot, entry: &Entry) -> bool {
-        let next = self.last().then(slot, entry);
-        let news = next.is_some();
-        self.later.extend(next);
-        news
+        if !matches!(entry.op, Op::Voters { .. } | Op::Joint { .. }) {
+            return false;
+        }
+        let mut next = self.last().clone();
+        next.take(slot, entry);
+        self.later.push(next);
+        true
     }
 
     /// All slots after `slot` are dropped. Returns whether the last one was among them.

@@ -49,6 +49,9 @@ impl Watches {
 
     /// The state has changed: answers what can be.
     pub(super) fn look<P: Protocol>(&mut self, machine: &Machine, cx: &mut Context<'_, P>) {
+        if self.open.is_empty() {
+            return;
+        }
         self.open.retain(|(session, op), tickets| {
             let Some(outcome) = machine.look(op) else { return true };
             tell(*session, op, &outcome, cx);

@@ -327,7 +327,6 @@ impl Log {
             return;
         }
         for (slot, (adopted, entry)) in (first..).zip(&batch) {
-            let (entry, adopted) = (entry.clone(), *adopted);
             leader.calls.add(entry.call);
             let pending = Pending {
                 entry: entry.clone(),
@@ -336,7 +335,10 @@ impl Log {
                 asked: cx.now(),
             };
             leader.pending.push_back(pending);
-            cx.emit(Fact::Proposes { slot, ballot, entry, adopted });
+            if cx.has_audience() {
+                let (entry, adopted) = (entry.clone(), *adopted);
+                cx.emit(Fact::Proposes { slot, ballot, entry, adopted });
+            }
         }
         leader.sent.push_back(leader.asked());
         let entries: Entries = batch.into_iter().map(|(_, entry)| entry).collect();

@@ -17,7 +17,9 @@ impl Log {
             && cell.chosen.is_none()
         {
             cell.chosen = Some(entry.clone());
-            cx.emit(Fact::Chooses { slot, entry: entry.clone() });
+            if cx.has_audience() {
+                cx.emit(Fact::Chooses { slot, entry: entry.clone() });
+            }
         }
     }
 

@@ -11,11 +11,13 @@ use std::sync::Arc;
 impl Raft {
     /// Appends an item to its own log, on disk too. Returns its slot.
     pub(super) fn push(&mut self, item: Item, cx: &mut Context<'_, Self>) -> Slot {
-        let slot = self.entries.push(item.clone());
-        let (term, entry) = (item.term, item.entry.clone());
+        let (slot, term) = (self.entries.push(item.clone()), item.term);
+        let news = self.configurations.append(slot, &item.entry);
+        let entry = cx.has_audience().then(|| item.entry.clone());
         cx.write(Record::Append(slot, item));
-        let news = self.configurations.append(slot, &entry);
-        cx.emit(Fact::Appends { slot, term, entry });
+        if let Some(entry) = entry {
+            cx.emit(Fact::Appends { slot, term, entry });
+        }
         if news {
             self.say_voters(cx);
         }
@@ -105,11 +107,11 @@ impl Raft {
         while self.applied() < self.commit {
             let slot = self.applied() + 1;
             let Some(cell) = self.entries.get_mut(slot) else { break };
-            let entry = cell.item.entry.clone();
+            let entry = &cell.item.entry;
             if let Role::Leader(leader) = &mut self.role {
                 leader.calls.remove(entry.call);
             }
-            cell.digest = self.replica.apply(slot, &entry, cx);
+            cell.digest = self.replica.apply(slot, entry, cx);
         }
         if self.replica.is_snapshot_due()
             && let Some(base) = self.entries.place(self.applied())

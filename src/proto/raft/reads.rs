@@ -52,12 +52,12 @@ impl Teller for Raft {
 
     fn begin_round(&mut self, cx: &mut Context<'_, Self>) -> u64 {
         let round = self.count_round(cx);
-        for id in self.others(cx.me()) {
-            let Role::Leader(leader) = &self.role else { continue };
+        self.for_others(cx.me(), |raft, id| {
+            let Role::Leader(leader) = &raft.role else { return };
             if let Some(matched) = leader.matched(id) {
-                cx.send(id, self.note(matched, round));
+                cx.send(id, raft.note(matched, round));
             }
-        }
+        });
         round
     }
 }

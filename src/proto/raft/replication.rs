@@ -175,12 +175,17 @@ impl Raft {
     pub(super) fn append(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         self.push(Item { term: self.term, entry }, cx);
         self.acknowledge(cx);
-        self.others(cx.me()).for_each(|id| self.copy(id, cx));
+        self.for_others(cx.me(), |raft, id| raft.copy(id, cx));
     }
 
-    pub(super) fn others(&self, me: NodeId) -> impl Iterator<Item = NodeId> + use<> {
-        let peers = self.config.log.peers.clone();
-        (0..peers.len()).map(move |at| peers[at]).filter(move |id| *id != me)
+    /// Does something for each of the other nodes.
+    pub(super) fn for_others(&mut self, me: NodeId, mut what: impl FnMut(&mut Self, NodeId)) {
+        for at in 0..self.config.log.peers.len() {
+            let id = self.config.log.peers[at];
+            if id != me {
+                what(self, id);
+            }
+        }
     }
 }
 
@@ -338,7 +343,7 @@ impl Raft {
             self.commit = slot;
             cx.emit(Fact::Commits { slot });
             self.advance(cx);
-            self.others(cx.me()).for_each(|id| self.tell(id, cx));
+            self.for_others(cx.me(), |raft, id| raft.tell(id, cx));
             self.go_on(cx);
         }
     }
@@ -379,7 +384,7 @@ impl Raft {
         self.hand_over_or_go_on(cx);
         self.go_on(cx);
         self.count_round(cx);
-        self.others(me).for_each(|id| self.heartbeat(id, cx));
+        self.for_others(me, |raft, id| raft.heartbeat(id, cx));
         cx.set(Timer::Heartbeat, self.config.log.heartbeat);
     }
 

@@ -199,12 +199,14 @@ impl Zab {
 impl Zab {
     /// Puts an item at the end of its history, on disk too. Returns its slot.
     pub(super) fn push(&mut self, item: Item, cx: &mut Context<'_, Self>) -> Slot {
-        let slot = self.history.push(item.clone());
-        let (term, entry) = (item.term, item.entry.clone());
+        let (slot, term) = (self.history.push(item.clone()), item.term);
+        let entry = cx.has_audience().then(|| item.entry.clone());
         if !self.puts_off_writing() {
             cx.write(Record::Append(slot, item));
         }
-        cx.emit(Fact::Appends { slot, term, entry });
+        if let Some(entry) = entry {
+            cx.emit(Fact::Appends { slot, term, entry });
+        }
         slot
     }
 
@@ -248,11 +250,11 @@ impl Zab {
         while self.applied() < self.commit {
             let slot = self.applied() + 1;
             let Some(cell) = self.history.get_mut(slot) else { break };
-            let entry = cell.item.entry.clone();
+            let entry = &cell.item.entry;
             if let Phase::Leading(leading) = &mut self.phase {
                 leading.calls.remove(entry.call);
             }
-            cell.digest = self.replica.apply(slot, &entry, cx);
+            cell.digest = self.replica.apply(slot, entry, cx);
         }
         if self.replica.is_snapshot_due()
             && let Some(base) = self.history.place(self.applied())

@@ -4,10 +4,11 @@
 //! Names as arguments (`raft raft-rs`) measure those only.
 //!
 //! netsplit's logs do here all that they do elsewhere: the write barrier, a state machine with
-//! client sessions, answers, and facts for whoever looks, which the others have no equal of.
+//! client sessions, and answers, which the others have no equal of. Like a node that no console is
+//! attached to, they make no facts; `watched`, they make all of them.
 
 use netsplit::base::{NodeId, Op, Rng, Time};
-use netsplit::event::Fact;
+use netsplit::event::{Fact, Watch};
 use netsplit::host::{Host, Input, Output};
 use netsplit::plan::{Log, LogKind, Plan, Services};
 use omnipaxos::messages::Message as OmniMessage;
@@ -25,14 +26,17 @@ const LONG: Duration = Duration::from_millis(700);
 /// A log is begun anew after so many operations: not all of these cut theirs off.
 const MOST: u64 = 200_000;
 
+/// How often it is looked whether all that was asked for is committed, before time is taken.
+const CHECKED: u64 = 16;
+
 /// Some nodes that agree on a log.
 trait Group {
     /// Asks the leader for one more operation.
     fn propose(&mut self, number: u64);
     /// Has everything done that there is to do.
     fn run(&mut self);
-    /// How many operations the leader has applied.
-    fn applied(&self) -> u64;
+    /// How many operations the leader has applied. It may take long to find out.
+    fn applied(&mut self) -> u64;
     /// How many messages were sent.
     fn messages(&self) -> u64;
 }
@@ -52,12 +56,15 @@ struct Netsplit {
     /// For each node, up to where it has written and not been told that it is durable.
     written: Vec<Option<u64>>,
     now: Time,
-    applied: u64,
+    watch: Option<Watch>,
+    /// Up to where the leader's log is committed, as far as it has said, and was at the start.
+    commit: u64,
+    start: u64,
     sent: u64,
 }
 
 impl Netsplit {
-    fn new(kind: LogKind, nodes: u16) -> Netsplit {
+    fn new(kind: LogKind, nodes: u16, watch: Option<Watch>) -> Netsplit {
         let log = Some(Log { kind, snapshot_every: u64::MAX >> 1, ..Log::default() });
         let services = Services { log, ..Services::default() };
         let plan = Plan { services, ..Plan::bare(nodes) };
@@ -68,7 +75,9 @@ impl Netsplit {
             outputs: Vec::new(),
             written: vec![None; usize::from(nodes)],
             now: Time::ZERO,
-            applied: 0,
+            watch,
+            commit: 0,
+            start: 0,
             sent: 0,
         };
         for (index, id) in plan.processes().enumerate() {
@@ -90,7 +99,8 @@ impl Netsplit {
             }
         }
         group.run();
-        (group.applied, group.sent) = (0, 0);
+        group.hosts.iter_mut().for_each(|host| host.watch(watch));
+        (group.start, group.sent) = (group.commit, 0);
         group
     }
 
@@ -108,7 +118,9 @@ impl Netsplit {
                 }
                 Output::Write { upto, .. } => self.written[index] = Some(upto),
                 Output::Fact(Fact::Leads { .. }) => self.leader = index,
-                Output::Fact(Fact::Applies { .. }) if index == self.leader => self.applied += 1,
+                Output::Fact(Fact::Applies { slot, .. }) if index == self.leader => {
+                    self.commit = slot;
+                }
                 Output::Fact(_) | Output::Fired(_) | Output::Armed(..) => {}
             }
         }
@@ -141,8 +153,11 @@ impl Group for Netsplit {
         }
     }
 
-    fn applied(&self) -> u64 {
-        self.applied
+    fn applied(&mut self) -> u64 {
+        self.hosts[self.leader].watch(Some(Watch::Facts));
+        self.feed(self.leader, Input::Restate);
+        self.hosts[self.leader].watch(self.watch);
+        self.commit - self.start
     }
 
     fn messages(&self) -> u64 {
@@ -238,7 +253,7 @@ impl Group for RaftRs {
         }
     }
 
-    fn applied(&self) -> u64 {
+    fn applied(&mut self) -> u64 {
         self.applied
     }
 
@@ -316,7 +331,7 @@ impl Group for Omni {
         }
     }
 
-    fn applied(&self) -> u64 {
+    fn applied(&mut self) -> u64 {
         self.nodes[self.leader].get_decided_idx() as u64 - self.start
     }
 
@@ -329,47 +344,56 @@ impl Group for Omni {
 
 /// Operations a second, and messages for each, with so many outstanding.
 fn measure(make: &dyn Fn() -> Box<dyn Group>, outstanding: u64) -> (f64, f64) {
-    let (mut spent, mut done, mut sent) = (Duration::ZERO, 0, 0);
+    let (mut spent, mut timed, mut done, mut sent) = (Duration::ZERO, 0, 0, 0);
     while spent < LONG {
         let mut group = make();
-        let began = Instant::now();
         let mut number = 0;
-        while number < MOST && spent + began.elapsed() < LONG {
+        let mut go_on = |group: &mut dyn Group| {
             for _ in 0..outstanding {
                 number += 1;
                 group.propose(number);
             }
             group.run();
-            assert_eq!(group.applied(), number, "everything is committed");
+            number
+        };
+        for _ in 0..CHECKED {
+            let number = go_on(group.as_mut());
+            assert_eq!(group.applied(), number, "it is committed before there is more");
         }
+        let began = Instant::now();
+        while spent + began.elapsed() < LONG && go_on(group.as_mut()) < MOST {}
         spent += began.elapsed();
+        assert_eq!(group.applied(), number, "everything is committed");
+        timed += number - CHECKED * outstanding;
         done += number;
         sent += group.messages();
     }
-    (done as f64 / spent.as_secs_f64(), sent as f64 / done as f64)
+    (timed as f64 / spent.as_secs_f64(), sent as f64 / done as f64)
 }
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     println!(
-        "{:14}{:>6}{:>14}{:>22}{:>12}",
+        "{:20}{:>6}{:>14}{:>22}{:>12}",
         "", "nodes", "outstanding", "operations a second", "messages"
     );
     for nodes in [3_u16, 5] {
         for outstanding in [1, 256] {
-            let mut groups: Vec<(&str, Box<dyn Fn() -> Box<dyn Group>>)> = Vec::new();
-            for kind in LogKind::all() {
-                let make = move || Box::new(Netsplit::new(kind, nodes)) as Box<dyn Group>;
-                groups.push((kind.name(), Box::new(make)));
+            let mut groups: Vec<(String, Box<dyn Fn() -> Box<dyn Group>>)> = Vec::new();
+            for (watch, name) in [(None, ""), (Some(Watch::Labels), " watched")] {
+                for kind in LogKind::all() {
+                    let make = move || Box::new(Netsplit::new(kind, nodes, watch)) as Box<_>;
+                    groups.push((format!("{}{name}", kind.name()), Box::new(make)));
+                }
             }
             let raft = move || Box::new(RaftRs::new(nodes.into())) as Box<dyn Group>;
-            groups.push(("raft-rs", Box::new(raft)));
+            groups.push(("raft-rs".to_owned(), Box::new(raft)));
             let omni = move || Box::new(Omni::new(nodes.into())) as Box<dyn Group>;
-            groups.push(("omnipaxos", Box::new(omni)));
+            groups.push(("omnipaxos".to_owned(), Box::new(omni)));
             groups.retain(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name));
             for (name, make) in &groups {
                 let (rate, messages) = measure(make.as_ref(), outstanding);
-                println!("{name:14}{nodes:>6}{outstanding:>14}{rate:>22.0}{messages:>12.2}");
+                println!("{name:20}{nodes:>6}{outstanding:>14}{rate:>22.0}{messages:>12.2}");
             }
         }
     }
