@@ -19,11 +19,13 @@ use std::fmt;
 use std::sync::Arc;
 
 mod balancing;
+mod caching;
 mod fact;
 mod key;
 mod session;
 
 pub use balancing::{Balancing, Ended, Standing};
+pub use caching::{Caching, Dropped};
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage, Unhinted};
 pub use key::KeyDeed;
 pub use session::{Feels, SessionFact};

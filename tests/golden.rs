@@ -5,13 +5,13 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
 //! | `deliver [from=] [to=] [kind=] [skip=] [count=]` | delivers matching messages in flight, oldest first |
 //! | `drop …` | loses them |
-//! | `settle` | delivers everything until nothing is in flight |
+//! | `settle [but=KIND]` | delivers everything until nothing is in flight, or nothing but messages of this kind |
 //! | `fire n1 TIMER` | lets a node's clock run until this timer (or `SERVICE.TIMER`) has run out |
 //! | `wait SPAN n1 n2` | lets their clocks run, without looking at timers |
 //! | `cut n1 n2` / `heal` | what these send, or are sent, is lost / is not any more |
@@ -20,14 +20,15 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::balance::{Limits, Policy};
+use netsplit::base::cache::Mode;
 use netsplit::base::{
     Ballot, CallId, Commitment, Conflict, Entry, NodeId, Op, Presume, Rng, Span, Time,
 };
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Balance, BalanceSettings, Changes, Client, ElectBy, Keys, Lock, LockKind, Log, LogKind,
-    Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services, Store, StoreKind, Swim,
-    Txn, Watch,
+    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Keys, Lock, LockKind,
+    Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services, Store,
+    StoreKind, Swim, Txn, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -124,6 +125,21 @@ fn lock(name: &str) -> Answer<Lock> {
     Ok(Lock { kind })
 }
 
+/// All nodes cache, and keep two copies of each key.
+fn cached(log: Log, args: &mut goldenscript::ArgumentConsumer<'_>, size: u16) -> Answer<Services> {
+    let name = args.lookup("mode").map_or("", |arg| &arg.value);
+    let mode = Mode::ALL.into_iter().find(|known| known.name() == name);
+    let mode = mode.ok_or_else(|| format!("no such mode: {name}"))?;
+    let nodes = (1..=size).map(NodeId::node).collect();
+    Ok(Services {
+        log: Some(log),
+        ring: Some(Ring { replicas: 2, ..Ring::default() }),
+        store: Some(Store::default()),
+        cache: Some(Cache { nodes, settings: CacheSettings { mode, ..CacheSettings::default() } }),
+        ..Services::default()
+    })
+}
+
 /// The last three nodes are backends, with one slot and room for one more; the others spread
 /// requests over them.
 fn balance(policy: &str, size: u16) -> Answer<Balance> {
@@ -213,6 +229,7 @@ impl Network {
         });
         let policy = args.lookup("policy").map(|arg| arg.value.clone());
         let mut services = match services {
+            "cache" => cached(log, &mut args, size)?,
             "balance" => {
                 let policy = policy.unwrap_or_default();
                 Services { balance: Some(balance(&policy, size)?), ..Services::default() }
@@ -367,9 +384,12 @@ impl Network {
         taken
     }
 
-    fn settle(&mut self) -> Answer {
+    fn settle(&mut self, but: Option<&str>) -> Answer {
+        let kind =
+            |flying: &Flying| flying.message.to_string().split(' ').next().map(str::to_owned);
         for _ in 0..10_000 {
-            match self.flying.pop_front() {
+            let next = self.flying.iter().position(|f| but.is_none() || kind(f).as_deref() != but);
+            match next.and_then(|next| self.flying.remove(next)) {
                 Some(flying) => self.deliver(flying)?,
                 None => return Ok(()),
             }
@@ -431,7 +451,12 @@ impl goldenscript::Runner for Network {
                     writeln!(self.text, "{from} × {to} {message}")?;
                 }
             }
-            "settle" => self.settle()?,
+            "settle" => {
+                let mut args = command.consume_args();
+                let but = args.lookup("but").map(|arg| arg.value.clone());
+                args.reject_rest()?;
+                self.settle(but.as_deref())?;
+            }
             "fire" => {
                 let mut args = command.consume_args();
                 let id = node(args.next_pos())?.ok_or("whose?")?;

@@ -10,6 +10,7 @@ use faults::{
     terms, voters,
 };
 use netsplit::base::balance::{Limits, Policy};
+use netsplit::base::cache::Mode;
 use netsplit::base::{
     Commitment, Conflict, Mutation, Mutations, NodeId, Op, Presume, Rng, Span, Time, Voters,
 };
@@ -17,9 +18,9 @@ use netsplit::check::Checks;
 use netsplit::command::Command;
 use netsplit::event::{self, Fact};
 use netsplit::plan::{
-    self, Balance, BalanceSettings, Changes, Client, ElectBy, Heartbeats, Keys, Load, Lock,
-    LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services,
-    Store, StoreKind, Swim, Txn, Watch, Ways,
+    self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Heartbeats,
+    Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair,
+    Ring, Services, Store, StoreKind, Swim, Txn, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -114,6 +115,8 @@ enum Case {
     Requests(Policy),
     /// The same, where balancers go by what backends report.
     Reports,
+    /// `Keys` behind caches that keep few of them: little is written, and much is read.
+    Cached(Mode),
 }
 
 /// How keys are kept by quorums.
@@ -358,6 +361,17 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::TxnAnswerUnvoted, "atomic", Case::Unsure(TOGETHER), 40),
     (Mutation::TxnForgetDecision, "atomic", Case::Unsure(LOGGED), 20),
     (Mutation::TxnLastDecision, "atomic", Case::Unsure(LOGGED), 20),
+    (Mutation::CacheStaleSet, "cache", Case::Cached(Mode::Aside), 40),
+    (Mutation::CacheNoLease, "cache", Case::Cached(Mode::Aside), 10),
+    (Mutation::CacheNoLease, "cache", Case::Cached(Mode::ReadThrough), 10),
+    (Mutation::CacheLeaseForever, "cache", Case::Cached(Mode::Aside), 10),
+    (Mutation::CacheDeleteFirst, "cache", Case::Cached(Mode::Aside), 40),
+    (Mutation::CacheSetInstead, "cache", Case::Cached(Mode::Aside), 40),
+    (Mutation::CacheDeleteLost, "cache", Case::Cached(Mode::ReadThrough), 10),
+    (Mutation::CacheSetLast, "cache", Case::Cached(Mode::WriteThrough), 40),
+    (Mutation::CacheOldContents, "cache", Case::Cached(Mode::ReadThrough), 10),
+    (Mutation::CacheNoExpiry, "cache", Case::Cached(Mode::WriteThrough), 40),
+    (Mutation::CacheNoEvict, "cache", Case::Cached(Mode::Aside), 10),
     (Mutation::BalanceRoundSkips, "balance", Case::Requests(Policy::RoundRobin), 10),
     (Mutation::BalanceBursts, "balance", Case::Requests(Policy::Weighted), 10),
     (Mutation::BalanceNoWeights, "balance", Case::Requests(Policy::LeastConnections), 10),
@@ -469,6 +483,19 @@ fn by_recipe(on: On, by: By) -> Plan {
     let log = Some(Log { kind: on.kind(), ..Log::default() });
     let services = Services { log, lock: Some(Lock { kind }), ..fighting.services };
     Plan { services, ..fighting }
+}
+
+fn cached(mode: Mode) -> Plan {
+    let ttl = Span::millis(1_500);
+    let lease = Span::millis(400);
+    let settings =
+        CacheSettings { mode, capacity: 2, ttl, lease, early: 20, ..CacheSettings::default() };
+    let nodes = (1..=5).map(NodeId::node).collect();
+    let mut plan = plan(Case::Keys);
+    plan.services.cache = Some(Cache { nodes, settings });
+    let load = || vec![Load::ReadWrite { keys: 12, writes: 25 }];
+    let client = |n| Client { rate: 40, ..Client::new(n, load()) };
+    Plan { clients: (1..=4).map(client).collect(), ..plan }
 }
 
 fn requests(policy: Policy, reports: bool) -> Plan {
@@ -650,6 +677,7 @@ fn plan(case: Case) -> Plan {
         Case::OneLink => gossiping(true),
         Case::Requests(policy) => requests(policy, false),
         Case::Reports => requests(Policy::LeastConnections, true),
+        Case::Cached(mode) => cached(mode),
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
@@ -674,7 +702,7 @@ fn until(case: Case) -> Time {
         Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) | Case::Crashes(_) => Time(45_000_000),
         Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) => Time(60_000_000),
-        Case::Requests(_) | Case::Reports => Time(30_000_000),
+        Case::Requests(_) | Case::Reports | Case::Cached(_) => Time(30_000_000),
     }
 }
 
@@ -828,7 +856,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         // Where no ring change is due, nobody needs the log, and some have none.
         chosen |= is_of_money(case) || is_of_members(case) || case == Case::Keys;
         chosen |= matches!(case, Case::Quorum(_) | Case::Redis | Case::Redlock(_));
-        chosen |= matches!(case, Case::Requests(_) | Case::Reports);
+        chosen |= matches!(case, Case::Requests(_) | Case::Reports | Case::Cached(_));
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -903,6 +931,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Crashes(THREE), 30),
     (Case::Money(PAXOS), 10),
     (Case::Unsure(PAXOS), 10),
+    (Case::Cached(Mode::Aside), 10),
+    (Case::Cached(Mode::ReadThrough), 10),
+    (Case::Cached(Mode::WriteThrough), 10),
 ];
 
 /// Whether a case is about a log alone.
@@ -948,6 +979,17 @@ fn three_phase_commit_breaks_when_the_network_splits() {
 fn quorums_survive_a_thousand_storms() {
     let quorums = SOUND.iter().filter(|(case, _)| matches!(case, Case::Quorum(_)));
     quorums.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
+}
+
+/// `NETSPLIT_SEEDS` chooses which, and `NETSPLIT_CASES=Aside` of which cases.
+#[test]
+#[ignore = "takes minutes; run it after a change to caches or their check"]
+fn caches_survive_a_thousand_storms() {
+    let which = std::env::var("NETSPLIT_CASES").unwrap_or_default();
+    let chosen =
+        |case: Case| matches!(case, Case::Cached(..)) && format!("{case:?}").contains(&which);
+    let caches = SOUND.iter().filter(|(case, _)| chosen(*case));
+    caches.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }
 
 #[test]

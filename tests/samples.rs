@@ -277,6 +277,28 @@ fn a_store_by_quorums_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_is_refused() {
+    let file = |store: &str, rest: &str| {
+        format!("[membership]\n[log]\n[ring]\n[store]\n{store}\n[cache]\n{rest}")
+    };
+    let cache = |rest: &str| file("", rest);
+    let plan = parse(&cache("nodes = [\"n4\", \"n5\"]\nmode = \"write-through\"")).unwrap();
+    assert_eq!(plan.services.cache.unwrap().nodes.len(), 2);
+    refused("[cache]", &["needs [store]"]);
+    refused(&file("kind = \"quorum\"", ""), &["cannot be cached", "kind = \"primary\""]);
+    refused(&cache("mode = \"asides\""), &["unknown mode", "did you mean \"aside\"?"]);
+    refused(&cache("evict = \"fifo\""), &["unknown evict", "lru, lfu"]);
+    refused(&cache("nodes = [\"n9\"]"), &["no such node"]);
+    refused(&cache("nodes = []"), &["an empty list", "leave it out"]);
+    refused(&cache("capacity = 0"), &["from 1 to 100000"]);
+    refused(&cache("early = 101"), &["from 0 to 100"]);
+    refused(&cache("ttl = \"0s\""), &["'ttl' must be from 1ms"]);
+    refused(&cache("timeout = \"0s\""), &["'timeout' must be from 1ms"]);
+    refused(&cache("lease = \"6s\""), &["'lease' must not be longer than 'ttl'"]);
+    refused(&cache("size = 1"), &["unknown key", "[cache] knows"]);
+}
+
+#[test]
 fn a_slow_heartbeat_slows_what_depends_on_it() {
     let plan = parse("[membership]\nheartbeat = \"1s\"\n[log]\nheartbeat = \"1s\"").unwrap();
     let membership = plan.services.membership.unwrap();

@@ -44,6 +44,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("balance"), 0..6, MINUTE);
     survives(&sample("swim"), 0..2, MINUTE);
     survives(&sample("quorum"), 0..6, MINUTE);
+    survives(&sample("cache"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }
 
@@ -65,6 +66,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         "redlock",
         "balance",
         "quorum",
+        "cache",
     ] {
         let (plan, until) = (sample(name), Time(20_000_000));
         let commands: Vec<_> = (1..400).map(|at| fire(at, &plan)).collect();
@@ -97,5 +99,6 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("balance"), 0..1_000, MINUTE);
     survives(&sample("swim"), 0..1_000, MINUTE);
     survives(&sample("quorum"), 0..1_000, MINUTE);
+    survives(&sample("cache"), 0..1_000, MINUTE);
     survives(&sample("three-paxos"), 0..1_000, Time(10_000_000));
 }

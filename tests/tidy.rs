@@ -318,6 +318,7 @@ fn every_mutation_says_what_goes_wrong() {
         "threephase",
         "paxoscommit",
         "quorum",
+        "cache",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

@@ -305,11 +305,13 @@ pub enum ServiceId {
     Redis,
     /// Requests that are spread over backends.
     Balance,
+    /// Copies of keys in front of the store.
+    Cache,
 }
 
 impl ServiceId {
     /// All services, in stack order.
-    pub const ALL: [ServiceId; 12] = [
+    pub const ALL: [ServiceId; 13] = [
         ServiceId::Ping,
         ServiceId::Membership,
         ServiceId::Paxos,
@@ -322,6 +324,7 @@ impl ServiceId {
         ServiceId::Client,
         ServiceId::Redis,
         ServiceId::Balance,
+        ServiceId::Cache,
     ];
 
     /// The word for it, as in a cluster file.
@@ -339,6 +342,7 @@ impl ServiceId {
             ServiceId::Client => "client",
             ServiceId::Redis => "redis",
             ServiceId::Balance => "balance",
+            ServiceId::Cache => "cache",
         }
     }
 }

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod balance;
+pub mod cache;
 mod clock;
 mod commitment;
 pub mod frame;

@@ -31,6 +31,7 @@
 //! | quorum | `quorum` | Q-1, 2, 4, 5, 7 to 11: quorums meet, and nothing is lost that they took |
 //! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | balance | `balance` | LB-1 to 3, 5, 7 to 12: requests go where they should, and trouble is not multiplied |
+//! | cache | `cache` | CACHE-1, 3, 4, 7, 8: how old answers may be, and who may fetch |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
 //! | progress | `progress` | LIVE-1 to 6: answers, right suspicions and equal replicas, once nothing is broken |
@@ -40,6 +41,7 @@
 pub mod atomic;
 pub mod balance;
 pub mod bank;
+pub mod cache;
 mod faults;
 pub mod history;
 pub mod lock;
@@ -318,6 +320,7 @@ impl Checks {
             Box::new(bank::Bank::new(expect.opening_balance)),
             Box::new(lock::Lock::new(expect)),
             Box::new(balance::Balance::default()),
+            Box::new(cache::Cache::default()),
             Box::new(history::History::new(expect)),
             Box::new(swim::Swim::new(expect)),
             Box::new(progress::Progress::new(expect)),

@@ -175,6 +175,7 @@ pub fn title(plan: &Plan, source: Source) -> Title {
 fn focus(services: &Services) -> Option<PaneKind> {
     match services {
         Services { store: Some(store), .. } if store.quorum().is_some() => Some(PaneKind::Replicas),
+        Services { cache: Some(_), .. } => Some(PaneKind::Cache),
         Services { ring: Some(_), lock: Some(_), .. } => None,
         Services { txn: Some(_), .. } => Some(PaneKind::Txn),
         Services { ring: Some(_), .. } => Some(PaneKind::Ring),

@@ -22,6 +22,7 @@ use crate::error::{Error, Source, nearest};
 use crate::read::{self, Read, Table, Value};
 
 mod balance;
+mod cache;
 mod clients;
 mod lock;
 mod log;
@@ -60,6 +61,7 @@ const TOP: &[&str] = &[
     "store",
     "txn",
     "balance",
+    "cache",
 ];
 
 /// What each service stands on.
@@ -68,6 +70,7 @@ const NEEDS: &[(&str, &[&str])] = &[
     ("lock", &["log"]),
     ("store", &["ring"]),
     ("txn", &["store"]),
+    ("cache", &["store"]),
 ];
 
 /// Reads a cluster file. `name` is what to call the cluster.
@@ -260,6 +263,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         lock: section(top, "lock", lock::KEYS, lock::lock)?,
         store: section(top, "store", store::KEYS, |t| store::store(top, t, replicas))?,
         txn: section(top, "txn", txn::KEYS, |t| txn::txn(t, nodes.len()))?,
+        cache: section(top, "cache", cache::KEYS, |t| cache::cache(top, t, nodes))?,
         balance: section(top, "balance", balance::KEYS, |t| balance::balance(t, nodes))?,
     })
 }

@@ -11,12 +11,13 @@ use crate::check::{Dialect, Expect, Promise, Quorums};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, balance, client, commit, lock, log, membership, multipaxos, paxos, ping, quorumstore,
-    raft, redis, ring, server, store, swim,
+    Config, balance, cache, client, commit, lock, log, membership, multipaxos, paxos, ping,
+    quorumstore, raft, redis, ring, server, store, swim,
 };
 use std::sync::Arc;
 
 pub use crate::proto::balance::Settings as BalanceSettings;
+pub use crate::proto::cache::Settings as CacheSettings;
 pub use crate::proto::client::Watch;
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
@@ -29,7 +30,7 @@ mod services;
 
 pub use samples::{SAMPLES, builtin, load, name_of, source};
 pub use services::{
-    Balance, Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring,
+    Balance, Cache, Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring,
     Services, Store, StoreKind, Swim, Txn,
 };
 
@@ -292,8 +293,9 @@ impl Plan {
 
     /// Whether reads of keys show less than was told before they began.
     fn reads_may_be_stale(&self) -> bool {
-        let Services { log, store, .. } = &self.services;
-        store.is_none() && log.as_ref().is_some_and(|log| !log.reads.are_current())
+        let Services { log, store, cache, .. } = &self.services;
+        cache.is_some()
+            || store.is_none() && log.as_ref().is_some_and(|log| !log.reads.are_current())
     }
 
     /// What clients watch while they wait for a lock, if they do.
@@ -362,11 +364,16 @@ impl Plan {
             stack.push(Config::Txn(config));
         }
         stack.extend(self.services.balance.as_ref().map(|balance| self.balance(balance)));
+        stack.extend(self.services.cache.as_ref().map(|cache| {
+            let (nodes, mutations) = (cache.nodes.as_slice().into(), self.mutations);
+            Config::Cache(cache::Config { nodes, settings: cache.settings, mutations })
+        }));
         if self.services.can_be_asked() {
             let decree = self.services.paxos.is_some();
             let proposals = if decree { ServiceId::Paxos } else { ServiceId::Log };
             let store = self.services.store.is_some();
             let keys = if store { ServiceId::Store } else { ServiceId::Log };
+            let keys = if self.services.cache.is_some() { ServiceId::Cache } else { keys };
             stack.push(Config::Server(server::Config { keep: KEEP, proposals, keys }));
         }
         stack

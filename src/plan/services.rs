@@ -3,7 +3,6 @@
 use super::Ways;
 use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Voters};
 use crate::check::SwimBounds;
-use crate::proto::balance;
 use crate::proto::client::Watch;
 use crate::proto::log::Reads;
 use crate::proto::membership;
@@ -11,6 +10,7 @@ use crate::proto::multipaxos::ElectBy;
 use crate::proto::quorumstore::{Quorum, Repair};
 use crate::proto::raft::Changes;
 use crate::proto::swim;
+use crate::proto::{balance, cache};
 
 /// How nodes find out who is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -278,6 +278,15 @@ pub struct Balance {
     pub settings: balance::Settings,
 }
 
+/// Copies of keys in front of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Who keeps them.
+    pub nodes: Vec<NodeId>,
+    /// How.
+    pub settings: cache::Settings,
+}
+
 /// Which services the nodes run. All nodes run the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
@@ -299,6 +308,8 @@ pub struct Services {
     pub txn: Option<Txn>,
     /// Requests that are spread over backends.
     pub balance: Option<Balance>,
+    /// Copies of keys in front of the store, which it needs.
+    pub cache: Option<Cache>,
 }
 
 impl Membership {
@@ -478,6 +489,7 @@ impl Services {
             ("store", self.store.is_some()),
             ("txn", self.txn.is_some()),
             ("balance", self.balance.is_some()),
+            ("cache", self.cache.is_some()),
         ];
         on.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
     }
@@ -494,6 +506,7 @@ impl Services {
             store: Some(Store::default()),
             txn: Some(Txn::default()),
             balance: None,
+            cache: None,
         }
     }
 }

@@ -29,6 +29,7 @@ use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
 pub mod balance;
+pub mod cache;
 pub mod client;
 pub mod commit;
 pub mod lock;

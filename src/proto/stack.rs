@@ -179,4 +179,5 @@ services! {
     Swim => swim::Swim,
     Balance => balance::Balance,
     QuorumStore => quorumstore::QuorumStore,
+    Cache => cache::Cache,
 }

@@ -95,7 +95,8 @@ library! {
         "fails-fast"
         "bad-link"
         "refutation"
-        "slow-observer";
+        "slow-observer"
+        "cache-stale-set";
     "incidents":
         "lock-blind-release"
         "set-without-nx"

@@ -63,6 +63,8 @@ pub enum Family {
     Txn,
     /// A request that is spread over backends, or a backend.
     Balance,
+    /// What a cache has, or who fetches it.
+    Cache,
     /// A call, or its outcome.
     Call,
     /// Something that a process states, of whatever family.
@@ -71,7 +73,7 @@ pub enum Family {
 
 impl Family {
     /// All of them, with their words.
-    pub const ALL: [(Family, &'static str); 17] = [
+    pub const ALL: [(Family, &'static str); 18] = [
         (Family::Fault, "fault"),
         (Family::Msg, "msg"),
         (Family::Sent, "sent"),
@@ -87,6 +89,7 @@ impl Family {
         (Family::Ring, "ring"),
         (Family::Txn, "txn"),
         (Family::Balance, "balance"),
+        (Family::Cache, "cache"),
         (Family::Call, "call"),
         (Family::Fact, "fact"),
     ];
@@ -161,6 +164,7 @@ impl Family {
             | Fact::InstanceAccepts { .. }
             | Fact::InstanceChooses { .. } => Family::Txn,
             Fact::Balance(_) => Family::Balance,
+            Fact::Cache(_) => Family::Cache,
             Fact::Invokes { .. } | Fact::Returns { .. } => Family::Call,
             Fact::Restates | Fact::Restated => Family::Fact,
             _ => Family::Vote,

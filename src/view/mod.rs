@@ -17,6 +17,7 @@
 //!                   ├─ sessions  who has one, and which nodes and watches hang on it
 //!                   ├─ txns      votes, decisions, who is in doubt
 //!                   ├─ balance   balancers, backends, who gets how much
+//!                   ├─ caches    what caches have, and how often they know
 //!                   ├─ clients   calls and their outcomes
 //!                   ├─ pulse     how the log is doing on the whole
 //!                   └─ metrics   how much and how fast, over time
@@ -36,6 +37,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod balance;
+pub mod cache;
 pub mod clients;
 pub mod condition;
 pub mod decree;
@@ -67,6 +69,7 @@ use crate::base::{Ballot, CallId, NodeId, Outcome, Time, majority};
 use crate::command::Command;
 use crate::event::{Event, Fact, Kind, Presence};
 use balance::Balance;
+use cache::Caches;
 use clients::{Clients, Verdict};
 use decree::Decree;
 use elections::Elections;
@@ -117,6 +120,8 @@ pub struct Board {
     pub txns: Txns,
     /// Requests that are spread over backends.
     pub balance: Balance,
+    /// Copies of keys in front of the store.
+    pub caches: Caches,
     /// The callers.
     pub clients: Clients,
     /// How much and how fast, over time.
@@ -232,6 +237,7 @@ impl Board {
         self.locks.fall(at, node);
         self.sessions.fall(node);
         self.balance.fall(node);
+        self.caches.fall(node);
         self.clients.fall(node);
         self.txns.forget(node);
     }
@@ -243,6 +249,7 @@ impl Board {
         self.locks.fall(at, node);
         self.sessions.fall(node);
         self.balance.fall(node);
+        self.caches.fall(node);
         self.clients.fall(node);
     }
 
@@ -365,6 +372,7 @@ impl Board {
             Fact::Invokes { .. } | Fact::Returns { .. } => self.ask(at, node, fact),
             Fact::Session(fact) => self.sessions.hear(at, node, fact),
             Fact::Balance(fact) => self.balance.hear(at, node, fact),
+            Fact::Cache(fact) => self.caches.hear(at, node, fact),
             Fact::Restates | Fact::Restated => {}
             _ => self.quorums.hear(at, node, fact),
         }

@@ -41,7 +41,7 @@ pub(super) fn balance(table: &Table<'_>, nodes: &[Node]) -> Read<Balance> {
     })
 }
 
-fn list(value: &Value<'_>, nodes: &[Node]) -> Read<Vec<NodeId>> {
+pub(super) fn list(value: &Value<'_>, nodes: &[Node]) -> Read<Vec<NodeId>> {
     let one = |item: &Value<'_>| {
         let id: NodeId = item.parse()?;
         match nodes.iter().any(|node| node.id == id) {

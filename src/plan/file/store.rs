@@ -70,7 +70,7 @@ pub(super) fn store(top: &Table<'_>, table: &Table<'_>, replicas: u8) -> Read<St
 }
 
 /// Which of these words it is.
-fn one_of<T: Copy>(value: &Value<'_>, words: &[(&str, T)]) -> Read<T> {
+pub(super) fn one_of<T: Copy>(value: &Value<'_>, words: &[(&str, T)]) -> Read<T> {
     let text = value.text()?;
     let known = || words.iter().map(|(word, _)| *word);
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);

@@ -35,6 +35,8 @@ pub enum PaneKind {
     Balance,
     /// Keys that are kept by quorums.
     Replicas,
+    /// Copies of keys, and how often they are of use.
+    Cache,
 }
 
 /// A row of the table.
@@ -58,7 +60,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 15] = [
+    pub const ALL: [PaneKind; 16] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -74,6 +76,7 @@ impl PaneKind {
         PaneKind::Narration,
         PaneKind::Balance,
         PaneKind::Replicas,
+        PaneKind::Cache,
     ];
 
     /// The kind with this name in layout files.
@@ -153,6 +156,9 @@ impl PaneKind {
                 (38, 6),
                 "who asks for what, and believes what",
             ),
+            PaneKind::Cache => {
+                facts("cache", "Cache", "Cache", (40, 6), "copies of keys, hits, and who fetches")
+            }
             PaneKind::Balance => {
                 facts("balance", "Balance", "Bal", (40, 6), "backends, their work and their share")
             }

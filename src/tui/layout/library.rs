@@ -14,6 +14,7 @@ macro_rules! layouts {
 
 layouts! {
     "overview" "paxos" "ring" "locks" "transactions" "replicas" "partition-lab" "lecture" "requests"
+    "caches"
 }
 
 /// The built-in layout of that name.

@@ -8,7 +8,7 @@ use super::spacetime::message_of;
 use super::table::thousands;
 use super::{Item, Mark, Pane, Scene};
 use crate::base::{NodeId, Outcome};
-use crate::event::{Balancing, Event, Fact, Feels, Freed, Kind, SessionFact};
+use crate::event::{Balancing, Caching, Event, Fact, Feels, Freed, Kind, SessionFact};
 use crate::tui::frame::{self, Title};
 use crate::tui::mode::Choice;
 use crate::tui::select::{Move, Pick, Select, Target};
@@ -58,6 +58,7 @@ pub(super) fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool
             Guards { accepted, .. } => !accepted,
             Resolves { .. } | Ends { .. } | Invokes { .. } => false,
             Balance(fact) => matches!(fact, Balancing::Rates { .. } | Balancing::Serves { .. }),
+            Cache(fact) => matches!(fact, Caching::Rejects { .. } | Caching::Caches { .. }),
             Restates | Restated => false,
             Returns { outcome, .. } => **outcome == Outcome::Unknown,
             _ => true,

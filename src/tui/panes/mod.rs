@@ -8,6 +8,7 @@
 //! pictures, or wants to copy them.
 
 mod balance;
+mod cache;
 mod charts;
 mod checks;
 mod clients;
@@ -196,6 +197,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Narration => &narration::Narration,
         PaneKind::Balance => &balance::Backends,
         PaneKind::Replicas => &replicas::Replicas,
+        PaneKind::Cache => &cache::Caches,
         _ => &timeline::Scrubber,
     }
 }

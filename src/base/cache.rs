@@ -1,0 +1,59 @@
+//! Caches: who fetches and who writes, and what makes room.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Who fetches what is missing, and who writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Mode {
+    /// Whoever asks fetches and fills; whoever writes deletes.
+    #[default]
+    Aside,
+    /// The cache fetches; whoever writes deletes.
+    ReadThrough,
+    /// The cache fetches and writes.
+    WriteThrough,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 3] = [Mode::Aside, Mode::ReadThrough, Mode::WriteThrough];
+
+    /// As a cluster file writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Aside => "aside",
+            Mode::ReadThrough => "read-through",
+            Mode::WriteThrough => "write-through",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which entry makes room for another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Evict {
+    /// The one that was asked for longest ago.
+    #[default]
+    Lru,
+    /// The one that was asked for least often; of several, the one longest ago.
+    Lfu,
+}
+
+impl Evict {
+    /// All of them.
+    pub const ALL: [Evict; 2] = [Evict::Lru, Evict::Lfu];
+
+    /// As a cluster file writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Evict::Lru => "lru",
+            Evict::Lfu => "lfu",
+        }
+    }
+}

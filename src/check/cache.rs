@@ -1,0 +1,214 @@
+//! Copies of keys in front of the store.
+//!
+//! | rule | holds as long as |
+//! |---|---|
+//! | CACHE-1 | no answer is older than a write of which the cache had been told, nor than any write longer ago than `ttl` |
+//! | CACHE-3 | a cache takes in nothing older than what it has had or has heard of |
+//! | CACHE-4 | one asker at a time may fetch a key |
+//! | CACHE-7 | who waits for another's fetch waits no longer than a lease |
+//! | CACHE-8 | a cache keeps no more keys than it has room for |
+//!
+//! That a reader sees an old value for a while is legal: it is what caches are for. How old is what
+//! counts. Writes that nobody was told of (their front crashed, or transactions made them) bind no
+//! cache. Who looks in late counts keys only of caches whose start was seen.
+
+use super::{Check, Violation, Witness};
+use crate::base::{Name, NodeId, Span, Time};
+use crate::event::{Caching, Dropped, Event, Fact, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a wrong clock and a slow disk may make of a time: so many tenths of it, and this.
+const DRIFT: u64 = 11;
+const LATE: Span = Span::secs(1);
+/// How many writes of a key are remembered that the cache may not know of.
+const UNTOLD: usize = 64;
+
+/// What a cache has said.
+#[derive(Clone, Debug, Default)]
+struct Ghost {
+    capacity: usize,
+    ttl: Span,
+    lease: Span,
+    /// Its start was seen, and everything since.
+    whole: bool,
+    keys: BTreeSet<Name>,
+    /// The newest version of each key that it had, or heard of, and in which event.
+    floors: BTreeMap<Name, (u64, usize)>,
+    leases: BTreeMap<Name, (Time, usize)>,
+}
+
+/// What was written of a key.
+#[derive(Clone, Debug, Default)]
+struct Key {
+    /// The newest version that the cache had been told of, and in which event.
+    told: (u64, usize),
+    /// Versions that it may not know of: since when, and in which event.
+    untold: BTreeMap<u64, (Time, usize)>,
+}
+
+/// The check.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    caches: BTreeMap<NodeId, Ghost>,
+    keys: BTreeMap<Name, Key>,
+}
+
+/// What is wrong: the rule, in words, and the earlier event that it contradicts.
+type Wrong = (&'static str, String, Vec<usize>);
+
+fn longest(Span(micros): Span) -> Span {
+    Span(micros / 10 * DRIFT) + LATE
+}
+
+impl Key {
+    fn wrote(&mut self, now: Time, at: usize, version: u64, told: bool) {
+        if told && version > self.told.0 {
+            self.told = (version, at);
+        }
+        self.untold.entry(version).or_insert((now, at));
+        while self.untold.len() > UNTOLD {
+            self.untold.pop_first();
+        }
+    }
+
+    /// CACHE-1.
+    fn too_old(&self, now: Time, key: &Name, version: u64, ttl: Span) -> Option<Wrong> {
+        let (told, at) = self.told;
+        if told > version {
+            let what =
+                format!("{key} is answered with an older version than the cache was told of");
+            return Some(("CACHE-1", what, vec![at]));
+        }
+        let mut newer = self.untold.range(version + 1..).map(|(_, written)| *written);
+        let (since, at) = newer.find(|(since, _)| now > *since + longest(ttl))?;
+        let ago = now.since(since);
+        let what = format!("{key} is answered with a version that was replaced {ago} ago");
+        Some(("CACHE-1", what, vec![at]))
+    }
+}
+
+impl Ghost {
+    /// CACHE-3 and CACHE-8.
+    fn fills(&mut self, at: usize, key: &Name, version: u64) -> Option<Wrong> {
+        self.keys.insert(key.clone());
+        self.leases.remove(key);
+        let (floor, heard) = self.floors.get(key).copied().unwrap_or_default();
+        self.floors.insert(key.clone(), (version.max(floor), at));
+        if version < floor {
+            let what = format!("{key} is taken in as it was before the cache heard of a newer one");
+            return Some(("CACHE-3", what, vec![heard]));
+        }
+        None
+    }
+
+    /// CACHE-8, when there was time to make room.
+    fn overflows(&self) -> Option<Wrong> {
+        let (count, room) = (self.keys.len(), self.capacity);
+        (self.whole && count > room + 1).then(|| {
+            ("CACHE-8", format!("it keeps {count} keys and has room for {room}"), Vec::new())
+        })
+    }
+
+    fn drops(&mut self, at: usize, key: &Name, version: u64, why: Dropped) {
+        self.keys.remove(key);
+        if why == Dropped::Invalidated {
+            self.leases.remove(key);
+            let (floor, _) = self.floors.get(key).copied().unwrap_or_default();
+            if version > floor {
+                self.floors.insert(key.clone(), (version, at));
+            }
+        }
+    }
+
+    /// CACHE-4.
+    fn leases(&mut self, now: Time, at: usize, key: &Name) -> Option<Wrong> {
+        let before = self.leases.insert(key.clone(), (now, at));
+        let (since, given) = before?;
+        let least = Span((self.lease.0 / 10 * 9).saturating_sub(100_000));
+        (now.since(since) < least).then(|| {
+            let what = format!("{key} is to be fetched again, {} after", now.since(since));
+            ("CACHE-4", format!("{what} somebody else was let to"), vec![given])
+        })
+    }
+
+    /// CACHE-7.
+    fn waits(&self, now: Time, key: &Name) -> Option<Wrong> {
+        let (since, given) = *self.leases.get(key)?;
+        (now > since + longest(self.lease)).then(|| {
+            let what = format!("{key} is waited for since {since}, and nobody fetches it");
+            ("CACHE-7", what, vec![given])
+        })
+    }
+}
+
+impl Cache {
+    fn hear(&mut self, at: usize, event: &Event, fact: &Caching, again: bool) -> Option<Wrong> {
+        let (node, now) = (event.node, event.at);
+        if let Caching::Wrote { key, version, told } = fact {
+            self.keys.entry(key.clone()).or_default().wrote(now, at, *version, *told);
+            return None;
+        }
+        let ghost = self.caches.entry(node).or_default();
+        match fact {
+            Caching::Caches { capacity, ttl, lease, .. } => {
+                ghost.capacity = *capacity as usize;
+                (ghost.ttl, ghost.lease) = (*ttl, *lease);
+                None
+            }
+            Caching::Hits { key, version, .. } => {
+                self.keys.get(key).and_then(|known| known.too_old(now, key, *version, ghost.ttl))
+            }
+            Caching::Fills { key, .. } if again => {
+                ghost.keys.insert(key.clone());
+                None
+            }
+            Caching::Fills { key, version } => {
+                let full = ghost.overflows();
+                ghost.fills(at, key, *version).or(full)
+            }
+            Caching::Drops { key, version, why } => {
+                ghost.drops(at, key, *version, *why);
+                None
+            }
+            Caching::Leases { key, .. } => ghost.leases(now, at, key),
+            Caching::Waits { key } => ghost.waits(now, key),
+            _ => None,
+        }
+    }
+}
+
+impl Check for Cache {
+    fn name(&self) -> &'static str {
+        "cache"
+    }
+
+    fn about(&self) -> &'static str {
+        "No answer is older than caches may be, and one asker at a time fetches what is missing."
+    }
+
+    fn judges(&self, event: &Event) -> bool {
+        matches!(event.fact(), Some(Fact::Cache(_)))
+    }
+
+    fn gap(&mut self, node: NodeId) {
+        match node {
+            NodeId::BENCH => self.caches.clear(),
+            node => drop(self.caches.remove(&node)),
+        }
+    }
+
+    fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
+        let (rule, what, because) = match &event.kind {
+            Kind::Started { .. } => {
+                self.caches.insert(event.node, Ghost { whole: true, ..Ghost::default() });
+                return None;
+            }
+            Kind::Fact(Fact::Cache(fact)) => {
+                self.hear(at, event, fact, witness.restates(event.node))?
+            }
+            _ => return None,
+        };
+        let what = format!("{}: {what}", event.node);
+        Some(Violation { check: "cache", rule, what, at, because })
+    }
+}

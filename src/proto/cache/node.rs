@@ -1,0 +1,356 @@
+//! A cache node: entries, leases, and what it fetches and writes itself.
+
+use super::{Cx, Message, NODE, Record, Settings};
+use crate::base::cache::{Evict, Mode};
+use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span, Time};
+use crate::event::{Caching, Dropped, Fact};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A value, or that there is none, and its version.
+type Known = (Option<i64>, u64);
+
+/// What is kept of a key.
+#[derive(Clone, Debug)]
+struct Entry {
+    known: Known,
+    since: Time,
+    until: Time,
+    /// When it was asked for last, as a count of questions, and how often.
+    used: u64,
+    hits: u64,
+}
+
+/// Leave to fetch a key.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    token: u64,
+    given: Time,
+}
+
+/// What was asked of the store, and who waits for it: fronts, with their flights.
+#[derive(Clone, Debug)]
+struct Errand {
+    key: Name,
+    call: CallId,
+    /// A write, rather than a fetch under this lease.
+    write: bool,
+    token: u64,
+    since: Time,
+    waiting: Vec<(NodeId, u64)>,
+}
+
+/// A cache node's state.
+#[derive(Clone, Debug)]
+pub(super) struct CacheNode {
+    settings: Settings,
+    mutations: Mutations,
+    entries: BTreeMap<Name, Entry>,
+    leases: BTreeMap<Name, Lease>,
+    errands: BTreeMap<u64, Errand>,
+    /// The newest version that was heard of, of keys that are being written.
+    floors: BTreeMap<Name, u64>,
+    questions: u64,
+    /// The last number given out: of a lease, or of an errand.
+    last: u64,
+}
+
+impl CacheNode {
+    pub(super) fn new(
+        settings: Settings,
+        mutations: Mutations,
+        disk: &[Record],
+        cx: &mut Cx<'_>,
+    ) -> CacheNode {
+        let mut node = CacheNode {
+            settings,
+            mutations,
+            entries: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            questions: 0,
+            // No lease of an earlier life is good any more.
+            last: u64::from(cx.boot()) << 32,
+        };
+        for Record::Kept { key, value, version } in disk {
+            node.keep(key.clone(), (*value, *version), cx.now());
+        }
+        node
+    }
+
+    fn has(&self, mutation: Mutation) -> bool {
+        self.mutations.has(mutation)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// A front asks.
+    pub(super) fn get(&mut self, from: NodeId, flight: u64, key: Name, cx: &mut Cx<'_>) {
+        self.questions += 1;
+        self.expire(&key, cx);
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return match self.settings.mode {
+                Mode::Aside => self.miss(from, flight, key, cx),
+                _ => self.fetch(Some((from, flight)), key, cx),
+            };
+        };
+        (entry.used, entry.hits) = (self.questions, entry.hits + 1);
+        let ((value, version), age) = (entry.known, cx.now().since(entry.since));
+        cx.emit(Fact::Cache(Caching::Hits { key: key.clone(), version, age }));
+        let lease = self.early(key, cx);
+        cx.send(from, Message::Hit { flight, value, version, lease });
+    }
+
+    /// Lets go of an entry whose time is over.
+    fn expire(&mut self, key: &Name, cx: &mut Cx<'_>) {
+        let is_over = |entry: &Entry| entry.until <= cx.now();
+        if self.entries.get(key).is_some_and(is_over) && !self.has(Mutation::CacheNoExpiry) {
+            self.drop_entry(key, Dropped::Expired, cx);
+        }
+    }
+
+    fn drop_entry(&mut self, key: &Name, why: Dropped, cx: &mut Cx<'_>) {
+        if let Some(Entry { known: (_, version), .. }) = self.entries.remove(key) {
+            cx.emit(Fact::Cache(Caching::Drops { key: key.clone(), version, why }));
+        }
+    }
+
+    /// A lease on a key, unless somebody has one that is not over.
+    fn lease(&mut self, key: &Name, cx: &mut Cx<'_>) -> Option<u64> {
+        let now = cx.now();
+        let forever = self.has(Mutation::CacheLeaseForever);
+        let good = |lease: &Lease| forever || now.since(lease.given) < self.settings.lease;
+        if self.leases.get(key).is_some_and(good) && !self.has(Mutation::CacheNoLease) {
+            return None;
+        }
+        let token = self.next();
+        self.leases.insert(key.clone(), Lease { token, given: now });
+        cx.emit(Fact::Cache(Caching::Leases { key: key.clone(), token }));
+        Some(token)
+    }
+
+    fn miss(&mut self, from: NodeId, flight: u64, key: Name, cx: &mut Cx<'_>) {
+        let lease = self.lease(&key, cx);
+        if lease.is_none() {
+            cx.emit(Fact::Cache(Caching::Waits { key }));
+        }
+        cx.send(from, Message::Miss { flight, lease });
+    }
+
+    /// Has a key fetched anew before its time is over, by chance; a lease, if the asker is to.
+    fn early(&mut self, key: Name, cx: &mut Cx<'_>) -> Option<u64> {
+        let part = Span(self.settings.ttl.0 / 100 * u64::from(self.settings.early));
+        let left = self.entries.get(&key)?.until.since(cx.now());
+        if part == Span::ZERO || left >= cx.rng().span(Span::ZERO, part) {
+            return None;
+        }
+        if self.settings.mode == Mode::Aside {
+            return self.lease(&key, cx);
+        }
+        self.fetch(None, key, cx);
+        None
+    }
+
+    /// Reads a key in the store for all who ask meanwhile.
+    fn fetch(&mut self, asker: Option<(NodeId, u64)>, key: Name, cx: &mut Cx<'_>) {
+        let Some(token) = self.lease(&key, cx) else {
+            let token = self.leases.get(&key).map(|lease| lease.token);
+            let errand = self.errands.values_mut().find(|errand| Some(errand.token) == token);
+            errand.into_iter().for_each(|errand| errand.waiting.extend(asker));
+            if asker.is_some() {
+                cx.emit(Fact::Cache(Caching::Waits { key }));
+            }
+            return;
+        };
+        cx.emit(Fact::Cache(Caching::Fetches { key: key.clone() }));
+        let (call, op) = (cx.new_call(), Op::Get { key: key.clone() });
+        let waiting = asker.into_iter().collect();
+        self.send_off(Errand { key, call, write: false, token, since: cx.now(), waiting }, op, cx);
+    }
+
+    fn send_off(&mut self, errand: Errand, op: Op, cx: &mut Cx<'_>) {
+        let (number, call) = (self.next(), errand.call);
+        self.errands.insert(number, errand);
+        cx.call(ServiceId::Store, number << 1 | NODE, call, op);
+    }
+
+    /// A front has fetched a key under a lease.
+    pub(super) fn fill(&mut self, key: Name, token: u64, known: Known, cx: &mut Cx<'_>) {
+        let good = |lease: &&Lease| {
+            lease.token == token && cx.now().since(lease.given) < self.settings.lease
+        };
+        let given = self.leases.get(&key).filter(good).map(|lease| lease.given);
+        let stale = self.has(Mutation::CacheStaleSet).then(|| cx.now());
+        match given.or(stale) {
+            Some(given) => {
+                self.leases.remove(&key);
+                self.install(key, known, given, cx);
+            }
+            None => cx.emit(Fact::Cache(Caching::Rejects { key, version: known.1 })),
+        }
+    }
+
+    fn install(&mut self, key: Name, known: Known, given: Time, cx: &mut Cx<'_>) {
+        let version = known.1;
+        if self.has(Mutation::CacheOldContents) {
+            cx.write(Record::Kept { key: key.clone(), value: known.0, version });
+        }
+        cx.emit(Fact::Cache(Caching::Fills { key: key.clone(), version }));
+        self.keep(key.clone(), known, given);
+        while self.entries.len() > self.settings.capacity as usize
+            && !self.has(Mutation::CacheNoEvict)
+        {
+            self.evict(&key, cx);
+        }
+    }
+
+    fn keep(&mut self, key: Name, known: Known, given: Time) {
+        let hits = self.entries.get(&key).map_or(0, |entry| entry.hits);
+        let until = given + self.settings.ttl;
+        let entry = Entry { known, since: given, until, used: self.questions, hits };
+        self.entries.insert(key, entry);
+    }
+
+    /// Makes room for `newest`.
+    fn evict(&mut self, newest: &Name, cx: &mut Cx<'_>) {
+        let frequency = self.settings.evict == Evict::Lfu;
+        let rank = |entry: &Entry| (if frequency { entry.hits } else { 0 }, entry.used);
+        let others = self.entries.iter().filter(|(key, _)| *key != newest);
+        let least = others.min_by_key(|(_, entry)| rank(entry)).map(|(key, _)| key.clone());
+        if let Some(key) = least {
+            self.drop_entry(&key, Dropped::Evicted, cx);
+        }
+    }
+
+    /// A key was written: what is known of it, or is just being fetched, is old.
+    pub(super) fn delete(
+        &mut self,
+        from: NodeId,
+        flight: u64,
+        key: Name,
+        version: u64,
+        cx: &mut Cx<'_>,
+    ) {
+        self.forget(key, version, cx);
+        cx.send(from, Message::Deleted { flight });
+    }
+
+    fn forget(&mut self, key: Name, version: u64, cx: &mut Cx<'_>) {
+        self.entries.remove(&key);
+        self.leases.remove(&key);
+        self.raise(&key, version);
+        cx.emit(Fact::Cache(Caching::Drops { key, version, why: Dropped::Invalidated }));
+    }
+
+    /// A key was written, and this is what.
+    pub(super) fn set(
+        &mut self,
+        from: NodeId,
+        flight: u64,
+        key: Name,
+        known: Known,
+        cx: &mut Cx<'_>,
+    ) {
+        self.leases.remove(&key);
+        let now = cx.now();
+        self.install(key, known, now, cx);
+        cx.send(from, Message::Deleted { flight });
+    }
+
+    /// Carries a write out for a front. One that is asked for again is under way.
+    pub(super) fn write(
+        &mut self,
+        from: NodeId,
+        flight: u64,
+        call: CallId,
+        op: Arc<Op>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(key) = super::key_of(&op) else { return };
+        let asker = (from, flight);
+        let same = |errand: &&mut Errand| errand.write && errand.call == call;
+        if let Some(errand) = self.errands.values_mut().find(same) {
+            errand.waiting.retain(|waiting| *waiting != asker);
+            return errand.waiting.push(asker);
+        }
+        let (waiting, since) = (vec![asker], cx.now());
+        let errand = Errand { key, call, write: true, token: 0, since, waiting };
+        self.send_off(errand, Op::clone(&op), cx);
+    }
+
+    /// The store has answered.
+    pub(super) fn replied(&mut self, number: u64, outcome: Outcome, cx: &mut Cx<'_>) {
+        let Some(errand) = self.errands.remove(&number) else { return };
+        match errand.write {
+            true => self.written(errand, outcome, cx),
+            false => self.fetched(errand, &outcome, cx),
+        }
+    }
+
+    fn fetched(&mut self, errand: Errand, outcome: &Outcome, cx: &mut Cx<'_>) {
+        let Errand { key, token, waiting, .. } = errand;
+        if let Outcome::Value { value, version } = *outcome {
+            self.fill(key, token, (value, version), cx);
+            for (front, flight) in waiting {
+                cx.send(front, Message::Hit { flight, value, version, lease: None });
+            }
+            return;
+        }
+        if self.leases.get(&key).is_some_and(|lease| lease.token == token) {
+            self.leases.remove(&key);
+        }
+        for (front, flight) in waiting {
+            cx.send(front, Message::Miss { flight, lease: None });
+        }
+    }
+
+    fn written(&mut self, errand: Errand, outcome: Outcome, cx: &mut Cx<'_>) {
+        let Errand { key, since, waiting, .. } = errand;
+        match outcome {
+            Outcome::Written { value, version } => {
+                self.leases.remove(&key);
+                let known = self.entries.get(&key).map_or(0, |entry| entry.known.1);
+                let floor = self.floors.get(&key).copied().unwrap_or_default().max(known);
+                if version >= floor || self.has(Mutation::CacheSetLast) {
+                    self.install(key.clone(), (Some(value), version), since, cx);
+                }
+                self.raise(&key, version);
+            }
+            // It may have taken effect, or may yet.
+            Outcome::Unknown => self.forget(key.clone(), 0, cx),
+            _ => {}
+        }
+        if !self.writes(&key) {
+            self.floors.remove(&key);
+        }
+        for (front, flight) in waiting {
+            let outcome = Box::new(outcome.clone());
+            cx.send(front, Message::Wrote { flight, outcome });
+        }
+    }
+
+    fn writes(&self, key: &Name) -> bool {
+        self.errands.values().any(|errand| errand.write && errand.key == *key)
+    }
+
+    /// Notes what the writes under way must not fall behind.
+    fn raise(&mut self, key: &Name, version: u64) {
+        if self.writes(key) {
+            let floor = self.floors.entry(key.clone()).or_default();
+            *floor = (*floor).max(version);
+        }
+    }
+
+    pub(super) fn restate(&self, cx: &mut Cx<'_>) {
+        let Settings { mode, capacity, ttl, lease, .. } = self.settings;
+        cx.emit(Fact::Cache(Caching::Caches { mode, capacity, ttl, lease }));
+        for (key, entry) in &self.entries {
+            let (key, version) = (key.clone(), entry.known.1);
+            cx.emit(Fact::Cache(Caching::Fills { key, version }));
+        }
+    }
+}
