@@ -159,6 +159,10 @@ enum By {
     Nodes,
     /// The same, where all watch the lock.
     Herd,
+    /// As with etcd.
+    Leases,
+    /// The same, and the leader notes what is left of leases.
+    Notes,
 }
 
 impl By {
@@ -166,6 +170,8 @@ impl By {
         match self {
             By::Nodes => LockKind::ZooKeeper { watch: Watch::Predecessor },
             By::Herd => LockKind::ZooKeeper { watch: Watch::Parent },
+            By::Leases => LockKind::Etcd { checkpoint: Span::ZERO },
+            By::Notes => LockKind::Etcd { checkpoint: Span::millis(900) },
         }
     }
 }
@@ -321,6 +327,15 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockLeaseWall, "lock", Case::Recipe(On::Paxos, By::Nodes), 100),
     (Mutation::LockNoFence, "lock", Case::Recipe(On::Paxos, By::Nodes), 100),
     (Mutation::LockNoExpiry, "progress", Case::Recipe(On::Paxos, By::Nodes), 40),
+    (Mutation::LockNoRecheck, "lock", Case::Recipe(On::Raft, By::Leases), 40),
+    (Mutation::LessorAny, "lock", Case::Recipe(On::Raft, By::Leases), 40),
+    (Mutation::LessorUnsure, "lock", Case::Recipe(On::Raft, By::Leases), 40),
+    (Mutation::LessorKeepNote, "lock", Case::Recipe(On::Raft, By::Notes), 200),
+    (Mutation::LessorOldCount, "lock", Case::Recipe(On::Raft, By::Leases), 40),
+    (Mutation::LockOrphans, "lock", Case::Recipe(On::Raft, By::Leases), 10),
+    (Mutation::LockNoExpiry, "progress", Case::Recipe(On::Raft, By::Leases), 40),
+    (Mutation::LockLateLease, "lock", Case::Recipe(On::Raft, By::Leases), 40),
+    (Mutation::LockNoFence, "lock", Case::Recipe(On::Raft, By::Leases), 100),
     (Mutation::RingNoWrap, "ring", Case::Bank, 10),
     (Mutation::RingOneNode, "ring", Case::Bank, 10),
     (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
@@ -480,7 +495,15 @@ fn keys(fsync: bool) -> Keys {
 /// The same by a recipe, with a fourth client, and sessions that often end.
 fn by_recipe(on: On, by: By) -> Plan {
     let (fighting, kind) = (with_clients(4, fighting()), by.kind());
-    let log = Some(Log { kind: on.kind(), ..Log::default() });
+    // A note does harm only where another leader comes soon after it.
+    let log = match by {
+        By::Notes => {
+            let election = Ways { fastest: Span::millis(150), slowest: Span::millis(300) };
+            Log { heartbeat: Span::millis(40), election, ..Log::default() }
+        }
+        _ => Log::default(),
+    };
+    let log = Some(Log { kind: on.kind(), ..log });
     let services = Services { log, lock: Some(Lock { kind }), ..fighting.services };
     Plan { services, ..fighting }
 }
@@ -899,6 +922,10 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Recipe(On::Raft, By::Nodes), 40),
     (Case::Recipe(On::Zab, By::Nodes), 40),
     (Case::Recipe(On::Paxos, By::Herd), 40),
+    (Case::Recipe(On::Raft, By::Leases), 40),
+    (Case::Recipe(On::Paxos, By::Leases), 40),
+    (Case::Recipe(On::Zab, By::Leases), 40),
+    (Case::Recipe(On::Raft, By::Notes), 40),
     (Case::Keys, 30),
     (Case::Quorum(Kept::Exactly), 10),
     (Case::Quorum(Kept::Everywhere), 10),
@@ -1015,6 +1042,18 @@ fn transactions_survive_a_thousand_storms() {
     let chosen = |case: Case| is_of_money(case) && format!("{case:?}").contains(&which);
     let money = SOUND.iter().filter(|(case, _)| chosen(*case));
     money.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
+}
+
+/// `NETSPLIT_SEEDS=200..400` chooses which, and `NETSPLIT_CASES=Leases` of which cases.
+#[test]
+#[ignore = "takes many minutes; run it after a change to locks or their check"]
+fn locks_survive_a_thousand_storms() {
+    let which = std::env::var("NETSPLIT_CASES").unwrap_or_default();
+    let is_of_locks =
+        |case| matches!(case, Case::Locks | Case::Redis | Case::Redlock(_) | Case::Recipe(..));
+    let chosen = |case: Case| is_of_locks(case) && format!("{case:?}").contains(&which);
+    let locks = SOUND.iter().filter(|(case, _)| chosen(*case));
+    locks.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }
 
 /// `NETSPLIT_SEEDS` chooses which.

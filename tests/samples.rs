@@ -196,9 +196,11 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("[netwrok]\nlatency = \"1ms\"", &["did you mean 'network'?"]);
     refused("colour = 1", &["unknown key", "knows: title"]);
     refused("[lock]\nttl = 1\n[log]", &["unknown key", "knows: kind"]);
-    let kinds = ["unknown kind of locks", "\"redlock\" or \"zookeeper\""];
+    let kinds = ["unknown kind of locks", "\"zookeeper\" or \"etcd\""];
     refused("[lock]\nkind = \"flock\"\n[log]", &kinds);
-    refused("[lock]\nwatch = \"parent\"\n[log]", &["'watch' is a switch of locks with nodes"]);
+    refused("[lock]\nwatch = \"parent\"\n[log]", &["'watch' is a switch of kind = \"zookeeper\""]);
+    let lock = "[lock]\nkind = \"redis\"\ncheckpoint = \"1s\"";
+    refused(lock, &["'checkpoint' is a switch of kind = \"etcd\""]);
     let lock = "[lock]\nkind = \"zookeeper\"\nwatch = \"all\"\n[log]";
     refused(lock, &["write \"predecessor\" or \"parent\""]);
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);

@@ -38,6 +38,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("bank"), 0..6, MINUTE);
     survives(&sample("locks"), 0..6, MINUTE);
     survives(&sample("zookeeper"), 0..6, MINUTE);
+    survives(&sample("etcd"), 0..6, MINUTE);
     survives(&sample("raft"), 0..6, MINUTE);
     survives(&sample("zab"), 0..6, MINUTE);
     survives(&sample("redlock"), 0..6, MINUTE);
@@ -62,6 +63,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         "raft",
         "zab",
         "zookeeper",
+        "etcd",
         "three-paxos",
         "redlock",
         "balance",
@@ -93,6 +95,7 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("bank"), 0..1_000, MINUTE);
     survives(&sample("locks"), 0..1_000, MINUTE);
     survives(&sample("zookeeper"), 0..1_000, MINUTE);
+    survives(&sample("etcd"), 0..1_000, MINUTE);
     survives(&sample("raft"), 0..1_000, MINUTE);
     survives(&sample("zab"), 0..1_000, MINUTE);
     survives(&sample("redlock"), 0..1_000, MINUTE);

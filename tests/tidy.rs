@@ -319,6 +319,7 @@ fn every_mutation_says_what_goes_wrong() {
         "paxoscommit",
         "quorum",
         "cache",
+        "lessor",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

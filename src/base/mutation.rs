@@ -193,6 +193,11 @@ mutations! {
     QuorumLocalClock "quorum.local_clock" "A writer stamps with its wall clock, though it knows later stamps."
     QuorumPurgeEarly "quorum.purge_early" "A replica drops a tombstone after its grace without asking whether others have it."
     QuorumOtherRange "quorum.other_range" "A replica compares the tree of all that it has, not of what both are to keep."
+    LockNoRecheck "lock.no_recheck" "A client that waited takes the lock without a look whether its own node is still there."
+    LessorAny "lessor.any" "A session is ended by whoever asks for it, a leader that was deposed included."
+    LessorUnsure "lessor.unsure" "A leader answers a sign of life without making sure that it still leads."
+    LessorKeepNote "lessor.keep_note" "A sign of life leaves what was noted of the session's time as it is."
+    LessorOldCount "lessor.old_count" "A new leader counts sessions from when they were opened, as far as it knows."
 }
 
 impl fmt::Display for Mutation {

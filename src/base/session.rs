@@ -3,9 +3,10 @@
 //! A session stands for a client as long as it gives a sign of life. What is made for a session is
 //! gone when the session is.
 
-use super::{CallId, Name, Slot, Span, Token};
+use super::{Ballot, CallId, Name, Slot, Span, Token};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A session: the slot of the entry that opened it.
 pub type SessionId = u64;
@@ -32,6 +33,16 @@ pub enum SessionOp {
     /// Say it, once, when `node` below a lock is gone; or, without one, when anything below the
     /// lock is not as it was after slot `seen`.
     Watch { lock: Name, session: SessionId, node: Option<Token>, seen: Slot },
+    /// In the log, where a leader keeps the time of sessions in its memory: the leader of this
+    /// ballot does from now on, and no earlier one.
+    Promote { lessor: Ballot },
+    /// In the log: that leader still is the one. These sessions gave a sign of life, so what was
+    /// noted of their time counts no longer.
+    Confirm { lessor: Ballot, alive: Arc<[SessionId]> },
+    /// In the log: that leader notes how much is left of these sessions.
+    Checkpoint { lessor: Ballot, left: Arc<[(SessionId, Span)]> },
+    /// In the log: that leader ends a session.
+    Revoke { lessor: Ballot, session: SessionId },
 }
 
 /// What is answered.
@@ -61,11 +72,11 @@ impl SessionOp {
     /// The lock that it is about, if it is about one.
     pub fn lock(&self) -> Option<&Name> {
         match self {
-            SessionOp::Open { .. } | SessionOp::Ping { .. } | SessionOp::Expire { .. } => None,
             SessionOp::Create { lock, .. }
             | SessionOp::Delete { lock, .. }
             | SessionOp::List { lock, .. }
             | SessionOp::Watch { lock, .. } => Some(lock),
+            _ => None,
         }
     }
 
@@ -92,6 +103,12 @@ impl fmt::Display for SessionOp {
             SessionOp::List { lock, .. } => write!(f, "list {lock}"),
             SessionOp::Watch { lock, node: Some(node), .. } => write!(f, "watch {lock}/{node}"),
             SessionOp::Watch { lock, node: None, .. } => write!(f, "watch {lock}"),
+            SessionOp::Promote { lessor } => write!(f, "promote {lessor}"),
+            SessionOp::Confirm { lessor, .. } => write!(f, "confirm {lessor}"),
+            SessionOp::Checkpoint { lessor, left } => {
+                write!(f, "checkpoint {} sessions by {lessor}", left.len())
+            }
+            SessionOp::Revoke { lessor, session } => write!(f, "revoke s{session} by {lessor}"),
         }
     }
 }

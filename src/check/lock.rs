@@ -13,8 +13,10 @@
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
 //! | SES-1 | a client with a session believes to hold a lock only under a token that the log has granted it (ZKL-1) |
 //! | SES-2 | what hangs on a session goes with it in the same slot, and not before unless the session removes it (ZKL-3) |
-//! | SES-3 | a session does not end before its time, counted from its last sign of life |
+//! | SES-3 | a session does not end before its time, counted from its last sign of life (ETL-1) |
 //! | SES-4 | a client takes its session for expired only if the log has ended it |
+//! | SES-5 | a client is told that a lock is its own only if the log has granted it (ETL-2) |
+//! | SES-6 | where a leader keeps the time of sessions, no earlier leader ends any (ETL-3) |
 //!
 //! Where locks are keys that expire, LOCK-1, LOCK-3 and FENCE-1 are judged by each instance's own
 //! words, and nobody waits in a queue (LOCK-7).
@@ -441,7 +443,10 @@ impl Ghost {
                 why == Freed::Released && call.client == held.call.client && *node == held.token
             }
             // Whether it was this session's, SES-2 says.
-            Some(Entry { op: Op::Session(SessionOp::Expire { .. }), .. }) => why == Freed::Ended,
+            Some(Entry {
+                op: Op::Session(SessionOp::Expire { .. } | SessionOp::Revoke { .. }),
+                ..
+            }) => why == Freed::Ended,
             Some(Entry { op: Op::Expire { token: named, renewals, .. }, .. }) => {
                 why == Freed::Expired && *named == held.token && held.renewals <= *renewals
             }

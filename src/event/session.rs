@@ -1,6 +1,6 @@
 //! What is stated about sessions, and about what hangs on them.
 
-use crate::base::{CallId, Name, NodeId, SessionId, Slot, Span, Token};
+use crate::base::{Ballot, CallId, Name, NodeId, SessionId, Slot, Span, Token};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ pub enum Feels {
     Expired,
 }
 
-/// A statement about sessions. All but the last four are by the log's order, and every replica
-/// says them.
+/// A statement about sessions. Those with a slot are by the log's order, and every replica says
+/// them.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SessionFact {
@@ -44,6 +44,14 @@ pub enum SessionFact {
     Watches { lock: Name, session: SessionId, node: Option<Token>, seen: Slot },
     /// As a node: it tells so, having applied `slot`.
     Tells { lock: Name, session: SessionId, node: Option<Token>, slot: Slot },
+    /// From `slot` on, the leader of this ballot keeps the time of sessions in its memory, and may
+    /// end them; no earlier one.
+    Lessor { slot: Slot, lessor: Ballot },
+    /// As of `slot`, a later lessor gives the session `left`, not its whole time; or its whole time
+    /// again, without it.
+    Noted { slot: Slot, session: SessionId, left: Option<Span> },
+    /// As the lessor: it has counted the session anew from `ago` before, and tells the client.
+    Kept { session: SessionId, ago: Span },
 }
 
 impl SessionFact {
@@ -55,7 +63,9 @@ impl SessionFact {
             | SessionFact::Pinged { slot, .. }
             | SessionFact::Ended { slot, .. }
             | SessionFact::Made { slot, .. }
-            | SessionFact::Removed { slot, .. } => Some(*slot),
+            | SessionFact::Removed { slot, .. }
+            | SessionFact::Lessor { slot, .. }
+            | SessionFact::Noted { slot, .. } => Some(*slot),
             _ => None,
         }
     }
@@ -116,6 +126,16 @@ impl fmt::Display for SessionFact {
             SessionFact::Tells { lock, session, node, slot } => {
                 write!(f, "tells s{session} that {} changed by slot {slot}", Path(lock, *node))
             }
+            SessionFact::Lessor { slot, lessor } => {
+                write!(f, "slot {slot} has {lessor} keep the time of sessions")
+            }
+            SessionFact::Noted { slot, session, left: Some(left) } => {
+                write!(f, "slot {slot} notes that {left} are left of s{session}")
+            }
+            SessionFact::Noted { slot, session, left: None } => {
+                write!(f, "slot {slot} notes that s{session} has its whole time")
+            }
+            SessionFact::Kept { session, .. } => write!(f, "keeps s{session} alive"),
         }
     }
 }

@@ -302,6 +302,7 @@ impl Plan {
     fn watch(&self) -> Option<Watch> {
         match self.services.lock.as_ref()?.kind {
             LockKind::ZooKeeper { watch } => Some(watch),
+            LockKind::Etcd { .. } => Some(Watch::Predecessor),
             _ => None,
         }
     }
@@ -384,7 +385,12 @@ impl Plan {
         let (peers, mutations) = (self.peers(), self.mutations);
         let fences = kind.keys().is_none_or(|keys| keys.fencing);
         let sessions = self.watch().is_some();
-        let mut stack = vec![Config::Lock(lock::Config { peers, fences, sessions, mutations })];
+        let leases = match kind {
+            LockKind::Etcd { checkpoint } => Some(*checkpoint),
+            _ => None,
+        };
+        let config = lock::Config { peers, fences, sessions, leases, mutations };
+        let mut stack = vec![Config::Lock(config)];
         stack.extend(kind.keys().map(|keys| {
             let Keys { fsync, restart_delay, fencing, .. } = *keys;
             let instances = self.instances(kind);

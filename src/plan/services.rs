@@ -181,6 +181,11 @@ pub enum LockKind {
         /// What who waits watches.
         watch: Watch,
     },
+    /// The same with leases, as with etcd: the leader keeps signs of life in its memory.
+    Etcd {
+        /// How often it notes in the log what is left of leases; zero for never.
+        checkpoint: Span,
+    },
 }
 
 impl LockKind {
@@ -191,13 +196,14 @@ impl LockKind {
             LockKind::Redis(_) => "redis",
             LockKind::Redlock(_) => "redlock",
             LockKind::ZooKeeper { .. } => "zookeeper",
+            LockKind::Etcd { .. } => "etcd",
         }
     }
 
     /// The switches of a kind that keeps locks as keys.
     pub fn keys(&self) -> Option<&Keys> {
         match self {
-            LockKind::Log | LockKind::ZooKeeper { .. } => None,
+            LockKind::Log | LockKind::ZooKeeper { .. } | LockKind::Etcd { .. } => None,
             LockKind::Redis(keys) | LockKind::Redlock(keys) => Some(keys),
         }
     }

@@ -103,6 +103,8 @@ library! {
         "stale-plan"
         "herd-on-a-lock"
         "zombie-controller"
+        "lock-without-lease"
+        "deposed-lessor"
         "ack-before-sync"
         "jetstream"
         "stale-reads"

@@ -3,7 +3,7 @@
 //! Every replica says what the log did, some late and some again after a start. Sessions and nodes
 //! have numbers that are never used again, so what was once gone stays gone.
 
-use crate::base::{CallId, Name, NodeId, SessionId, Slot, Span, Time, Token};
+use crate::base::{Ballot, CallId, Name, NodeId, SessionId, Slot, Span, Time, Token};
 use crate::event::{Feels, SessionFact};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,6 +67,8 @@ pub struct Sessions {
     newest: Slot,
     /// Who gives a whole account that is not out of date.
     tellers: BTreeSet<NodeId>,
+    /// The leader that keeps their time in its memory, if one does, and the slot that says so.
+    lessor: Option<(Slot, Ballot)>,
 }
 
 impl Sessions {
@@ -83,6 +85,11 @@ impl Sessions {
     /// What a client knows of its session, if it said so.
     pub fn feels(&self, client: NodeId) -> Option<(SessionId, Feels)> {
         self.feels.get(&client).copied()
+    }
+
+    /// The leader that keeps their time in its memory, where one does.
+    pub fn lessor(&self) -> Option<NodeId> {
+        self.lessor.map(|(_, lessor)| lessor.node)
     }
 
     /// What is below a lock.
@@ -151,6 +158,15 @@ impl Sessions {
                 let below = self.below_mut(lock);
                 below.told += 1;
                 below.watches.remove(&(*session, node));
+            }
+            SessionFact::Lessor { slot, lessor } => {
+                self.lessor = self.lessor.max(Some((*slot, *lessor)));
+            }
+            SessionFact::Noted { .. } => {}
+            SessionFact::Kept { session, ago } => {
+                if let Some(session) = self.open.get_mut(session) {
+                    session.alive = session.alive.max(Time(at.0.saturating_sub(ago.0)));
+                }
             }
         }
     }

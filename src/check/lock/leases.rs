@@ -177,12 +177,16 @@ impl Leases {
     fn give(&mut self, at: usize, since: Time, of: Leased, (slot, ttl): (Slot, Span)) {
         // Sessions make many entries, which a disk that was slow may write for a while.
         let wait = if matches!(of, Leased::Session(_)) { ttl.max(BACKLOG) } else { ttl };
-        let caught_up = self.caught_up.is_none_or(|then| since > then + wait);
-        let sure = self.late.is_empty() && caught_up;
+        let sure = self.is_sure(since, wait);
         // Other replicas say it later.
         if self.given.get(&of).is_none_or(|known| known.slot < slot) {
             self.given.insert(of, Given { slot, since, ttl, at, sure });
         }
+    }
+
+    /// Whether what is said now is said when it happens: nobody is late, nor was so a `wait` ago.
+    fn is_sure(&self, now: Time, wait: Span) -> bool {
+        self.late.is_empty() && self.caught_up.is_none_or(|then| now > then + wait)
     }
 
     fn hear(
@@ -205,6 +209,13 @@ impl Leases {
                 let of = Leased::Session(*session);
                 let ttl = self.given.get(&of)?.ttl;
                 self.give(at, event.at, of, (*slot, ttl));
+            }
+            SessionFact::Kept { session, ago } => {
+                let sure = self.is_sure(event.at, BACKLOG);
+                if let Some(given) = self.given.get_mut(&Leased::Session(*session)) {
+                    given.since = Time(event.at.0.saturating_sub(ago.0)).max(given.since);
+                    (given.at, given.sure) = (at, sure);
+                }
             }
             SessionFact::Ended { slot, session } => {
                 let of = Leased::Session(*session);

@@ -4,7 +4,9 @@
 //! not seen.
 
 use super::{Broken, broken};
-use crate::base::{CallId, Entry, Name, NodeId, Op, SessionId, SessionOp, Slot, Token};
+use crate::base::{
+    Ballot, CallId, Entry, Name, NodeId, Op, Outcome, SessionId, SessionOp, Slot, Token,
+};
 use crate::check::Witness;
 use crate::event::{Fact, Feels, SessionFact};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,12 +39,17 @@ pub(super) struct Sessions {
     pings: BTreeMap<SessionId, (Slot, u32)>,
     /// What the log has granted, and to whom.
     granted: BTreeMap<(Token, Name), CallId>,
+    /// Which lock a client's call under way asks for.
+    asks: BTreeMap<CallId, Name>,
+    /// Who keeps the time of sessions, and since which slot.
+    lessor: (Slot, Ballot),
 }
 
 impl Sessions {
     /// Events of these processes were missed.
     pub(super) fn forget(&mut self, hit: impl Fn(NodeId) -> bool) {
         self.endings.retain(|who, _| !hit(*who));
+        self.asks.retain(|call, _| !hit(call.client));
     }
 
     /// Takes a statement in. `entry` is what its sayer has just applied.
@@ -65,6 +72,16 @@ impl Sessions {
             }
             Fact::Holds { lock, token, .. } if witness.is_whole() => {
                 self.believes(node, lock, *token)
+            }
+            Fact::Invokes { call, op, .. } => {
+                if let Op::Acquire { lock, .. } = &**op {
+                    self.asks.insert(*call, lock.clone());
+                }
+                None
+            }
+            Fact::Returns { call, outcome } => {
+                let lock = self.asks.remove(call)?;
+                self.returns(*call, &lock, outcome).filter(|_| witness.is_whole())
             }
             Fact::Session(fact) => self.hear(at, node, fact, entry, witness),
             _ => None,
@@ -105,7 +122,7 @@ impl Sessions {
                 None
             }
             SessionFact::Ended { slot, session } => {
-                let overlooked = self.overlooks(*session, entry);
+                let overlooked = self.overlooks(*session, entry).or(self.usurps(*slot, entry));
                 if self.ended.insert(*session) {
                     let left = self.nodes.iter().filter(|(_, (of, _))| of == session);
                     let left = left.map(|(path, _)| path.clone()).collect();
@@ -116,6 +133,10 @@ impl Sessions {
                     self.ended.pop_first();
                 }
                 overlooked
+            }
+            SessionFact::Lessor { slot, lessor } => {
+                self.lessor = self.lessor.max((*slot, *lessor));
+                None
             }
             SessionFact::Feels { session, feels: Feels::Expired }
                 if witness.is_whole() && !self.ended.contains(session) =>
@@ -135,6 +156,17 @@ impl Sessions {
         let Op::Session(SessionOp::Expire { pings, .. }) = entry?.op else { return None };
         let what = format!("s{session} ends after {pings} signs of life, and has given {given}");
         if given <= pings { None } else { broken("SES-3", None, what) }
+    }
+
+    /// SES-6: where a leader keeps the time of sessions, no earlier one ends any.
+    fn usurps(&self, slot: Slot, entry: Option<&Entry>) -> Option<Broken> {
+        let Op::Session(SessionOp::Revoke { lessor, session }) = entry?.op else { return None };
+        let (since, now) = self.lessor;
+        let what = format!(
+            "slot {slot} ends s{session} for the leader of {lessor}, and that of {now} keeps the \
+             time since slot {since}"
+        );
+        if lessor == now || slot < since { None } else { broken("SES-6", None, what) }
     }
 
     /// SES-2, one half: a node goes only with its session, or because that removes it.
@@ -157,7 +189,9 @@ impl Sessions {
             Op::Session(SessionOp::Delete { session: of, node, .. }) => {
                 *of == session && *node == path.1
             }
-            Op::Session(SessionOp::Expire { session: of, .. }) => *of == session,
+            Op::Session(
+                SessionOp::Expire { session: of, .. } | SessionOp::Revoke { session: of, .. },
+            ) => *of == session,
             _ => false,
         };
         let (lock, node) = path;
@@ -175,11 +209,28 @@ impl Sessions {
         broken("SES-2", Some(ending.at), what)
     }
 
+    /// SES-5.
+    fn returns(&self, call: CallId, lock: &Name, outcome: &Outcome) -> Option<Broken> {
+        let Outcome::Granted { token } = *outcome else { return None };
+        let client = call.client;
+        if !self.clients.contains(&client) || self.is_granted(client, lock, token) {
+            return None;
+        }
+        let what = format!(
+            "{client} is told that {lock} is its own under token {token}, which was never granted \
+             to it"
+        );
+        broken("SES-5", None, what)
+    }
+
+    fn is_granted(&self, client: NodeId, lock: &Name, token: Token) -> bool {
+        let call = self.granted.get(&(token, lock.clone()));
+        call.is_some_and(|call| call.client == client)
+    }
+
     /// SES-1.
     fn believes(&self, client: NodeId, lock: &Name, token: Token) -> Option<Broken> {
-        let call = self.granted.get(&(token, lock.clone()));
-        let own = call.is_some_and(|call| call.client == client);
-        if own || !self.clients.contains(&client) {
+        if self.is_granted(client, lock, token) || !self.clients.contains(&client) {
             return None;
         }
         let what = format!(

@@ -5,9 +5,18 @@ use super::{TICK, time};
 use crate::base::Span;
 use crate::read::{Read, Table, Value};
 
-/// The switch of locks with nodes stands behind the kind, and those of locks that are keys last.
-pub(super) const KEYS: &[&str] =
-    &["kind", "watch", "fsync", "restart_delay", "fencing", "drift", "attempt", "retry"];
+/// The switches of locks with nodes stand behind the kind, and those of locks that are keys last.
+pub(super) const KEYS: &[&str] = &[
+    "kind",
+    "watch",
+    "checkpoint",
+    "fsync",
+    "restart_delay",
+    "fencing",
+    "drift",
+    "attempt",
+    "retry",
+];
 
 /// Whether the log keeps the locks, so that there must be one.
 pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
@@ -15,37 +24,51 @@ pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
         return Ok(true);
     }
     let kind = section.open_table()?.get("kind");
-    Ok(matches!(kind.as_ref().map(Value::text).transpose()?, None | Some("log" | "zookeeper")))
+    let kind = kind.as_ref().map(Value::text).transpose()?;
+    Ok(matches!(kind, None | Some("log" | "zookeeper" | "etcd")))
 }
 
 pub(super) fn lock(table: &Table<'_>) -> Read<Lock> {
     let kind = table.get("kind");
-    let kind = match kind.as_ref().map(Value::text).transpose()? {
+    let word = kind.as_ref().map(Value::text).transpose()?;
+    belongs(table, "watch", "zookeeper", word)?;
+    belongs(table, "checkpoint", "etcd", word)?;
+    let kind = match word {
         None | Some("log") => on_log(table, LockKind::Log)?,
         Some("zookeeper") => {
             let watch = table.get_or("watch", Watch::Predecessor, watch)?;
-            return on_log(table, LockKind::ZooKeeper { watch }).map(|kind| Lock { kind });
+            on_log(table, LockKind::ZooKeeper { watch })?
+        }
+        Some("etcd") => {
+            let checkpoint = time(table, "checkpoint", Span::ZERO, Span::ZERO)?;
+            on_log(table, LockKind::Etcd { checkpoint })?
         }
         Some("redis") => LockKind::Redis(keys(table)?),
         Some("redlock") => LockKind::Redlock(redlock(table)?),
         Some(_) => {
-            let kinds = "write kind = \"log\", \"redis\", \"redlock\" or \"zookeeper\"";
+            let kinds = "write kind = \"log\", \"redis\", \"redlock\", \"zookeeper\" or \"etcd\"";
             let kind = kind.expect("it was read");
             return Err(kind.wrong("unknown kind of locks", "not there").help(kinds));
         }
     };
-    match table.get("watch") {
-        Some(watch) => {
-            let error = watch.wrong_key("'watch' is a switch of locks with nodes", "not there");
-            Err(error.help("write kind = \"zookeeper\" if that is meant"))
+    Ok(Lock { kind })
+}
+
+/// A switch of one kind is not there on another.
+fn belongs(table: &Table<'_>, key: &str, to: &str, kind: Option<&str>) -> Read<()> {
+    match table.get(key).filter(|_| kind != Some(to)) {
+        Some(switch) => {
+            let what = format!("'{key}' is a switch of kind = \"{to}\"");
+            let error = switch.wrong_key(what, "not there");
+            Err(error.help(format!("write kind = \"{to}\" if that is meant")))
         }
-        None => Ok(Lock { kind }),
+        None => Ok(()),
     }
 }
 
 /// Locks on the log have none of the switches of keys.
 fn on_log(table: &Table<'_>, kind: LockKind) -> Read<LockKind> {
-    match KEYS[2..].iter().find_map(|key| table.get(key)) {
+    match KEYS[3..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of locks that are keys", switch.key());
             let error = switch.wrong_key(what, "not of locks on the log");

@@ -297,12 +297,28 @@ impl Quests {
             if known.is_none() {
                 self.create(quest, calls, cx);
             }
+            if let Some(known) = known.filter(|_| self.mutations.has(Mutation::LockNoRecheck)) {
+                return self.wait(quest, known, seen, nodes, calls, cx);
+            }
             return known.map(|_| Outcome::Refused(Refusal::NotHeld));
         };
         let token = nodes[place].node;
         self.quests.get_mut(&quest)?.node = Some(token);
-        let before = match place.checked_sub(1) {
-            Some(before) => nodes[before].node,
+        self.wait(quest, token, seen, nodes, calls, cx)
+    }
+
+    /// Watches the node before `token`. Without one, the lock is its own.
+    fn wait(
+        &mut self,
+        quest: u64,
+        token: Token,
+        seen: Slot,
+        nodes: &[Place],
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Option<Outcome> {
+        let before = match nodes.iter().rfind(|place| place.node < token) {
+            Some(before) => before.node,
             // What is watched for then will never be.
             None if self.mutations.has(Mutation::LockWaitAlways) => token,
             None => return Some(Outcome::Granted { token }),

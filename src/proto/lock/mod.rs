@@ -31,6 +31,8 @@
 //! goes through the log as a renewal does; ZooKeeper's leader keeps them in memory, which is
 //! cheaper, and cannot tell in the log which came first. Reads are those of ZooKeeper: a node
 //! answers from its own state, which may be old, but not older than what the client has seen.
+//! `"etcd"` has the same recipe, with leases for sessions: the leader keeps signs of life in its
+//! memory ([`lessor`]).
 //!
 //! **Sources.** Gray and Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed
 //! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled
@@ -47,6 +49,7 @@ use crate::base::{
     SessionOp, Span, Time, Token,
 };
 use crate::event::{Fact, SessionFact};
+use lessor::Lessor;
 use resource::{Judged, Resources};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +57,7 @@ use std::fmt;
 use std::sync::Arc;
 use twox_hash::XxHash3_64;
 
+pub mod lessor;
 pub mod resource;
 pub mod table;
 pub mod tree;
@@ -76,6 +80,9 @@ pub struct Config {
     pub fences: bool,
     /// Whether locks hang on sessions.
     pub sessions: bool,
+    /// If the leader keeps the time of sessions in its memory: how often it notes in the log what
+    /// is left of them; zero for never.
+    pub leases: Option<Span>,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -115,6 +122,8 @@ pub enum Timer {
     Expire(u32),
     /// It is time to repeat forwarded writes.
     Retry,
+    /// It is time to note in the log what is left of sessions.
+    Checkpoint,
 }
 
 /// What it writes.
@@ -145,6 +154,12 @@ struct Lease {
     armed: Option<Token>,
     /// When it runs out by the wall clock, which only a mutation goes by.
     wall: Time,
+    /// As the lessor: when it was opened and when it runs out, by the own clock; what the log notes
+    /// to be left of it; whether it is being ended.
+    since: Time,
+    until: Time,
+    left: Option<Span>,
+    ends: bool,
 }
 
 /// A write that was sent to its home.
@@ -161,6 +176,9 @@ pub struct LockService {
     config: Config,
     /// The ballot in which this node leads the log, if it does.
     leads: Option<Ballot>,
+    /// Who does, as far as it knows.
+    leader: Option<NodeId>,
+    lessor: Lessor,
     leases: BTreeMap<Leased, Lease>,
     last_number: u32,
     /// Whom the log's answers are for, by key; nobody for an `expire` of this node's own.
@@ -183,6 +201,8 @@ impl Protocol for LockService {
         LockService {
             config,
             leads: None,
+            leader: None,
+            lessor: Lessor::default(),
             leases: BTreeMap::new(),
             last_number: 0,
             asked: BTreeMap::new(),
@@ -211,6 +231,7 @@ impl Protocol for LockService {
         match timer {
             Timer::Expire(number) => self.expire(number, cx),
             Timer::Retry => self.retry(cx),
+            Timer::Checkpoint => self.checkpoint(cx),
         }
     }
 
@@ -218,6 +239,7 @@ impl Protocol for LockService {
         match timer {
             Timer::Expire(_) => "lease",
             Timer::Retry => "retry",
+            Timer::Checkpoint => "checkpoint",
         }
     }
 
@@ -225,6 +247,9 @@ impl Protocol for LockService {
         match op {
             Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } if self.config.sessions => {
                 cx.reply(ticket, Outcome::Refused(Refusal::OnlyClients));
+            }
+            Op::Session(SessionOp::Ping { session }) if self.config.leases.is_some() => {
+                self.sign_of_life(ticket, session, cx);
             }
             Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Session(_) => {
                 self.last_key += 1;
@@ -239,7 +264,9 @@ impl Protocol for LockService {
     }
 
     fn reply(&mut self, key: u64, outcome: Outcome, cx: &mut Context<'_, Self>) {
-        if let Some(ticket) = self.asked.remove(&key) {
+        if self.lessor.is_confirm(key) {
+            self.confirmed(&outcome, cx);
+        } else if let Some(ticket) = self.asked.remove(&key) {
             cx.reply(ticket, outcome);
         }
     }
@@ -247,14 +274,14 @@ impl Protocol for LockService {
     fn hear(&mut self, fact: &Fact, cx: &mut Context<'_, Self>) {
         match fact {
             Fact::Leads { ballot } if self.leads != Some(*ballot) => {
-                self.leads = Some(*ballot);
-                let mutations = self.config.mutations;
-                self.leases.values_mut().for_each(|lease| lease.arm(mutations, cx));
+                (self.leads, self.leader) = (Some(*ballot), Some(cx.me()));
+                match self.config.leases {
+                    Some(_) => self.stand_for_lessor(*ballot, cx),
+                    None => self.count_all(cx),
+                }
             }
-            Fact::Follows { .. } | Fact::Seeks { .. } => {
-                self.leads = None;
-                self.leases.values_mut().for_each(|lease| lease.disarm(cx));
-            }
+            Fact::Follows { ballot } => self.step_down(Some(ballot.node), cx),
+            Fact::Seeks { .. } => self.step_down(None, cx),
             Fact::Session(fact) => self.hear_of_session(fact, cx),
             // Their locks hang on sessions, which have the leases.
             _ if self.config.sessions => {}
@@ -281,12 +308,49 @@ impl Protocol for LockService {
 }
 
 impl LockService {
+    /// Whether it counts the time of leases.
+    fn counts(&self) -> bool {
+        self.leads.is_some() && (self.config.leases.is_none() || self.lessor.is_in_charge())
+    }
+
+    /// Counts all leases from now.
+    fn count_all(&mut self, cx: &mut Context<'_, Self>) {
+        let mutations = self.config.mutations;
+        self.leases.values_mut().for_each(|lease| lease.arm(mutations, cx));
+    }
+
+    fn step_down(&mut self, leader: Option<NodeId>, cx: &mut Context<'_, Self>) {
+        (self.leads, self.leader) = (None, leader);
+        self.leases.values_mut().for_each(|lease| lease.disarm(cx));
+        self.turn_away(cx);
+    }
+
+    /// Has the log carry something out for nobody in particular. Returns its key.
+    fn put(&mut self, op: Op, cx: &mut Context<'_, Self>) -> u64 {
+        self.last_key += 1;
+        let call = cx.new_call();
+        cx.call(ServiceId::Log, self.last_key, call, op);
+        self.last_key
+    }
+
     fn lease(&mut self, of: Leased) -> &mut Lease {
         let last = &mut self.last_number;
         self.leases.entry(of).or_insert_with(|| {
             *last = last.wrapping_add(1);
-            let (token, ttl, wall) = (0, Span::ZERO, Time::NEVER);
-            Lease { number: *last, held: false, token, ttl, renewals: 0, armed: None, wall }
+            let (token, ttl, wall, since) = (0, Span::ZERO, Time::NEVER, Time::ZERO);
+            Lease {
+                number: *last,
+                held: false,
+                token,
+                ttl,
+                renewals: 0,
+                armed: None,
+                wall,
+                since,
+                until: since,
+                left: None,
+                ends: false,
+            }
         })
     }
 
@@ -298,24 +362,24 @@ impl LockService {
         renewals: Option<u32>,
         cx: &mut Context<'_, Self>,
     ) {
-        let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
+        let (counts, mutations) = (self.counts(), self.config.mutations);
         let lease = self.lease(of);
         if lease.token != token {
-            lease.renewals = 0;
+            (lease.renewals, lease.since) = (0, cx.now());
         }
         lease.renewals = renewals.unwrap_or(lease.renewals);
         (lease.held, lease.token, lease.ttl) = (true, token, ttl);
-        if leads && lease.armed != Some(token) {
+        if counts && lease.armed != Some(token) {
             lease.arm(mutations, cx);
         }
     }
 
     /// A lease was renewed: it lasts for its whole time again.
     fn prolong(&mut self, of: Leased, cx: &mut Context<'_, Self>) {
-        let (leads, mutations) = (self.leads.is_some(), self.config.mutations);
+        let (counts, mutations) = (self.counts(), self.config.mutations);
         let lease = self.lease(of);
         lease.renewals = lease.renewals.saturating_add(1);
-        if leads {
+        if counts {
             lease.arm(mutations, cx);
         }
     }
@@ -340,6 +404,10 @@ impl LockService {
                     lease.disarm(cx);
                 }
             }
+            SessionFact::Lessor { lessor, .. } => self.take_charge(*lessor, cx),
+            SessionFact::Noted { session, left, .. } => {
+                self.lease(Leased::Session(*session)).left = *left;
+            }
             _ => {}
         }
     }
@@ -356,10 +424,12 @@ impl LockService {
         if self.config.mutations.has(Mutation::LockNoExpiry) {
             return;
         }
+        if self.config.leases.is_some() {
+            return self.revoke(number, cx);
+        }
         if self.leads.is_some() && lease.held {
-            let (call, op) = (cx.new_call(), lease.expire(of));
-            self.last_key += 1;
-            cx.call(ServiceId::Log, self.last_key, call, op);
+            let op = lease.expire(of);
+            self.put(op, cx);
             cx.set(Timer::Expire(number), RETRY);
         }
     }
@@ -441,6 +511,7 @@ impl Lease {
     fn arm(&mut self, mutations: Mutations, cx: &mut Context<'_, LockService>) {
         if self.held {
             (self.armed, self.wall) = (Some(self.token), cx.wall() + self.ttl);
+            (self.until, self.ends) = (cx.now() + self.ttl, false);
             let on_wall = mutations.has(Mutation::LockLeaseWall);
             cx.set(Timer::Expire(self.number), if on_wall { WALL_STEP } else { self.ttl });
         }
@@ -470,8 +541,8 @@ mod tests {
         fn new() -> Lab {
             let me = NodeId::node(1);
             let mut frame = Frame::new(me, 1, Rng::new(1), Outbox::new(true));
-            let (fences, sessions, mutations) = (true, false, Mutations::NONE);
-            let config = Config { peers: [me].into(), fences, sessions, mutations };
+            let (fences, sessions, leases, mutations) = (true, false, None, Mutations::NONE);
+            let config = Config { peers: [me].into(), fences, sessions, leases, mutations };
             let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
             Lab { frame, service, ends: None }
         }

@@ -9,12 +9,15 @@
 //! asked: what was overtaken on the network is not carried out. (ZooKeeper has connections for it.)
 //!
 //! Like the table of locks, it reads no clock: the leader decides when a session has been silent
-//! for too long, and puts an `expire` into the log.
+//! for too long, and puts an `expire` into the log. Where the leader keeps signs of life in its
+//! memory (`lessor`), the log says which leader does, and only that one can end a session. Sessions
+//! are leases then, in the words of etcd, nodes are keys, and a slot is a revision: the number of a
+//! node is its create revision.
 
 use super::table::Answers;
 use crate::base::{
-    CallId, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal, SessionId, SessionOp,
-    SessionOutcome, Slot, Span, Token,
+    Ballot, CallId, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal, SessionId,
+    SessionOp, SessionOutcome, Slot, Span, Token,
 };
 use crate::event::{Fact, Freed, SessionFact};
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,8 @@ pub struct Tree {
     locks: BTreeMap<Name, Lock>,
     /// The last slot that changed any of it.
     changed: Slot,
+    /// The ballot of the leader that keeps the time of sessions; none where the log does.
+    lessor: Ballot,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,8 @@ struct Session {
     pings: u32,
     /// The number of the newest call that made or removed a node.
     newest: u64,
+    /// How much a later lessor gives it, if not its whole time.
+    left: Option<Span>,
 }
 
 impl Session {
@@ -101,6 +108,10 @@ impl Tree {
             SessionOp::Delete { lock, session, node } => {
                 self.delete(lock, *session, *node, &mut step)
             }
+            SessionOp::Promote { lessor } => self.promote(*lessor, &mut step),
+            SessionOp::Confirm { lessor, alive } => self.confirm(*lessor, alive, &mut step),
+            SessionOp::Checkpoint { lessor, left } => self.checkpoint(*lessor, left, &mut step),
+            SessionOp::Revoke { lessor, session } => self.revoke(*lessor, *session, &mut step),
             SessionOp::List { .. } | SessionOp::Watch { .. } => {
                 self.look(slot, op, mutations).unwrap_or(Outcome::Refused(Refusal::Unavailable))
             }
@@ -114,7 +125,7 @@ impl Tree {
     fn open(&mut self, ttl: Span, step: &mut Step<'_>) -> Outcome {
         let (session, client) = (step.slot, step.call.client);
         let (pings, newest) = (0, step.call.seq);
-        self.sessions.insert(session, Session { client, ttl, pings, newest });
+        self.sessions.insert(session, Session { client, ttl, pings, newest, left: None });
         step.say(SessionFact::Open { slot: session, session, client, ttl, pings: 0 });
         Outcome::Session(SessionOutcome::Opened { session })
     }
@@ -141,12 +152,66 @@ impl Tree {
             Some(_) => return Outcome::Refused(Refusal::NotHeld),
             None => return Outcome::Done,
         }
+        self.end(id, step);
+        Outcome::Done
+    }
+
+    /// A session is over, and all of its nodes with it.
+    fn end(&mut self, id: SessionId, step: &mut Step<'_>) {
         self.sessions.remove(&id);
         step.say(SessionFact::Ended { slot: step.slot, session: id });
         if !step.mutations.has(Mutation::LockOrphans) {
             for (name, lock) in &mut self.locks {
                 lock.remove(name, |_, node| node.session == id, Freed::Ended, &self.sessions, step);
             }
+        }
+    }
+
+    fn promote(&mut self, lessor: Ballot, step: &mut Step<'_>) -> Outcome {
+        if lessor <= self.lessor {
+            return Outcome::Refused(Refusal::Unavailable);
+        }
+        self.lessor = lessor;
+        step.say(SessionFact::Lessor { slot: step.slot, lessor });
+        Outcome::Done
+    }
+
+    fn confirm(&mut self, lessor: Ballot, alive: &[SessionId], step: &mut Step<'_>) -> Outcome {
+        if lessor != self.lessor {
+            return Outcome::Refused(Refusal::Unavailable);
+        }
+        if !step.mutations.has(Mutation::LessorKeepNote) {
+            alive.iter().for_each(|id| self.note(*id, None, step));
+        }
+        Outcome::Done
+    }
+
+    fn checkpoint(
+        &mut self,
+        lessor: Ballot,
+        left: &[(SessionId, Span)],
+        step: &mut Step<'_>,
+    ) -> Outcome {
+        if lessor != self.lessor {
+            return Outcome::Refused(Refusal::Unavailable);
+        }
+        left.iter().for_each(|(id, left)| self.note(*id, Some(*left), step));
+        Outcome::Done
+    }
+
+    fn note(&mut self, id: SessionId, left: Option<Span>, step: &mut Step<'_>) {
+        if let Some(session) = self.sessions.get_mut(&id).filter(|session| session.left != left) {
+            session.left = left;
+            step.say(SessionFact::Noted { slot: step.slot, session: id, left });
+        }
+    }
+
+    fn revoke(&mut self, lessor: Ballot, id: SessionId, step: &mut Step<'_>) -> Outcome {
+        if lessor != self.lessor && !step.mutations.has(Mutation::LessorAny) {
+            return Outcome::Refused(Refusal::Unavailable);
+        }
+        if self.sessions.contains_key(&id) {
+            self.end(id, step);
         }
         Outcome::Done
     }
@@ -218,7 +283,10 @@ impl Tree {
                 let nodes = nodes.map(place).collect();
                 Some(Outcome::Session(SessionOutcome::Listed { seen: applied, nodes }))
             }
-            SessionOp::Watch { session, .. } if !self.sessions.contains_key(session) => {
+            // With leases, a watch does not hang on one.
+            SessionOp::Watch { session, .. }
+                if self.lessor == Ballot::NONE && !self.sessions.contains_key(session) =>
+            {
                 Some(Outcome::Refused(Refusal::Expired))
             }
             SessionOp::Watch { lock, node, seen, .. } => {
@@ -243,9 +311,15 @@ impl Tree {
         let open = self.sessions.keys().copied().collect();
         let nodes = self.locks.values().flat_map(|lock| lock.nodes.keys().copied()).collect();
         facts.push(Fact::Session(SessionFact::All { slot, open, nodes }));
-        for (session, Session { client, ttl, pings, .. }) in &self.sessions {
+        if self.lessor != Ballot::NONE {
+            facts.push(Fact::Session(SessionFact::Lessor { slot, lessor: self.lessor }));
+        }
+        for (session, Session { client, ttl, pings, left, .. }) in &self.sessions {
             let (session, client, ttl, pings) = (*session, *client, *ttl, *pings);
             facts.push(Fact::Session(SessionFact::Open { slot, session, client, ttl, pings }));
+            if left.is_some() {
+                facts.push(Fact::Session(SessionFact::Noted { slot, session, left: *left }));
+            }
         }
         for (name, lock) in &self.locks {
             for (node, Node { session, wish }) in &lock.nodes {

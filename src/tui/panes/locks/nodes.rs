@@ -44,7 +44,11 @@ fn line<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Row<'a> {
 /// How much is left of each session in line, by the log, and what its client knows of it.
 fn sessions<'a>(scene: &Scene<'a>, below: &Below) -> Row<'a> {
     let board = scene.board;
-    let mut row = Row::plain(scene.look).text(Role::Muted, "sessions:");
+    let head = match board.sessions.lessor() {
+        Some(node) => format!("leases by {node}:"),
+        None => "sessions:".to_owned(),
+    };
+    let mut row = Row::plain(scene.look).text(Role::Muted, head);
     for node in below.nodes.values() {
         let client = node.wish.client;
         let Some(session) = board.sessions.get(node.session) else { continue };
