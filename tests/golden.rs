@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -20,7 +20,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use netsplit::base::balance::{Limits, Policy};
-use netsplit::base::cache::Mode;
+use netsplit::base::cache::{Invalidate, Mode};
 use netsplit::base::{
     Ballot, CallId, Commitment, Conflict, Entry, NodeId, Op, Presume, Rng, Span, Time,
 };
@@ -133,11 +133,19 @@ fn cached(log: Log, args: &mut goldenscript::ArgumentConsumer<'_>, size: u16) ->
     let mode = Mode::ALL.into_iter().find(|known| known.name() == name);
     let mode = mode.ok_or_else(|| format!("no such mode: {name}"))?;
     let nodes = (1..=size).map(NodeId::node).collect();
+    let invalidate = match args.lookup("invalidate").map(|arg| arg.value.as_str()) {
+        None => Invalidate::Acknowledged,
+        Some("message") => Invalidate::Message,
+        Some(other) => return Err(format!("no such invalidation: {other}").into()),
+    };
+    let default = CacheSettings::default();
+    let behind = args.lookup_parse("behind")?.unwrap_or(default.behind);
+    let settings = CacheSettings { mode, invalidate, behind, ..default };
     Ok(Services {
         log: Some(log),
         ring: Some(Ring { replicas: 2, ..Ring::default() }),
         store: Some(Store::default()),
-        cache: Some(Cache { nodes, settings: CacheSettings { mode, ..CacheSettings::default() } }),
+        cache: Some(Cache { nodes, settings }),
         ..Services::default()
     })
 }

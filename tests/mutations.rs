@@ -10,7 +10,7 @@ use faults::{
     terms, voters,
 };
 use netsplit::base::balance::{Limits, Policy};
-use netsplit::base::cache::Mode;
+use netsplit::base::cache::{Invalidate, Mode};
 use netsplit::base::{
     Commitment, Conflict, Mutation, Mutations, NodeId, Op, Presume, Rng, Span, Time, Voters,
 };
@@ -117,6 +117,8 @@ enum Case {
     Reports,
     /// `Keys` behind caches that keep few of them: little is written, and much is read.
     Cached(Mode),
+    /// The same aside, where caches hear of writes by one message.
+    Messages,
 }
 
 /// How keys are kept by quorums.
@@ -385,8 +387,13 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::CacheDeleteLost, "cache", Case::Cached(Mode::ReadThrough), 10),
     (Mutation::CacheSetLast, "cache", Case::Cached(Mode::WriteThrough), 40),
     (Mutation::CacheOldContents, "cache", Case::Cached(Mode::ReadThrough), 10),
-    (Mutation::CacheNoExpiry, "cache", Case::Cached(Mode::WriteThrough), 40),
     (Mutation::CacheNoEvict, "cache", Case::Cached(Mode::Aside), 10),
+    (Mutation::CacheUntold, "cache", Case::Messages, 10),
+    (Mutation::CacheNoExpiry, "cache", Case::Messages, 60),
+    (Mutation::CacheCreateOnly, "cache", Case::Cached(Mode::WriteThrough), 10),
+    (Mutation::CacheBlindCredit, "cache", Case::Cached(Mode::WriteBehind), 10),
+    (Mutation::CacheEvictOwed, "cache", Case::Cached(Mode::WriteBehind), 10),
+    (Mutation::CacheRefreshOwed, "cache", Case::Cached(Mode::WriteBehind), 20),
     (Mutation::BalanceRoundSkips, "balance", Case::Requests(Policy::RoundRobin), 10),
     (Mutation::BalanceBursts, "balance", Case::Requests(Policy::Weighted), 10),
     (Mutation::BalanceNoWeights, "balance", Case::Requests(Policy::LeastConnections), 10),
@@ -508,11 +515,12 @@ fn by_recipe(on: On, by: By) -> Plan {
     Plan { services, ..fighting }
 }
 
-fn cached(mode: Mode) -> Plan {
+fn cached(mode: Mode, invalidate: Invalidate) -> Plan {
     let ttl = Span::millis(1_500);
     let lease = Span::millis(400);
     let settings =
         CacheSettings { mode, capacity: 2, ttl, lease, early: 20, ..CacheSettings::default() };
+    let settings = CacheSettings { invalidate, behind: 1, ..settings };
     let nodes = (1..=5).map(NodeId::node).collect();
     let mut plan = plan(Case::Keys);
     plan.services.cache = Some(Cache { nodes, settings });
@@ -700,7 +708,8 @@ fn plan(case: Case) -> Plan {
         Case::OneLink => gossiping(true),
         Case::Requests(policy) => requests(policy, false),
         Case::Reports => requests(Policy::LeastConnections, true),
-        Case::Cached(mode) => cached(mode),
+        Case::Cached(mode) => cached(mode, Invalidate::Acknowledged),
+        Case::Messages => cached(Mode::Aside, Invalidate::Message),
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
@@ -725,7 +734,7 @@ fn until(case: Case) -> Time {
         Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) | Case::Crashes(_) => Time(45_000_000),
         Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) => Time(60_000_000),
-        Case::Requests(_) | Case::Reports | Case::Cached(_) => Time(30_000_000),
+        Case::Requests(_) | Case::Reports | Case::Cached(_) | Case::Messages => Time(30_000_000),
     }
 }
 
@@ -879,7 +888,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         // Where no ring change is due, nobody needs the log, and some have none.
         chosen |= is_of_money(case) || is_of_members(case) || case == Case::Keys;
         chosen |= matches!(case, Case::Quorum(_) | Case::Redis | Case::Redlock(_));
-        chosen |= matches!(case, Case::Requests(_) | Case::Reports | Case::Cached(_));
+        chosen |= matches!(case, Case::Requests(_) | Case::Reports) || is_of_caches(case);
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -961,6 +970,8 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Cached(Mode::Aside), 10),
     (Case::Cached(Mode::ReadThrough), 10),
     (Case::Cached(Mode::WriteThrough), 10),
+    (Case::Cached(Mode::WriteBehind), 10),
+    (Case::Messages, 10),
 ];
 
 /// Whether a case is about a log alone.
@@ -979,6 +990,10 @@ fn is_of_money(case: Case) -> bool {
 }
 
 /// Whether nodes only watch each other.
+fn is_of_caches(case: Case) -> bool {
+    matches!(case, Case::Cached(_) | Case::Messages)
+}
+
 fn is_of_members(case: Case) -> bool {
     matches!(case, Case::Watching(_) | Case::Gossiping(_) | Case::OneLink)
 }
@@ -1013,8 +1028,7 @@ fn quorums_survive_a_thousand_storms() {
 #[ignore = "takes minutes; run it after a change to caches or their check"]
 fn caches_survive_a_thousand_storms() {
     let which = std::env::var("NETSPLIT_CASES").unwrap_or_default();
-    let chosen =
-        |case: Case| matches!(case, Case::Cached(..)) && format!("{case:?}").contains(&which);
+    let chosen = |case: Case| is_of_caches(case) && format!("{case:?}").contains(&which);
     let caches = SOUND.iter().filter(|(case, _)| chosen(*case));
     caches.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }

@@ -297,6 +297,16 @@ fn a_cache_that_cannot_be_is_refused() {
     refused(&cache("ttl = \"0s\""), &["'ttl' must be from 1ms"]);
     refused(&cache("timeout = \"0s\""), &["'timeout' must be from 1ms"]);
     refused(&cache("lease = \"6s\""), &["'lease' must not be longer than 'ttl'"]);
+    refused(&cache("invalidate = \"never\""), &["unknown invalidate", "acknowledged, message"]);
+    let behind = |rest: &str| cache(&format!("mode = \"write-behind\"\n{rest}"));
+    assert!(parse(&behind("behind = 3\nflush = \"1s\"")).is_ok());
+    refused(&cache("behind = 3"), &["only a cache that writes behind", "write-behind"]);
+    refused(&cache("flush = \"1s\""), &["only a cache that writes behind", "write-behind"]);
+    refused(&behind("invalidate = \"message\""), &["nobody tells it", "read-through"]);
+    refused(&behind("behind = 0"), &["from 1 to 1000"]);
+    refused(&behind("capacity = 3\nbehind = 3"), &["'behind' must be less than 'capacity'"]);
+    refused(&behind("flush = \"0s\""), &["'flush' must be from 1ms"]);
+    refused(&behind("[[client]]\ndo = \"count\""), &["cannot add", "write-behind"]);
     refused(&cache("size = 1"), &["unknown key", "[cache] knows"]);
 }
 

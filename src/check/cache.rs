@@ -5,8 +5,12 @@
 //! | CACHE-1 | no answer is older than a write of which the cache had been told, nor than any write longer ago than `ttl` |
 //! | CACHE-3 | a cache takes in nothing older than what it has had or has heard of |
 //! | CACHE-4 | one asker at a time may fetch a key |
+//! | CACHE-5 | a cache that writes behind owes no more keys than it may, takes nothing on credit while it has owed for long, and drops nothing that it owes |
 //! | CACHE-7 | who waits for another's fetch waits no longer than a lease |
 //! | CACHE-8 | a cache keeps no more keys than it has room for |
+//!
+//! A crash of a cache that writes behind loses what it owes. That is legal, and CACHE-5 is its
+//! bound: so many keys, written in so short a time.
 //!
 //! That a reader sees an old value for a while is legal: it is what caches are for. How old is what
 //! counts. Writes that nobody was told of (their front crashed, or transactions made them) bind no
@@ -35,6 +39,11 @@ struct Ghost {
     /// The newest version of each key that it had, or heard of, and in which event.
     floors: BTreeMap<Name, (u64, usize)>,
     leases: BTreeMap<Name, (Time, usize)>,
+    /// How many keys it may owe the store, and for how long.
+    behind: usize,
+    credit: Span,
+    /// What it owes: versions that were acknowledged, when, and in which event.
+    owed: BTreeMap<Name, BTreeMap<u64, (Time, usize)>>,
 }
 
 /// What was written of a key.
@@ -60,6 +69,10 @@ fn longest(Span(micros): Span) -> Span {
     Span(micros / 10 * DRIFT) + LATE
 }
 
+fn in_millis(Span(micros): Span) -> Span {
+    Span(micros / 1_000 * 1_000)
+}
+
 impl Key {
     fn wrote(&mut self, now: Time, at: usize, version: u64, told: bool) {
         if told && version > self.told.0 {
@@ -81,7 +94,7 @@ impl Key {
         }
         let mut newer = self.untold.range(version + 1..).map(|(_, written)| *written);
         let (since, at) = newer.find(|(since, _)| now > *since + longest(ttl))?;
-        let ago = now.since(since);
+        let ago = in_millis(now.since(since));
         let what = format!("{key} is answered with a version that was replaced {ago} ago");
         Some(("CACHE-1", what, vec![at]))
     }
@@ -94,6 +107,11 @@ impl Ghost {
         self.leases.remove(key);
         let (floor, heard) = self.floors.get(key).copied().unwrap_or_default();
         self.floors.insert(key.clone(), (version.max(floor), at));
+        let owed = self.owed.get(key).and_then(BTreeMap::last_key_value);
+        if let Some((_, (_, first))) = owed.filter(|(newest, _)| **newest != version) {
+            let what = format!("{key} is taken in from the store, which it owes a newer one");
+            return Some(("CACHE-3", what, vec![*first]));
+        }
         if version < floor {
             let what = format!("{key} is taken in as it was before the cache heard of a newer one");
             return Some(("CACHE-3", what, vec![heard]));
@@ -120,13 +138,45 @@ impl Ghost {
         }
     }
 
+    /// CACHE-5, when a write is acknowledged before the store has it.
+    fn owes(&mut self, now: Time, at: usize, key: &Name, version: u64) -> Option<Wrong> {
+        self.owed.entry(key.clone()).or_default().insert(version, (now, at));
+        let (count, most) = (self.owed.len(), self.behind);
+        if count > most {
+            let what = format!("it owes the store {count} keys, and may owe it {most}");
+            return Some(("CACHE-5", what, Vec::new()));
+        }
+        let (since, first) = self.owed.values().flat_map(BTreeMap::values).min().copied()?;
+        (now > since + longest(self.credit)).then(|| {
+            let what = "it takes a write on credit, and has owed another one since";
+            ("CACHE-5", format!("{what} {since}"), vec![first])
+        })
+    }
+
+    fn pays(&mut self, key: &Name, version: u64) {
+        if let Some(versions) = self.owed.get_mut(key) {
+            versions.retain(|owed, _| *owed > version);
+        }
+        self.owed.retain(|_, versions| !versions.is_empty());
+    }
+
+    /// CACHE-5, when an entry goes.
+    fn loses(&self, key: &Name, why: Dropped) -> Option<Wrong> {
+        let (_, (_, first)) = self.owed.get(key)?.last_key_value()?;
+        (why != Dropped::Invalidated).then(|| {
+            let what = format!("it drops {key}, and the store does not have what was acknowledged");
+            ("CACHE-5", what, vec![*first])
+        })
+    }
+
     /// CACHE-4.
     fn leases(&mut self, now: Time, at: usize, key: &Name) -> Option<Wrong> {
         let before = self.leases.insert(key.clone(), (now, at));
         let (since, given) = before?;
         let least = Span((self.lease.0 / 10 * 9).saturating_sub(100_000));
         (now.since(since) < least).then(|| {
-            let what = format!("{key} is to be fetched again, {} after", now.since(since));
+            let ago = in_millis(now.since(since));
+            let what = format!("{key} is to be fetched again, {ago} after");
             ("CACHE-4", format!("{what} somebody else was let to"), vec![given])
         })
     }
@@ -150,9 +200,9 @@ impl Cache {
         }
         let ghost = self.caches.entry(node).or_default();
         match fact {
-            Caching::Caches { capacity, ttl, lease, .. } => {
-                ghost.capacity = *capacity as usize;
-                (ghost.ttl, ghost.lease) = (*ttl, *lease);
+            Caching::Caches { capacity, ttl, lease, behind, credit, .. } => {
+                (ghost.capacity, ghost.behind) = (*capacity as usize, *behind as usize);
+                (ghost.ttl, ghost.lease, ghost.credit) = (*ttl, *lease, *credit);
                 None
             }
             Caching::Hits { key, version, .. } => {
@@ -168,6 +218,13 @@ impl Cache {
             }
             Caching::Drops { key, version, why } => {
                 ghost.drops(at, key, *version, *why);
+                ghost.loses(key, *why)
+            }
+            // It has owed that for longer than anybody knows who was not there.
+            Caching::Owes { .. } if again => None,
+            Caching::Owes { key, version } => ghost.owes(now, at, key, *version),
+            Caching::Pays { key, version } => {
+                ghost.pays(key, *version);
                 None
             }
             Caching::Leases { key, .. } => ghost.leases(now, at, key),
@@ -183,7 +240,8 @@ impl Check for Cache {
     }
 
     fn about(&self) -> &'static str {
-        "No answer is older than caches may be, and one asker at a time fetches what is missing."
+        "No answer is older than caches may be, one asker at a time fetches what is missing, and a \
+         cache owes the store no more than it may."
     }
 
     fn judges(&self, event: &Event) -> bool {

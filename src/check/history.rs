@@ -26,6 +26,10 @@
 //! deleted may be forgotten, and begin anew. Where siblings stay side by side, the check `quorum`
 //! judges.
 //!
+//! Where caches stand in front of the store, the check `cache` judges how old a read may be, and
+//! here a read binds nobody and is bound by nothing. If they write behind, a crash may lose what
+//! was acknowledged: how much, that check judges as well, and nothing is left for this one.
+//!
 //! An operation whose outcome is unknown, or whose client died, may have taken effect or may do so
 //! at any time later; it binds nobody. A definite refusal must never take effect.
 //!
@@ -37,6 +41,7 @@
 //! judges money.
 
 use super::{Check, Expect, Promise, Violation, Witness};
+use crate::base::cache::Mode;
 use crate::base::{CallId, Conflict, Name, NodeId, Op, Outcome};
 use crate::event::{Event, Fact, Kind};
 use std::collections::BTreeMap;
@@ -92,6 +97,8 @@ pub struct History {
     promise: Promise,
     /// Concurrent writes stay side by side, which is not for this check to judge.
     siblings: bool,
+    /// Who writes and fetches, if there are caches.
+    cached: Option<Mode>,
 }
 
 /// An answer with the number of its version: of several, that of the newest.
@@ -121,6 +128,16 @@ impl Check for History {
     }
 
     fn about(&self) -> &'static str {
+        match self.cached {
+            Some(Mode::WriteBehind) => {
+                return "Caches write behind here: what clients may lose, the check 'cache' bounds.";
+            }
+            Some(_) => {
+                return "Acknowledged writes survive, and nobody reads what was never written. How \
+                        old a read may be, the check 'cache' says.";
+            }
+            None => {}
+        }
         if self.told.is_some() {
             return "Acknowledged writes survive, and nobody reads what is older than it was told \
                     itself (reads may be stale here) or was never written.";
@@ -166,7 +183,8 @@ impl History {
         let promise = quorums.map_or(Promise::Current, |quorums| quorums.promise);
         let siblings = quorums.is_some_and(|quorums| quorums.versions == Conflict::Siblings);
         let told = expect.stale_reads.then(BTreeMap::new);
-        History { told, promise, siblings, ..History::default() }
+        let cached = expect.cached;
+        History { told, promise, siblings, cached, ..History::default() }
     }
 
     /// A client begins anew, or may have.
@@ -178,7 +196,7 @@ impl History {
 
     /// Notes what a client was told.
     fn note(&mut self, at: usize, client: NodeId, name: &Name, version: u64) {
-        if let Some(told) = &mut self.told {
+        if let Some(told) = self.told.as_mut().filter(|_| self.cached.is_none()) {
             let known = told.entry(client).or_default().entry(name.clone()).or_default();
             *known = (*known).max((version, at));
         }
@@ -256,7 +274,7 @@ impl History {
         let outcome = &numbered(outcome);
         let value = matches!(outcome, Outcome::Written { .. } | Outcome::Value { .. });
         self.acknowledged += u64::from(write && (value || *outcome == Outcome::Done));
-        if self.siblings {
+        if self.siblings || self.cached == Some(Mode::WriteBehind) {
             return None;
         }
         let binds = match self.promise {

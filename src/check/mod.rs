@@ -55,6 +55,7 @@ pub mod ring;
 pub mod swim;
 mod witness;
 
+use crate::base::cache::Mode;
 use crate::base::{Conflict, NodeId, Span, Time, Voters, majority};
 use crate::event::Event;
 #[cfg(doc)]
@@ -203,6 +204,8 @@ pub struct Expect {
     pub voters: Voters,
     /// Whether reads of keys may show less than was told before they began.
     pub stale_reads: bool,
+    /// Who writes and fetches, if there are caches in front of the store.
+    pub cached: Option<Mode>,
     /// After how many slots a change of voters counts, on Multi-Paxos; 0 on other logs.
     pub window: u64,
     /// Whether instances that keep locks as keys count grants.
@@ -255,6 +258,7 @@ impl Expect {
             dialect,
             voters,
             stale_reads: false,
+            cached: None,
             window: 0,
             counted: false,
             quorums: None,

@@ -21,8 +21,10 @@ pub enum Dropped {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Caching {
     /// As a cache: it is empty, and from now on keeps so many entries, each for `ttl` from before
-    /// it was read, and lets one asker fetch a missing one for `lease`.
-    Caches { mode: Mode, capacity: u32, ttl: Span, lease: Span },
+    /// it was read, and lets one asker fetch a missing one for `lease`. If it writes behind, it
+    /// owes the store at most `behind` keys, and takes no write on credit while it has owed one for
+    /// `credit`.
+    Caches { mode: Mode, capacity: u32, ttl: Span, lease: Span, behind: u32, credit: Span },
     /// As a cache: it answered with this version, which it has had for so long.
     Hits { key: Name, version: u64, age: Span },
     /// As a cache: it has nothing, or something old, and lets somebody fetch it under this token.
@@ -36,6 +38,11 @@ pub enum Caching {
     /// As a cache: it has nothing of this key any more. If its key was written, `version` is what
     /// was written, 0 if nobody knows; else it is what it had.
     Drops { key: Name, version: u64, why: Dropped },
+    /// As a cache that writes behind: it has acknowledged this version, which the store does not
+    /// have yet. A crash would lose it.
+    Owes { key: Name, version: u64 },
+    /// As a cache that writes behind: the store has this version, or the value of a newer one.
+    Pays { key: Name, version: u64 },
     /// It reads a key in the store.
     Fetches { key: Name },
     /// It has written this version; if `told`, the cache has nothing older any more.
@@ -77,6 +84,10 @@ impl fmt::Display for Caching {
                     Dropped::Evicted => write!(f, "drops {key} {version}: makes room"),
                 }
             }
+            Caching::Owes { key, version } => {
+                write!(f, "owes the store {key} {}", Ver(*version))
+            }
+            Caching::Pays { key, version } => write!(f, "has paid {key} {}", Ver(*version)),
             Caching::Fetches { key } => write!(f, "reads {key} in the store"),
             Caching::Wrote { key, version, told: true } => {
                 write!(f, "wrote {key} {}, the cache knows", Ver(*version))

@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+use crate::base::cache::Mode;
 use crate::base::placement::{Member, Shape};
 use crate::base::{Conflict, Mutations, Name, NodeId, ServiceId, Span, Voters};
 use crate::check::{Dialect, Expect, Promise, Quorums};
@@ -231,6 +232,7 @@ impl Plan {
             opening_balance: self.services.store.as_ref().map_or(0, |s| s.opening_balance),
             dialect: self.dialect(),
             stale_reads: self.reads_may_be_stale(),
+            cached: self.services.cache.as_ref().map(|cache| cache.settings.mode),
             window: self.window(),
             counted: self.counts_grants(),
             voters: self.voters(),
@@ -271,6 +273,7 @@ impl Plan {
     pub fn notes(&self) -> Vec<&'static str> {
         let fixed = self.services.log.as_ref().is_some_and(|log| log.kind == LogKind::Zab);
         let promise = self.quorums().map(|quorums| quorums.promise);
+        let cached = self.services.cache.as_ref().map(|cache| cache.settings.mode);
         let notes = [
             (
                 promise == Some(Promise::Nothing),
@@ -283,7 +286,13 @@ impl Plan {
                  read may show the new value and the next one the old",
             ),
             (
-                self.reads_may_be_stale(),
+                cached == Some(Mode::WriteBehind),
+                "A cache that crashes loses writes that it has acknowledged and not written yet: the \
+                 check 'cache' bounds how many",
+            ),
+            (cached.is_some(), "Reads may be stale: the check 'cache' bounds for how long"),
+            (
+                self.reads_may_be_stale() && cached.is_none(),
                 "Reads may be stale: the check 'clients' asks only that no client goes back in time",
             ),
             (fixed, "Who votes on Zab is fixed: 'voters' is refused while it runs"),

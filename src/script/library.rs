@@ -96,7 +96,10 @@ library! {
         "bad-link"
         "refutation"
         "slow-observer"
-        "cache-stale-set";
+        "cache-stale-set"
+        "cache-delete-first"
+        "cache-lost-message"
+        "cache-write-behind";
     "incidents":
         "lock-blind-release"
         "set-without-nx"
@@ -118,7 +121,8 @@ library! {
         "modulo-placement"
         "zombie-rows"
         "ring-of-one"
-        "shoot-each-other";
+        "shoot-each-other"
+        "everybody-repairs";
 }
 
 /// The text that `word` means: a built-in scenario, a built-in cluster, or the path of a file. A

@@ -13,6 +13,9 @@ pub const MAX_FETCHES: usize = 1_000;
 /// How many keys are kept, those that were asked for last.
 pub const MAX_KEYS: usize = 128;
 
+/// How many writes of a key are kept, the last ones, to tell how old an answer was.
+pub const MAX_WRITES: usize = 32;
+
 /// How a key stands at its cache node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -44,10 +47,22 @@ pub struct Key {
     pub misses: u64,
     /// How often something old was turned down.
     pub rejected: u64,
+    /// The last writes: version, and when it was said.
+    writes: VecDeque<(u64, Time)>,
     asked: Time,
 }
 
 impl Key {
+    /// Since when there is a newer version than this, as far as that is remembered.
+    fn replaced(&self, version: u64) -> Option<Time> {
+        self.writes.iter().filter(|(newer, _)| *newer > version).map(|(_, at)| *at).min()
+    }
+
+    /// Since when it is stale.
+    pub fn stale_since(&self) -> Option<Time> {
+        self.is_stale().then(|| self.replaced(self.version)).flatten()
+    }
+
     /// Whether the cache has something older than what was written.
     pub fn is_stale(&self) -> bool {
         matches!(self.state, State::Cached(_)) && self.version < self.written
@@ -65,6 +80,8 @@ pub struct Node {
     pub hits: u64,
     /// How often it did not.
     pub misses: u64,
+    /// What it owes the store: keys, and the newest version that it has acknowledged of each.
+    pub owed: BTreeMap<Name, u64>,
 }
 
 /// All of them.
@@ -74,6 +91,12 @@ pub struct Caches {
     pub mode: Option<Mode>,
     /// For how long an entry may be answered with.
     pub ttl: Span,
+    /// How many answers were older than what had been written.
+    pub stale: u64,
+    /// How old the oldest of them was: since when there was a newer version.
+    pub oldest: Span,
+    /// How many keys crashes took whose newest value the store did not have.
+    pub lost: u64,
     nodes: BTreeMap<NodeId, Node>,
     keys: BTreeMap<Name, Key>,
     questions: VecDeque<bool>,
@@ -84,6 +107,11 @@ impl Caches {
     /// The cache nodes.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.nodes.iter().map(|(id, node)| (*id, node))
+    }
+
+    /// One of them.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
     }
 
     /// The keys that are kept, by name.
@@ -101,6 +129,15 @@ impl Caches {
         self.fetches.iter().rev().take_while(|at| now.since(**at) <= Span::secs(1)).count()
     }
 
+    /// A node crashes, and with it goes what it owes.
+    pub(super) fn crash(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            self.lost += node.owed.len() as u64;
+            node.owed.clear();
+        }
+        self.fall(id);
+    }
+
     /// A node that is down has nothing.
     pub(super) fn fall(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get_mut(&id) {
@@ -115,17 +152,31 @@ impl Caches {
             Caching::Caches { mode, capacity, ttl, .. } => {
                 (self.mode, self.ttl) = (Some(*mode), *ttl);
                 self.fall(id);
-                self.nodes.entry(id).or_default().capacity = *capacity;
+                let node = self.nodes.entry(id).or_default();
+                node.capacity = *capacity;
+                node.owed.clear();
             }
             Caching::Fetches { .. } => remember(&mut self.fetches, MAX_FETCHES, at),
             Caching::Wrote { key, version, .. } => {
                 let key = self.key(at, key);
                 key.written = key.written.max(*version);
+                remember(&mut key.writes, MAX_WRITES, (*version, at));
             }
-            Caching::Hits { key, age, .. } => {
+            Caching::Hits { key, age, version } => {
                 self.asked(id, true);
                 let key = self.key(at, key);
                 (key.hits, key.age, key.node) = (key.hits + 1, Some(*age), id);
+                if let Some(since) = key.replaced(*version) {
+                    self.stale += 1;
+                    self.oldest = self.oldest.max(at.since(since));
+                }
+            }
+            Caching::Owes { key, version } => {
+                self.nodes.entry(id).or_default().owed.insert(key.clone(), *version);
+            }
+            Caching::Pays { key, version } => {
+                let owed = &mut self.nodes.entry(id).or_default().owed;
+                owed.retain(|owed, newest| owed != key || *newest > *version);
             }
             // It is fetched anew before its time, and was answered with.
             Caching::Leases { key, .. } if self.is_cached(key) => {}

@@ -249,7 +249,7 @@ impl Board {
         self.locks.fall(at, node);
         self.sessions.fall(node);
         self.balance.fall(node);
-        self.caches.fall(node);
+        self.caches.crash(node);
         self.clients.fall(node);
     }
 

@@ -102,6 +102,13 @@ fn fits_the_store(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
     let kind = top.get("store").map(|store| store.open_table()).transpose()?;
     let kind = kind.and_then(|table| table.get("kind"));
     let quorum = kind.as_ref().is_some_and(|kind| kind.text() == Ok("quorum"));
+    let cache = top.get("cache").map(|cache| cache.open_table()).transpose()?;
+    let mode = cache.and_then(|table| table.get("mode"));
+    if name == "count" && mode.is_some_and(|mode| mode.text() == Ok("write-behind")) {
+        let error =
+            word.wrong("a cache with mode = \"write-behind\" cannot add", "counts by adding");
+        return Err(error.help("let it do \"read-write\", or write another mode in [cache]"));
+    }
     match (name, quorum) {
         ("count", true) => {
             let error = word.wrong("a store by quorums cannot add", "counts by adding");

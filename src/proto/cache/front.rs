@@ -1,7 +1,7 @@
 //! A front: asks cache nodes for clients, and goes to the store where they do not know.
 
 use super::{Cx, FRONT, Message, Settings, Timer, key_of};
-use crate::base::cache::Mode;
+use crate::base::cache::{Invalidate, Mode};
 use crate::base::placement::Ring;
 use crate::base::{
     CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span,
@@ -78,11 +78,15 @@ impl Fronts {
         };
         let doing = match (&op, self.settings.mode) {
             (Op::Get { .. }, _) => Doing::Get,
-            (_, Mode::WriteThrough) => Doing::Through,
+            (_, Mode::WriteThrough | Mode::WriteBehind) => Doing::Through,
             _ => Doing::Write,
         };
         self.last += 1;
-        let (op, ticket, outcome) = (Arc::new(op), Some(ticket), Outcome::Unknown);
+        let outcome = match op {
+            Op::Get { .. } => Outcome::Refused(Refusal::Unavailable),
+            _ => Outcome::Unknown,
+        };
+        let (op, ticket) = (Arc::new(op), Some(ticket));
         let flight = Flight { ticket, call, op, key, doing, asked: 0, outcome };
         if doing == Doing::Write && self.mutations.has(Mutation::CacheDeleteFirst) {
             let (key, version) = (flight.key.clone(), 0);
@@ -197,7 +201,7 @@ impl Fronts {
     fn pause(&mut self, number: u64, cx: &mut Cx<'_>) {
         let asked = self.flights.get(&number).map_or(0, |flight| flight.asked);
         match asked > LOOKS + LOOKS / 2 {
-            true => self.go_on(number, Doing::Read(None), cx),
+            true => self.go_past(number, cx),
             false => {
                 self.go_on(number, Doing::Pause, cx);
                 if let Some(flight) = self.flights.get_mut(&number) {
@@ -207,13 +211,25 @@ impl Fronts {
         }
     }
 
+    /// Reads in the store what the cache node does not tell, unless that may be behind it.
+    fn go_past(&mut self, number: u64, cx: &mut Cx<'_>) {
+        match self.settings.mode {
+            Mode::WriteBehind => self.finish(number, false, cx),
+            _ => self.go_on(number, Doing::Read(None), cx),
+        }
+    }
+
     /// Nothing was heard, or it is time to look again.
     pub(super) fn timed_out(&mut self, number: u64, cx: &mut Cx<'_>) {
         let Some(flight) = self.flights.get(&number) else { return };
         let (doing, asked) = (flight.doing, flight.asked);
         match doing {
-            Doing::Get if asked >= QUESTIONS => self.go_on(number, Doing::Read(None), cx),
+            Doing::Get if asked >= QUESTIONS => self.go_past(number, cx),
             Doing::Pause => self.go_on(number, Doing::Get, cx),
+            // It may have been taken on credit.
+            Doing::Through if asked >= TELLINGS && self.settings.mode == Mode::WriteBehind => {
+                self.finish(number, false, cx);
+            }
             // A cache node that is this very node has asked the store already.
             Doing::Through if asked >= TELLINGS && self.home(&flight.key) != cx.me() => {
                 self.go_on(number, Doing::Write, cx);
@@ -246,9 +262,13 @@ impl Fronts {
         if self.mutations.has(Mutation::CacheDeleteFirst) {
             return self.finish(number, true, cx);
         }
-        if self.mutations.has(Mutation::CacheDeleteLost) {
+        if self.mutations.has(Mutation::CacheUntold) {
+            return self.finish(number, false, cx);
+        }
+        let lost = self.mutations.has(Mutation::CacheDeleteLost);
+        if lost || self.settings.invalidate == Invalidate::Message {
             self.tell(number, flight, cx);
-            return self.finish(number, true, cx);
+            return self.finish(number, lost, cx);
         }
         self.go_on(number, Doing::Tell, cx);
     }

@@ -22,10 +22,20 @@
 //!
 //! **Modes.** *Aside*, as drawn: the front fetches and fills, a writer writes to the store first
 //! and then deletes. *Read-through*: the cache node fetches, once for all who ask meanwhile.
-//! *Write-through*: it also writes, and takes in what it has written if that is newer than what it
-//! has. A writer is answered when the cache node has acknowledged the deletion. If it is silent for
+//! *Write-through*: it also writes, and renews an entry that it has with what is newer. Where it
+//! has none it waits for a reader: the store's answer to a write that was repeated may be an old
+//! one. A writer is answered when the cache node has acknowledged the deletion. If it is silent for
 //! too long the writer is answered all the same, and `ttl` bounds how long readers see the old
 //! value.
+//!
+//! *Write-behind*: the cache node answers first, and pays the store every `flush`, the newest value
+//! of each key. What a crash loses in between is lost, though it was acknowledged: that is what
+//! this mode is. But it has a bound (CACHE-5): a cache node owes at most `behind` keys, and takes
+//! no write on credit while it has owed one for four flushes. Then writers wait for the store.
+//! Versions are the cache node's own here, and nobody goes to the store past it.
+//!
+//! **Invalidation.** With `invalidate = "message"` the writer of the first two modes sends the
+//! deletion once and is answered at once. A message may be late or lost; `ttl` is the only bound.
 //!
 //! **Time.** An entry's time counts from when its lease was given, which is before it was read. In
 //! the last `early` percent of it, an asker may be answered and given a lease as well, by chance
@@ -35,14 +45,16 @@
 //! against stale sets and thundering herds) · Vattani, Chierichetti and Lowenstein, *Optimal
 //! probabilistic cache stampede prevention* (2015).
 //!
-//! **What is left out.** Write-behind, replicas of cache nodes, and invalidation by the store's own
-//! log: what transactions change is seen when an entry's time is over.
+//! **What is left out.** Replicas of cache nodes, and invalidation by the store's own log: what
+//! transactions change is seen when an entry's time is over. A write that is repeated over a crash
+//! of a cache node that writes behind may take effect twice; sums cannot be written behind.
 
+mod behind;
 mod front;
 mod node;
 
 use super::{Context, Protocol, Ticket};
-use crate::base::cache::{Evict, Mode};
+use crate::base::cache::{Evict, Invalidate, Mode};
 use crate::base::placement::{Member, Ring, Shape};
 use crate::base::{CallId, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span};
 use front::Fronts;
@@ -71,6 +83,12 @@ pub struct Settings {
     pub timeout: Span,
     /// In which last part of its time an entry may be fetched anew, in percent.
     pub early: u8,
+    /// How a cache node hears of writes that go to the store.
+    pub invalidate: Invalidate,
+    /// How many keys a cache node that writes behind may owe the store.
+    pub behind: u32,
+    /// How often it pays.
+    pub flush: Span,
 }
 
 impl Default for Settings {
@@ -83,6 +101,9 @@ impl Default for Settings {
             lease: Span::secs(1),
             timeout: Span::millis(200),
             early: 0,
+            invalidate: Invalidate::Acknowledged,
+            behind: 16,
+            flush: Span::millis(500),
         }
     }
 }
@@ -152,6 +173,8 @@ impl fmt::Display for Message {
 pub enum Timer {
     /// As a front: nothing was heard about this flight, or it is time to ask again.
     Flight(u64),
+    /// As a cache node that writes behind: it is time to pay.
+    Flush,
 }
 
 /// What it writes: nothing, as a cache should. A known bug keeps entries.
@@ -225,12 +248,19 @@ impl Protocol for Cache {
         }
     }
 
-    fn timer(&mut self, Timer::Flight(flight): Timer, cx: &mut Cx<'_>) {
-        self.fronts.timed_out(flight, cx);
+    fn timer(&mut self, timer: Timer, cx: &mut Cx<'_>) {
+        match (timer, &mut self.node) {
+            (Timer::Flight(flight), _) => self.fronts.timed_out(flight, cx),
+            (Timer::Flush, Some(node)) => node.flush(cx),
+            (Timer::Flush, None) => {}
+        }
     }
 
-    fn timer_name(Timer::Flight(_): Timer) -> &'static str {
-        "flight"
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            Timer::Flight(_) => "flight",
+            Timer::Flush => "flush",
+        }
     }
 
     fn request(&mut self, ticket: Ticket, call: CallId, op: Op, cx: &mut Cx<'_>) {

@@ -1,5 +1,6 @@
 //! A cache node: entries, leases, and what it fetches and writes itself.
 
+use super::behind::Debts;
 use super::{Cx, Message, NODE, Record, Settings};
 use crate::base::cache::{Evict, Mode};
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span, Time};
@@ -43,13 +44,13 @@ struct Errand {
 /// A cache node's state.
 #[derive(Clone, Debug)]
 pub(super) struct CacheNode {
-    settings: Settings,
+    pub(super) settings: Settings,
     mutations: Mutations,
     entries: BTreeMap<Name, Entry>,
     leases: BTreeMap<Name, Lease>,
+    /// What it has acknowledged and not written yet.
+    pub(super) debts: Debts,
     errands: BTreeMap<u64, Errand>,
-    /// The newest version that was heard of, of keys that are being written.
-    floors: BTreeMap<Name, u64>,
     questions: u64,
     /// The last number given out: of a lease, or of an errand.
     last: u64,
@@ -67,8 +68,8 @@ impl CacheNode {
             mutations,
             entries: BTreeMap::new(),
             leases: BTreeMap::new(),
+            debts: Debts::default(),
             errands: BTreeMap::new(),
-            floors: BTreeMap::new(),
             questions: 0,
             // No lease of an earlier life is good any more.
             last: u64::from(cx.boot()) << 32,
@@ -79,11 +80,11 @@ impl CacheNode {
         node
     }
 
-    fn has(&self, mutation: Mutation) -> bool {
+    pub(super) fn has(&self, mutation: Mutation) -> bool {
         self.mutations.has(mutation)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
@@ -108,7 +109,8 @@ impl CacheNode {
     /// Lets go of an entry whose time is over.
     fn expire(&mut self, key: &Name, cx: &mut Cx<'_>) {
         let is_over = |entry: &Entry| entry.until <= cx.now();
-        if self.entries.get(key).is_some_and(is_over) && !self.has(Mutation::CacheNoExpiry) {
+        let endless = self.has(Mutation::CacheNoExpiry) || self.has(Mutation::CacheUntold);
+        if self.entries.get(key).is_some_and(is_over) && !endless && !self.debts.owes(key) {
             self.drop_entry(key, Dropped::Expired, cx);
         }
     }
@@ -145,6 +147,10 @@ impl CacheNode {
     fn early(&mut self, key: Name, cx: &mut Cx<'_>) -> Option<u64> {
         let part = Span(self.settings.ttl.0 / 100 * u64::from(self.settings.early));
         let left = self.entries.get(&key)?.until.since(cx.now());
+        // The store does not have what is owed.
+        if self.debts.owes(&key) && !self.has(Mutation::CacheRefreshOwed) {
+            return None;
+        }
         if part == Span::ZERO || left >= cx.rng().span(Span::ZERO, part) {
             return None;
         }
@@ -196,6 +202,9 @@ impl CacheNode {
 
     fn install(&mut self, key: Name, known: Known, given: Time, cx: &mut Cx<'_>) {
         let version = known.1;
+        if self.has(Mutation::CacheCreateOnly) && self.entries.contains_key(&key) {
+            return;
+        }
         if self.has(Mutation::CacheOldContents) {
             cx.write(Record::Kept { key: key.clone(), value: known.0, version });
         }
@@ -219,11 +228,19 @@ impl CacheNode {
     fn evict(&mut self, newest: &Name, cx: &mut Cx<'_>) {
         let frequency = self.settings.evict == Evict::Lfu;
         let rank = |entry: &Entry| (if frequency { entry.hits } else { 0 }, entry.used);
-        let others = self.entries.iter().filter(|(key, _)| *key != newest);
+        let pinned = |key: &Name| self.debts.owes(key) && !self.has(Mutation::CacheEvictOwed);
+        let others = self.entries.iter().filter(|(key, _)| *key != newest && !pinned(key));
         let least = others.min_by_key(|(_, entry)| rank(entry)).map(|(key, _)| key.clone());
         if let Some(key) = least {
             self.drop_entry(&key, Dropped::Evicted, cx);
         }
+    }
+
+    /// A key has a new value here, whatever the store has.
+    pub(super) fn renew(&mut self, key: &Name, value: i64, version: u64, cx: &mut Cx<'_>) {
+        self.leases.remove(key);
+        let now = cx.now();
+        self.install(key.clone(), (Some(value), version), now, cx);
     }
 
     /// A key was written: what is known of it, or is just being fetched, is old.
@@ -242,7 +259,6 @@ impl CacheNode {
     fn forget(&mut self, key: Name, version: u64, cx: &mut Cx<'_>) {
         self.entries.remove(&key);
         self.leases.remove(&key);
-        self.raise(&key, version);
         cx.emit(Fact::Cache(Caching::Drops { key, version, why: Dropped::Invalidated }));
     }
 
@@ -270,6 +286,9 @@ impl CacheNode {
         op: Arc<Op>,
         cx: &mut Cx<'_>,
     ) {
+        if self.settings.mode == Mode::WriteBehind {
+            return self.owe(from, flight, call, &op, cx);
+        }
         let Some(key) = super::key_of(&op) else { return };
         let asker = (from, flight);
         let same = |errand: &&mut Errand| errand.write && errand.call == call;
@@ -284,6 +303,9 @@ impl CacheNode {
 
     /// The store has answered.
     pub(super) fn replied(&mut self, number: u64, outcome: Outcome, cx: &mut Cx<'_>) {
+        if let Some(key) = self.debts.paid_by(number) {
+            return self.paid(&key, &outcome, cx);
+        }
         let Some(errand) = self.errands.remove(&number) else { return };
         match errand.write {
             true => self.written(errand, outcome, cx),
@@ -293,16 +315,17 @@ impl CacheNode {
 
     fn fetched(&mut self, errand: Errand, outcome: &Outcome, cx: &mut Cx<'_>) {
         let Errand { key, token, waiting, .. } = errand;
-        if let Outcome::Value { value, version } = *outcome {
+        if let Outcome::Value { value, mut version } = *outcome {
+            if self.settings.mode == Mode::WriteBehind {
+                version = self.next();
+            }
             self.fill(key, token, (value, version), cx);
             for (front, flight) in waiting {
                 cx.send(front, Message::Hit { flight, value, version, lease: None });
             }
             return;
         }
-        if self.leases.get(&key).is_some_and(|lease| lease.token == token) {
-            self.leases.remove(&key);
-        }
+        // The lease goes on: nobody tries again before it is over.
         for (front, flight) in waiting {
             cx.send(front, Message::Miss { flight, lease: None });
         }
@@ -312,20 +335,11 @@ impl CacheNode {
         let Errand { key, since, waiting, .. } = errand;
         match outcome {
             Outcome::Written { value, version } => {
-                self.leases.remove(&key);
-                let known = self.entries.get(&key).map_or(0, |entry| entry.known.1);
-                let floor = self.floors.get(&key).copied().unwrap_or_default().max(known);
-                if version >= floor || self.has(Mutation::CacheSetLast) {
-                    self.install(key.clone(), (Some(value), version), since, cx);
-                }
-                self.raise(&key, version);
+                self.wrote(key, (Some(value), version), since, cx);
             }
             // It may have taken effect, or may yet.
-            Outcome::Unknown => self.forget(key.clone(), 0, cx),
+            Outcome::Unknown => self.forget(key, 0, cx),
             _ => {}
-        }
-        if !self.writes(&key) {
-            self.floors.remove(&key);
         }
         for (front, flight) in waiting {
             let outcome = Box::new(outcome.clone());
@@ -333,24 +347,26 @@ impl CacheNode {
         }
     }
 
-    fn writes(&self, key: &Name) -> bool {
-        self.errands.values().any(|errand| errand.write && errand.key == *key)
-    }
-
-    /// Notes what the writes under way must not fall behind.
-    fn raise(&mut self, key: &Name, version: u64) {
-        if self.writes(key) {
-            let floor = self.floors.entry(key.clone()).or_default();
-            *floor = (*floor).max(version);
+    /// The store has this version, or had it once: the answer to a write that was repeated is old.
+    /// Where there is an entry, it is of the newest version that was heard of.
+    fn wrote(&mut self, key: Name, known: Known, since: Time, cx: &mut Cx<'_>) {
+        let had = self.entries.get(&key).map(|entry| entry.known.1);
+        if self.has(Mutation::CacheSetLast) || had.is_some_and(|had| had <= known.1) {
+            self.leases.remove(&key);
+            self.install(key, known, since, cx);
+        } else if had.is_none() {
+            self.forget(key, known.1, cx);
         }
     }
 
     pub(super) fn restate(&self, cx: &mut Cx<'_>) {
         let Settings { mode, capacity, ttl, lease, .. } = self.settings;
-        cx.emit(Fact::Cache(Caching::Caches { mode, capacity, ttl, lease }));
+        let (behind, credit) = self.settings.credit();
+        cx.emit(Fact::Cache(Caching::Caches { mode, capacity, ttl, lease, behind, credit }));
         for (key, entry) in &self.entries {
             let (key, version) = (key.clone(), entry.known.1);
             cx.emit(Fact::Cache(Caching::Fills { key, version }));
         }
+        self.debts.restate(cx);
     }
 }

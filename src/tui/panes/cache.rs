@@ -23,8 +23,10 @@ pub(super) struct Caches;
 
 impl Pane for Caches {
     fn about(&self) -> &'static str {
-        "Above a row per cache node: how many keys it has of those that it has room for, and how \
-         often it knew the answer. Below the keys that were asked for last: whether the key is \
+        "Above a row per cache node: how many keys it has of those that it has room for, how often \
+         it knew the answer, and how many keys it owes the store if it writes behind. Then how many \
+         answers were older than what had been written, how old the oldest was, and how many keys \
+         crashes took that were owed. Below the keys that were asked for last: whether the key is \
          cached and for how long, or somebody fetches it under a lease; how old it was when it was \
          last answered with; and how often something old was turned down because its lease was \
          void. A key is stale if a newer version was written: that is legal for a while, never \
@@ -38,8 +40,11 @@ impl Pane for Caches {
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
         let node = |(id, node): (NodeId, &Node)| {
-            let Node { keys, capacity, hits, misses } = node;
-            let text = format!("{id} has {keys} of {capacity} keys, {hits} hits, {misses} misses");
+            let Node { keys, capacity, hits, misses, owed } = node;
+            let text = format!(
+                "{id} has {keys} of {capacity} keys, {hits} hits, {misses} misses, owes {}",
+                owed.len()
+            );
             let picked = id == scene.select.node;
             Item::new(Mark::None, text).selected(picked).picks(Pick::Node(id))
         };
@@ -52,7 +57,8 @@ impl Pane for Caches {
             )
         };
         let caches = &scene.board.caches;
-        caches.nodes().map(node).chain(caches.keys().map(key)).collect()
+        let measured = measures(scene).into_iter().map(|(text, _)| Item::new(Mark::None, text));
+        caches.nodes().map(node).chain(measured).chain(caches.keys().map(key)).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -84,7 +90,7 @@ impl Pane for Caches {
         let most = usize::from(area.height) / 3;
         let (place, rest) = row::split(area, nodes.len().min(most.max(1)));
         row::choices(scene, place, buf, &nodes);
-        let rest = row::put(rest, buf, &[head(scene, counts)]);
+        let rest = row::put(rest, buf, &[measured_row(scene), head(scene, counts)]);
         let keys: Vec<Row<'_>> =
             caches.keys().map(|(name, key)| key_row(scene, name, key, counts)).collect();
         row::list(scene.look, rest, buf, &keys);
@@ -98,15 +104,38 @@ impl Pane for Caches {
 }
 
 fn node_row<'a>(scene: &Scene<'a>, id: NodeId, node: &Node) -> Row<'a> {
-    let Node { keys, capacity, hits, misses } = *node;
+    let Node { keys, capacity, hits, misses, ref owed } = *node;
     let all = (hits + misses).max(1);
+    let owes = match owed.len() {
+        0 => String::new(),
+        owed => format!("  owes {owed}"),
+    };
     Row::plain(scene.look)
         .left(5, Role::Text, id.to_string())
         .left(BAR.into(), Role::Text, scene.look.glyphs.bar(BAR, keys, capacity.into()))
         .right(9, Role::Text, format!("{keys}/{capacity}"))
         .text(Role::Muted, format!("hits {}% of {}", hits * 100 / all, thousands(hits + misses)))
+        .text(Role::Warn, owes)
         .selected(id == scene.select.node)
         .picks(Pick::Node(id))
+}
+
+/// What was measured, in words: old answers, and what crashes took.
+fn measures(scene: &Scene<'_>) -> Vec<(String, Role)> {
+    let caches = &scene.board.caches;
+    let old = match caches.stale {
+        0 => "no old answers".to_owned(),
+        many => format!("old answers {}, at most by {}", thousands(many), brief(caches.oldest)),
+    };
+    let bound = format!("ttl {}", brief(caches.ttl));
+    let lost = (caches.lost > 0)
+        .then(|| (format!("lost {} that were acknowledged", caches.lost), Role::Bad));
+    [(old, Role::Text), (bound, Role::Muted)].into_iter().chain(lost).collect()
+}
+
+fn measured_row<'a>(scene: &Scene<'a>) -> Row<'a> {
+    let row = Row::plain(scene.look);
+    measures(scene).into_iter().fold(row, |row, (text, role)| row.text(role, format!("{text}  ")))
 }
 
 /// How a key stands, in words.
@@ -168,12 +197,14 @@ mod tests {
         story.says(n(node), Fact::Cache(fact));
     }
 
-    /// n1 caches `a`, which was written since; `b` is fetched.
+    /// n1 caches `a`, which was written since, and owes `c`; `b` is fetched.
     fn stale() -> Story {
         let mut story = Story::of(3, 2);
         let (ttl, lease) = (Span::secs(5), Span::secs(1));
+        let (mode, capacity, behind, credit) = (Mode::WriteBehind, 8, 4, Span::secs(2));
+        let told = Caching::Caches { mode, capacity, ttl, lease, behind, credit };
         for node in [1, 2] {
-            says(&mut story, node, Caching::Caches { mode: Mode::Aside, capacity: 8, ttl, lease });
+            says(&mut story, node, told.clone());
         }
         story.at(500);
         let (a, b) = (name("key/a"), name("key/b"));
@@ -185,7 +216,10 @@ mod tests {
             let (key, age) = (a.clone(), Span::millis(1_200));
             says(&mut story, 1, Caching::Hits { key, version: 1, age });
         }
-        says(&mut story, 3, Caching::Wrote { key: a, version: 2, told: false });
+        says(&mut story, 3, Caching::Wrote { key: a.clone(), version: 2, told: false });
+        story.at(1_900);
+        says(&mut story, 1, Caching::Hits { key: a, version: 1, age: Span::millis(1_400) });
+        says(&mut story, 1, Caching::Owes { key: name("key/c"), version: 3 });
         says(&mut story, 2, Caching::Leases { key: b.clone(), token: 1 });
         says(&mut story, 2, Caching::Rejects { key: b, version: 1 });
         story.at(2_000);

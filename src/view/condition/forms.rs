@@ -77,6 +77,11 @@ pub(super) enum What {
     Hints,
     Keeps,
     KeyEqual,
+    CacheHits,
+    OldAnswers,
+    OldestAnswer,
+    StoreReads,
+    Owes,
 }
 
 /// Every form: what it states, how it is written (words in capitals stand for something), and what
@@ -165,9 +170,18 @@ pub(super) const TABLE: &[(What, &str, &str)] = &[
         "stale reads CMP N",
         "of keys by quorums: reads that missed an earlier write",
     ),
-    (What::LostWrites, "lost writes CMP N", "acknowledged, and lost to another with a later stamp"),
+    (
+        What::LostWrites,
+        "lost writes CMP N",
+        "acknowledged, and lost to a later stamp, or with a cache that had not written them yet",
+    ),
     (What::Hints, "hints CMP N", "how many writes stand-ins keep for others"),
     (What::Keeps, "WHO keeps NAME", "this replica has a value of that key, not only a tombstone"),
+    (What::CacheHits, "cache hits CMP SHARE", "of the last questions to caches: cache hits > 90%"),
+    (What::OldAnswers, "old answers CMP N", "how often a cache answered what was not current"),
+    (What::OldestAnswer, "oldest answer CMP SPAN", "by how much, at most: oldest answer < 2s"),
+    (What::StoreReads, "store reads CMP N", "for caches, in the last second: store reads < 20"),
+    (What::Owes, "WHO owes CMP N keys", "a cache has acknowledged and not written so many"),
     (What::KeyEqual, "key NAME is equal", "all of its replicas keep the same of it"),
 ];
 

@@ -170,6 +170,10 @@ fn measured(what: What, who: NodeId, cmp: Cmp, than: &Arg, board: &Board) -> boo
             let keys = board.ring.keeper(who).map_or(0, |keeper| u64::from(keeper.keys));
             cmp.holds(keys, *n)
         }
+        (What::Owes, Arg::N(n)) => {
+            let owed = board.caches.node(who).map_or(0, |node| node.owed.len() as u64);
+            cmp.holds(owed, *n)
+        }
         (_, Arg::N(n)) => {
             cmp.holds(board.log.replica(who).map_or(0, |replica| replica.applied), *n)
         }
@@ -264,6 +268,11 @@ fn accepts(slot: Slot, board: &Board) -> u64 {
 fn counted(what: What, cmp: Cmp, than: &Arg, board: &Board) -> bool {
     match (what, than) {
         (What::Time, Arg::Span(Span(micros))) => cmp.holds(board.now, Time(*micros)),
+        (What::OldestAnswer, Arg::Span(span)) => cmp.holds(board.caches.oldest, *span),
+        (What::CacheHits, Arg::Share(percent)) => {
+            let (hits, all) = board.caches.rate();
+            cmp.holds(hits * 100, all * usize::from(*percent))
+        }
         (What::RingMoved, Arg::Share(percent)) => {
             let moved = board.ring.latest().map(|latest| latest.moved);
             moved.is_some_and(|moved| cmp.holds(moved, percents(*percent)))
@@ -286,7 +295,9 @@ fn count(what: What, board: &Board) -> u64 {
         What::Refused => refused,
         What::Unknown => unknown,
         What::StaleReads => board.quorums.counts.stale,
-        What::LostWrites => board.quorums.counts.lost,
+        What::LostWrites => board.quorums.counts.lost + board.caches.lost,
+        What::OldAnswers => board.caches.stale,
+        What::StoreReads => board.caches.load(board.now) as u64,
         What::Hints => board.quorums.hints().len() as u64,
         What::Faults => board.faults.count() as u64,
         _ => board.network.in_flight() as u64,
