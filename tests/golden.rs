@@ -26,9 +26,9 @@ use netsplit::base::{
 };
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Keys, Lock, LockKind,
-    Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services, Store,
-    StoreKind, Swim, Txn, Watch,
+    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Keys, Load, Lock,
+    LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services,
+    Store, StoreKind, Swim, Txn, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -150,6 +150,12 @@ fn cached(log: Log, args: &mut goldenscript::ArgumentConsumer<'_>, size: u16) ->
     })
 }
 
+/// So many clients that do as they are told; the last follows changes, if that is said.
+fn asking(count: u16, watching: bool) -> Vec<Client> {
+    let load = |n| if watching && n == count { vec![Load::Watch] } else { Vec::new() };
+    (1..=count).map(|n| Client::new(n, load(n))).collect()
+}
+
 /// The last three nodes are backends, with one slot and room for one more; the others spread
 /// requests over them.
 fn balance(policy: &str, size: u16) -> Answer<Balance> {
@@ -237,6 +243,7 @@ impl Network {
             check_quorum: switch("check_quorum"),
             changes,
         });
+        let watching = switch("watching");
         let policy = args.lookup("policy").map(|arg| arg.value.clone());
         let mut services = match services {
             "cache" => cached(log, &mut args, size)?,
@@ -274,7 +281,7 @@ impl Network {
         args.reject_rest()?;
         let mutations = mutation.into_iter().collect();
         services.lock = lock.or(services.lock);
-        let clients = (1..=clients).map(|n| Client::new(n, Vec::new())).collect();
+        let clients = asking(clients, watching);
         let plan = Plan { services, mutations, clients, ..Plan::bare(size) };
         self.begin(&plan)
     }

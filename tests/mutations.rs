@@ -165,6 +165,8 @@ enum By {
     Leases,
     /// The same, and the leader notes what is left of leases.
     Notes,
+    /// As with etcd, and two more clients follow all changes.
+    Watched,
 }
 
 impl By {
@@ -172,8 +174,8 @@ impl By {
         match self {
             By::Nodes => LockKind::ZooKeeper { watch: Watch::Predecessor },
             By::Herd => LockKind::ZooKeeper { watch: Watch::Parent },
-            By::Leases => LockKind::Etcd { checkpoint: Span::ZERO },
-            By::Notes => LockKind::Etcd { checkpoint: Span::millis(900) },
+            By::Leases | By::Watched => LockKind::Etcd { checkpoint: Span::ZERO },
+            By::Notes => LockKind::Etcd { checkpoint: Span::millis(500) },
         }
     }
 }
@@ -335,6 +337,14 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LessorKeepNote, "lock", Case::Recipe(On::Raft, By::Notes), 200),
     (Mutation::LessorOldCount, "lock", Case::Recipe(On::Raft, By::Leases), 40),
     (Mutation::LockOrphans, "lock", Case::Recipe(On::Raft, By::Leases), 10),
+    (Mutation::WatchResumeLate, "lock", Case::Recipe(On::Raft, By::Watched), 10),
+    (Mutation::WatchResumeEarly, "lock", Case::Recipe(On::Raft, By::Watched), 10),
+    (Mutation::WatchReorder, "lock", Case::Recipe(On::Raft, By::Watched), 10),
+    (Mutation::WatchSplit, "lock", Case::Recipe(On::Raft, By::Watched), 40),
+    (Mutation::WatchSilent, "lock", Case::Recipe(On::Raft, By::Watched), 40),
+    (Mutation::WatchHasty, "lock", Case::Recipe(On::Raft, By::Watched), 10),
+    (Mutation::WatchGhost, "lock", Case::Recipe(On::Raft, By::Watched), 40),
+    (Mutation::WatchStaleList, "lock", Case::Recipe(On::Raft, By::Watched), 40),
     (Mutation::LockNoExpiry, "progress", Case::Recipe(On::Raft, By::Leases), 40),
     (Mutation::LockLateLease, "lock", Case::Recipe(On::Raft, By::Leases), 40),
     (Mutation::LockNoFence, "lock", Case::Recipe(On::Raft, By::Leases), 100),
@@ -512,7 +522,18 @@ fn by_recipe(on: On, by: By) -> Plan {
     };
     let log = Some(Log { kind: on.kind(), ..log });
     let services = Services { log, lock: Some(Lock { kind }), ..fighting.services };
-    Plan { services, ..fighting }
+    let long = |mut client: Client| {
+        for load in &mut client.load {
+            if let (Load::Lock { ttl, .. }, By::Notes) = (load, by) {
+                *ttl = Span::secs(3);
+            }
+        }
+        client
+    };
+    let watching = |n| Client::new(n, vec![Load::Watch]);
+    let more = if by == By::Watched { 5..7 } else { 5..5 };
+    let clients = fighting.clients.into_iter().map(long).chain(more.map(watching)).collect();
+    Plan { services, clients, ..fighting }
 }
 
 fn cached(mode: Mode, invalidate: Invalidate) -> Plan {
@@ -758,8 +779,16 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Relay => relay(seed),
         Case::Leases(_) => lapses(seed),
         Case::Naps(_) => naps(seed),
+        Case::Recipe(_, By::Notes) => lulls(seed),
         _ => hunt::storm(seed, plan, until),
     };
+    if matches!(case, Case::Recipe(_, By::Watched)) {
+        // A session with two locks: its end removes several nodes in one slot.
+        let asks = |(at, line): (u64, &str)| (Time(at), line.parse().expect("a command"));
+        let roof = [(1_000_000, "c1 acquire roof 2s"), (2_000_000, "c2 acquire roof 2s")];
+        commands.extend(roof.map(asks));
+        commands.sort_by_key(|(at, _)| *at);
+    }
     if !plan.clients.is_empty() {
         return commands;
     }
@@ -776,6 +805,28 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         commands.push((at, Command::Ask { who, op }));
     }
     commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// Again and again a client is cut off until little is left of its session. Then it gives a sign of
+/// life, and it and all nodes crash.
+fn lulls(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "lulls", 0);
+    let mut commands = Vec::new();
+    for round in 0..4u64 {
+        let mut at = Time(2_000_000 + round * 5_000_000);
+        let client = rng.between(1, 4);
+        let mut give = |after: Span, line: String| {
+            at += after;
+            commands.push((at, line.parse().expect("a command")));
+        };
+        give(rng.span(Span::ZERO, Span::millis(500)), format!("partition c{client} | n1,n2,n3"));
+        give(Span::millis(2_200), "heal".to_owned());
+        give(rng.span(Span::millis(100), Span::millis(1_200)), format!("kill c{client}"));
+        give(Span::millis(1), "kill n1,n2,n3".to_owned());
+        give(Span::millis(50), "restart n1,n2,n3".to_owned());
+        give(Span::millis(800), format!("restart c{client}"));
+    }
     commands
 }
 
@@ -935,6 +986,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Recipe(On::Paxos, By::Leases), 40),
     (Case::Recipe(On::Zab, By::Leases), 40),
     (Case::Recipe(On::Raft, By::Notes), 40),
+    (Case::Recipe(On::Raft, By::Watched), 40),
+    (Case::Recipe(On::Paxos, By::Watched), 20),
+    (Case::Recipe(On::Zab, By::Watched), 20),
     (Case::Keys, 30),
     (Case::Quorum(Kept::Exactly), 10),
     (Case::Quorum(Kept::Everywhere), 10),

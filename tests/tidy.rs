@@ -320,6 +320,7 @@ fn every_mutation_says_what_goes_wrong() {
         "quorum",
         "cache",
         "lessor",
+        "watch",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

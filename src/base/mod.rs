@@ -29,7 +29,7 @@ pub use mutation::{Mutation, Mutations};
 pub use op::{Entry, Leg, MAX_LEGS, Name, OWN, Op, Outcome, Refusal, Transfer};
 pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
-pub use session::{Place, SessionId, SessionOp, SessionOutcome};
+pub use session::{Key, KeyChange, Place, SessionId, SessionOp, SessionOutcome};
 pub use time::{Span, Time};
 pub use version::{Conflict, Vector, Version, Versions};
 pub use voters::{Voters, majority};

@@ -203,6 +203,14 @@ mutations! {
     LessorUnsure "lessor.unsure" "A leader answers a sign of life without making sure that it still leads."
     LessorKeepNote "lessor.keep_note" "A sign of life leaves what was noted of the session's time as it is."
     LessorOldCount "lessor.old_count" "A new leader counts sessions from when they were opened, as far as it knows."
+    WatchResumeLate "watch.resume_late" "A client that watches goes on one slot after the one that it should."
+    WatchResumeEarly "watch.resume_early" "A client that watches goes on from before what it was told last."
+    WatchReorder "watch.reorder" "A node tells the newest change first."
+    WatchSplit "watch.split" "Of several changes in one slot, a node tells the first."
+    WatchSilent "watch.silent" "A node that has forgotten some changes tells the others, as if those were all."
+    WatchHasty "watch.hasty" "A node says how far it is before it has told the changes up to there."
+    WatchGhost "watch.ghost" "A node tells of a change that was refused."
+    WatchStaleList "watch.stale_list" "A client that begins to watch lists from whichever node it asks, however far behind that is."
 }
 
 impl fmt::Display for Mutation {

@@ -383,6 +383,8 @@ pub enum Refusal {
     OnlyClients,
     /// Whoever should do it has too much to do.
     Overloaded,
+    /// What was asked for is too old: it was forgotten.
+    Compacted,
 }
 
 impl fmt::Display for Outcome {
@@ -437,6 +439,7 @@ impl fmt::Display for Refusal {
             Refusal::Expired => f.write_str("the session has expired"),
             Refusal::OnlyClients => f.write_str("only clients take such locks"),
             Refusal::Overloaded => f.write_str("too much to do"),
+            Refusal::Compacted => f.write_str("so old changes are forgotten"),
         }
     }
 }

@@ -43,6 +43,12 @@ pub enum SessionOp {
     Checkpoint { lessor: Ballot, left: Arc<[(SessionId, Span)]> },
     /// In the log: that leader ends a session.
     Revoke { lessor: Ballot, session: SessionId },
+    /// Through the log: which nodes there are, below all locks.
+    Snapshot,
+    /// The same from a node's own state, however old.
+    Glance,
+    /// Say what has changed below any lock after slot `after`, as soon as there is something.
+    Follow { after: Slot },
 }
 
 /// What is answered.
@@ -57,6 +63,32 @@ pub enum SessionOutcome {
     Listed { seen: Slot, nodes: Vec<Place> },
     /// What was watched for has happened, in slot `seen` at the latest.
     Changed { seen: Slot },
+    /// All nodes there are, as of slot `revision`.
+    State { revision: Slot, keys: Vec<Key> },
+    /// All that changed up to slot `upto`, in the order of slots.
+    Told { upto: Slot, changes: Vec<KeyChange> },
+}
+
+/// A node by its lock and number.
+pub type Key = (Name, Token);
+
+/// A node was made or removed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KeyChange {
+    /// The slot that did it: the revision.
+    pub slot: Slot,
+    /// Which node.
+    pub key: Key,
+    /// Whether it is there now.
+    pub there: bool,
+}
+
+/// `+door/5` or `-door/5`.
+impl fmt::Display for KeyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lock, node) = &self.key;
+        write!(f, "{}{lock}/{node}", if self.there { '+' } else { '-' })
+    }
 }
 
 /// A node below a lock.
@@ -82,7 +114,13 @@ impl SessionOp {
 
     /// Whether it changes nothing, and any replica answers it from its own state.
     pub fn is_look(&self) -> bool {
-        matches!(self, SessionOp::List { .. } | SessionOp::Watch { .. })
+        matches!(
+            self,
+            SessionOp::List { .. }
+                | SessionOp::Watch { .. }
+                | SessionOp::Follow { .. }
+                | SessionOp::Glance
+        )
     }
 }
 
@@ -108,6 +146,9 @@ impl fmt::Display for SessionOp {
             SessionOp::Checkpoint { lessor, left } => {
                 write!(f, "checkpoint {} sessions by {lessor}", left.len())
             }
+            SessionOp::Snapshot => f.write_str("list all"),
+            SessionOp::Glance => f.write_str("list all from anybody"),
+            SessionOp::Follow { after } => write!(f, "watch all after {after}"),
             SessionOp::Revoke { lessor, session } => write!(f, "revoke s{session} by {lessor}"),
         }
     }
@@ -126,6 +167,13 @@ impl fmt::Display for SessionOutcome {
                 nodes.iter().try_for_each(|place| write!(f, " {}", place.node))
             }
             SessionOutcome::Changed { seen } => write!(f, "changed by slot {seen}"),
+            SessionOutcome::State { revision, keys } => {
+                write!(f, "{} nodes as of slot {revision}", keys.len())
+            }
+            SessionOutcome::Told { upto, changes } => {
+                write!(f, "up to slot {upto}:")?;
+                changes.iter().try_for_each(|change| write!(f, " {change}"))
+            }
         }
     }
 }

@@ -17,6 +17,12 @@
 //! | SES-4 | a client takes its session for expired only if the log has ended it |
 //! | SES-5 | a client is told that a lock is its own only if the log has granted it (ETL-2) |
 //! | SES-6 | where a leader keeps the time of sessions, no earlier leader ends any (ETL-3) |
+//! | W-1 | who follows changes is told them in the order of slots, and none twice |
+//! | W-2 | none is left out, and what is forgotten is said to be; whichever nodes tell (W-4) |
+//! | W-3 | all changes of a slot are told together |
+//! | W-5 | who is told that there are no others up to a slot was told all up to there |
+//! | W-6 | only what the log did is told |
+//! | W-7 | a client sees nothing older than what it has seen, before it was restarted, too |
 //!
 //! Where locks are keys that expire, LOCK-1, LOCK-3 and FENCE-1 are judged by each instance's own
 //! words, and nobody waits in a queue (LOCK-7).
@@ -33,6 +39,7 @@
 mod keys;
 mod leases;
 mod sessions;
+mod watching;
 
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, Entry, Name, NodeId, Op, SessionOp, Slot, Token};
@@ -43,6 +50,7 @@ use sessions::Sessions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use watching::Watching;
 
 /// How many statements about one lock are kept, to compare other replicas' with.
 const KEPT: usize = 512;
@@ -116,6 +124,7 @@ pub struct Lock {
     leases: Leases,
     keys: Keys,
     sessions: Sessions,
+    watching: Watching,
     overlaps: u64,
 }
 
@@ -139,6 +148,7 @@ impl Check for Lock {
         self.leases.forget(hit);
         self.keys.forget(hit);
         self.sessions.forget(hit);
+        self.watching.forget(hit);
     }
 
     fn judges(&self, event: &Event) -> bool {
@@ -155,6 +165,7 @@ impl Check for Lock {
             Kind::Killed { .. } => {
                 self.telling.remove(&event.node);
                 self.sessions.forget(|who| who == event.node);
+                self.watching.forget(|who| who == event.node);
                 self.believers.values_mut().for_each(|all| all.retain(|who| *who != event.node));
                 None
             }
@@ -171,7 +182,9 @@ impl Check for Lock {
                 let applied = self.applied.get(&event.node);
                 let entry = applied.map(|(_, entry)| entry.clone());
                 let sessions = &mut self.sessions;
-                of_locks.or(sessions.see(at, event.node, fact, entry.as_deref(), witness))
+                let broken =
+                    of_locks.or(sessions.see(at, event.node, fact, entry.as_deref(), witness));
+                broken.or(self.watching.see(at, event.node, fact, witness))
             }
             _ => None,
         };

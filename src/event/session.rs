@@ -1,6 +1,6 @@
 //! What is stated about sessions, and about what hangs on them.
 
-use crate::base::{Ballot, CallId, Name, NodeId, SessionId, Slot, Span, Token};
+use crate::base::{Ballot, CallId, Key, KeyChange, Name, NodeId, SessionId, Slot, Span, Token};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -52,6 +52,13 @@ pub enum SessionFact {
     Noted { slot: Slot, session: SessionId, left: Option<Span> },
     /// As the lessor: it has counted the session anew from `ago` before, and tells the client.
     Kept { session: SessionId, ago: Span },
+    /// As of `slot`, what changed up to slot `before` is forgotten, and nobody is told it any more.
+    Compacts { slot: Slot, before: Slot },
+    /// As a client that watches: these nodes are there as of slot `revision`.
+    Shows { revision: Slot, keys: Arc<[Key]> },
+    /// As a client that watches: it was told these changes, and that there are no others up to slot
+    /// `upto`.
+    Sees { upto: Slot, changes: Arc<[KeyChange]> },
 }
 
 impl SessionFact {
@@ -65,7 +72,8 @@ impl SessionFact {
             | SessionFact::Made { slot, .. }
             | SessionFact::Removed { slot, .. }
             | SessionFact::Lessor { slot, .. }
-            | SessionFact::Noted { slot, .. } => Some(*slot),
+            | SessionFact::Noted { slot, .. }
+            | SessionFact::Compacts { slot, .. } => Some(*slot),
             _ => None,
         }
     }
@@ -136,6 +144,20 @@ impl fmt::Display for SessionFact {
                 write!(f, "slot {slot} notes that s{session} has its whole time")
             }
             SessionFact::Kept { session, .. } => write!(f, "keeps s{session} alive"),
+            SessionFact::Compacts { slot, before } => {
+                write!(f, "slot {slot} forgets what changed up to slot {before}")
+            }
+            SessionFact::Shows { revision, keys } => {
+                write!(f, "sees {} nodes as of slot {revision}", keys.len())
+            }
+            SessionFact::Sees { upto, changes } if changes.is_empty() => {
+                write!(f, "sees that nothing changed up to slot {upto}")
+            }
+            SessionFact::Sees { upto, changes } => {
+                f.write_str("sees")?;
+                changes.iter().try_for_each(|change| write!(f, " {change}"))?;
+                write!(f, " up to slot {upto}")
+            }
         }
     }
 }

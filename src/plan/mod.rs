@@ -103,6 +103,8 @@ pub enum Load {
     },
     /// Reads the keys that it wrote, one after the other, and nothing else; used after faults.
     Idle,
+    /// Follows all that changes below locks.
+    Watch,
     /// Deletes one of `keys` keys, those that `ReadWrite` reads and writes.
     Delete {
         /// How many different keys.
@@ -159,7 +161,7 @@ pub struct Plan {
 impl Load {
     /// Whether it makes a client ask by itself, over and over.
     pub fn asks(&self) -> bool {
-        !matches!(self, Load::Idle)
+        !matches!(self, Load::Idle | Load::Watch)
     }
 
     fn to_client(&self) -> client::Load {
@@ -172,6 +174,7 @@ impl Load {
             Load::Bank { accounts, most } => client::Load::Bank { accounts, most },
             Load::Request { keys } => client::Load::Request { keys },
             Load::Idle => client::Load::ReadBack,
+            Load::Watch => client::Load::Watch,
             Load::Delete { keys } => client::Load::Delete { keys },
         }
     }

@@ -69,6 +69,11 @@ pub struct Sessions {
     tellers: BTreeSet<NodeId>,
     /// The leader that keeps their time in its memory, if one does, and the slot that says so.
     lessor: Option<(Slot, Ballot)>,
+    /// Up to which slot each client that follows changes was told.
+    watchers: BTreeMap<NodeId, Slot>,
+    /// The last slot that changed a node, and the last whose changes nobody is told any more.
+    changed: Slot,
+    forgotten: Slot,
 }
 
 impl Sessions {
@@ -92,6 +97,17 @@ impl Sessions {
         self.lessor.map(|(_, lessor)| lessor.node)
     }
 
+    /// Up to which slot each client that follows changes was told.
+    pub fn watchers(&self) -> impl Iterator<Item = (NodeId, Slot)> {
+        self.watchers.iter().map(|(client, upto)| (*client, *upto))
+    }
+
+    /// The changes that who follows them can be told: after the first of these slots, up to the
+    /// second.
+    pub fn history(&self) -> (Slot, Slot) {
+        (self.forgotten, self.changed)
+    }
+
     /// What is below a lock.
     pub fn below(&self, lock: &Name) -> Option<&Below> {
         self.locks.get(lock)
@@ -105,6 +121,7 @@ impl Sessions {
     /// A process is down: what was watched there is not any more, and what it knew.
     pub(super) fn fall(&mut self, node: NodeId) {
         self.feels.remove(&node);
+        self.watchers.remove(&node);
         self.tellers.remove(&node);
         for below in self.locks.values_mut() {
             below.watches.retain(|(_, at), _| *at != node);
@@ -135,12 +152,14 @@ impl Sessions {
             }
             SessionFact::Ended { session, .. } => self.end(*session),
             SessionFact::Made { lock, node: number, session, wish, .. } => {
+                self.changed = self.changed.max(*number);
                 if self.is_news(node, *number) {
                     let made = Node { session: *session, wish: *wish };
                     self.below_mut(lock).nodes.insert(*number, made);
                 }
             }
-            SessionFact::Removed { lock, node, .. } => {
+            SessionFact::Removed { slot, lock, node } => {
+                self.changed = self.changed.max(*slot);
                 if self.bury(*node) {
                     let below = self.below_mut(lock);
                     below.nodes.remove(node);
@@ -163,6 +182,10 @@ impl Sessions {
                 self.lessor = self.lessor.max(Some((*slot, *lessor)));
             }
             SessionFact::Noted { .. } => {}
+            SessionFact::Compacts { before, .. } => self.forgotten = self.forgotten.max(*before),
+            SessionFact::Shows { revision: upto, .. } | SessionFact::Sees { upto, .. } => {
+                self.watchers.insert(node, *upto);
+            }
             SessionFact::Kept { session, ago } => {
                 if let Some(session) = self.open.get_mut(session) {
                     session.alive = session.alive.max(Time(at.0.saturating_sub(ago.0)));

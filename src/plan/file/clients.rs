@@ -49,6 +49,7 @@ const LOADS: &[(&str, &str, &[&str])] = &[
     ("idle", "store", &["load"]),
     ("request", "balance", &["load", "keys"]),
     ("delete", "store", &["load", "keys"]),
+    ("watch", "lock", &["load"]),
 ];
 
 fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
@@ -90,11 +91,26 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
         return Err(error.help(format!("add a line [{service}] to the file")));
     }
     fits_the_store(top, name, &word)?;
+    fits_the_locks(top, name, &word)?;
     let table = match item.is_text() {
         true => None,
         false => Some(item.table(&format!("the load '{name}'"), keys)?),
     };
     load_of(name, table)
+}
+
+/// Only with etcd, changes are kept for those who follow them.
+fn fits_the_locks(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
+    let lock = top.get("lock").filter(Value::is_table);
+    let kind = lock.map(|lock| lock.open_table()).transpose()?;
+    let kind = kind.and_then(|table| table.get("kind"));
+    match name == "watch" && kind.as_ref().is_none_or(|kind| kind.text() != Ok("etcd")) {
+        true => {
+            let error = word.wrong("these locks keep no changes to watch", "follows changes");
+            Err(error.help("write kind = \"etcd\" in [lock]"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Sums need one order of writes, and only quorums have deletions.
@@ -142,6 +158,7 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
             Load::Bank { accounts, most }
         }
         "idle" => Load::Idle,
+        "watch" => Load::Watch,
         "request" => Load::Request { keys: count("keys", 64, 100_000)? },
         "delete" => Load::Delete { keys: count("keys", 16, 100_000)? },
         _ => {

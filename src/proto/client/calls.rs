@@ -399,6 +399,7 @@ impl Call {
             Refusal::NotHeld
             | Refusal::StaleToken { .. }
             | Refusal::Expired
+            | Refusal::Compacted
             | Refusal::OnlyClients => true,
             Refusal::Funds if is_transaction(&self.op) => true,
             Refusal::NotHere { .. } => false,

@@ -75,7 +75,7 @@ impl Loads {
 
     /// Sets the time of the next operation: `rate` a second, give or take a quarter.
     pub(super) fn tick(&self, cx: &mut Context<'_, Client>) {
-        if self.rate == 0 || self.loads.is_empty() {
+        if self.rate == 0 || self.loads.iter().all(|load| matches!(load, Load::Watch)) {
             return;
         }
         let gap = (SECOND / u64::from(self.rate)).max(SHORTEST);
@@ -128,6 +128,7 @@ impl Loads {
             }
             Load::Request { keys } => Op::Request { key: one_of("key", *keys, cx)? },
             Load::Delete { keys } => Op::Delete { key: one_of("key", *keys, cx)? },
+            Load::Watch => return None,
             Load::ReadBack => Op::Get { key: self.next_to_read()? },
         })
     }

@@ -44,6 +44,7 @@ use crate::base::{
 };
 use crate::event::LetGo;
 use calls::{Calls, Finished};
+use follower::Follower;
 use leases::{Leases, Margin};
 use load::Loads;
 use quests::Quests;
@@ -54,6 +55,7 @@ use std::sync::Arc;
 use writer::Writer;
 
 mod calls;
+mod follower;
 mod leases;
 mod load;
 mod quests;
@@ -138,6 +140,8 @@ pub enum Load {
     },
     /// Reads what this client wrote, and nothing else.
     ReadBack,
+    /// Follows all that changes below locks.
+    Watch,
     /// Deletes `key/1`, `key/2` …
     Delete {
         /// How many keys.
@@ -208,6 +212,7 @@ pub struct Client {
     calls: Calls,
     leases: Leases,
     loads: Loads,
+    follower: Option<Follower>,
     /// Whether leases count from the answer, which only a mutation has.
     late: bool,
 }
@@ -226,7 +231,9 @@ impl Protocol for Client {
         let backwards = mutations.has(Mutation::LogReadBackwards);
         let at = usize::from(cx.me().number().max(1) - 1);
         let writer = writes.map(|writes| Writer::new(writes, mutations));
-        let client = Client {
+        let follows = loads.iter().any(|load| matches!(load, Load::Watch));
+        let mut client = Client {
+            follower: follows.then(|| Follower::new(mutations)),
             leases: match &recipe {
                 Some(recipe) => Leases::new(recipe.margin(), false),
                 None => Leases::new(Margin::default(), true),
@@ -238,6 +245,7 @@ impl Protocol for Client {
             late: mutations.has(Mutation::LockLateLease),
         };
         client.loads.tick(cx);
+        client.follower.iter_mut().for_each(|it| it.begin(&mut client.calls, cx));
         client
     }
 
@@ -308,6 +316,7 @@ impl Protocol for Client {
     fn restate(&self, cx: &mut Context<'_, Self>) {
         self.calls.restate(cx);
         self.leases.restate(cx);
+        self.follower.iter().for_each(|it| it.restate(cx));
     }
 }
 
@@ -333,7 +342,10 @@ impl Client {
 
     /// What an answer says about leases, and what the load makes of it.
     fn finished(&mut self, finished: &Finished, cx: &mut Context<'_, Self>) {
-        let Client { calls, leases, loads, late } = self;
+        let Client { calls, leases, loads, follower, late } = self;
+        if follower.as_mut().is_some_and(|it| it.takes(finished, calls, cx)) {
+            return;
+        }
         let since = if *late { cx.now() } else { finished.since };
         let told =
             |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });

@@ -276,7 +276,7 @@ impl Quests {
                 }
                 self.list(quest, calls, cx);
             }
-            SessionOutcome::Opened { .. } => {}
+            _ => {}
         }
         None
     }

@@ -12,17 +12,23 @@
 //! for too long, and puts an `expire` into the log. Where the leader keeps signs of life in its
 //! memory (`lessor`), the log says which leader does, and only that one can end a session. Sessions
 //! are leases then, in the words of etcd, nodes are keys, and a slot is a revision: the number of a
-//! node is its create revision.
+//! node is its create revision. The last changes are kept for clients that follow all of them; who
+//! asks for older ones is told that they are forgotten, and has to look at the whole again.
 
 use super::table::Answers;
 use crate::base::{
-    Ballot, CallId, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal, SessionId,
-    SessionOp, SessionOutcome, Slot, Span, Token,
+    Ballot, CallId, KeyChange, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal,
+    SessionId, SessionOp, SessionOutcome, Slot, Span, Token,
 };
 use crate::event::{Fact, Freed, SessionFact};
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+
+/// So many changes are kept for those who follow them; twice as many for a while.
+const KEPT: usize = 16;
+/// Who follows changes is told after so many slots without any that there were none.
+const PROGRESS: u64 = 16;
 
 /// All sessions, and all nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +39,10 @@ pub struct Tree {
     changed: Slot,
     /// The ballot of the leader that keeps the time of sessions; none where the log does.
     lessor: Ballot,
+    /// The last changes, in the order of slots, where there is a lessor.
+    history: VecDeque<KeyChange>,
+    /// What changed up to this slot is forgotten.
+    forgotten: Slot,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,11 +125,74 @@ impl Tree {
             SessionOp::List { .. } | SessionOp::Watch { .. } => {
                 self.look(slot, op, mutations).unwrap_or(Outcome::Refused(Refusal::Unavailable))
             }
+            SessionOp::Snapshot => self.state(slot),
+            SessionOp::Follow { .. } | SessionOp::Glance => Outcome::Refused(Refusal::Unavailable),
         };
         if facts.len() > before {
             self.changed = slot;
         }
+        self.remember(slot, op, before, mutations, facts);
         smallvec![(call, outcome)]
+    }
+
+    /// Keeps what a slot has changed, which the facts from `from` on say.
+    fn remember(
+        &mut self,
+        slot: Slot,
+        op: &SessionOp,
+        from: usize,
+        mutations: Mutations,
+        facts: &mut Vec<Fact>,
+    ) {
+        if self.lessor == Ballot::NONE {
+            return;
+        }
+        let ghost = match op {
+            SessionOp::Create { lock, .. }
+                if facts.len() == from && mutations.has(Mutation::WatchGhost) =>
+            {
+                Some(KeyChange { slot, key: (lock.clone(), slot), there: true })
+            }
+            _ => None,
+        };
+        self.history.extend(facts[from..].iter().filter_map(change_of).chain(ghost));
+        if self.history.len() > 2 * KEPT {
+            let last = self.history[self.history.len() - KEPT - 1].slot;
+            self.history.retain(|change| change.slot > last);
+            self.forgotten = last;
+            facts.push(Fact::Session(SessionFact::Compacts { slot, before: last }));
+        }
+    }
+
+    /// All nodes.
+    fn state(&self, revision: Slot) -> Outcome {
+        let below = |(name, lock): (&Name, &Lock)| {
+            lock.nodes.keys().map(|node| (name.clone(), *node)).collect::<Vec<_>>()
+        };
+        let keys = self.locks.iter().flat_map(below).collect();
+        Outcome::Session(SessionOutcome::State { revision, keys })
+    }
+
+    /// What has changed after a slot. None if there is nothing to tell.
+    fn follow(&self, applied: Slot, after: Slot, mutations: Mutations) -> Option<Outcome> {
+        if after < self.forgotten && !mutations.has(Mutation::WatchSilent) {
+            return Some(Outcome::Refused(Refusal::Compacted));
+        }
+        let news = self.history.iter().filter(|change| change.slot > after);
+        let mut changes: Vec<KeyChange> = news.cloned().collect();
+        if changes.is_empty() && applied < after.saturating_add(PROGRESS) {
+            return None;
+        }
+        if mutations.has(Mutation::WatchReorder) {
+            changes.reverse();
+        }
+        if mutations.has(Mutation::WatchSplit) {
+            changes.dedup_by_key(|change| change.slot);
+        }
+        if mutations.has(Mutation::WatchHasty) && applied.is_multiple_of(4) {
+            changes.clear();
+        }
+        Some(Outcome::Session(SessionOutcome::Told { upto: applied, changes }))
     }
 
     fn open(&mut self, ttl: Span, step: &mut Step<'_>) -> Outcome {
@@ -274,9 +347,15 @@ impl Tree {
     pub fn look(&self, applied: Slot, op: &SessionOp, mutations: Mutations) -> Option<Outcome> {
         let behind = |seen: Slot| applied < seen && !mutations.has(Mutation::LockListBackwards);
         match op {
-            SessionOp::List { seen, .. } | SessionOp::Watch { seen, .. } if behind(*seen) => {
+            SessionOp::List { seen, .. }
+            | SessionOp::Watch { seen, .. }
+            | SessionOp::Follow { after: seen }
+                if behind(*seen) =>
+            {
                 Some(Outcome::Refused(Refusal::NotHere { try_node: None }))
             }
+            SessionOp::Follow { after } => self.follow(applied, *after, mutations),
+            SessionOp::Glance => Some(self.state(applied)),
             SessionOp::List { lock, .. } => {
                 let nodes = self.locks.get(lock).into_iter().flat_map(|lock| &lock.nodes);
                 let place = |(node, of): (&Token, &Node)| Place { node: *node, wish: of.wish };
@@ -314,6 +393,10 @@ impl Tree {
         if self.lessor != Ballot::NONE {
             facts.push(Fact::Session(SessionFact::Lessor { slot, lessor: self.lessor }));
         }
+        if self.forgotten > 0 {
+            let compacts = SessionFact::Compacts { slot, before: self.forgotten };
+            facts.push(Fact::Session(compacts));
+        }
         for (session, Session { client, ttl, pings, left, .. }) in &self.sessions {
             let (session, client, ttl, pings) = (*session, *client, *ttl, *pings);
             facts.push(Fact::Session(SessionFact::Open { slot, session, client, ttl, pings }));
@@ -329,6 +412,19 @@ impl Tree {
             }
             lock.restate(applied, name, &self.sessions, facts);
         }
+    }
+}
+
+/// The change that a statement is about.
+fn change_of(fact: &Fact) -> Option<KeyChange> {
+    match fact {
+        Fact::Session(SessionFact::Made { slot, lock, node, .. }) => {
+            Some(KeyChange { slot: *slot, key: (lock.clone(), *node), there: true })
+        }
+        Fact::Session(SessionFact::Removed { slot, lock, node }) => {
+            Some(KeyChange { slot: *slot, key: (lock.clone(), *node), there: false })
+        }
+        _ => None,
     }
 }
 

@@ -4,6 +4,9 @@
 //! has applied the change; a client that hears nothing asks again, here or elsewhere, and a node
 //! that has applied the change already answers at once. So a change is never missed, although the
 //! node may have crashed and its answer may be lost; changes between two watches are seen as one.
+//!
+//! Who follows *all* changes (`client::follower`) names the slot up to which it knows them, so that
+//! each answer begins where the one before ended, whichever node gives it.
 
 use super::{Context, Machine, Outcome, Protocol, Ticket};
 use crate::base::{Name, Refusal, SessionId, SessionOp, SessionOutcome, Slot, Token};
@@ -29,7 +32,10 @@ impl Watches {
         if let Some(outcome) = machine.look(op) {
             return cx.reply(ticket, outcome);
         }
-        let SessionOp::Watch { lock, session, node, seen } = op else { return };
+        let SessionOp::Watch { lock, session, node, seen } = op else {
+            // Who follows all changes has no session.
+            return self.open.entry((SessionId::default(), op.clone())).or_default().push(ticket);
+        };
         self.drop_others(*session, op, cx);
         let tickets = self.open.entry((*session, op.clone())).or_default();
         if tickets.is_empty() {

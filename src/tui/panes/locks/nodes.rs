@@ -13,10 +13,31 @@ pub(super) fn rows<'a>(scene: &Scene<'a>, name: &Name) -> Vec<Row<'a>> {
     let Some(below) = scene.board.sessions.below(name) else { return Vec::new() };
     let told = format!("{name}: {} nodes removed, {} told of it", below.removed, below.told);
     let told = Row::muted(scene.look, told);
-    match below.nodes.is_empty() {
+    let mut rows = match below.nodes.is_empty() {
         true => vec![told],
         false => vec![line(scene, name, below), sessions(scene, below), told],
+    };
+    rows.extend(watchers(scene));
+    rows
+}
+
+/// Who follows changes, and how far each is behind; a client that is behind what is kept has to
+/// look at the whole again.
+fn watchers<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
+    let sessions = &scene.board.sessions;
+    let (forgotten, changed) = sessions.history();
+    sessions.watchers().next()?;
+    let head = format!("changes {}..{changed} kept, told to", forgotten + 1);
+    let mut row = Row::plain(scene.look).text(Role::Muted, head);
+    for (client, upto) in sessions.watchers() {
+        let role = match upto {
+            _ if upto < forgotten => Role::Bad,
+            _ if upto < changed => Role::Warn,
+            _ => Role::Ok,
+        };
+        row = row.text(Role::Text, format!(" {client} ")).text(role, upto.to_string());
     }
+    Some(row)
 }
 
 /// The nodes, the last in line first: an arrow points to what its client watches.
