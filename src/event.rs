@@ -21,12 +21,14 @@ use std::sync::Arc;
 mod balancing;
 mod caching;
 mod fact;
+mod failover;
 mod key;
 mod session;
 
 pub use balancing::{Balancing, Ended, Standing};
 pub use caching::{Caching, Dropped};
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage, Unhinted};
+pub use failover::FailoverFact;
 pub use key::KeyDeed;
 pub use session::{Feels, SessionFact};
 

@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N` and switches (`fencing forgetful`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -26,9 +26,9 @@ use netsplit::base::{
 };
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Keys, Load, Lock,
-    LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring, Services,
-    Store, StoreKind, Swim, Txn, Watch,
+    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover, Keys, Load,
+    Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring,
+    Services, Store, StoreKind, Swim, Txn, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -259,7 +259,14 @@ impl Network {
             }
             "redis" | "redlock" => {
                 let (fsync, fencing) = (!switch("forgetful"), switch("fencing"));
-                let keys = Keys { fsync, fencing, ..Keys::default() };
+                let failover = match (switch("fenced"), switch("sentinel")) {
+                    (true, _) => Failover::Fenced,
+                    (_, true) => Failover::Sentinel,
+                    _ => Failover::None,
+                };
+                let replicas = args.lookup_parse("replicas")?.unwrap_or(0);
+                let acks = args.lookup_parse("acks")?.unwrap_or(0);
+                let keys = Keys { fsync, fencing, replicas, acks, failover, ..Keys::default() };
                 let kind = match services {
                     "redis" => LockKind::Redis(keys),
                     _ => LockKind::Redlock(keys),

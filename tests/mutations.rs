@@ -6,8 +6,8 @@
 mod faults;
 
 use faults::{
-    crashes, doubt, duel, epochs, exodus, handovers, lapses, naps, one_link, relay, servings,
-    terms, voters,
+    crashes, doubt, duel, epochs, exodus, flickering, handovers, lapses, naps, one_link, relay,
+    servings, terms, voters,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
@@ -18,9 +18,9 @@ use netsplit::check::Checks;
 use netsplit::command::Command;
 use netsplit::event::{self, Fact};
 use netsplit::plan::{
-    self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Heartbeats,
-    Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair,
-    Ring, Services, Store, StoreKind, Swim, Txn, Watch, Ways,
+    self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover,
+    Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft,
+    Reads, Repair, Ring, Services, Store, StoreKind, Swim, Txn, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -82,6 +82,9 @@ enum Case {
     Locks,
     /// The same with locks that are keys on one instance, which counts grants.
     Redis,
+    /// The same with two replicas and fenced fail-over; and with links that flicker.
+    Failover,
+    Flickering,
     /// The same with keys on five independent instances, which keep them over a crash, or forget
     /// them and are silent for a while.
     Redlock(bool),
@@ -315,6 +318,12 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockLateLease, "lock", Case::Redlock(true), 40),
     (Mutation::LockLeaseWall, "lock", Case::Redlock(true), 100),
     (Mutation::RedisOwnKey, "lock", Case::Redlock(true), 10),
+    (Mutation::FailoverNoFence, "lock", Case::Flickering, 600),
+    (Mutation::FailoverMinority, "lock", Case::Failover, 100),
+    (Mutation::FailoverAnyTarget, "lock", Case::Failover, 100),
+    (Mutation::FailoverGrantTwice, "lock", Case::Flickering, 100),
+    (Mutation::FailoverNoHold, "lock", Case::Failover, 100),
+    (Mutation::FailoverAckEarly, "lock", Case::Failover, 100),
     (Mutation::RedlockMinority, "lock", Case::Redlock(true), 40),
     (Mutation::LockNoCompare, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
     (Mutation::LockWaitAlways, "progress", Case::Recipe(On::Paxos, By::Nodes), 10),
@@ -509,6 +518,13 @@ fn keys(fsync: bool) -> Keys {
     Keys { fsync, restart_delay, attempt, retry, ..Keys::default() }
 }
 
+/// One instance with two replicas, one of which has to have a write.
+fn replicated() -> Keys {
+    let (down_after, hold_down) = (Span::millis(300), Span::secs(1));
+    let failover = Failover::Fenced;
+    Keys { replicas: 2, acks: 1, failover, down_after, hold_down, fencing: true, ..keys(true) }
+}
+
 /// The same by a recipe, with a fourth client, and sessions that often end.
 fn by_recipe(on: On, by: By) -> Plan {
     let (fighting, kind) = (with_clients(4, fighting()), by.kind());
@@ -657,6 +673,13 @@ fn kept(how: Kept) -> Plan {
     Plan { services, clients, progress_within: Span::secs(12), ..Plan::bare(5) }
 }
 
+/// A log of five nodes that miss their leader soon.
+fn hurried(kind: LogKind, heartbeat: Span) -> Plan {
+    let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
+    let log = Some(Log { kind, heartbeat, election, snapshot_every: 200, ..Log::default() });
+    Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -688,24 +711,14 @@ fn plan(case: Case) -> Plan {
         Case::Terms => {
             let changes = Changes::Joint;
             let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
-            let (heartbeat, snapshot_every) = (Span::millis(30), 200);
-            let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
-            let kind = LogKind::Raft(raft);
-            let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
-            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+            hurried(LogKind::Raft(raft), Span::millis(30))
         }
         Case::Electorate => changing(LogKind::MultiPaxos, 3),
         Case::Voters => changing(raft(Changes::Joint), 3),
         Case::Singles => changing(raft(Changes::Single), 4),
         Case::Relay => Plan { progress_within: Span::secs(1), ..plan(Case::Raft) },
         Case::Handovers => with_clients(6, plan(Case::Leases(On::Raft))),
-        Case::Epochs => {
-            let (heartbeat, snapshot_every) = (Span::millis(20), 200);
-            let election = Ways { fastest: Span::millis(60), slowest: Span::millis(180) };
-            let kind = LogKind::Zab;
-            let log = Some(Log { kind, heartbeat, election, snapshot_every, ..Log::default() });
-            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
-        }
+        Case::Epochs => hurried(LogKind::Zab, Span::millis(20)),
         Case::Reads(on) => reading(on, Reads::Index),
         Case::Quorums => reading(On::Paxos, Reads::Quorum),
         Case::Leases(on) => reading(on, Reads::Lease),
@@ -713,6 +726,7 @@ fn plan(case: Case) -> Plan {
         Case::Naps(on) => long_leases(on),
         Case::Locks => fighting(),
         Case::Redis => polling(LockKind::Redis(Keys { fencing: true, ..keys(true) }), 3),
+        Case::Failover | Case::Flickering => polling(LockKind::Redis(replicated()), 5),
         Case::Redlock(fsync) => polling(LockKind::Redlock(keys(fsync)), 5),
         Case::Recipe(on, by) => by_recipe(on, by),
         Case::Keys | Case::Exodus => {
@@ -752,7 +766,9 @@ fn until(case: Case) -> Time {
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks | Case::Recipe(..) | Case::Watching(_) | Case::OneLink => Time(30_000_000),
-        Case::Redis | Case::Redlock(_) | Case::Gossiping(_) => Time(60_000_000),
+        Case::Redis | Case::Failover | Case::Redlock(_) => Time(60_000_000),
+        Case::Flickering => Time(45_000_000),
+        Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt | Case::Sessions | Case::Unsure(_) | Case::Crashes(_) => Time(45_000_000),
         Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) => Time(60_000_000),
         Case::Requests(_) | Case::Reports | Case::Cached(_) | Case::Messages => Time(30_000_000),
@@ -768,6 +784,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Crashes(_) => return crashes(seed),
         Case::Exodus => return exodus(),
         Case::OneLink => return one_link(seed),
+        Case::Flickering => return flickering(seed),
         Case::Requests(_) | Case::Reports => return servings(seed, plan, until),
         _ => {}
     }
@@ -940,6 +957,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         chosen |= is_of_money(case) || is_of_members(case) || case == Case::Keys;
         chosen |= matches!(case, Case::Quorum(_) | Case::Redis | Case::Redlock(_));
         chosen |= matches!(case, Case::Requests(_) | Case::Reports) || is_of_caches(case);
+        chosen |= matches!(case, Case::Failover | Case::Flickering);
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -976,6 +994,8 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Naps(On::Paxos), 20),
     (Case::Locks, 100),
     (Case::Redis, 100),
+    (Case::Failover, 60),
+    (Case::Flickering, 40),
     (Case::Redlock(true), 60),
     (Case::Redlock(false), 60),
     (Case::Recipe(On::Paxos, By::Nodes), 60),
@@ -1033,7 +1053,19 @@ fn is_of_logs(case: Case) -> bool {
     use Case::*;
     let other = matches!(
         case,
-        Redis | Redlock(_) | Recipe(..) | Quorum(_) | Decree | Duel | Locks | Keys | Exodus
+        Requests(_)
+            | Reports
+            | Cached(_)
+            | Redis
+            | Failover
+            | Redlock(_)
+            | Recipe(..)
+            | Quorum(_)
+            | Decree
+            | Duel
+            | Locks
+            | Keys
+            | Exodus
     );
     !(other || is_of_money(case) || is_of_members(case))
 }
@@ -1087,12 +1119,15 @@ fn caches_survive_a_thousand_storms() {
     caches.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }
 
+/// `NETSPLIT_SEEDS` chooses which, and `NETSPLIT_CASES=Failover` of which cases.
 #[test]
 #[ignore = "takes minutes; run it after a change to a protocol or a check"]
 fn without_a_bug_no_check_is_broken_in_a_thousand_storms() {
+    let which = std::env::var("NETSPLIT_CASES").unwrap_or_default();
     // An exodus is the same with every seed, but for the network.
-    let all = SOUND.iter().filter(|(case, _)| *case != Case::Exodus);
-    all.for_each(|(case, _)| silent(*case, 0..1_000));
+    let chosen = |case: Case| case != Case::Exodus && format!("{case:?}").contains(&which);
+    let all = SOUND.iter().filter(|(case, _)| chosen(*case));
+    all.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }
 
 /// Which seeds `NETSPLIT_SEEDS=2000..5000` chooses.

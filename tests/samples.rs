@@ -400,6 +400,13 @@ fn locks_that_are_keys_need_no_log_and_have_switches_of_their_own() {
     refused("[log]\n[lock]\ndrift = 1", &["'drift' is a switch of locks that are keys"]);
     refused("[lock]\nkind = \"redis\"\nfsync = \"now\"", &["write \"always\" or \"no\""]);
     refused("[lock]\nkind = \"redlock\"\nfencing = true", &["no fencing token"]);
+    let redis = |switches: &str| format!("[lock]\nkind = \"redis\"\n{switches}");
+    refused(&redis("replicas = 6"), &["of 5 nodes one is the primary", "write at most 4"]);
+    refused(&redis("replicas = 2\nacks = 3"), &["more than there are replicas", "at most 2"]);
+    refused(&redis("failover = \"fenced\""), &["nobody can take over", "replicas = 2"]);
+    refused(&redis("replicas = 2\nfailover = \"fenced\""), &["write acks = 1"]);
+    refused(&redis("replicas = 2\nfailover = \"soon\""), &["\"sentinel\" or \"fenced\""]);
+    refused("[lock]\nkind = \"redlock\"\nreplicas = 1", &["independent instances have none"]);
     refused("lock = 1", &["[lock] needs [log]"]);
 }
 

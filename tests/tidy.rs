@@ -309,6 +309,7 @@ fn every_mutation_says_what_goes_wrong() {
         "lock",
         "redis",
         "redlock",
+        "failover",
         "ring",
         "store",
         "txn",

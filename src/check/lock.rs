@@ -10,6 +10,10 @@
 //! | LOCK-9 | a lease does not run out before its time, counted from the last grant or renewal |
 //! | RL-1 | where several instances keep a lock, each for itself, no client's grant begins while another's is good |
 //! | FENCE-1 | tokens of successive grants rise, where grants are counted |
+//! | FO-1 | a primary answers no write that a later one has not begun with |
+//! | FO-2 | who takes over has every write that was answered |
+//! | FO-3 | each epoch has one primary |
+//! | FO-5 | a node that goes by a new primary grants no other epoch before half of the hold-down is over |
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
 //! | SES-1 | a client with a session believes to hold a lock only under a token that the log has granted it (ZKL-1) |
 //! | SES-2 | what hangs on a session goes with it in the same slot, and not before unless the session removes it (ZKL-3) |
@@ -36,6 +40,7 @@
 //!
 //! Sources: Burrows 2006, section 2.4; Kleppmann, *How to do distributed locking* (2016).
 
+mod failover;
 mod keys;
 mod leases;
 mod sessions;
@@ -44,6 +49,7 @@ mod watching;
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, Entry, Name, NodeId, Op, SessionOp, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
+use failover::Failover;
 use keys::Keys;
 use leases::Leases;
 use sessions::Sessions;
@@ -125,6 +131,7 @@ pub struct Lock {
     keys: Keys,
     sessions: Sessions,
     watching: Watching,
+    failover: Failover,
     overlaps: u64,
 }
 
@@ -149,6 +156,7 @@ impl Check for Lock {
         self.keys.forget(hit);
         self.sessions.forget(hit);
         self.watching.forget(hit);
+        self.failover.forget(hit);
     }
 
     fn judges(&self, event: &Event) -> bool {
@@ -190,6 +198,7 @@ impl Check for Lock {
         };
         let broken = self.leases.see(at, event, witness).or(broken);
         let judges = !self.leases.has_strays();
+        let broken = self.failover.see(at, event, witness).or(broken);
         let broken = self.keys.see(at, event, witness, judges).or(broken);
         broken.map(|Broken { rule, what, because }| {
             let because = because.into_iter().collect();
@@ -226,7 +235,8 @@ fn slot_of(fact: &Fact) -> Option<Slot> {
 impl Lock {
     /// For such a cluster.
     pub fn new(expect: &Expect) -> Lock {
-        Lock { keys: Keys::new(expect.counted), ..Lock::default() }
+        let (keys, failover) = (Keys::new(expect.counted), Failover::new(expect.hold_down));
+        Lock { keys, failover, ..Lock::default() }
     }
 
     /// How often a client began to believe that it holds a lock while another did.

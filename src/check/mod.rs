@@ -210,6 +210,8 @@ pub struct Expect {
     pub window: u64,
     /// Whether instances that keep locks as keys count grants.
     pub counted: bool,
+    /// How long after a fail-over another may follow; none if there is none.
+    pub hold_down: Option<Span>,
     /// What the store promises, if it is one by quorums.
     pub quorums: Option<Quorums>,
 }
@@ -261,6 +263,7 @@ impl Expect {
             cached: None,
             window: 0,
             counted: false,
+            hold_down: None,
             quorums: None,
         }
     }

@@ -1,8 +1,8 @@
 //! What a process states about itself, and the one rendering of each statement.
 
-use super::SessionFact;
 use super::key::{self, KeyDeed};
 use super::{Balancing, Caching};
+use super::{FailoverFact, SessionFact};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
@@ -272,6 +272,10 @@ pub enum Fact {
     // -- copies of keys in front of the store -----------------------------------------------------
     /// What it says as a cache, or as one who asks it.
     Cache(Caching),
+
+    // -- locks with replicas ----------------------------------------------------------------------
+    /// Something about the primary of keys, and its replicas.
+    Failover(FailoverFact),
 }
 
 impl fmt::Display for Freed {
@@ -356,6 +360,7 @@ impl fmt::Display for Fact {
             | Fact::Takes { .. }
             | Fact::Left { .. } => self.lock(f),
             Fact::Session(fact) => fact.fmt(f),
+            Fact::Failover(fact) => fact.fmt(f),
             Fact::Keeps { .. }
             | Fact::Acknowledges { .. }
             | Fact::Answers { .. }

@@ -260,7 +260,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         paxos: section(top, "paxos", &["proposers", "retry", "backoff"], |t| paxos(t, nodes))?,
         log: section(top, "log", log::KEYS, |t| log::log(t, nodes))?,
         ring,
-        lock: section(top, "lock", lock::KEYS, lock::lock)?,
+        lock: section(top, "lock", lock::KEYS, |t| lock::lock(t, nodes.len()))?,
         store: section(top, "store", store::KEYS, |t| store::store(top, t, replicas))?,
         txn: section(top, "txn", txn::KEYS, |t| txn::txn(t, nodes.len()))?,
         cache: section(top, "cache", cache::KEYS, |t| cache::cache(top, t, nodes))?,

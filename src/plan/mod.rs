@@ -24,6 +24,7 @@ pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
 pub use crate::proto::quorumstore::{Quorum, Repair};
 pub use crate::proto::raft::Changes;
+pub use crate::proto::redis::Failover;
 
 pub mod file;
 mod samples;
@@ -238,9 +239,16 @@ impl Plan {
             cached: self.services.cache.as_ref().map(|cache| cache.settings.mode),
             window: self.window(),
             counted: self.counts_grants(),
+            hold_down: self.hold_down(),
             voters: self.voters(),
             quorums: self.quorums(),
         }
+    }
+
+    /// How long after a fail-over of the instance that keeps locks another may follow.
+    fn hold_down(&self) -> Option<Span> {
+        let keys = self.services.lock.as_ref()?.kind.keys()?;
+        (keys.failover != Failover::None).then_some(keys.hold_down)
     }
 
     /// The switches of the store, if it is one by quorums.
@@ -404,12 +412,18 @@ impl Plan {
         let config = lock::Config { peers, fences, sessions, leases, mutations };
         let mut stack = vec![Config::Lock(config)];
         stack.extend(kind.keys().map(|keys| {
-            let Keys { fsync, restart_delay, fencing, .. } = *keys;
+            let Keys { fsync, restart_delay, fencing, acks, failover, .. } = *keys;
+            let Keys { down_after, hold_down, .. } = *keys;
             let instances = self.instances(kind);
             let independent = matches!(kind, LockKind::Redlock(_));
+            let beat = Span(down_after.0 / 5);
             Config::Redis(redis::Config {
+                peers: self.peers(),
                 instances,
                 independent,
+                acks: acks.into(),
+                failover,
+                patience: redis::Patience { beat, down_after, hold_down },
                 fsync,
                 restart_delay,
                 counts: fencing,
@@ -423,7 +437,7 @@ impl Plan {
     fn instances(&self, kind: &LockKind) -> Arc<[NodeId]> {
         let count = match kind {
             LockKind::Redlock(_) => self.nodes.len(),
-            _ => 1,
+            _ => 1 + kind.keys().map_or(0, |keys| usize::from(keys.replicas)),
         };
         self.nodes.iter().take(count).map(|node| node.id).collect()
     }

@@ -9,6 +9,7 @@ use crate::proto::membership;
 use crate::proto::multipaxos::ElectBy;
 use crate::proto::quorumstore::{Quorum, Repair};
 use crate::proto::raft::Changes;
+use crate::proto::redis::Failover;
 use crate::proto::swim;
 use crate::proto::{balance, cache};
 
@@ -224,6 +225,16 @@ pub struct Keys {
     pub attempt: Span,
     /// How long it waits, more or less, between two attempts.
     pub retry: Span,
+    /// How many replicas the one instance has.
+    pub replicas: u8,
+    /// How many of them have to have a write before it is answered.
+    pub acks: u8,
+    /// How one of them takes the primary's place.
+    pub failover: Failover,
+    /// How long nodes do not hear the primary before they do something about it.
+    pub down_after: Span,
+    /// How long they do nothing again after that.
+    pub hold_down: Span,
 }
 
 impl Default for Keys {
@@ -235,6 +246,11 @@ impl Default for Keys {
             drift: 1,
             attempt: Span::millis(100),
             retry: Span::millis(200),
+            replicas: 0,
+            acks: 0,
+            failover: Failover::None,
+            down_after: Span::millis(500),
+            hold_down: Span::secs(2),
         }
     }
 }

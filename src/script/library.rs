@@ -68,6 +68,7 @@ library! {
         "lock-queue"
         "lock-without-token"
         "redlock-majority"
+        "redis-replica"
         "txn-two-phase"
         "txn-blocked"
         "txn-one-no"
@@ -122,6 +123,7 @@ library! {
         "wrong-transaction"
         "modulo-placement"
         "zombie-rows"
+        "replica-promoted"
         "ring-of-one"
         "shoot-each-other"
         "everybody-repairs";

@@ -145,6 +145,7 @@ impl Family {
             | Fact::Primary { .. }
             | Fact::Left { .. }
             | Fact::Session(_)
+            | Fact::Failover(_)
             | Fact::Takes { .. } => Family::Lock,
             Fact::View { .. }
             | Fact::Serves { .. }

@@ -290,6 +290,30 @@ pub(super) fn one_link(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// Every moment other links between nodes are cut, two of five at a time, and what is sent takes a
+/// while: those who miss somebody are seldom of one mind.
+pub(super) fn flickering(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "flickering", 0);
+    let all = (Link::All, Span::millis(20), Span::millis(60));
+    let delay = || Command::Delay { link: all.0.clone(), by: all.1, jitter: all.2 };
+    let (mut commands, mut at) = (Vec::new(), Time(1_000_000));
+    while at < Time(22_000_000) {
+        commands.push((at, Command::Heal(Link::All)));
+        commands.push((at, delay()));
+        for a in 1..=5 {
+            for b in a + 1..=5 {
+                if rng.below(100) < 40 {
+                    let [a, b] = [a, b].map(NodeId::node).map(Target::just);
+                    commands.push((at, Command::Cut(Link::Between(a, b))));
+                }
+            }
+        }
+        at += rng.span(Span::millis(150), Span::millis(900));
+    }
+    commands.push((at, Command::Heal(Link::All)));
+    commands
+}
+
 /// A storm in which backends get slow, fail and drain, too; in the end all serve well.
 pub(super) fn servings(seed: u64, plan: &Plan, until: Time) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "servings", 0);

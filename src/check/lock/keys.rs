@@ -45,6 +45,8 @@ pub(super) struct Keys {
     counts: BTreeMap<Name, (Token, usize)>,
     /// Whether tokens are counts.
     counted: bool,
+    /// By which epoch each process goes, where one instance takes another's place.
+    epochs: BTreeMap<NodeId, u32>,
 }
 
 impl Keys {
@@ -74,11 +76,15 @@ impl Keys {
                 self.forget(|who| who == node);
                 None
             }
-            Kind::Fact(Fact::Primary { node: primary, .. }) => {
+            Kind::Fact(Fact::Primary { node: primary, epoch }) => {
+                self.epochs.insert(node, *epoch);
                 match *primary == node {
-                    true => self.masters.insert(node),
-                    false => self.masters.remove(&node),
-                };
+                    true => drop(self.masters.insert(node)),
+                    false => {
+                        self.masters.remove(&node);
+                        self.keys.retain(|(who, _), _| *who != node);
+                    }
+                }
                 None
             }
             Kind::Fact(Fact::Key { lock, deed }) => self.hear(at, node, lock, deed),
@@ -103,7 +109,8 @@ impl Keys {
             **who != event.node && event.at + claim.slack < claim.until
         };
         let (who, claim) = others.clone().find(good)?;
-        let rule = if self.masters.len() > 1 { "RL-1" } else { "LOCK-1" };
+        let several = self.masters.len() > 1 && self.newest() == 0;
+        let rule = if several { "RL-1" } else { "LOCK-1" };
         let what = format!(
             "{} has {lock} granted at {}, and the grant of {who} is good until {}",
             event.node, event.at, claim.until
@@ -125,7 +132,7 @@ impl Keys {
                         format!("{node} sets {lock} for {call} while {} has it", before.call);
                     return broken("LOCK-1", Some(before.at), what);
                 }
-                self.count(at, lock, token)
+                self.count(at, node, lock, token)
             }
             KeyDeed::Extended { by, token, .. } => {
                 let key = self.keys.get(&place)?;
@@ -155,9 +162,16 @@ impl Keys {
         broken("LOCK-3", Some(key.at), what)
     }
 
-    /// FENCE-1: where grants are counted, the count rises.
-    fn count(&mut self, at: usize, lock: &Name, token: Token) -> Option<Broken> {
-        if !self.counted {
+    /// The last epoch of all.
+    fn newest(&self) -> u32 {
+        self.epochs.values().copied().max().unwrap_or_default()
+    }
+
+    /// FENCE-1: where grants are counted, the count rises. What a primary says that has been
+    /// replaced, and does not know it yet, is judged by FO-1: later ones have counted it.
+    fn count(&mut self, at: usize, node: NodeId, lock: &Name, token: Token) -> Option<Broken> {
+        let replaced = self.epochs.get(&node).is_some_and(|epoch| *epoch < self.newest());
+        if !self.counted || replaced {
             return None;
         }
         let (before, then) = self.counts.get(lock).copied().unwrap_or_default();

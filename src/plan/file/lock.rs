@@ -1,6 +1,6 @@
 //! `[lock]`: who keeps the locks, and the switches of locks that are keys.
 
-use super::super::{Keys, Lock, LockKind, Watch};
+use super::super::{Failover, Keys, Lock, LockKind, Watch};
 use super::{TICK, time};
 use crate::base::Span;
 use crate::read::{Read, Table, Value};
@@ -16,6 +16,11 @@ pub(super) const KEYS: &[&str] = &[
     "drift",
     "attempt",
     "retry",
+    "replicas",
+    "acks",
+    "failover",
+    "down_after",
+    "hold_down",
 ];
 
 /// Whether the log keeps the locks, so that there must be one.
@@ -28,7 +33,8 @@ pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
     Ok(matches!(kind, None | Some("log" | "zookeeper" | "etcd")))
 }
 
-pub(super) fn lock(table: &Table<'_>) -> Read<Lock> {
+/// Reads the section, for so many nodes.
+pub(super) fn lock(table: &Table<'_>, nodes: usize) -> Read<Lock> {
     let kind = table.get("kind");
     let word = kind.as_ref().map(Value::text).transpose()?;
     belongs(table, "watch", "zookeeper", word)?;
@@ -43,7 +49,7 @@ pub(super) fn lock(table: &Table<'_>) -> Read<Lock> {
             let checkpoint = time(table, "checkpoint", Span::ZERO, Span::ZERO)?;
             on_log(table, LockKind::Etcd { checkpoint })?
         }
-        Some("redis") => LockKind::Redis(keys(table)?),
+        Some("redis") => LockKind::Redis(replicated(table, nodes)?),
         Some("redlock") => LockKind::Redlock(redlock(table)?),
         Some(_) => {
             let kinds = "write kind = \"log\", \"redis\", \"redlock\", \"zookeeper\" or \"etcd\"";
@@ -89,6 +95,49 @@ fn watch(value: &Value<'_>) -> Read<Watch> {
     }
 }
 
+/// One instance, maybe with replicas.
+fn replicated(table: &Table<'_>, nodes: usize) -> Read<Keys> {
+    let keys = keys(table)?;
+    let replicas = table.get_or("replicas", keys.replicas, |value| value.number(0..=6))?;
+    let acks = table.get_or("acks", keys.acks, |value| value.number(0..=6))?;
+    let failover = table.get_or("failover", keys.failover, failover)?;
+    if let (Some(value), true) = (table.get("replicas"), usize::from(replicas) >= nodes) {
+        let error =
+            value.wrong("too many replicas", format!("of {nodes} nodes one is the primary"));
+        return Err(error.help(format!("write at most {}, or more nodes", nodes - 1)));
+    }
+    if let (Some(value), true) = (table.get("acks"), acks > replicas) {
+        let error = value.wrong("more than there are replicas", "never reached");
+        return Err(error.help(format!("write at most {replicas}, or a larger 'replicas'")));
+    }
+    if let (Some(value), true) = (table.get("failover"), replicas == 0) {
+        let error = value.wrong("nobody can take over", "there are no replicas");
+        return Err(error.help("write replicas = 2, or leave 'failover' out"));
+    }
+    if let (Some(value), true) =
+        (table.get("failover"), failover == Failover::Fenced && 2 * acks < replicas)
+    {
+        let what = "a fenced fail-over keeps only what most instances have";
+        let error = value.wrong(what, "not every answered write has to be");
+        return Err(error.help(format!("write acks = {}", replicas.div_ceil(2))));
+    }
+    let down_after = time(table, "down_after", keys.down_after, Span::millis(10))?;
+    let hold_down = time(table, "hold_down", keys.hold_down, TICK)?;
+    Ok(Keys { replicas, acks, failover, down_after, hold_down, ..keys })
+}
+
+/// How another instance becomes primary.
+fn failover(value: &Value<'_>) -> Read<Failover> {
+    match value.text()? {
+        "none" => Ok(Failover::None),
+        "sentinel" => Ok(Failover::Sentinel),
+        "fenced" => Ok(Failover::Fenced),
+        _ => Err(value
+            .wrong("unknown way to fail over", "not there")
+            .help("write \"none\", \"sentinel\" or \"fenced\"")),
+    }
+}
+
 fn keys(table: &Table<'_>) -> Read<Keys> {
     let default = Keys::default();
     Ok(Keys {
@@ -98,6 +147,7 @@ fn keys(table: &Table<'_>) -> Read<Keys> {
         drift: table.get_or("drift", default.drift, |value| value.number(0..=50))?,
         attempt: time(table, "attempt", default.attempt, TICK)?,
         retry: time(table, "retry", default.retry, TICK)?,
+        ..default
     })
 }
 
@@ -114,6 +164,11 @@ fn fsync(value: &Value<'_>) -> Read<bool> {
 
 fn redlock(table: &Table<'_>) -> Read<Keys> {
     let keys = keys(table)?;
+    if let Some(switch) = KEYS[9..].iter().find_map(|key| table.get(key)) {
+        let what = format!("'{}' is a switch of one instance with replicas", switch.key());
+        let error = switch.wrong_key(what, "independent instances have none");
+        return Err(error.help("leave it out, or write kind = \"redis\""));
+    }
     match table.get("fencing").filter(|_| keys.fencing) {
         Some(fencing) => {
             let what = "independent instances have no fencing token: each counts its own grants";

@@ -178,8 +178,8 @@ impl Recipes {
             return None;
         }
         if let Answer::Moved { to } = answer {
-            self.moved(from, to);
-            return None;
+            attempt.answers.insert(from, Answer::No);
+            return if self.moved(from, to) { self.fails(id, None, cx) } else { None };
         }
         attempt.answers.entry(from).or_insert(answer);
         let yes = |answer: &&Answer| matches!(answer, Answer::Yes { .. });
@@ -194,12 +194,15 @@ impl Recipes {
         }
     }
 
-    /// Another instance is the primary: it is asked in the next attempt.
-    fn moved(&mut self, from: NodeId, to: NodeId) {
+    /// Another instance is the primary: it is asked in the next attempt. Returns whether that is
+    /// news.
+    fn moved(&mut self, from: NodeId, to: NodeId) -> bool {
         let place = |node| self.recipe.instances.iter().position(|instance| *instance == node);
-        if let (Some(at), true) = (place(to), place(from) == Some(self.primary)) {
-            self.primary = at;
-        }
+        let (Some(at), true) = (place(to), place(from) == Some(self.primary)) else {
+            return false;
+        };
+        self.primary = at;
+        true
     }
 
     fn succeeds(&mut self, id: CallId, cx: &mut Context<'_, Client>) -> Option<Finished> {

@@ -1,6 +1,7 @@
 //! The keys of one instance, each with a value that names its owner and a time after which it is
 //! gone. It reads no clock: whoever calls says what time it is, by a clock of the instance's own.
 
+use super::{Spot, View};
 use crate::base::{CallId, Name, Span, Time, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,12 @@ pub enum Record {
     Gone(Name),
     /// The lock has been granted so often.
     Count(Name, Token),
+    /// All writes up to this one are on disk.
+    At(Spot),
+    /// This epoch was granted, and none before it will be any more.
+    Promised(u32),
+    /// Who is primary.
+    View(View),
 }
 
 /// A key, and how long it lasts by the instance's clock.
@@ -64,15 +71,26 @@ impl Keys {
     /// time again: a grant may last longer for that, but never shorter.
     pub(super) fn load(disk: &[Record], counts: bool, now: Time) -> Keys {
         let mut keys = Keys { counts: counts.then(BTreeMap::new), ..Keys::default() };
-        for record in disk {
-            match record {
-                Record::Set(lock, key) => keys.put(lock, key.clone(), now),
-                Record::Gone(lock) => drop(keys.entries.remove(lock)),
-                Record::Count(lock, count) => keys.counted(lock, *count),
-            }
-        }
+        disk.iter().for_each(|record| keys.take(record, now));
         keys.records = disk.len();
         keys
+    }
+
+    /// Takes in one change, written here or elsewhere.
+    pub(super) fn take(&mut self, record: &Record, now: Time) {
+        match record {
+            Record::Set(lock, key) => self.put(lock, key.clone(), now),
+            Record::Gone(lock) => drop(self.entries.remove(lock)),
+            Record::Count(lock, count) => self.counted(lock, *count),
+            Record::At(_) | Record::Promised(_) | Record::View(_) => {}
+        }
+    }
+
+    /// Gives each key its full time again: how much of it is over, another instance knew.
+    pub(super) fn begin_anew(&mut self, now: Time) {
+        for entry in self.entries.values_mut() {
+            (entry.since, entry.until) = (now, end_of(now, entry.key.ttl));
+        }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&Name, &Entry)> {
@@ -125,11 +143,17 @@ impl Keys {
         if self.records < SLACK + 2 * (self.entries.len() + counts.clone().count()) {
             return None;
         }
-        let counts = counts.map(|(lock, count)| Record::Count(lock.clone(), *count));
-        let set = |(lock, entry): (&Name, &Entry)| Record::Set(lock.clone(), entry.key.clone());
-        let records: Vec<Record> = counts.chain(self.entries.iter().map(set)).collect();
+        let records = self.records();
         self.records = records.len();
         Some(records)
+    }
+
+    /// All keys and counts.
+    pub(super) fn records(&self) -> Vec<Record> {
+        let counts = self.counts.iter().flatten();
+        let counts = counts.map(|(lock, count)| Record::Count(lock.clone(), *count));
+        let set = |(lock, entry): (&Name, &Entry)| Record::Set(lock.clone(), entry.key.clone());
+        counts.chain(self.entries.iter().map(set)).collect()
     }
 }
 

@@ -33,19 +33,27 @@
 //! SETNX; Kleppmann, *How to do distributed locking*, and Sanfilippo, *Is Redlock safe?* (both
 //! 2016).
 //!
+//! One instance may have replicas: see `copies`, and `failover` for who takes over.
+//!
 //! **What is left out.** A log that is synced once a second, keys that are anything but locks, and
 //! reading a key.
 
-use super::{Context, Protocol, client};
+use super::{Context, Protocol};
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, ServiceId, Span, Time};
-use crate::event::{Fact, Freed, KeyDeed};
+use crate::event::{Fact, FailoverFact, Freed, KeyDeed};
+use copies::{Held, Stream};
+use failover::Watch;
 use keys::Keys;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
+mod copies;
+mod failover;
 mod keys;
 
+pub use copies::Spot;
+pub use failover::{Failover, Patience};
 pub use keys::{Key, Record};
 
 /// How often an instance that goes by the wall clock looks at it.
@@ -56,10 +64,18 @@ const SECOND: u64 = 1_000_000;
 /// What it is told.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// All nodes.
+    pub peers: Arc<[NodeId]>,
     /// The nodes that keep keys. The others say where they are.
     pub instances: Arc<[NodeId]>,
-    /// Whether each of them is a primary of its own; otherwise the first is.
+    /// Whether each of them is a primary of its own; otherwise the first is, at the start.
     pub independent: bool,
+    /// How many replicas have to have a write before it is answered.
+    pub acks: usize,
+    /// How another instance becomes primary.
+    pub failover: Failover,
+    /// How long nodes wait before and after that.
+    pub patience: Patience,
     /// Whether a key is on the disk before anybody hears of it.
     pub fsync: bool,
     /// How long it is silent after a restart.
@@ -70,7 +86,22 @@ pub struct Config {
     pub mutations: Mutations,
 }
 
-/// What a client sends to an instance.
+/// Who is primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// How often another was agreed on.
+    pub epoch: u32,
+    /// Who is.
+    pub primary: NodeId,
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{} {}", self.epoch, self.primary)
+    }
+}
+
+/// What a client sends to an instance, and nodes to each other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Message {
     /// Set the lock's key if it is absent.
@@ -104,6 +135,63 @@ pub enum Message {
         /// The value that it must have.
         value: u64,
     },
+    /// The primary tells that it is there.
+    Beat {
+        /// Who it is, and since which epoch.
+        view: View,
+        /// Its last write.
+        seq: u64,
+    },
+    /// The primary has written something.
+    Copy {
+        /// Which write it is.
+        spot: Spot,
+        /// What it was.
+        record: Record,
+    },
+    /// A replica has all writes up to this one.
+    Copied {
+        /// The last of them.
+        spot: Spot,
+    },
+    /// A replica lacks what an epoch began with, or writes of it.
+    Lacks {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// All keys, as they are after a write.
+    State {
+        /// The write.
+        spot: Spot,
+        /// The keys and counts.
+        records: Vec<Record>,
+    },
+    /// A node that misses the primary asks for an epoch.
+    Ask {
+        /// The epoch.
+        epoch: u32,
+        /// Whether it only asks if it would be granted.
+        pre: bool,
+    },
+    /// A node grants it.
+    Grant {
+        /// The epoch.
+        epoch: u32,
+        /// Whether it was only asked if it would.
+        pre: bool,
+        /// Up to where it has writes; none if it keeps no keys.
+        at: Option<Spot>,
+    },
+    /// A later epoch was granted before.
+    Newer {
+        /// That one.
+        epoch: u32,
+    },
+    /// Who is primary from now on.
+    Promote {
+        /// Who, and in which epoch.
+        view: View,
+    },
 }
 
 /// What an instance answers.
@@ -136,8 +224,30 @@ impl fmt::Display for Message {
                 write!(f, "Extend {call} {lock} {value} PX {ttl}")
             }
             Message::Delete { call, lock, value } => write!(f, "Delete {call} {lock} {value}"),
+            Message::Beat { view, seq } => write!(f, "Beat {view} at {seq}"),
+            Message::Copy { spot, record } => write!(f, "Copy {spot} {}", copies::shown(record)),
+            Message::Copied { spot } => write!(f, "Copied {spot}"),
+            Message::Lacks { epoch } => write!(f, "Lacks e{epoch}"),
+            Message::State { spot, records } => {
+                let keys = records.iter().filter(|record| matches!(record, Record::Set(..)));
+                write!(f, "State {spot} keys {}", keys.count())
+            }
+            Message::Ask { epoch, pre } => write!(f, "Ask e{epoch}{}", would(*pre)),
+            Message::Grant { epoch, pre, at: Some(at) } => {
+                write!(f, "Grant e{epoch}{} has {at}", would(*pre))
+            }
+            Message::Grant { epoch, pre, at: None } => {
+                write!(f, "Grant e{epoch}{}", would(*pre))
+            }
+            Message::Newer { epoch } => write!(f, "Newer e{epoch}"),
+            Message::Promote { view } => write!(f, "Promote {view}"),
         }
     }
+}
+
+/// What is only asked.
+fn would(pre: bool) -> &'static str {
+    if pre { " if asked" } else { "" }
 }
 
 impl fmt::Display for Answer {
@@ -157,6 +267,10 @@ pub enum Timer {
     Expire(u32),
     /// It has been silent for long enough after its restart.
     Rejoin,
+    /// As the primary, it is to tell that it is there.
+    Beat,
+    /// The primary was not heard for too long.
+    Watch,
 }
 
 /// One node's part.
@@ -167,6 +281,14 @@ pub struct Redis {
     /// Until when it has to be silent after a restart.
     silent: Option<Time>,
     keys: Keys,
+    /// Who is primary, as far as it knows. On disk.
+    view: View,
+    /// Up to which write it has the keys. On disk, if keys are.
+    at: Spot,
+    /// The last write that the primary of this epoch had when it was last heard.
+    seen: u64,
+    stream: Stream,
+    watch: Watch,
 }
 
 impl Protocol for Redis {
@@ -184,10 +306,20 @@ impl Protocol for Redis {
         }
         let on_wall = config.mutations.has(Mutation::LockLeaseWall);
         let keys = Keys::load(disk, config.counts, if on_wall { cx.wall() } else { cx.now() });
-        let redis = Redis { config, me: cx.me(), silent, keys };
-        let numbers: Vec<(u32, Span)> =
-            redis.keys.all().map(|(_, entry)| (entry.number, entry.key.ttl)).collect();
-        numbers.into_iter().for_each(|(number, ttl)| redis.arm(number, ttl, cx));
+        let primary = config.instances.first().copied().unwrap_or_default();
+        let mut redis = Redis {
+            me: cx.me(),
+            silent,
+            keys,
+            view: View { epoch: 0, primary },
+            at: Spot::default(),
+            seen: 0,
+            stream: Stream::default(),
+            watch: Watch::new(0, cx.now()),
+            config,
+        };
+        disk.iter().for_each(|record| redis.recall(record));
+        redis.begin(cx);
         redis
     }
 
@@ -195,11 +327,22 @@ impl Protocol for Redis {
         if self.silent.is_some() {
             return;
         }
-        let (Message::Set { call, value, .. }
-        | Message::Extend { call, value, .. }
-        | Message::Delete { call, value, .. }) = message;
-        let answer = self.answer(message, cx);
-        cx.send_other(from, client::Message::Instance { call, value, answer });
+        match message {
+            Message::Set { call, value, .. }
+            | Message::Extend { call, value, .. }
+            | Message::Delete { call, value, .. } => {
+                self.asked(from, (call, value), message, cx);
+            }
+            Message::Beat { view, seq } => self.on_beat(from, view, seq, cx),
+            Message::Copy { spot, record } => self.on_copy(from, spot, record, cx),
+            Message::Copied { spot } => self.on_copied(from, spot, cx),
+            Message::Lacks { epoch } => self.on_lacks(from, epoch, cx),
+            Message::State { spot, records } => self.on_state(from, spot, &records, cx),
+            Message::Ask { epoch, pre } => self.on_ask(from, epoch, pre, cx),
+            Message::Grant { epoch, pre, at } => self.on_grant(from, (epoch, pre), at, cx),
+            Message::Newer { epoch } => self.on_newer(epoch, cx),
+            Message::Promote { view } => self.on_promote(view, cx),
+        }
     }
 
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
@@ -220,6 +363,8 @@ impl Protocol for Redis {
                 }
                 self.purge(&lock, cx);
             }
+            Timer::Beat => self.beat(cx),
+            Timer::Watch => self.on_watch(cx),
         }
     }
 
@@ -227,18 +372,23 @@ impl Protocol for Redis {
         match timer {
             Timer::Expire(_) => "expire",
             Timer::Rejoin => "rejoin",
+            Timer::Beat => "beat",
+            Timer::Watch => "failover",
         }
     }
 
     fn timer_is_watched(timer: Timer) -> bool {
-        timer == Timer::Rejoin
+        matches!(timer, Timer::Rejoin | Timer::Watch)
     }
 
     fn restate(&self, cx: &mut Context<'_, Self>) {
         if self.silent.is_some() {
             return;
         }
-        cx.emit(Fact::Primary { epoch: 0, node: self.primary() });
+        cx.emit(Fact::Primary { epoch: self.view.epoch, node: self.primary() });
+        if self.primary() != self.me {
+            return;
+        }
         let now = self.clock(cx);
         for (lock, entry) in self.keys.all() {
             let Key { call, token, ttl, .. } = entry.key;
@@ -253,8 +403,21 @@ impl Redis {
     fn primary(&self) -> NodeId {
         match self.config.independent {
             true => self.me,
-            false => self.config.instances.first().copied().unwrap_or_default(),
+            false => self.view.primary,
         }
+    }
+
+    fn is_primary(&self) -> bool {
+        self.primary() == self.me
+    }
+
+    /// Whether it keeps keys.
+    fn keeps(&self) -> bool {
+        self.config.instances.contains(&self.me)
+    }
+
+    fn has(&self, mutation: Mutation) -> bool {
+        self.config.mutations.has(mutation)
     }
 
     /// The clock that keys end by: the monotonic one, or, as a bug, one that can be set.
@@ -265,23 +428,55 @@ impl Redis {
         }
     }
 
-    fn answer(&mut self, message: Message, cx: &mut Context<'_, Self>) -> Answer {
-        if self.primary() != self.me {
-            return Answer::Moved { to: self.primary() };
+    /// A client asks. It is answered at once, unless a write has to reach replicas first; a
+    /// primary that has granted another epoch answers nobody.
+    fn asked(
+        &mut self,
+        from: NodeId,
+        (call, value): (CallId, u64),
+        message: Message,
+        cx: &mut Context<'_, Self>,
+    ) {
+        let to = self.primary();
+        if to != self.me {
+            let moved = copies::answer(call, value, Answer::Moved { to });
+            return cx.send_other(from, moved);
         }
-        match message {
-            Message::Set { call, lock, value, ttl } => {
+        if self.is_stale(self.view.epoch) {
+            return;
+        }
+        let before = self.at.seq;
+        let (answer, deed) = match message {
+            Message::Set { lock, ttl, .. } => {
                 self.purge(&lock, cx);
                 self.set(&lock, (call, value, ttl), cx)
             }
-            Message::Extend { call, lock, value, ttl } => {
+            Message::Extend { lock, ttl, .. } => {
                 self.purge(&lock, cx);
                 self.extend(&lock, (call, value, ttl), cx)
             }
-            Message::Delete { call, lock, value } => {
+            Message::Delete { lock, .. } => {
                 self.purge(&lock, cx);
-                self.delete(&lock, call, value, cx)
+                (self.delete(&lock, call, value, cx), None)
             }
+            _ => return,
+        };
+        let (seq, answer) = (self.at.seq, copies::answer(call, value, answer));
+        match seq > before {
+            true => {
+                self.stream.hold(Held { seq, to: from, answer, deed });
+                self.release(cx);
+            }
+            false => {
+                self.say(deed, cx);
+                cx.send_other(from, answer);
+            }
+        }
+    }
+
+    fn say(&self, deed: Option<(Name, KeyDeed)>, cx: &mut Context<'_, Self>) {
+        if let Some((lock, deed)) = deed {
+            cx.emit(Fact::Key { lock, deed });
         }
     }
 
@@ -299,10 +494,10 @@ impl Redis {
         lock: &Name,
         (call, value, ttl): (CallId, u64, Span),
         cx: &mut Context<'_, Self>,
-    ) -> Answer {
+    ) -> (Answer, Option<(Name, KeyDeed)>) {
         let there = self.keys.get(lock).map(|entry| entry.number);
         match there {
-            Some(_) if !self.config.mutations.has(Mutation::LockShared) => return Answer::No,
+            Some(_) if !self.has(Mutation::LockShared) => return (Answer::No, None),
             Some(number) => cx.cancel(Timer::Expire(number)),
             None => {}
         }
@@ -310,11 +505,10 @@ impl Redis {
         let key = Key { call, value, token, ttl };
         self.keys.put(lock, key.clone(), self.clock(cx));
         self.write(Record::Set(lock.clone(), key), cx);
-        cx.emit(Fact::Key { lock: lock.clone(), deed: KeyDeed::Set { call, token, ttl } });
         if let Some(entry) = self.keys.get(lock) {
             self.arm(entry.number, ttl, cx);
         }
-        Answer::Yes { token }
+        (Answer::Yes { token }, Some((lock.clone(), KeyDeed::Set { call, token, ttl })))
     }
 
     fn extend(
@@ -322,20 +516,19 @@ impl Redis {
         lock: &Name,
         (by, value, ttl): (CallId, u64, Span),
         cx: &mut Context<'_, Self>,
-    ) -> Answer {
+    ) -> (Answer, Option<(Name, KeyDeed)>) {
         let blind = self.config.mutations.has(Mutation::LockBlindRenew);
         let own = self.keys.get(lock).filter(|entry| blind || entry.key.value == value);
         if own.is_none() {
-            return Answer::No;
+            return (Answer::No, None);
         }
         let now = self.clock(cx);
-        let Some(entry) = self.keys.extend(lock, ttl, now) else { return Answer::No };
+        let Some(entry) = self.keys.extend(lock, ttl, now) else { return (Answer::No, None) };
         let (number, key) = (entry.number, entry.key.clone());
         let token = key.token;
         self.arm(number, ttl, cx);
         self.write(Record::Set(lock.clone(), key), cx);
-        cx.emit(Fact::Key { lock: lock.clone(), deed: KeyDeed::Extended { by, token, ttl } });
-        Answer::Yes { token }
+        (Answer::Yes { token }, Some((lock.clone(), KeyDeed::Extended { by, token, ttl })))
     }
 
     fn delete(
@@ -376,12 +569,215 @@ impl Redis {
         }
     }
 
+    /// Writes a change of a key down, as a primary, and copies it to its replicas.
     fn write(&mut self, record: Record, cx: &mut Context<'_, Self>) {
-        if self.config.fsync {
-            cx.write(record);
-            if let Some(records) = self.keys.wrote() {
-                cx.checkpoint(records);
+        if self.has_replicas() {
+            self.at.seq += 1;
+            let copy = Message::Copy { spot: self.at, record: record.clone() };
+            self.to_replicas(&copy, cx);
+        }
+        self.keep(record, cx);
+    }
+}
+
+// -- replicas ------------------------------------------------------------------------------------
+impl Redis {
+    fn has_replicas(&self) -> bool {
+        !self.config.independent && self.config.instances.len() > 1
+    }
+
+    fn to_replicas(&self, message: &Message, cx: &mut Context<'_, Self>) {
+        let others = self.config.instances.iter().filter(|id| **id != self.me);
+        cx.send_all(others, message);
+    }
+
+    /// Takes in one record of the disk that is about no key.
+    fn recall(&mut self, record: &Record) {
+        match record {
+            Record::At(spot) => self.at = *spot,
+            Record::Promised(epoch) => self.watch.promised = *epoch,
+            Record::View(view) => self.view = *view,
+            Record::Set(..) | Record::Gone(_) | Record::Count(..) => {}
+        }
+    }
+
+    /// Begins to be what it is: the primary, or one that watches it.
+    fn begin(&mut self, cx: &mut Context<'_, Self>) {
+        if self.is_primary() {
+            // A primary that lost its keys goes on without them, and so do its replicas.
+            self.at.seq = if self.at.epoch == self.view.epoch { self.at.seq } else { 0 };
+            self.at.epoch = self.view.epoch;
+            let numbers: Vec<(u32, Span)> =
+                self.keys.all().map(|(_, entry)| (entry.number, entry.key.ttl)).collect();
+            numbers.into_iter().for_each(|(number, ttl)| self.arm(number, ttl, cx));
+            if self.has_replicas() {
+                self.beat(cx);
             }
+        }
+        self.be_patient(cx);
+    }
+
+    /// Puts a change of a key on the disk, if keys are to be there, with the place of the write.
+    fn keep(&mut self, record: Record, cx: &mut Context<'_, Self>) {
+        if !self.config.fsync {
+            return;
+        }
+        cx.write(record);
+        if self.has_replicas() {
+            cx.write(Record::At(self.at));
+        }
+        if let Some(records) = self.keys.wrote() {
+            let own = [Record::At(self.at), Record::Promised(self.watch.promised)];
+            let own = own.into_iter().chain([Record::View(self.view)]);
+            cx.checkpoint(records.into_iter().chain(own.filter(|_| self.has_replicas())));
+        }
+    }
+
+    /// Tells all others that it is the primary, unless it has granted that another may be.
+    fn beat(&mut self, cx: &mut Context<'_, Self>) {
+        if self.is_primary() && !self.is_stale(self.view.epoch) {
+            let beat = Message::Beat { view: self.view, seq: self.at.seq };
+            cx.send_all(self.config.peers.iter().filter(|id| **id != self.me), &beat);
+            cx.set(Timer::Beat, self.config.patience.beat);
+        }
+    }
+
+    fn on_beat(&mut self, from: NodeId, view: View, seq: u64, cx: &mut Context<'_, Self>) {
+        if self.is_stale(view.epoch) {
+            return self.enlighten(from, view.epoch, cx);
+        }
+        if view.epoch > self.view.epoch {
+            self.go_by(view, cx);
+        }
+        self.hears_primary(cx);
+        if self.keeps() {
+            let epoch = view.epoch;
+            match self.at.epoch != epoch || self.at.seq < self.seen || self.at.seq > seq {
+                true => cx.send(from, Message::Lacks { epoch }),
+                false => cx.send(from, Message::Copied { spot: self.at }),
+            }
+        }
+        self.seen = seq;
+    }
+
+    /// Whoever goes by an older epoch is told who is primary now, or which one was granted.
+    fn enlighten(&self, node: NodeId, epoch: u32, cx: &mut Context<'_, Self>) {
+        let (view, promised) = (self.view, self.watch.promised);
+        match epoch < view.epoch {
+            true => cx.send(node, Message::Promote { view }),
+            false => cx.send(node, Message::Newer { epoch: promised }),
+        }
+    }
+
+    fn on_copy(&mut self, from: NodeId, spot: Spot, record: Record, cx: &mut Context<'_, Self>) {
+        if self.is_stale(spot.epoch) {
+            return self.enlighten(from, spot.epoch, cx);
+        }
+        if self.at.epoch == spot.epoch && self.at.seq + 1 == spot.seq {
+            self.at = spot;
+            self.keys.take(&record, self.clock(cx));
+            self.keep(record, cx);
+            cx.send(from, Message::Copied { spot });
+        }
+    }
+
+    fn on_copied(&mut self, from: NodeId, spot: Spot, cx: &mut Context<'_, Self>) {
+        if self.is_primary() && spot.epoch == self.view.epoch {
+            self.stream.heard(from, spot.seq);
+            self.release(cx);
+        }
+    }
+
+    /// Answers whom enough replicas allow to be answered.
+    fn release(&mut self, cx: &mut Context<'_, Self>) {
+        let early = self.has(Mutation::FailoverAckEarly);
+        let acks = if early { 0 } else { self.config.acks };
+        for Held { seq, to, answer, deed } in self.stream.release(acks) {
+            // What is over meanwhile was never granted.
+            if deed.as_ref().is_some_and(|(lock, deed)| !self.counts_from_now(lock, deed, cx)) {
+                continue;
+            }
+            self.say(deed, cx);
+            cx.emit(Fact::Failover(FailoverFact::Serves { epoch: self.view.epoch, seq }));
+            cx.send_other(to, answer);
+        }
+    }
+
+    /// A key's time counts from when its client is told. Returns whether the key is still there.
+    fn counts_from_now(&mut self, lock: &Name, deed: &KeyDeed, cx: &mut Context<'_, Self>) -> bool {
+        let (KeyDeed::Set { token, ttl, .. } | KeyDeed::Extended { token, ttl, .. }) = deed else {
+            return true;
+        };
+        if self.keys.get(lock).is_none_or(|entry| entry.key.token != *token) {
+            return false;
+        }
+        let now = self.clock(cx);
+        if let Some(number) = self.keys.extend(lock, *ttl, now).map(|entry| entry.number) {
+            self.arm(number, *ttl, cx);
+        }
+        true
+    }
+
+    fn on_lacks(&mut self, from: NodeId, epoch: u32, cx: &mut Context<'_, Self>) {
+        if self.is_primary() && epoch == self.view.epoch {
+            let (spot, records) = (self.at, self.keys.records());
+            cx.send(from, Message::State { spot, records });
+        }
+    }
+
+    fn on_state(
+        &mut self,
+        from: NodeId,
+        spot: Spot,
+        records: &[Record],
+        cx: &mut Context<'_, Self>,
+    ) {
+        let news = spot.epoch > self.at.epoch || spot.seq > self.at.seq || self.at.seq > self.seen;
+        if self.is_stale(spot.epoch) || spot.epoch != self.view.epoch || self.is_primary() || !news
+        {
+            return;
+        }
+        self.keys = Keys::load(records, self.config.counts, self.clock(cx));
+        self.at = spot;
+        if self.config.fsync {
+            let own = [Record::At(spot), Record::Promised(self.watch.promised)];
+            let own = own.into_iter().chain([Record::View(self.view)]);
+            cx.checkpoint(records.iter().cloned().chain(own));
+        }
+        let Spot { epoch, seq } = spot;
+        cx.emit(Fact::Failover(FailoverFact::Copies { epoch, seq }));
+        cx.send(from, Message::Copied { spot });
+    }
+
+    /// Goes by another primary: maybe itself.
+    fn go_by(&mut self, view: View, cx: &mut Context<'_, Self>) {
+        let was = self.is_primary();
+        self.view = view;
+        self.hold_down(cx);
+        self.watch.promised = self.watch.promised.max(view.epoch);
+        (self.seen, self.stream) = (0, Stream::default());
+        cx.write(Record::Promised(self.watch.promised));
+        cx.write(Record::View(view));
+        if was {
+            cx.cancel(Timer::Beat);
+            let numbers: Vec<u32> = self.keys.all().map(|(_, entry)| entry.number).collect();
+            numbers.into_iter().for_each(|number| cx.cancel(Timer::Expire(number)));
+        }
+        if self.is_primary() {
+            let from = (self.at.epoch, self.at.seq);
+            self.at = Spot { epoch: view.epoch, seq: 0 };
+            if self.config.fsync {
+                cx.write(Record::At(self.at));
+            }
+            cx.cancel(Timer::Watch);
+            self.keys.begin_anew(self.clock(cx));
+            self.restate(cx);
+            let epoch = view.epoch;
+            cx.emit(Fact::Failover(FailoverFact::TakesOver { epoch, from }));
+            self.begin(cx);
+        } else {
+            cx.emit(Fact::Primary { epoch: view.epoch, node: view.primary });
+            self.hears_primary(cx);
         }
     }
 }

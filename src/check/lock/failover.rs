@@ -1,0 +1,117 @@
+//! Fail-over of an instance with replicas: no answered write is lost, and no two primaries write.
+
+use super::{Broken, broken};
+use crate::base::{NodeId, Span, Time};
+use crate::check::Witness;
+use crate::event::{Event, Fact, FailoverFact, Kind};
+use std::collections::BTreeMap;
+
+/// How many tenths of a hold-down are left by a clock that runs fast.
+const REST: u64 = 5;
+
+/// A place in the stream of writes: an epoch, and a number in it.
+type Spot = (u32, u64);
+
+/// What fail-over is judged by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failover {
+    /// How long another must wait; none if it need not.
+    hold_down: Option<Span>,
+    /// Who took over in each epoch, from where, and in which event.
+    takes: BTreeMap<u32, (NodeId, Spot, usize)>,
+    /// The last epoch that each node has gone by, and since when in this life and in which event;
+    /// none if that was in an earlier one.
+    since: BTreeMap<NodeId, (u32, Option<(Time, usize)>)>,
+    /// The last write of each epoch that was answered, and in which event.
+    served: BTreeMap<u32, (u64, usize)>,
+    /// The writes of each epoch that were answered, to count what is lost.
+    answered: BTreeMap<u32, Vec<u64>>,
+}
+
+/// How many answered writes of an epoch are remembered one by one, to be counted when lost.
+const COUNTED: usize = 4096;
+
+impl Failover {
+    /// Another fail-over waits for so long.
+    pub(super) fn new(hold_down: Option<Span>) -> Failover {
+        Failover { hold_down, ..Failover::default() }
+    }
+
+    /// Events of these processes were missed.
+    pub(super) fn forget(&mut self, hit: impl Fn(NodeId) -> bool) {
+        self.since.retain(|who, _| !hit(*who));
+    }
+
+    pub(super) fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Broken> {
+        let (node, again) = (event.node, witness.restates(event.node));
+        match &event.kind {
+            Kind::Killed { .. } => {
+                if let Some((_, since)) = self.since.get_mut(&node) {
+                    *since = None;
+                }
+                None
+            }
+            Kind::Fact(Fact::Primary { epoch, .. }) if *epoch > 0 && !again => {
+                let known = self.since.get(&node).is_some_and(|(before, _)| before >= epoch);
+                if !known {
+                    self.since.insert(node, (*epoch, Some((event.at, at))));
+                }
+                None
+            }
+            Kind::Fact(Fact::Failover(fact)) => match *fact {
+                FailoverFact::TakesOver { epoch, from } if !again => {
+                    self.takes_over(at, node, epoch, from)
+                }
+                FailoverFact::Serves { epoch, seq } => self.serves(at, node, (epoch, seq)),
+                FailoverFact::Grants { epoch, .. } => self.is_early(event, epoch),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn takes_over(&mut self, at: usize, node: NodeId, epoch: u32, from: Spot) -> Option<Broken> {
+        // Who hears late that it was chosen may be late for its epoch: FO-1 judges what it does.
+        let (who, _, then) = *self.takes.entry(epoch).or_insert((node, from, at));
+        if who != node {
+            let what = format!("{node} takes over in e{epoch}, as {who} did");
+            return broken("FO-3", Some(then), what);
+        }
+        self.loses(node, epoch, from)
+    }
+
+    /// FO-2.
+    fn loses(&self, node: NodeId, epoch: u32, from: Spot) -> Option<Broken> {
+        let lost =
+            |(e, all): (&u32, &Vec<u64>)| all.iter().filter(|seq| (*e, **seq) > from).count();
+        let count: usize = self.answered.range(..epoch).map(lost).sum();
+        let (e, (seq, then)) = self.served.range(..epoch).next_back()?;
+        let what = format!(
+            "{node} takes over in e{epoch} without {count} answered writes, up to {seq} of e{e}"
+        );
+        if (*e, *seq) > from { broken("FO-2", Some(*then), what) } else { None }
+    }
+
+    /// FO-5.
+    fn is_early(&self, event: &Event, epoch: u32) -> Option<Broken> {
+        let Span(hold) = self.hold_down?;
+        let (before, Some((since, then))) = self.since.get(&event.node)? else { return None };
+        let (passed, wanted) = (event.at.since(*since), Span(hold / 10 * REST));
+        let what = format!("{} grants e{epoch} {passed} after it heard of e{before}", event.node);
+        if passed < wanted { broken("FO-5", Some(*then), what) } else { None }
+    }
+
+    /// FO-1: a primary answers only what later ones have.
+    fn serves(&mut self, at: usize, node: NodeId, spot: Spot) -> Option<Broken> {
+        let (epoch, seq) = spot;
+        let last = self.served.entry(epoch).or_default();
+        *last = (seq.max(last.0), at);
+        let all = self.answered.entry(epoch).or_default();
+        if all.len() < COUNTED {
+            all.push(seq);
+        }
+        let (_, (who, from, then)) = self.takes.range(epoch + 1..).next()?;
+        let what = format!("{node} answers write {seq} of e{epoch}, which {who} does not have");
+        if spot > *from { broken("FO-1", Some(*then), what) } else { None }
+    }
+}
