@@ -168,6 +168,28 @@ fn balance(policy: &str, size: u16) -> Answer<Balance> {
     Ok(Balance { balancers, backends, settings })
 }
 
+/// Locks as keys.
+fn keyed(
+    services: &str,
+    args: &mut goldenscript::ArgumentConsumer<'_>,
+    switch: impl Fn(&str) -> bool,
+) -> Answer<Services> {
+    let (fsync, fencing) = (!switch("forgetful"), switch("fencing"));
+    let failover = match (switch("fenced"), switch("sentinel")) {
+        (true, _) => Failover::Fenced,
+        (_, true) => Failover::Sentinel,
+        _ => Failover::None,
+    };
+    let replicas = args.lookup_parse("replicas")?.unwrap_or(0);
+    let acks = args.lookup_parse("acks")?.unwrap_or(0);
+    let keys = Keys { fsync, fencing, replicas, acks, failover, ..Keys::default() };
+    let kind = match services {
+        "redis" => LockKind::Redis(keys),
+        _ => LockKind::Redlock(keys),
+    };
+    Ok(Services { lock: Some(Lock { kind }), ..Services::default() })
+}
+
 /// The switches of a store by quorums.
 fn quorum(
     args: &mut goldenscript::ArgumentConsumer<'_>,
@@ -257,22 +279,7 @@ impl Network {
             "zab" => {
                 Services { log: Some(Log { kind: LogKind::Zab, ..log }), ..Services::default() }
             }
-            "redis" | "redlock" => {
-                let (fsync, fencing) = (!switch("forgetful"), switch("fencing"));
-                let failover = match (switch("fenced"), switch("sentinel")) {
-                    (true, _) => Failover::Fenced,
-                    (_, true) => Failover::Sentinel,
-                    _ => Failover::None,
-                };
-                let replicas = args.lookup_parse("replicas")?.unwrap_or(0);
-                let acks = args.lookup_parse("acks")?.unwrap_or(0);
-                let keys = Keys { fsync, fencing, replicas, acks, failover, ..Keys::default() };
-                let kind = match services {
-                    "redis" => LockKind::Redis(keys),
-                    _ => LockKind::Redlock(keys),
-                };
-                Services { lock: Some(Lock { kind }), ..Services::default() }
-            }
+            "redis" | "redlock" => keyed(services, &mut args, switch)?,
             "swim" => swim(switch("lifeguard")),
             // Two copies of each key.
             "bank" => Services {
