@@ -23,6 +23,7 @@ mod caching;
 mod fact;
 mod failover;
 mod key;
+mod saga;
 mod session;
 
 pub use balancing::{Balancing, Ended, Standing};
@@ -30,6 +31,7 @@ pub use caching::{Caching, Dropped};
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage, Unhinted};
 pub use failover::FailoverFact;
 pub use key::KeyDeed;
+pub use saga::SagaFact;
 pub use session::{Feels, SessionFact};
 
 /// One thing that happened.

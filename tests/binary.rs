@@ -296,6 +296,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "redlock",
         "swim",
         "quorum",
+        "saga",
     ];
     for name in names {
         assert!(list.out.contains(name), "{}", list.out);

@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -22,13 +22,13 @@
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
 use netsplit::base::{
-    Ballot, CallId, Commitment, Conflict, Entry, NodeId, Op, Presume, Rng, Span, Time,
+    Ballot, CallId, Commitment, Conflict, Entry, NodeId, Op, Pivot, Presume, Rng, Span, Style, Time,
 };
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
     Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover, Keys, Load,
     Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring,
-    Services, Store, StoreKind, Swim, Txn, Watch,
+    Services, Store, StoreKind, Swim, Txn, TxnKind, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -213,6 +213,31 @@ fn quorum(
     })
 }
 
+/// What transactions are.
+fn transactions(args: &mut goldenscript::ArgumentConsumer<'_>) -> Answer<TxnKind> {
+    let style = Style::default();
+    let style = match args.lookup("saga").map(|arg| arg.value.as_str()) {
+        None => None,
+        Some("orchestrated") => Some(style),
+        Some("choreographed") => Some(Style { choreographed: true, ..style }),
+        Some("takes") => Some(Style { pivot: Pivot::Takes, ..style }),
+        Some("unlocked") => Some(Style { locks: false, ..style }),
+        Some(other) => return Err(format!("no such saga: {other}").into()),
+    };
+    if let Some(style) = style {
+        return Ok(TxnKind::Saga { step_timeout: Span::secs(1), style });
+    }
+    Ok(TxnKind::Commit(match args.lookup("txn").map(|arg| arg.value.as_str()) {
+        None => Commitment::default(),
+        Some("commit") => Commitment::TwoPhase { presume: Presume::Commit, cooperative: false },
+        Some("cooperative") => Commitment::TwoPhase { presume: Presume::Abort, cooperative: true },
+        Some("log") => Commitment::Logged,
+        Some("threephase") => Commitment::ThreePhase,
+        Some("paxoscommit") => Commitment::PaxosCommit { acceptors: 3 },
+        Some(other) => return Err(format!("no such transactions: {other}").into()),
+    }))
+}
+
 /// Three copies of each key.
 fn by_quorums(log: Log, quorum: Quorum) -> Services {
     let kind = StoreKind::Quorum(quorum);
@@ -244,17 +269,7 @@ impl Network {
             Some("single") => Changes::Single,
             Some(other) => return Err(format!("no such membership: {other}").into()),
         };
-        let how = match args.lookup("txn").map(|arg| arg.value.as_str()) {
-            None => Commitment::default(),
-            Some("commit") => Commitment::TwoPhase { presume: Presume::Commit, cooperative: false },
-            Some("cooperative") => {
-                Commitment::TwoPhase { presume: Presume::Abort, cooperative: true }
-            }
-            Some("log") => Commitment::Logged,
-            Some("threephase") => Commitment::ThreePhase,
-            Some("paxoscommit") => Commitment::PaxosCommit { acceptors: 3 },
-            Some(other) => return Err(format!("no such transactions: {other}").into()),
-        };
+        let txn = transactions(&mut args)?;
         let lock = args.lookup("lock").map(|arg| lock(&arg.value)).transpose()?;
         let mutation = args.lookup("mutation").map(|arg| arg.value.parse()).transpose()?;
         let switches: Vec<&str> = args.rest_pos().iter().map(|arg| arg.value.as_str()).collect();
@@ -286,7 +301,7 @@ impl Network {
                 log: Some(log),
                 ring: Some(Ring { replicas: 2, ..Ring::default() }),
                 store: Some(Store::default()),
-                txn: Some(Txn { how, ..Txn::default() }),
+                txn: Some(Txn { kind: txn, ..Txn::default() }),
                 ..Services::default()
             },
             "quorum" => by_quorums(log, quorum(&mut args, switch)?),

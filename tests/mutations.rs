@@ -6,13 +6,14 @@
 mod faults;
 
 use faults::{
-    crashes, doubt, duel, epochs, exodus, flickering, handovers, lapses, naps, one_link, relay,
-    servings, terms, voters,
+    crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, moving, naps,
+    one_link, relay, servings, terms, voters,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
 use netsplit::base::{
-    Commitment, Conflict, Mutation, Mutations, NodeId, Op, Presume, Rng, Span, Time, Voters,
+    Commitment, Conflict, Mutation, Mutations, NodeId, Op, Pivot, Presume, Rng, Span, Style, Time,
+    Voters,
 };
 use netsplit::check::Checks;
 use netsplit::command::Command;
@@ -20,7 +21,7 @@ use netsplit::event::{self, Fact};
 use netsplit::plan::{
     self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover,
     Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft,
-    Reads, Repair, Ring, Services, Store, StoreKind, Swim, Txn, Watch, Ways,
+    Reads, Repair, Ring, Services, Store, StoreKind, Swim, Txn, TxnKind, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -106,6 +107,12 @@ enum Case {
     Unsure(Commitment),
     /// The same where nodes only crash, on a network that never fails: whoever is suspected is dead.
     Crashes(Commitment),
+    /// The sample bank, whose transfers are sagas; clients are asked for longer ones, too.
+    Trips(Style),
+    /// The same in the faults of `Doubt`.
+    Late(Style),
+    /// The same, impatient, on a network where messages overtake each other.
+    Impatient(Style),
     /// Five nodes, and keys that are kept by quorums: three clients write and read few of them.
     Quorum(Kept),
     /// Five nodes that only watch each other; that learn how long to wait, if that is said.
@@ -200,6 +207,13 @@ const COMMIT_TOGETHER: Commitment =
 const LOGGED: Commitment = Commitment::Logged;
 const THREE: Commitment = Commitment::ThreePhase;
 const PAXOS: Commitment = Commitment::PaxosCommit { acceptors: 3 };
+
+const LED: Style = Style { choreographed: false, pivot: Pivot::Last, locks: true };
+const DANCED: Style = Style { choreographed: true, ..LED };
+const SURE: Style = Style { pivot: Pivot::Takes, ..LED };
+const DANCED_SURE: Style = Style { pivot: Pivot::Takes, ..DANCED };
+const UNLOCKED: Style = Style { locks: false, ..LED };
+const DANCED_UNLOCKED: Style = Style { locks: false, ..DANCED };
 
 /// Which check must notice which bug, in which cluster, within how many seeds.
 const TABLE: &[(Mutation, &str, Case, u64)] = &[
@@ -413,6 +427,21 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::CacheBlindCredit, "cache", Case::Cached(Mode::WriteBehind), 10),
     (Mutation::CacheEvictOwed, "cache", Case::Cached(Mode::WriteBehind), 10),
     (Mutation::CacheRefreshOwed, "cache", Case::Cached(Mode::WriteBehind), 20),
+    (Mutation::SagaNoKey, "saga", Case::Late(LED), 10),
+    (Mutation::SagaNoKey, "saga", Case::Late(DANCED), 10),
+    (Mutation::SagaNoTombstone, "saga", Case::Impatient(LED), 20),
+    (Mutation::SagaLateIsFailed, "saga", Case::Impatient(DANCED), 20),
+    (Mutation::SagaUndoBlind, "saga", Case::Impatient(LED), 20),
+    (Mutation::SagaUndoForward, "saga", Case::Late(LED), 40),
+    (Mutation::SagaUndoForward, "saga", Case::Late(DANCED), 40),
+    (Mutation::SagaUndoPivot, "saga", Case::Late(LED), 40),
+    (Mutation::SagaUndoPivot, "saga", Case::Late(SURE), 40),
+    (Mutation::SagaLateIsFailed, "saga", Case::Late(LED), 40),
+    (Mutation::SagaDropUndo, "saga", Case::Late(LED), 40),
+    (Mutation::SagaNoLog, "saga", Case::Late(LED), 40),
+    (Mutation::SagaNoLog, "progress", Case::Late(DANCED), 40),
+    (Mutation::SagaNoLock, "saga", Case::Late(LED), 40),
+    (Mutation::SagaPassAndForget, "progress", Case::Late(DANCED), 40),
     (Mutation::BalanceRoundSkips, "balance", Case::Requests(Policy::RoundRobin), 10),
     (Mutation::BalanceBursts, "balance", Case::Requests(Policy::Weighted), 10),
     (Mutation::BalanceNoWeights, "balance", Case::Requests(Policy::LeastConnections), 10),
@@ -614,7 +643,15 @@ fn hasty(mut plan: Plan) -> Plan {
 /// The sample bank with another protocol.
 fn bank(how: Commitment) -> Plan {
     let mut plan = plan::builtin("bank").unwrap();
-    plan.services.txn = Some(Txn { how, ..Txn::default() });
+    plan.services.txn = Some(Txn { kind: how.into(), ..Txn::default() });
+    plan
+}
+
+/// The sample bank with sagas.
+fn trips(style: Style, step_timeout: Span) -> Plan {
+    let mut plan = plan::builtin("bank").unwrap();
+    let kind = TxnKind::Saga { step_timeout, style };
+    plan.services.txn = Some(Txn { kind, retry: Span::millis(50), ..Txn::default() });
     plan
 }
 
@@ -751,6 +788,11 @@ fn plan(case: Case) -> Plan {
         Case::Crashes(how) => hasty(bank(how)),
         Case::Unsure(how) => Plan { progress_within: Span::secs(15), ..bank(how) },
         Case::Sessions => sessions(),
+        Case::Trips(style) => trips(style, Span::secs(1)),
+        Case::Late(style) => {
+            Plan { progress_within: Span::secs(15), ..trips(style, Span::secs(1)) }
+        }
+        Case::Impatient(style) => trips(style, Span::millis(60)),
     }
 }
 
@@ -769,8 +811,15 @@ fn until(case: Case) -> Time {
         Case::Redis | Case::Failover | Case::Redlock(_) => Time(60_000_000),
         Case::Flickering => Time(45_000_000),
         Case::Gossiping(_) => Time(60_000_000),
-        Case::Doubt | Case::Sessions | Case::Unsure(_) | Case::Crashes(_) => Time(45_000_000),
-        Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) => Time(60_000_000),
+        Case::Doubt
+        | Case::Sessions
+        | Case::Unsure(_)
+        | Case::Crashes(_)
+        | Case::Late(_)
+        | Case::Impatient(_) => Time(45_000_000),
+        Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) | Case::Trips(_) => {
+            Time(60_000_000)
+        }
         Case::Requests(_) | Case::Reports | Case::Cached(_) | Case::Messages => Time(30_000_000),
     }
 }
@@ -782,6 +831,9 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Duel => return duel(seed),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => return doubt(seed),
         Case::Crashes(_) => return crashes(seed),
+        Case::Late(_) => return moving(seed, doubt(seed)),
+        Case::Impatient(_) => return moving(seed, jitter()),
+        Case::Trips(_) => return moving(seed, hunt::storm(seed, plan, until)),
         Case::Exodus => return exodus(),
         Case::OneLink => return one_link(seed),
         Case::Flickering => return flickering(seed),
@@ -1039,6 +1091,19 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Requests(Policy::Hash), 20),
     (Case::Reports, 20),
     (Case::Crashes(THREE), 30),
+    (Case::Trips(LED), 10),
+    (Case::Late(LED), 10),
+    (Case::Trips(DANCED), 10),
+    (Case::Late(DANCED), 10),
+    (Case::Trips(SURE), 10),
+    (Case::Late(SURE), 10),
+    (Case::Late(DANCED_SURE), 10),
+    (Case::Trips(UNLOCKED), 10),
+    (Case::Late(UNLOCKED), 10),
+    (Case::Late(DANCED_UNLOCKED), 10),
+    (Case::Impatient(LED), 10),
+    (Case::Impatient(DANCED), 10),
+    (Case::Impatient(SURE), 10),
     (Case::Money(PAXOS), 10),
     (Case::Unsure(PAXOS), 10),
     (Case::Cached(Mode::Aside), 10),
@@ -1072,7 +1137,17 @@ fn is_of_logs(case: Case) -> bool {
 
 fn is_of_money(case: Case) -> bool {
     use Case::*;
-    matches!(case, Bank | Doubt | Sessions | Money(_) | Unsure(_) | Crashes(_))
+    matches!(
+        case,
+        Bank | Doubt
+            | Sessions
+            | Money(_)
+            | Unsure(_)
+            | Crashes(_)
+            | Trips(_)
+            | Late(_)
+            | Impatient(_)
+    )
 }
 
 /// Whether nodes only watch each other.

@@ -7,7 +7,7 @@ use netsplit::error::Source;
 use netsplit::event::{Kind, Watch};
 use netsplit::plan::{
     self, Heartbeats, Keys, Load, Lock, LockKind, LogKind, Membership, Plan, Raft, Reads, SAMPLES,
-    file,
+    TxnKind, file,
 };
 use netsplit::script::{self, Format, Options, Summary};
 use netsplit::sim::World;
@@ -366,13 +366,21 @@ fn quorums_and_rings_that_cannot_be_are_refused() {
 #[test]
 fn transactions_that_cannot_be_are_refused() {
     let txn = |rest: &str| format!("[membership]\n[log]\n[ring]\n[store]\n[txn]\n{rest}");
-    refused(&txn("kind = \"saga\""), &["unknown kind of commitment", "\"twophase\""]);
+    refused(&txn("kind = \"sagas\""), &["unknown kind of transactions", "\"saga\""]);
+    refused(&txn("locks = false"), &["'locks' is a switch of a saga", "kind = \"saga\""]);
+    let voting = txn("kind = \"saga\"\nvote_timeout = \"1s\"");
+    refused(&voting, &["a saga has no 'vote_timeout'", "kind = \"twophase\""]);
     refused(&txn("presume = \"nothing\""), &["unknown 'presume'", "\"abort\" or \"commit\""]);
     let both = "coordinator = \"log\"\ntermination = \"cooperative\"";
     refused(&txn(both), &["has no meaning where the log decides", "leave one of the two out"]);
     let text = txn("presume = \"commit\"\ntermination = \"cooperative\"");
-    let how = parse(&text).unwrap().services.txn.unwrap().how;
-    assert_eq!(how.to_string(), "two-phase commit, presumed commit, cooperative");
+    let title = |text: &str| match parse(text).unwrap().services.txn.unwrap().kind {
+        TxnKind::Commit(how) => how.to_string(),
+        TxnKind::Saga { style, .. } => style.to_string(),
+    };
+    assert_eq!(title(&text), "two-phase commit, presumed commit, cooperative");
+    let text = txn("kind = \"saga\"\nstyle = \"choreographed\"\nlocks = false");
+    assert_eq!(title(&text), "choreographed saga, no semantic locks");
 }
 
 #[test]

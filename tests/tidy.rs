@@ -322,6 +322,7 @@ fn every_mutation_says_what_goes_wrong() {
         "cache",
         "lessor",
         "watch",
+        "saga",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

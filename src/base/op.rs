@@ -3,8 +3,8 @@
 use super::balance::Serving;
 use super::placement::Member;
 use super::{
-    CallId, NodeId, ParseError, SessionOp, SessionOutcome, Span, Token, TxnId, Version, Versions,
-    Voters, parse_error,
+    CallId, NodeId, ParseError, SagaStep, SessionOp, SessionOutcome, Span, Token, TxnId, Version,
+    Versions, Voters, parse_error,
 };
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,8 @@ pub enum Op {
     Survey { key: Name },
     /// Keep this version of a key.
     Store { key: Name, version: Arc<Version> },
+    /// Something that a saga asks for at a key.
+    Saga(SagaStep),
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -197,6 +199,7 @@ impl fmt::Display for Op {
             Op::Delete { key } => write!(f, "delete {key}"),
             Op::Survey { key } => write!(f, "survey {key}"),
             Op::Store { key, version } => write!(f, "store {key}={version}"),
+            Op::Saga(asked) => asked.fmt(f),
         }
     }
 }
@@ -385,6 +388,8 @@ pub enum Refusal {
     Overloaded,
     /// What was asked for is too old: it was forgotten.
     Compacted,
+    /// What became of it was forgotten for a later call of the same client.
+    Forgotten,
 }
 
 impl fmt::Display for Outcome {
@@ -440,6 +445,7 @@ impl fmt::Display for Refusal {
             Refusal::OnlyClients => f.write_str("only clients take such locks"),
             Refusal::Overloaded => f.write_str("too much to do"),
             Refusal::Compacted => f.write_str("so old changes are forgotten"),
+            Refusal::Forgotten => f.write_str("what became of it was forgotten"),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | BANK-1 | a transaction changes each of its keys by what it says, and no other |
 //! | BANK-2 | each change of an account begins with the balance that the last one left |
-//! | BANK-3 | no account falls below zero |
+//! | BANK-3 | nothing is taken from an account that has too little, but when a saga takes back what others have used |
 //!
 //! The first two together keep the total: nothing is made inside a transaction, and nothing is lost
 //! between two. They are read from what participants say when they carry a commit out
@@ -19,7 +19,7 @@
 
 use super::{Check, Violation, Witness};
 use crate::base::{Leg, Name, NodeId, Op, TxnId};
-use crate::event::{Change, Event, Fact, Kind};
+use crate::event::{Change, Event, Fact, Kind, SagaFact};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many transactions are remembered.
@@ -35,7 +35,7 @@ const ACCOUNT: &str = "acct/";
 /// What one transaction did, key by key, with the event that said so.
 #[derive(Clone, Debug, Default)]
 struct Txn {
-    changes: BTreeMap<Name, (i64, i64, usize)>,
+    changes: BTreeMap<(Name, bool), (i64, i64, usize)>,
     /// Where it was seen to begin, and what it does.
     begun: Option<usize>,
     legs: Vec<Leg>,
@@ -48,8 +48,11 @@ struct Account {
     balance: i64,
     /// The event that said so.
     at: usize,
-    last: VecDeque<TxnId>,
+    last: VecDeque<Step>,
 }
+
+/// A transaction, and whether it is what compensates it.
+type Step = (TxnId, bool);
 
 /// The check.
 #[derive(Clone, Debug)]
@@ -90,20 +93,21 @@ impl Bank {
     fn carried_out(
         &mut self,
         at: usize,
-        txn: TxnId,
+        step: Step,
         changes: &[Change],
         witness: &Witness,
     ) -> Option<Wrong> {
-        let mut wrong = None;
+        let (mut wrong, (txn, back)) = (None, step);
         for change in changes {
             let said = (change.before, change.after, at);
             let known = self.remember(txn);
             // A new owner, or one that restarted, may carry the same change out again.
-            if known.changes.get(&change.key).is_some_and(|k| (k.0, k.1) == (said.0, said.1)) {
+            let key = (change.key.clone(), back);
+            if known.changes.get(&key).is_some_and(|k| (k.0, k.1) == (said.0, said.1)) {
                 continue;
             }
-            known.changes.insert(change.key.clone(), said);
-            let found = self.balance(at, txn, change, witness).or_else(|| self.sum(txn, change));
+            known.changes.insert(key, said);
+            let found = self.balance(at, step, change, witness).or_else(|| self.sum(step, change));
             wrong = wrong.or(found);
         }
         wrong
@@ -112,10 +116,11 @@ impl Bank {
     fn balance(
         &mut self,
         at: usize,
-        txn: TxnId,
+        step: Step,
         change: &Change,
         witness: &Witness,
     ) -> Option<Wrong> {
+        let (txn, back) = step;
         let Change { key, before, after } = change;
         if !key.as_str().starts_with(ACCOUNT) || self.by_hand.contains(key) {
             return None;
@@ -123,7 +128,7 @@ impl Bank {
         let begun = self.txns.get(&txn).and_then(|txn| txn.begun);
         if !witness.is_whole() && !begun.is_some_and(|begun| witness.saw(begun)) {
             // A new change, or an old one that is said again: nobody can tell.
-            let again = |account: &Account| account.last.contains(&txn);
+            let again = |account: &Account| account.last.contains(&step);
             if !self.accounts.get(key).is_some_and(again) {
                 self.accounts.remove(key);
             }
@@ -132,10 +137,10 @@ impl Bank {
         let opening = if witness.is_whole() { self.opening } else { *before };
         let new = Account { balance: opening, at, last: VecDeque::new() };
         let account = self.accounts.entry(key.clone()).or_insert(new);
-        if account.last.contains(&txn) {
+        if account.last.contains(&step) {
             return None;
         }
-        account.last.push_back(txn);
+        account.last.push_back(step);
         if account.last.len() > LAST {
             account.last.pop_front();
         }
@@ -149,7 +154,7 @@ impl Bank {
             return Some(("BANK-2", what, because));
         }
         let what = format!("{txn} leaves {after} in {key}");
-        (*after < 0).then_some(("BANK-3", what, because))
+        (*after < 0 && after < before && !back).then_some(("BANK-3", what, because))
     }
 
     /// The coordinator says that both sides have carried it out: then both have said so.
@@ -163,10 +168,11 @@ impl Bank {
     }
 
     /// A key changes by what the transaction says.
-    fn sum(&self, txn: TxnId, change: &Change) -> Option<Wrong> {
+    fn sum(&self, (txn, back): Step, change: &Change) -> Option<Wrong> {
         let Txn { legs, begun, .. } = self.txns.get(&txn)?;
         let (begun, gain) = ((*begun)?, change.after.saturating_sub(change.before));
         let meant = legs.iter().find(|leg| leg.key == change.key).map_or(0, |leg| leg.by);
+        let meant = if back { meant.saturating_neg() } else { meant };
         let what = format!("{txn} adds {gain} to {} instead of {meant}", change.key);
         let changed = gain != meant && !self.by_hand.contains(&change.key);
         changed.then(|| ("BANK-1", what, vec![begun]))
@@ -188,7 +194,12 @@ impl Check for Bank {
     }
 
     fn judges(&self, event: &Event) -> bool {
-        matches!(event.fact(), Some(Fact::Resolves { commit: true, .. }))
+        let takes = |fact: &SagaFact| matches!(fact, SagaFact::Takes { .. });
+        match event.fact() {
+            Some(Fact::Resolves { commit, .. }) => *commit,
+            Some(Fact::Saga(fact)) => takes(fact),
+            _ => false,
+        }
     }
 
     fn see(&mut self, at: usize, event: &Event, witness: &Witness) -> Option<Violation> {
@@ -196,15 +207,21 @@ impl Check for Bank {
         let fresh = !witness.restates(event.node);
         let (rule, what, mut because) = match fact {
             Fact::Resolves { txn, commit: true, changes } if fresh => {
-                self.carried_out(at, *txn, changes, witness)?
+                self.carried_out(at, (*txn, false), changes, witness)?
+            }
+            Fact::Saga(SagaFact::Takes { saga, back, key, before, after, .. }) if fresh => {
+                let change = Change { key: key.clone(), before: *before, after: *after };
+                self.carried_out(at, (*saga, *back), &[change], witness)?
+            }
+            Fact::Begins { txn, op, .. } | Fact::Saga(SagaFact::Begins { saga: txn, op, .. })
+                if fresh =>
+            {
+                let txn = self.remember(*txn);
+                (txn.begun, txn.legs) = (Some(at), op.legs());
+                return None;
             }
             Fact::Decides { txn, commit: true } => {
                 self.remember(*txn).committed = true;
-                return None;
-            }
-            Fact::Begins { txn, op, .. } if fresh => {
-                let txn = self.remember(*txn);
-                (txn.begun, txn.legs) = (Some(at), op.legs());
                 return None;
             }
             Fact::Ends { txn } => self.ends(*txn, witness)?,

@@ -26,6 +26,7 @@
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
 //! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, 3PC-1, LOCKHOLD: all of a transaction or nothing |
 //! | paxoscommit | `paxoscommit` | PC-1 to PC-3: each vote of a transaction is chosen once |
+//! | saga | `saga` | SAGA-1 to SAGA-6: all steps of a saga or none, compensated once and in order |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | quorum | `quorum` | Q-1, 2, 4, 5, 7 to 11: quorums meet, and nothing is lost that they took |
@@ -34,7 +35,7 @@
 //! | cache | `cache` | CACHE-1, 3, 4, 7, 8: how old answers may be, and who may fetch |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
-//! | progress | `progress` | LIVE-1 to 6: answers, right suspicions and equal replicas, once nothing is broken |
+//! | progress | `progress` | LIVE-1 to 7: answers, right suspicions, equal replicas, ended sagas, once nothing is broken |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -52,6 +53,7 @@ pub mod progress;
 pub mod quorum;
 pub mod raft;
 pub mod ring;
+pub mod saga;
 pub mod swim;
 mod witness;
 
@@ -322,6 +324,7 @@ impl Checks {
             Box::new(log::Log::new(expect)),
             Box::new(atomic::Atomic::new()),
             Box::new(paxoscommit::PaxosCommit::new()),
+            Box::new(saga::Sagas::default()),
             Box::new(ring::Rings::new()),
             Box::new(quorum::Quorum::new(expect)),
             Box::new(bank::Bank::new(expect.opening_balance)),

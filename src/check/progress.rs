@@ -7,6 +7,7 @@
 //! | LIVE-3 | whom a leader has handed over to leads next, if nothing was broken for that time (RX-6) |
 //! | LIVE-4 | whoever is down for long is suspected by all who watch it (FD-1) |
 //! | LIVE-5 | nobody who is alive stays suspected when nothing is broken any more (FD-2) |
+//! | LIVE-7 | a saga that has begun ends within the same time (SAGA-1) |
 //! | LIVE-6 | the replicas of a key that compare what they have become equal within the same time (Q-6) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
@@ -27,7 +28,7 @@ use super::faults::Faults;
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
 use crate::command::{Command, DiskFault};
-use crate::event::{Event, Fact, Kind};
+use crate::event::{Event, Fact, Kind, SagaFact};
 use detector::Detector;
 use replicas::Replicas;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,9 @@ pub struct Progress {
     debts: BTreeMap<NodeId, Debt>,
     /// What is locked by a yes-vote.
     doubts: BTreeMap<(TxnId, Name), Debt>,
+    /// Sagas that have begun, and which of them have been closed.
+    sagas: BTreeMap<TxnId, Debt>,
+    closed: BTreeSet<TxnId>,
     /// Who has handed over last to whom, when nothing had been broken for a while.
     handed: Option<(Ballot, NodeId)>,
     /// When somebody's time will be up, at the earliest.
@@ -86,7 +90,7 @@ impl Progress {
         let (trouble, now) = (Time::ZERO, Time::ZERO);
         let due = Time::ZERO + within;
         let unheard = BTreeSet::new();
-        let doubts = BTreeMap::new();
+        let (doubts, sagas) = (BTreeMap::new(), BTreeMap::new());
         let (last, handed) = (0, None);
         let (detector, rough) = (expect.patience.map(Detector::new), Time::ZERO);
         Progress {
@@ -98,6 +102,8 @@ impl Progress {
             last,
             debts,
             doubts,
+            sagas,
+            closed: BTreeSet::new(),
             handed,
             due,
             detector,
@@ -149,6 +155,7 @@ impl Progress {
                 if let Command::Disk { fault: DiskFault::Lose | DiskFault::Wipe, .. } = **command {
                     // A vote may be forgotten, and that is not for this check to say.
                     self.doubts.clear();
+                    self.sagas.clear();
                 }
             }
             Kind::Started { .. } | Kind::Resumed => {
@@ -167,6 +174,30 @@ impl Progress {
                 for change in changes.iter() {
                     self.doubts.remove(&(*txn, change.key.clone()));
                 }
+            }
+            Kind::Fact(Fact::Saga(fact)) => self.saga(fact),
+            _ => {}
+        }
+        if let Kind::Started { .. } = event.kind {
+            // That they are over may be on its disk, and was not said. Others it names anew.
+            let over = |id: &TxnId| id.coordinator == event.node && self.closed.contains(id);
+            self.sagas.retain(|id, _| !over(id));
+            self.closed.retain(|id| id.coordinator != event.node);
+        }
+    }
+
+    fn saga(&mut self, fact: &SagaFact) {
+        let saga = fact.saga();
+        match fact {
+            SagaFact::Begins { .. } => {
+                let debt = Debt { since: self.now, reported: false };
+                self.sagas.entry(saga).or_insert(debt);
+                self.due = self.due.min(self.now + self.within);
+            }
+            SagaFact::Closes { .. } => drop(self.closed.insert(saga)),
+            SagaFact::Ends { .. } => {
+                self.sagas.remove(&saga);
+                self.closed.remove(&saga);
             }
             _ => {}
         }
@@ -248,9 +279,14 @@ impl Progress {
             self.doubts.entry((txn, key)).or_default().reported = true;
             return Some(("LIVE-2", what));
         }
+        let stuck = self.sagas.iter().find(|(_, debt)| open(debt) && is_late(debt));
+        if let Some((saga, since)) = stuck.map(|(saga, debt)| (*saga, debt.since)) {
+            self.sagas.entry(saga).or_default().reported = true;
+            return Some(("LIVE-7", format!("{saga} has not ended since {since}")));
+        }
         let owed = self.debts.iter().filter(|(client, debt)| owing(client, debt));
-        let doubts = self.doubts.values().filter(|debt| open(debt));
-        let due = owed.map(|(_, debt)| debt).chain(doubts).map(deadline).min();
+        let others = self.doubts.values().chain(self.sagas.values()).filter(|debt| open(debt));
+        let due = owed.map(|(_, debt)| debt).chain(others).map(deadline).min();
         self.due = due.unwrap_or(self.now + self.within);
         None
     }
@@ -268,6 +304,7 @@ impl Check for Progress {
     fn gap(&mut self, node: NodeId) {
         // Some may have ended unseen.
         self.doubts.clear();
+        self.sagas.clear();
         self.replicas.iter_mut().for_each(|replicas| replicas.forget(node));
         match (node, &mut self.detector) {
             (NodeId::BENCH, Some(detector)) => detector.forget_all(),

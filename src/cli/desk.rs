@@ -3,7 +3,7 @@
 use super::{play, saving};
 use crate::cluster::Update;
 use crate::error::Error;
-use crate::plan::{Plan, Services};
+use crate::plan::{Plan, Services, Txn, TxnKind};
 use crate::saved::file::{self, Recording};
 use crate::saved::{self, About, Kind, Run, Seen, keep};
 use crate::script::Stop;
@@ -177,6 +177,7 @@ fn focus(services: &Services) -> Option<PaneKind> {
         Services { store: Some(store), .. } if store.quorum().is_some() => Some(PaneKind::Replicas),
         Services { cache: Some(_), .. } => Some(PaneKind::Cache),
         Services { ring: Some(_), lock: Some(_), .. } => None,
+        Services { txn: Some(Txn { kind: TxnKind::Saga { .. }, .. }), .. } => Some(PaneKind::Sagas),
         Services { txn: Some(_), .. } => Some(PaneKind::Txn),
         Services { ring: Some(_), .. } => Some(PaneKind::Ring),
         Services { lock: Some(_), .. } => Some(PaneKind::Locks),

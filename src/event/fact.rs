@@ -2,7 +2,7 @@
 
 use super::key::{self, KeyDeed};
 use super::{Balancing, Caching};
-use super::{FailoverFact, SessionFact};
+use super::{FailoverFact, SagaFact, SessionFact};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
@@ -276,6 +276,10 @@ pub enum Fact {
     // -- locks with replicas ----------------------------------------------------------------------
     /// Something about the primary of keys, and its replicas.
     Failover(FailoverFact),
+
+    // -- sagas ---------------------------------------------------------------------------------
+    /// Something about a saga.
+    Saga(SagaFact),
 }
 
 impl fmt::Display for Freed {
@@ -361,6 +365,7 @@ impl fmt::Display for Fact {
             | Fact::Left { .. } => self.lock(f),
             Fact::Session(fact) => fact.fmt(f),
             Fact::Failover(fact) => fact.fmt(f),
+            Fact::Saga(fact) => fact.fmt(f),
             Fact::Keeps { .. }
             | Fact::Acknowledges { .. }
             | Fact::Answers { .. }

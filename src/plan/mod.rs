@@ -13,7 +13,7 @@ use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
     Config, balance, cache, client, commit, lock, log, membership, multipaxos, paxos, ping,
-    quorumstore, raft, redis, ring, server, store, swim,
+    quorumstore, raft, redis, ring, saga, server, store, swim,
 };
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ mod services;
 pub use samples::{SAMPLES, builtin, load, name_of, source};
 pub use services::{
     Balance, Cache, Heartbeats, Keys, Lock, LockKind, Log, LogKind, Membership, Paxos, Raft, Ring,
-    Services, Store, StoreKind, Swim, Txn,
+    Services, Store, StoreKind, Swim, Txn, TxnKind,
 };
 
 /// How long a node remembers a request that nobody repeats, while it has no answer.
@@ -96,6 +96,8 @@ pub enum Load {
         accounts: u32,
         /// The most that is moved at once.
         most: i64,
+        /// How many accounts take part in a transfer: all but the last give.
+        legs: u8,
     },
     /// Requests about `keys` keys, at its rate whether they are answered or not.
     Request {
@@ -172,7 +174,7 @@ impl Load {
             Load::Lock { ref locks, ttl, hold } => {
                 client::Load::Lock { locks: locks.as_slice().into(), ttl, hold }
             }
-            Load::Bank { accounts, most } => client::Load::Bank { accounts, most },
+            Load::Bank { accounts, most, legs } => client::Load::Bank { accounts, most, legs },
             Load::Request { keys } => client::Load::Request { keys },
             Load::Idle => client::Load::ReadBack,
             Load::Watch => client::Load::Watch,
@@ -379,11 +381,7 @@ impl Plan {
         }
         stack.extend(self.services.lock.iter().flat_map(|lock| self.lock(&lock.kind)));
         stack.extend(self.services.store.as_ref().map(|store| self.store(store)));
-        if let Some(Txn { vote_timeout, retry, how }) = self.services.txn {
-            let (peers, mutations) = (self.peers(), self.mutations);
-            let config = commit::Config { vote_timeout, retry, how, peers, mutations };
-            stack.push(Config::Txn(config));
-        }
+        stack.extend(self.services.txn.as_ref().map(|txn| self.txn(txn)));
         stack.extend(self.services.balance.as_ref().map(|balance| self.balance(balance)));
         stack.extend(self.services.cache.as_ref().map(|cache| {
             let (nodes, mutations) = (cache.nodes.as_slice().into(), self.mutations);
@@ -488,6 +486,19 @@ impl Plan {
             settings: balance.settings,
             mutations: self.mutations,
         })
+    }
+
+    fn txn(&self, txn: &Txn) -> Config {
+        let Txn { vote_timeout, retry, kind } = *txn;
+        let (peers, mutations) = (self.peers(), self.mutations);
+        match kind {
+            TxnKind::Commit(how) => {
+                Config::Txn(commit::Config { vote_timeout, retry, how, peers, mutations })
+            }
+            TxnKind::Saga { step_timeout, style } => {
+                Config::Saga(saga::Config { step_timeout, retry, style, mutations })
+            }
+        }
     }
 
     fn store(&self, store: &Store) -> Config {

@@ -1,7 +1,7 @@
 //! What the nodes run: the settings of each service as a person writes them, with their defaults.
 
 use super::Ways;
-use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Voters};
+use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Style, Voters};
 use crate::check::SwimBounds;
 use crate::proto::client::Watch;
 use crate::proto::log::Reads;
@@ -285,8 +285,28 @@ pub struct Txn {
     pub vote_timeout: Span,
     /// How often decisions and questions are repeated.
     pub retry: Span,
-    /// By which protocol they come to their outcome.
-    pub how: Commitment,
+    /// What they are, and by which protocol they come to their outcome.
+    pub kind: TxnKind,
+}
+
+/// What transactions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxnKind {
+    /// Atomic: all keys change at once, as far as anybody can see.
+    Commit(Commitment),
+    /// Sagas: they change one by one, and are changed back if one of them cannot be.
+    Saga {
+        /// How long a step before the pivot may take before the saga turns back.
+        step_timeout: Span,
+        /// How they run.
+        style: Style,
+    },
+}
+
+impl From<Commitment> for TxnKind {
+    fn from(how: Commitment) -> TxnKind {
+        TxnKind::Commit(how)
+    }
 }
 
 /// Requests that are spread over backends.
@@ -494,7 +514,8 @@ impl Store {
 
 impl Default for Txn {
     fn default() -> Self {
-        Txn { vote_timeout: Span::secs(1), retry: Span::millis(200), how: Commitment::default() }
+        let kind = TxnKind::Commit(Commitment::default());
+        Txn { vote_timeout: Span::secs(1), retry: Span::millis(200), kind }
     }
 }
 

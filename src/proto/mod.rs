@@ -46,6 +46,7 @@ pub mod raft;
 pub mod redis;
 pub mod register;
 pub mod ring;
+pub mod saga;
 pub mod server;
 mod stack;
 pub mod store;

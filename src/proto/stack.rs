@@ -180,4 +180,5 @@ services! {
     Balance => balance::Balance,
     QuorumStore => quorumstore::QuorumStore,
     Cache => cache::Cache,
+    Saga => saga::Sagas,
 }

@@ -163,7 +163,8 @@ impl Family {
             | Fact::TakesOver { .. }
             | Fact::InstancePromises { .. }
             | Fact::InstanceAccepts { .. }
-            | Fact::InstanceChooses { .. } => Family::Txn,
+            | Fact::InstanceChooses { .. }
+            | Fact::Saga(_) => Family::Txn,
             Fact::Balance(_) => Family::Balance,
             Fact::Cache(_) => Family::Cache,
             Fact::Invokes { .. } | Fact::Returns { .. } => Family::Call,

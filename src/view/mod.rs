@@ -16,6 +16,7 @@
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
 //!                   ├─ sessions  who has one, and which nodes and watches hang on it
 //!                   ├─ txns      votes, decisions, who is in doubt
+//!                   ├─ sagas     steps in effect, who directs, who waits for what
 //!                   ├─ balance   balancers, backends, who gets how much
 //!                   ├─ caches    what caches have, and how often they know
 //!                   ├─ clients   calls and their outcomes
@@ -58,6 +59,7 @@ pub mod pulse;
 pub mod quorum;
 mod resolve;
 pub mod ring;
+pub mod sagas;
 pub mod sessions;
 pub mod tape;
 #[cfg(test)]
@@ -83,6 +85,7 @@ use nodes::{Node, Nodes, Role};
 use pulse::Pulse;
 use quorum::Quorums;
 use ring::Rings;
+use sagas::Sagas;
 use sessions::Sessions;
 use std::collections::{BTreeSet, VecDeque};
 use txns::Txns;
@@ -118,6 +121,8 @@ pub struct Board {
     pub sessions: Sessions,
     /// The transactions.
     pub txns: Txns,
+    /// The sagas.
+    pub sagas: Sagas,
     /// Requests that are spread over backends.
     pub balance: Balance,
     /// Copies of keys in front of the store.
@@ -371,6 +376,7 @@ impl Board {
             | Fact::InstanceChooses { .. } => self.txns.hear(at, node, fact, again),
             Fact::Invokes { .. } | Fact::Returns { .. } => self.ask(at, node, fact),
             Fact::Session(fact) => self.sessions.hear(at, node, fact),
+            Fact::Saga(fact) => self.sagas.hear(at, node, fact, again),
             Fact::Balance(fact) => self.balance.hear(at, node, fact),
             Fact::Cache(fact) => self.caches.hear(at, node, fact),
             Fact::Restates | Fact::Restated => {}

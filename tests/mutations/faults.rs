@@ -50,6 +50,35 @@ pub(super) fn doubt(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// For a while, messages take anything up to a fifth of a second.
+pub(super) fn jitter() -> Vec<(Time, Command)> {
+    let slow = Command::Delay { link: Link::All, by: Span::ZERO, jitter: Span::millis(200) };
+    vec![(Time(1_000_000), slow), (Time(20_000_000), Command::Heal(Link::All))]
+}
+
+/// The same, and clients are asked to move money between three accounts, now giving first and now
+/// taking first.
+pub(super) fn moving(seed: u64, mut commands: Vec<(Time, Command)>) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "moving", 0);
+    let calm = commands.iter().map(|(at, _)| *at).max().unwrap_or_default();
+    let mut at = Time(1_000_000);
+    while at < calm {
+        at += rng.span(Span::millis(50), Span::millis(500));
+        let mut keys: Vec<u64> = (1..=6).collect();
+        rng.shuffle(&mut keys);
+        let (one, two) = (rng.between(1, 40) as i64, rng.between(1, 40) as i64);
+        let mut by = [-one, -two, one + two];
+        rng.shuffle(&mut by);
+        let legs = keys.iter().zip(by);
+        let legs: Vec<String> = legs.map(|(key, by)| format!("acct/{key} {by}")).collect();
+        let op = format!("move {}", legs.join(" ")).parse().unwrap();
+        let who = NodeId::client(rng.between(1, 3) as u16);
+        commands.push((at, Command::Ask { who, op }));
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
 /// Nodes crash, two of five at most at a time, and come back soon or late. Nothing else is wrong.
 pub(super) fn crashes(seed: u64) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "crashes", 0);

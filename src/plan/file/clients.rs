@@ -2,7 +2,7 @@
 
 use super::super::{Client, Load};
 use super::{Ids, MAX_CLIENTS, TICK, time};
-use crate::base::{Name, NodeId, Span};
+use crate::base::{MAX_LEGS, Name, NodeId, Span};
 use crate::error::nearest;
 use crate::read::{Read, Table, Value};
 
@@ -45,7 +45,7 @@ const LOADS: &[(&str, &str, &[&str])] = &[
     ("read-write", "store", &["load", "keys", "writes"]),
     ("count", "store", &["load", "counters"]),
     ("lock", "lock", &["load", "locks", "ttl", "hold"]),
-    ("bank", "txn", &["load", "accounts", "most"]),
+    ("bank", "txn", &["load", "accounts", "most", "legs"]),
     ("idle", "store", &["load"]),
     ("request", "balance", &["load", "keys"]),
     ("delete", "store", &["load", "keys"]),
@@ -153,9 +153,16 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
             hold: span("hold", Span::secs(1), Span::ZERO)?,
         },
         "bank" => {
-            let accounts = get("accounts").map_or(Ok(8), |value| value.number(2..=10_000))?;
+            let legs = get("legs").map_or(Ok(2), |value| value.number(2..=MAX_LEGS as u8))?;
+            let accounts = get("accounts").map_or(Ok(8), |value| {
+                let least = u32::from(legs);
+                value.number(least..=10_000).map_err(|error| match least {
+                    2 => error,
+                    _ => error.help(format!("a transfer between {least} needs as many")),
+                })
+            })?;
             let most = get("most").map_or(Ok(20), |value| value.number(1..=1_000_000_000))?;
-            Load::Bank { accounts, most }
+            Load::Bank { accounts, most, legs }
         }
         "idle" => Load::Idle,
         "watch" => Load::Watch,

@@ -1,40 +1,87 @@
 //! `[txn]`: transactions, and by which protocol they come to their outcome.
 
-use super::super::Txn;
+use super::super::{Txn, TxnKind};
 use super::{TICK, time};
-use crate::base::{Commitment, Presume};
+use crate::base::{Commitment, Pivot, Presume, Span, Style};
+use crate::error::Error;
 use crate::read::{Read, Table, Value};
 
-/// The keys of the section. The switches of two-phase commit stand last.
-pub(super) const KEYS: &[&str] =
-    &["vote_timeout", "retry", "kind", "acceptors", "presume", "termination", "coordinator"];
+/// The keys of the section.
+pub(super) const KEYS: &[&str] = &[
+    "retry",
+    "kind",
+    "vote_timeout",
+    "acceptors",
+    "presume",
+    "termination",
+    "coordinator",
+    "step_timeout",
+    "style",
+    "pivot",
+    "locks",
+];
+
+/// The kinds, as they are written and as a person calls them, and the keys that each understands
+/// besides the first two.
+const KINDS: &[(&str, &str, &[&str])] = &[
+    ("twophase", "two-phase commit", &["vote_timeout", "presume", "termination", "coordinator"]),
+    ("threephase", "three-phase commit", &["vote_timeout"]),
+    ("paxoscommit", "Paxos Commit", &["vote_timeout", "acceptors"]),
+    ("saga", "a saga", &["step_timeout", "style", "pivot", "locks"]),
+];
 
 pub(super) fn txn(table: &Table<'_>, nodes: usize) -> Read<Txn> {
     let default = Txn::default();
     Ok(Txn {
+        kind: kind(table, nodes)?,
         vote_timeout: time(table, "vote_timeout", default.vote_timeout, TICK)?,
         retry: time(table, "retry", default.retry, TICK)?,
-        how: kind(table, nodes)?,
     })
 }
 
-fn kind(table: &Table<'_>, nodes: usize) -> Read<Commitment> {
-    let word = table.get("kind").map(|kind| kind.text().map(str::to_owned)).transpose()?;
-    if let Some(acceptors) =
-        table.get("acceptors").filter(|_| word.as_deref() != Some("paxoscommit"))
-    {
-        let error = acceptors.wrong_key("'acceptors' is a switch of Paxos Commit", "not of this");
-        return Err(error.help("write kind = \"paxoscommit\" if that is meant"));
+fn kind(table: &Table<'_>, nodes: usize) -> Read<TxnKind> {
+    let said = table.get("kind").map(|kind| kind.text().map(str::to_owned)).transpose()?;
+    let word = said.as_deref().unwrap_or("twophase");
+    let Some((_, title, keys)) = KINDS.iter().find(|(name, ..)| *name == word) else {
+        let known: Vec<String> = KINDS.iter().map(|(name, ..)| format!("\"{name}\"")).collect();
+        let kind = table.get("kind").map(|kind| kind.wrong("unknown kind of transactions", "here"));
+        let error = kind.unwrap_or_else(|| Error::new("unknown kind of transactions"));
+        return Err(error.help(format!("write one of {}", known.join(", "))));
+    };
+    let stray = KEYS[2..].iter().filter(|key| !keys.contains(key)).find_map(|key| table.get(key));
+    if let Some(switch) = stray {
+        return Err(of_another(&switch, title));
     }
-    let Some(kind) = table.get("kind") else { return two_phase(table) };
-    match kind.text()? {
-        "twophase" => two_phase(table),
-        "threephase" => without_switches(table, Commitment::ThreePhase),
-        "paxoscommit" => paxos_commit(table, nodes),
-        _ => Err(kind
-            .wrong("unknown kind of commitment", "not there")
-            .help("write kind = \"twophase\", \"threephase\" or \"paxoscommit\"")),
-    }
+    Ok(match word {
+        "twophase" => TxnKind::Commit(two_phase(table)?),
+        "threephase" => TxnKind::Commit(Commitment::ThreePhase),
+        "paxoscommit" => TxnKind::Commit(paxos_commit(table, nodes)?),
+        _ => saga(table)?,
+    })
+}
+
+/// A switch that this kind does not have.
+fn of_another(switch: &Value<'_>, title: &str) -> Error {
+    let owners = KINDS.iter().filter(|(.., keys)| keys.contains(&switch.key()));
+    let owners: Vec<&(&str, &str, &[&str])> = owners.collect();
+    let name = owners.first().map_or("twophase", |(name, ..)| name);
+    let whose = match owners.as_slice() {
+        [(_, title, _)] => format!("'{}' is a switch of {title}", switch.key()),
+        _ => format!("{title} has no '{}'", switch.key()),
+    };
+    let error = switch.wrong_key(whose, format!("not of {title}"));
+    error.help(format!("write kind = \"{name}\" if that is meant"))
+}
+
+fn saga(table: &Table<'_>) -> Read<TxnKind> {
+    let choreographed = either(table, "style", ["orchestrated", "choreographed"])?;
+    let pivot = match either(table, "pivot", ["last", "takes"])? {
+        true => Pivot::Takes,
+        false => Pivot::Last,
+    };
+    let locks = table.get_or("locks", true, |value| value.flag())?;
+    let step_timeout = time(table, "step_timeout", Span::secs(1), TICK)?;
+    Ok(TxnKind::Saga { step_timeout, style: Style { choreographed, pivot, locks } })
 }
 
 /// The acceptors are the first nodes. An even number survives no more than the odd one below it.
@@ -47,19 +94,7 @@ fn paxos_commit(table: &Table<'_>, nodes: usize) -> Read<Commitment> {
                 .help(format!("write {most} or less"))),
             many => Ok(many),
         })?;
-    without_switches(table, Commitment::PaxosCommit { acceptors: acceptors.min(most) })
-}
-
-/// A kind that has none of the switches of two-phase commit.
-fn without_switches(table: &Table<'_>, kind: Commitment) -> Read<Commitment> {
-    match KEYS[4..].iter().find_map(|key| table.get(key)) {
-        Some(switch) => {
-            let what = format!("'{}' is a switch of two-phase commit", switch.key());
-            let error = switch.wrong_key(what, format!("not of {}", kind.title()));
-            Err(error.help("write kind = \"twophase\" if that is meant"))
-        }
-        None => Ok(kind),
-    }
+    Ok(Commitment::PaxosCommit { acceptors: acceptors.min(most) })
 }
 
 /// One of a few words, the first of which counts if none is there. True for the second.
@@ -88,7 +123,7 @@ fn two_phase(table: &Table<'_>) -> Read<Commitment> {
 }
 
 /// A switch that has no meaning, because the log decides and everybody asks it.
-fn needless(table: &Table<'_>, switch: &Value<'_>) -> crate::error::Error {
+fn needless(table: &Table<'_>, switch: &Value<'_>) -> Error {
     let what = format!("'{}' has no meaning where the log decides", switch.key());
     let error = switch.wrong_key(what, "everybody asks the log");
     let error = match table.get("coordinator") {

@@ -413,6 +413,7 @@ impl Call {
             | Refusal::Behind
             | Refusal::NotPrepared
             | Refusal::Taken
+            | Refusal::Forgotten
             | Refusal::Overloaded => !self.doubt,
         }
     }

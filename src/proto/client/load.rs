@@ -3,7 +3,7 @@
 use super::calls::{Calls, Finished};
 use super::leases::Leases;
 use super::{Client, Load, Timer};
-use crate::base::{CallId, Name, Op, Outcome, Span, Time, Token, Transfer};
+use crate::base::{CallId, Leg, Name, Op, Outcome, Span, Time, Token, Transfer};
 use crate::event::LetGo;
 use crate::proto::Context;
 use std::collections::BTreeSet;
@@ -57,6 +57,24 @@ fn one_of(prefix: &str, n: u32, cx: &mut Context<'_, Client>) -> Option<Name> {
     let number = 1 + cx.rng().below(u64::from(n));
     let name = format!("{prefix}/{number}").parse().expect("a word and a number are a name");
     (n > 0).then_some(name)
+}
+
+/// `legs` different accounts, of which all but the last give up to `most` in all.
+fn gifts(legs: u8, accounts: u32, most: i64, cx: &mut Context<'_, Client>) -> Vec<Leg> {
+    let mut keys: Vec<Name> = Vec::new();
+    while keys.len() < usize::from(legs) && keys.len() < accounts as usize {
+        keys.extend(one_of("acct", accounts, cx).filter(|key| !keys.contains(key)));
+    }
+    let part = u64::try_from(most).unwrap_or(1) / u64::from(legs.max(2) - 1);
+    let last = keys.pop();
+    let mut gift = |key| {
+        let amount = i64::try_from(cx.rng().between(1, part.max(1))).unwrap_or(1);
+        Leg { key, by: -amount }
+    };
+    let mut legs: Vec<Leg> = keys.into_iter().map(&mut gift).collect();
+    let all: i64 = legs.iter().map(|leg| leg.by).sum();
+    legs.extend(last.map(|key| Leg { key, by: -all }));
+    legs
 }
 
 /// A value that no other call of any client writes: it shows boot, client and number.
@@ -116,7 +134,10 @@ impl Loads {
             Load::Lock { locks, ttl, .. } => {
                 Op::Acquire { lock: cx.rng().pick(locks)?.clone(), ttl: *ttl }
             }
-            Load::Bank { accounts, most } => {
+            Load::Bank { accounts, most, legs: legs @ 3.. } => {
+                Op::Move { legs: gifts(*legs, *accounts, *most, cx).into() }
+            }
+            Load::Bank { accounts, most, .. } => {
                 let (from, to) = (one_of("acct", *accounts, cx)?, one_of("acct", *accounts, cx)?);
                 let amount = cx.rng().between(1, u64::try_from(*most).ok()?.max(1));
                 let amount = i64::try_from(amount).ok()?;

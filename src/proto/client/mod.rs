@@ -132,6 +132,8 @@ pub enum Load {
         accounts: u32,
         /// The most that is moved at once.
         most: i64,
+        /// How many accounts take part in a transfer: all but the last give.
+        legs: u8,
     },
     /// Requests about `key/1`, `key/2` …, however many are not answered yet.
     Request {

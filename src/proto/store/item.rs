@@ -1,5 +1,6 @@
 //! What is kept for one key, and what each operation does to it. Pure: no messages, no time.
 
+use super::deeds::Deeds;
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, TxnId};
 use crate::event::{Change, Fact};
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,8 @@ pub struct Item {
     pub ended: Vec<Ended>,
     /// How the last transactions ended that were prepared here, for participants who ask.
     pub outcomes: VecDeque<(TxnId, bool)>,
+    /// What sagas did here.
+    pub deeds: Deeds,
 }
 
 /// What the cluster's rules say about items.
@@ -126,12 +129,14 @@ impl Item {
             }
             Op::Consult { txn, call, .. } => self.consult(*txn, *call, rules),
             Op::Precommit { txn, call, .. } => self.precommit(*txn, *call),
+            Op::Saga(asked) => self.saga(epoch, asked, rules),
             _ => Step::Read(Outcome::Refused(Refusal::NoService)),
         }
     }
 
     fn locked(&self, rules: Rules) -> bool {
-        !self.intents.is_empty() && !rules.mutations.has(Mutation::TxnEarlyRelease)
+        let intent = !self.intents.is_empty() && !rules.mutations.has(Mutation::TxnEarlyRelease);
+        intent || self.deeds.lock().is_some() && !rules.mutations.has(Mutation::SagaNoLock)
     }
 
     fn get(&self, late: bool, rules: Rules) -> Step {
@@ -143,7 +148,7 @@ impl Item {
     }
 
     /// What is known about a call that may have been here before.
-    fn remembered(&self, call: CallId) -> Option<Outcome> {
+    pub(super) fn remembered(&self, call: CallId) -> Option<Outcome> {
         let (seq, outcome) = self.seen.get(&call.client)?;
         match seq.cmp(&call.seq) {
             std::cmp::Ordering::Less => None,
@@ -153,14 +158,14 @@ impl Item {
         }
     }
 
-    fn remember(&mut self, call: CallId, outcome: Outcome) {
+    pub(super) fn remember(&mut self, call: CallId, outcome: Outcome) {
         let last = self.seen.entry(call.client).or_insert((0, Outcome::Unknown));
         if last.0 <= call.seq {
             *last = (call.seq, outcome);
         }
     }
 
-    fn set(&mut self, epoch: u64, value: i64) {
+    pub(super) fn set(&mut self, epoch: u64, value: i64) {
         self.value = Some(value);
         self.version = self.version.max(epoch << 32).saturating_add(1);
     }

@@ -39,7 +39,8 @@
 //! well: what only it had on disk becomes everybody's before anyone is told of it.
 //!
 //! **Transactions** lock a key by an intent, which is part of the key's state: copied, and handed
-//! over, like a value. The chapter on them is `commit`.
+//! over, like a value. The chapter on them is `commit`. So is what sagas did to a key; the chapter
+//! on them is `saga`.
 //!
 //! **Sources.** Lamport, Malkhi, Zhou 2009, *Vertical Paxos and Primary-Backup Replication*,
 //! section 4 (an epoch's primary writes to all, a new epoch reads from one of each earlier one) ·
@@ -51,11 +52,13 @@
 //! node whose disk was lost counts as empty until it has pulled; if all disks of a list were lost,
 //! so is the data.
 
+mod deeds;
 mod handoff;
 mod item;
 mod owner;
 mod route;
 
+pub use deeds::{Deed, Deeds};
 pub use item::{Ended, Intent, Item, Rules, Stamp, is_account};
 
 use super::ring::circle;
@@ -168,7 +171,9 @@ impl fmt::Display for Message {
                 if let Some(value) = item.value {
                     write!(f, "={value}")?;
                 }
-                item.intents.iter().try_for_each(|intent| write!(f, " locked by {}", intent.txn))
+                let intents = item.intents.iter().map(|intent| intent.txn);
+                let mut holders = intents.chain(item.deeds.lock());
+                holders.try_for_each(|txn| write!(f, " locked by {txn}"))
             }
             Message::Copied { epoch, .. } => write!(f, "Copied e{epoch}"),
             Message::Check { epoch, .. } => write!(f, "Check e{epoch}"),
@@ -363,6 +368,7 @@ impl Protocol for Store {
             if self.clean.contains(key) && !copying {
                 item::resolves(key, &item.ended).for_each(|fact| cx.emit(fact));
                 item::votes(key, item).for_each(|fact| cx.emit(fact));
+                deeds::facts(key, item, 0).into_iter().for_each(|fact| cx.emit(fact));
             }
         }
         // At a start, the ring would take it for news.
@@ -520,6 +526,7 @@ fn key_of(op: &Op) -> Option<&Name> {
         | Op::Settle { key, .. }
         | Op::Consult { key, .. }
         | Op::Precommit { key, .. } => Some(key),
+        Op::Saga(asked) => Some(&asked.key),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The owner's half, and the replica's: one state after the other for each key, copied to all.
 
+use super::deeds;
 use super::item::{self, Ended, Step};
 use super::{Cx, Item, Message, Stamp, Store, key_of, owner, preference};
 use crate::base::{CallId, Mutation, Name, NodeId, Op, Outcome, Time};
@@ -43,6 +44,8 @@ pub(super) struct Flight {
     answers: Vec<Answer>,
     /// Transactions to be stated as ended once everybody has the state.
     ended: Vec<Ended>,
+    /// What sagas did since this version is to be stated then, too.
+    stated: u64,
     since: Time,
 }
 
@@ -177,6 +180,7 @@ impl Store {
         // A deposed owner may be told the wrong outcome, when the transaction was carried out under
         // the next one and is forgotten. It cannot reach all replicas, so it will not state it.
         let mut ended = Vec::new();
+        let stated = if self.clean.contains(key) { old.version } else { 0 };
         if !self.clean.contains(key) {
             ended.extend_from_slice(&old.ended);
         }
@@ -196,7 +200,8 @@ impl Store {
         cx.send_all(&missing, &copy);
         let arrived = missing.is_empty();
         let (key, since) = (key.clone(), cx.now());
-        let state = Flight { key: key.clone(), item, missing, answers: later, ended, since };
+        let state =
+            Flight { key: key.clone(), item, missing, answers: later, ended, stated, since };
         self.flights.insert(flight, state);
         self.lines.entry(key.clone()).or_default().flight = Some(flight);
         if early {
@@ -210,8 +215,10 @@ impl Store {
 
     /// All replicas have a state.
     fn land(&mut self, flight: u64, cx: &mut Cx<'_>) {
-        let Some(Flight { key, answers, ended, .. }) = self.flights.remove(&flight) else { return };
+        let Some(flight) = self.flights.remove(&flight) else { return };
+        let Flight { key, item, answers, ended, stated, .. } = flight;
         item::resolves(&key, &ended).for_each(|fact| cx.emit(fact));
+        deeds::facts(&key, &item, stated).into_iter().for_each(|fact| cx.emit(fact));
         self.clean.insert(key.clone());
         self.state_votes(&key, cx);
         self.answer(answers, cx);

@@ -37,6 +37,8 @@ pub enum PaneKind {
     Replicas,
     /// Copies of keys, and how often they are of use.
     Cache,
+    /// Sagas.
+    Sagas,
 }
 
 /// A row of the table.
@@ -60,7 +62,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 16] = [
+    pub const ALL: [PaneKind; 17] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -77,6 +79,7 @@ impl PaneKind {
         PaneKind::Balance,
         PaneKind::Replicas,
         PaneKind::Cache,
+        PaneKind::Sagas,
     ];
 
     /// The kind with this name in layout files.
@@ -171,6 +174,13 @@ impl PaneKind {
                 "Repl",
                 (40, 6),
                 "keys by quorums: versions, hints, trees",
+            ),
+            PaneKind::Sagas => facts(
+                "sagas",
+                "Sagas",
+                "Sagas",
+                (40, 6),
+                "steps, compensations, who waits for whom",
             ),
         }
     }

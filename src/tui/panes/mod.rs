@@ -23,6 +23,7 @@ mod nodes;
 mod replicas;
 mod ring;
 mod row;
+mod sagas;
 mod spacetime;
 mod stroke;
 mod table;
@@ -198,6 +199,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Balance => &balance::Backends,
         PaneKind::Replicas => &replicas::Replicas,
         PaneKind::Cache => &cache::Caches,
+        PaneKind::Sagas => &sagas::Sagas,
         _ => &timeline::Scrubber,
     }
 }

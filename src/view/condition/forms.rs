@@ -82,6 +82,12 @@ pub(super) enum What {
     OldestAnswer,
     StoreReads,
     Owes,
+    SagaSteps,
+    SagaBack,
+    SagaDone,
+    SagaUndone,
+    SagaOver,
+    SagaStuck,
 }
 
 /// Every form: what it states, how it is written (words in capitals stand for something), and what
@@ -183,6 +189,12 @@ pub(super) const TABLE: &[(What, &str, &str)] = &[
     (What::StoreReads, "store reads CMP N", "for caches, in the last second: store reads < 20"),
     (What::Owes, "WHO owes CMP N keys", "a cache has acknowledged and not written so many"),
     (What::KeyEqual, "key NAME is equal", "all of its replicas keep the same of it"),
+    (What::SagaSteps, "saga TXN has N done", "at least so many of its steps are in effect"),
+    (What::SagaBack, "saga TXN goes back", "its steps are being compensated"),
+    (What::SagaDone, "saga TXN is done", "it is over, and all of its steps are in effect"),
+    (What::SagaUndone, "saga TXN is undone", "it is over, and none of its steps is in effect"),
+    (What::SagaOver, "saga TXN is over", "it is done or undone"),
+    (What::SagaStuck, "saga TXN is stuck", "one of its steps has been waited for for two seconds"),
 ];
 
 /// How to write each statement, and what it means: for help and guides.

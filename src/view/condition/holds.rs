@@ -1,13 +1,14 @@
 //! What each statement means on a board.
 
 use super::forms::{Arg, Cmp, Term, What, Which};
-use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time};
+use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time, TxnId};
 use crate::event::Standing;
 use crate::view::Board;
 use crate::view::clients::{Done, Open};
 use crate::view::members::Belief;
 use crate::view::nodes::{Life, Node, Role};
 use crate::view::quorum::Quorums;
+use crate::view::sagas::{Saga, Stage};
 use crate::view::txns::{Phase, Txn};
 
 impl Term {
@@ -40,10 +41,16 @@ impl Term {
                 lock(board, name).and_then(|l| l.holder).is_some_and(|h| h.call.client == who)
             }
             [Arg::Name(ref name), ref rest @ ..] => lock_number(self.what, name, rest, board),
-            [Arg::Txn(which), ref rest @ ..] => txns(board, which).any(|txn| {
+            [Arg::Txn(which), ref rest @ ..] if is_of_sagas(self.what) => {
                 let n = rest.first().map_or(0, number);
-                transaction(self.what, txn, n, board)
-            }),
+                meant(board.sagas.all().rev(), which, |saga| saga.id)
+                    .any(|saga| says_of(self.what, saga, n, board))
+            }
+            [Arg::Txn(which), ref rest @ ..] => meant(board.txns.all().rev(), which, |txn| txn.id)
+                .any(|txn| {
+                    let n = rest.first().map_or(0, number);
+                    transaction(self.what, txn, n, board)
+                }),
             [Arg::N(slot)] => numbered(self.what, slot, board),
             [Arg::N(slot), Arg::N(n)] => accepts(slot, board) >= n,
             [Arg::Cmp(cmp), ref than] => counted(self.what, cmp, than, board),
@@ -219,14 +226,35 @@ fn lock_number(what: What, name: &Name, args: &[Arg], board: &Board) -> bool {
 }
 
 /// The transactions that are meant.
-fn txns(board: &Board, which: Which) -> impl Iterator<Item = &Txn> {
+fn meant<'a, T: 'a>(
+    all: impl Iterator<Item = &'a T>,
+    which: Which,
+    id: impl Fn(&T) -> TxnId,
+) -> impl Iterator<Item = &'a T> {
     let most = if which == Which::Any { usize::MAX } else { 1 };
-    let meant = move |txn: &&Txn| match which {
-        Which::Id(id) => txn.id == id,
-        Which::Number(number) => txn.id.number == number,
+    let meant = move |txn: &&T| match which {
+        Which::Id(wanted) => id(txn) == wanted,
+        Which::Number(number) => id(txn).number == number,
         Which::Last | Which::Any => true,
     };
-    board.txns.all().rev().filter(meant).take(most)
+    all.filter(meant).take(most)
+}
+
+fn is_of_sagas(what: What) -> bool {
+    use What::*;
+    matches!(what, SagaSteps | SagaBack | SagaDone | SagaUndone | SagaOver | SagaStuck)
+}
+
+fn says_of(what: What, saga: &Saga, n: u64, board: &Board) -> bool {
+    let stage = saga.stage.0;
+    match what {
+        What::SagaSteps => saga.steps.values().filter(|step| step.stands()).count() as u64 >= n,
+        What::SagaBack => matches!(stage, Stage::Back(_)),
+        What::SagaDone => stage == Stage::Over { done: true },
+        What::SagaUndone => stage == Stage::Over { done: false },
+        What::SagaStuck => saga.is_stuck(board.now),
+        _ => saga.is_over(),
+    }
 }
 
 fn transaction(what: What, txn: &Txn, n: u64, board: &Board) -> bool {
