@@ -217,6 +217,7 @@ fn notes<'a>(
             rows.push(Row::new(look, Mark::Doubt).text(Role::Warn, text));
         }
     }
+    rows.extend(primaries(scene));
     if !lock.queue.is_empty() {
         rows.push(Row::plain(look).text(Role::Text, format!("{name} next: {}", queue(lock))));
     }
@@ -229,6 +230,23 @@ fn notes<'a>(
     rows.extend(below);
     rows.truncate(height.saturating_sub(3).min(6));
     rows
+}
+
+/// Who is primary, once a replica has taken over, and who has not heard of it.
+fn primaries<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
+    let sides = scene.board.locks.sides();
+    let (epoch, primary, _) = sides.first()?;
+    let behind = sides[1..].iter().flat_map(|(epoch, other, nodes)| {
+        nodes.iter().map(move |node| format!("{node} goes by {other} (e{epoch})"))
+    });
+    let behind: Vec<String> = behind.collect();
+    let (mark, role) = match behind.is_empty() {
+        true => (Mark::None, Role::Text),
+        false => (Mark::Doubt, Role::Warn),
+    };
+    let all = [format!("primary {primary} (e{epoch})")].into_iter().chain(behind);
+    let text = all.collect::<Vec<_>>().join("; ");
+    Some(Row::new(scene.look, mark).text(role, text))
 }
 
 /// Who waits, in order.

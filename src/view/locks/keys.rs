@@ -7,6 +7,7 @@
 use super::{Change, Grant, Holder, Lock, Locks, MAX_GRANTS, remember};
 use crate::base::{CallId, Name, NodeId, Span, Time, Token, majority};
 use crate::event::{Freed, KeyDeed};
+use std::collections::BTreeMap;
 
 /// The key of a lock on one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,18 @@ impl Locks {
         let own = self.primaries.iter().filter(|(node, (_, primary))| *node == primary);
         let newest = own.clone().map(|(_, (epoch, _))| *epoch).max();
         own.filter(move |(_, (epoch, _))| Some(*epoch) == newest).map(|(node, _)| *node)
+    }
+
+    /// By which primaries nodes go, newest epoch first, and who does; nothing as long as no replica
+    /// has taken over.
+    pub fn sides(&self) -> Vec<(u32, NodeId, Vec<NodeId>)> {
+        let mut sides: BTreeMap<(u32, NodeId), Vec<NodeId>> = BTreeMap::new();
+        for (node, side) in &self.primaries {
+            sides.entry(*side).or_default().push(*node);
+        }
+        let all = sides.into_iter().rev().map(|((epoch, primary), all)| (epoch, primary, all));
+        let all: Vec<_> = all.collect();
+        if all.iter().any(|(epoch, ..)| *epoch > 0) { all } else { Vec::new() }
     }
 
     /// Whether locks are keys of instances.

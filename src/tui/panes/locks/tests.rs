@@ -381,3 +381,28 @@ fn who_is_in_line_who_watches_whom_and_how_long_sessions_last() {
      gate: 0 nodes removed, 0 told of it
     ");
 }
+
+#[test]
+fn who_is_primary_after_a_fail_over() {
+    let mut story = Story::of(3, 1);
+    for node in 1..=3 {
+        story.says(n(node), Fact::Primary { epoch: 0, node: n(1) });
+    }
+    key(&mut story, 1, 1, 4);
+    for node in 2..=3 {
+        story.says(n(node), Fact::Primary { epoch: 1, node: n(3) });
+    }
+    insta::assert_snapshot!(story.screen(&Locks, 60, 5), @r"
+    [] 0 held  0 waiting
+     lock    holder token lease         keys   own
+    >billing free       -                  -     -
+    ?primary n3 (e1); n1 goes by n1 (e0)
+    ");
+    story.says(n(1), Fact::Primary { epoch: 1, node: n(3) });
+    insta::assert_snapshot!(story.screen(&Locks, 60, 5), @r"
+    [] 0 held  0 waiting
+     lock    holder token lease         keys   own
+    >billing free       -                  -     -
+     primary n3 (e1)
+    ");
+}
