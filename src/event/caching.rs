@@ -28,7 +28,8 @@ pub enum Caching {
     /// As a cache: it answered with this version, which it has had for so long.
     Hits { key: Name, version: u64, age: Span },
     /// As a cache: it has nothing, or something old, and lets somebody fetch it under this token.
-    Leases { key: Name, token: u64 },
+    /// If it had let somebody else, and nothing came of that, then `after` this long by its clock.
+    Leases { key: Name, token: u64, after: Option<Span> },
     /// As a cache: it has nothing, and somebody is fetching it.
     Waits { key: Name },
     /// As a cache: it has this version now.
@@ -67,7 +68,7 @@ impl fmt::Display for Caching {
             Caching::Hits { key, version, age } => {
                 write!(f, "has {key} {} for {age}", Ver(*version))
             }
-            Caching::Leases { key, token } => {
+            Caching::Leases { key, token, .. } => {
                 write!(f, "misses {key}, lease {}", token & 0xFFFF_FFFF)
             }
             Caching::Waits { key } => write!(f, "misses {key}, somebody fetches it"),

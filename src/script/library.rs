@@ -106,6 +106,7 @@ library! {
         "slow-observer"
         "cache-stale-set"
         "cache-delete-first"
+        "cache-two-writers"
         "cache-lost-message"
         "cache-write-behind";
     "incidents":

@@ -130,8 +130,9 @@ impl CacheNode {
             return None;
         }
         let token = self.next();
-        self.leases.insert(key.clone(), Lease { token, given: now });
-        cx.emit(Fact::Cache(Caching::Leases { key: key.clone(), token }));
+        let before = self.leases.insert(key.clone(), Lease { token, given: now });
+        let after = before.map(|lease| now.since(lease.given));
+        cx.emit(Fact::Cache(Caching::Leases { key: key.clone(), token, after }));
         Some(token)
     }
 

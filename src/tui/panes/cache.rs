@@ -208,7 +208,7 @@ mod tests {
         }
         story.at(500);
         let (a, b) = (name("key/a"), name("key/b"));
-        says(&mut story, 1, Caching::Leases { key: a.clone(), token: 1 });
+        says(&mut story, 1, Caching::Leases { key: a.clone(), token: 1, after: None });
         says(&mut story, 3, Caching::Fetches { key: a.clone() });
         says(&mut story, 1, Caching::Fills { key: a.clone(), version: 1 });
         story.at(1_700);
@@ -220,7 +220,7 @@ mod tests {
         story.at(1_900);
         says(&mut story, 1, Caching::Hits { key: a, version: 1, age: Span::millis(1_400) });
         says(&mut story, 1, Caching::Owes { key: name("key/c"), version: 3 });
-        says(&mut story, 2, Caching::Leases { key: b.clone(), token: 1 });
+        says(&mut story, 2, Caching::Leases { key: b.clone(), token: 1, after: None });
         says(&mut story, 2, Caching::Rejects { key: b, version: 1 });
         story.at(2_000);
         story
