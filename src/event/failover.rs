@@ -21,6 +21,18 @@ pub enum FailoverFact {
     Copies { epoch: u32, seq: u64 },
 }
 
+/// The number of a write, as a person reads it: those of later lives of a primary have a prefix.
+struct Number(u64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 >> 32 {
+            0 => write!(f, "{}", self.0),
+            lives => write!(f, "{lives}.{}", self.0 as u32),
+        }
+    }
+}
+
 impl fmt::Display for FailoverFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -29,13 +41,13 @@ impl fmt::Display for FailoverFact {
             }
             FailoverFact::Grants { epoch, to } => write!(f, "grants e{epoch} to {to}"),
             FailoverFact::TakesOver { epoch, from: (before, seq) } => {
-                write!(f, "takes over in e{epoch} from write {seq} of e{before}")
+                write!(f, "takes over in e{epoch} from write {} of e{before}", Number(*seq))
             }
             FailoverFact::Serves { epoch, seq } => {
-                write!(f, "has answered write {seq} of e{epoch}")
+                write!(f, "has answered write {} of e{epoch}", Number(*seq))
             }
             FailoverFact::Copies { epoch, seq } => {
-                write!(f, "has the state of e{epoch} up to write {seq}")
+                write!(f, "has the state of e{epoch} up to write {}", Number(*seq))
             }
         }
     }

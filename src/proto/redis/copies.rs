@@ -19,13 +19,25 @@ use std::fmt;
 pub struct Spot {
     /// The epoch of the primary that wrote.
     pub epoch: u32,
-    /// The number of the write; 0 for the state with which the epoch began.
+    /// The number of the write; 0 for the state with which the epoch began. A primary that
+    /// restarts goes on from a number that no write of its earlier lives had: what it has lost is
+    /// lost for its replicas, too.
     pub seq: u64,
+}
+
+impl Spot {
+    /// Where a primary begins that was the same in an earlier life.
+    pub(super) fn of_life(epoch: u32, boot: u32) -> Spot {
+        Spot { epoch, seq: u64::from(boot.saturating_sub(1)) << 32 }
+    }
 }
 
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "e{}:{}", self.epoch, self.seq)
+        match self.seq >> 32 {
+            0 => write!(f, "e{}:{}", self.epoch, self.seq),
+            lives => write!(f, "e{}:{lives}.{}", self.epoch, self.seq as u32),
+        }
     }
 }
 

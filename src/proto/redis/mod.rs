@@ -319,6 +319,9 @@ impl Protocol for Redis {
             config,
         };
         disk.iter().for_each(|record| redis.recall(record));
+        if redis.is_primary() {
+            redis.at = Spot::of_life(redis.view.epoch, cx.boot()).max(redis.at);
+        }
         redis.begin(cx);
         redis
     }
@@ -604,9 +607,6 @@ impl Redis {
     /// Begins to be what it is: the primary, or one that watches it.
     fn begin(&mut self, cx: &mut Context<'_, Self>) {
         if self.is_primary() {
-            // A primary that lost its keys goes on without them, and so do its replicas.
-            self.at.seq = if self.at.epoch == self.view.epoch { self.at.seq } else { 0 };
-            self.at.epoch = self.view.epoch;
             let numbers: Vec<(u32, Span)> =
                 self.keys.all().map(|(_, entry)| (entry.number, entry.key.ttl)).collect();
             numbers.into_iter().for_each(|(number, ttl)| self.arm(number, ttl, cx));
@@ -652,12 +652,12 @@ impl Redis {
         self.hears_primary(cx);
         if self.keeps() {
             let epoch = view.epoch;
-            match self.at.epoch != epoch || self.at.seq < self.seen || self.at.seq > seq {
+            match self.at.epoch != epoch || self.at.seq < self.seen {
                 true => cx.send(from, Message::Lacks { epoch }),
                 false => cx.send(from, Message::Copied { spot: self.at }),
             }
         }
-        self.seen = seq;
+        self.seen = self.seen.max(seq);
     }
 
     /// Whoever goes by an older epoch is told who is primary now, or which one was granted.
@@ -732,9 +732,8 @@ impl Redis {
         records: &[Record],
         cx: &mut Context<'_, Self>,
     ) {
-        let news = spot.epoch > self.at.epoch || spot.seq > self.at.seq || self.at.seq > self.seen;
-        if self.is_stale(spot.epoch) || spot.epoch != self.view.epoch || self.is_primary() || !news
-        {
+        let of_now = spot.epoch == self.view.epoch && !self.is_stale(spot.epoch);
+        if !of_now || self.is_primary() || spot <= self.at {
             return;
         }
         self.keys = Keys::load(records, self.config.counts, self.clock(cx));
