@@ -54,6 +54,18 @@ pub struct Below {
     pub told: u64,
 }
 
+/// Who is in the middle of an account: that is no part of how things stand, so all are equal.
+#[derive(Clone, Debug, Default)]
+struct Tellers(BTreeSet<NodeId>);
+
+impl PartialEq for Tellers {
+    fn eq(&self, _: &Tellers) -> bool {
+        true
+    }
+}
+
+impl Eq for Tellers {}
+
 /// All sessions, and all that hangs on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sessions {
@@ -66,7 +78,7 @@ pub struct Sessions {
     /// The last slot that anything was heard of.
     newest: Slot,
     /// Who gives a whole account that is not out of date.
-    tellers: BTreeSet<NodeId>,
+    tellers: Tellers,
     /// The leader that keeps their time in its memory, if one does, and the slot that says so.
     lessor: Option<(Slot, Ballot)>,
     /// Up to which slot each client that follows changes was told.
@@ -122,7 +134,7 @@ impl Sessions {
     pub(super) fn fall(&mut self, node: NodeId) {
         self.feels.remove(&node);
         self.watchers.remove(&node);
-        self.tellers.remove(&node);
+        self.tellers.0.remove(&node);
         for below in self.locks.values_mut() {
             below.watches.retain(|(_, at), _| *at != node);
         }
@@ -179,7 +191,10 @@ impl Sessions {
                 below.watches.remove(&(*session, node));
             }
             SessionFact::Lessor { slot, lessor } => {
-                self.lessor = self.lessor.max(Some((*slot, *lessor)));
+                // Said again, it is no later than it was.
+                if self.lessor.is_none_or(|(_, known)| known != *lessor) {
+                    self.lessor = self.lessor.max(Some((*slot, *lessor)));
+                }
             }
             SessionFact::Noted { .. } => {}
             SessionFact::Compacts { before, .. } => self.forgotten = self.forgotten.max(*before),
@@ -196,11 +211,11 @@ impl Sessions {
 
     /// All that there is after a slot. What else was made before is gone.
     fn take_account(&mut self, by: NodeId, slot: Slot, open: &[SessionId], nodes: &[Token]) {
-        self.tellers.remove(&by);
+        self.tellers.0.remove(&by);
         if slot < self.newest {
             return;
         }
-        self.tellers.insert(by);
+        self.tellers.0.insert(by);
         let over: Vec<SessionId> =
             self.open.keys().copied().filter(|id| !open.contains(id)).collect();
         over.into_iter().for_each(|id| self.end(id));
@@ -212,12 +227,12 @@ impl Sessions {
     /// Whether what `by` says of a number is news: it is of a later slot than anything before, or a
     /// part of a whole account.
     fn is_news(&self, by: NodeId, number: u64) -> bool {
-        !self.gone.contains(&number) && (number > self.newest || self.tellers.contains(&by))
+        !self.gone.contains(&number) && (number > self.newest || self.tellers.0.contains(&by))
     }
 
     /// A process has said how things stand.
     pub(super) fn restated(&mut self, node: NodeId) {
-        self.tellers.remove(&node);
+        self.tellers.0.remove(&node);
     }
 
     fn end(&mut self, session: SessionId) {
