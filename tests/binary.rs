@@ -297,6 +297,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "swim",
         "quorum",
         "saga",
+        "files",
     ];
     for name in names {
         assert!(list.out.contains(name), "{}", list.out);

@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=files`, in blocks of ten bytes, with `scrub`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -26,9 +26,9 @@ use netsplit::base::{
 };
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
-    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover, Keys, Load,
-    Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair, Ring,
-    Services, Store, StoreKind, Swim, Txn, TxnKind, Watch,
+    Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover, Files,
+    Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair,
+    Ring, Services, Store, StoreKind, Swim, Txn, TxnKind, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -249,6 +249,17 @@ fn by_quorums(log: Log, quorum: Quorum) -> Services {
     }
 }
 
+/// Files in short blocks.
+fn shelves(log: Log, scrubs: bool) -> Services {
+    let scrub = if scrubs { Span::secs(8) } else { Span::ZERO };
+    Services {
+        log: Some(log),
+        ring: Some(Ring { vnodes: 4, ..Ring::default() }),
+        files: Some(Files { block: 10, scrub, ..Files::default() }),
+        ..Services::default()
+    }
+}
+
 impl Network {
     fn cluster(&mut self, command: &goldenscript::Command) -> Answer {
         let mut args = command.consume_args();
@@ -304,6 +315,7 @@ impl Network {
                 txn: Some(Txn { kind: txn, ..Txn::default() }),
                 ..Services::default()
             },
+            "files" => shelves(log, switch("scrub")),
             "quorum" => by_quorums(log, quorum(&mut args, switch)?),
             other => return Err(format!("no such services: {other}").into()),
         };

@@ -6,8 +6,8 @@
 mod faults;
 
 use faults::{
-    crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, moving, naps,
-    one_link, relay, servings, terms, voters,
+    crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, losses, moving,
+    naps, one_link, relay, servings, terms, voters, with_rot,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
@@ -20,8 +20,8 @@ use netsplit::command::Command;
 use netsplit::event::{self, Fact};
 use netsplit::plan::{
     self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover,
-    Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft,
-    Reads, Repair, Ring, Services, Store, StoreKind, Swim, Txn, TxnKind, Watch, Ways,
+    Files, Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum,
+    Raft, Reads, Repair, Ring, Services, Store, StoreKind, Swim, Txn, TxnKind, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -115,6 +115,8 @@ enum Case {
     Impatient(Style),
     /// Five nodes, and keys that are kept by quorums: three clients write and read few of them.
     Quorum(Kept),
+    /// Files, put and read by three clients.
+    Files(Shelf),
     /// Five nodes that only watch each other; that learn how long to wait, if that is said.
     Watching(bool),
     /// The same by SWIM, which has Lifeguard, if that is said.
@@ -129,6 +131,17 @@ enum Case {
     Cached(Mode),
     /// The same aside, where caches hear of writes by one message.
     Messages,
+}
+
+/// What becomes of disks with files on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shelf {
+    /// Again and again two of five nodes that do not vote lose their disks at once.
+    Lost,
+    /// One does, while that of a voter rots, and nobody scrubs.
+    Unread,
+    /// Five nodes in a storm, and the disk of one of them rots.
+    Rotting,
 }
 
 /// How keys are kept by quorums.
@@ -394,6 +407,14 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::QuorumLocalClock, "clients", Case::Quorum(Kept::Exactly), 40),
     (Mutation::QuorumPurgeEarly, "quorum", Case::Quorum(Kept::Deleted), 40),
     (Mutation::QuorumOtherRange, "quorum", Case::Quorum(Kept::Twice), 10),
+    (Mutation::FilesTrustRead, "files", Case::Files(Shelf::Unread), 10),
+    (Mutation::FilesAckEarly, "files", Case::Files(Shelf::Rotting), 40),
+    (Mutation::FilesCopySpoilt, "files", Case::Files(Shelf::Unread), 10),
+    (Mutation::FilesTrustScrub, "files", Case::Files(Shelf::Rotting), 10),
+    (Mutation::FilesForgetEntry, "files", Case::Files(Shelf::Lost), 10),
+    (Mutation::FilesDropEarly, "files", Case::Files(Shelf::Lost), 10),
+    (Mutation::FilesVouchBlind, "files", Case::Files(Shelf::Lost), 40),
+    (Mutation::FilesNoThrottle, "files", Case::Files(Shelf::Lost), 10),
     (Mutation::TxnIgnoreVotes, "atomic", Case::Bank, 10),
     (Mutation::TxnNoForce, "atomic", Case::Bank, 20),
     (Mutation::TxnNoForce, "bank", Case::Doubt, 40),
@@ -717,6 +738,35 @@ fn hurried(kind: LogKind, heartbeat: Span) -> Plan {
     Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
 }
 
+/// Three clients at files of up to four blocks, on nodes that are quick to lose sight of each other;
+/// in a storm, where disks are slow, they have patience. Where nobody scrubs, files last for so long
+/// that what is spoilt is read and copied.
+fn shelf(how: Shelf) -> Plan {
+    let patience = Span::secs(1);
+    let (quick, slow) = (
+        Heartbeats { heartbeat: Span::millis(200), suspect_after: patience, phi: None },
+        Heartbeats::default(),
+    );
+    let membership = Membership::Heartbeats(if how == Shelf::Rotting { slow } else { quick });
+    let ring = Ring { vnodes: 16, evict_after: patience, admit_after: patience, ..Ring::default() };
+    let scrub = if how == Shelf::Unread { Span::ZERO } else { Span::secs(2) };
+    let lasting = how == Shelf::Unread;
+    let (count, rate, throttle) = if lasting { (12, 3, 256 << 10) } else { (3, 10, 16 << 10) };
+    let files = Files { block: 8 << 10, throttle, scrub, ..Files::default() };
+    let voters = (how != Shelf::Rotting).then(three);
+    let services = Services {
+        membership: Some(membership),
+        log: Some(Log { voters, ..Log::default() }),
+        ring: Some(ring),
+        files: Some(files),
+        ..Services::default()
+    };
+    let load = vec![Load::Files { files: count, size: 32 << 10 }];
+    let clients = (1..=3).map(|n| Client { rate, ..Client::new(n, load.clone()) }).collect();
+    let nodes = if how == Shelf::Rotting { 5 } else { 8 };
+    Plan { services, clients, progress_within: Span::secs(10), ..Plan::bare(nodes) }
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -775,6 +825,7 @@ fn plan(case: Case) -> Plan {
             Plan { services, clients, ..Plan::bare(5) }
         }
         Case::Quorum(how) => kept(how),
+        Case::Files(how) => shelf(how),
         Case::Watching(learning) => watching(learning),
         Case::Gossiping(lifeguard) => gossiping(lifeguard),
         Case::OneLink => gossiping(true),
@@ -820,6 +871,7 @@ fn until(case: Case) -> Time {
         Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) | Case::Trips(_) => {
             Time(60_000_000)
         }
+        Case::Files(_) => Time(66_000_000),
         Case::Requests(_) | Case::Reports | Case::Cached(_) | Case::Messages => Time(30_000_000),
     }
 }
@@ -838,6 +890,13 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::OneLink => return one_link(seed),
         Case::Flickering => return flickering(seed),
         Case::Requests(_) | Case::Reports => return servings(seed, plan, until),
+        Case::Files(Shelf::Lost) => return losses(seed, 2, until),
+        Case::Files(Shelf::Unread) => return with_rot(seed, 1, losses(seed, 1, until), until),
+        Case::Files(Shelf::Rotting) => {
+            let rotten = Rng::split(seed, "rotten", 0).between(1, 5);
+            let storm = hunt::storm(seed, plan, until);
+            return with_rot(seed, rotten as u16, storm, until);
+        }
         _ => {}
     }
     let mut commands = match case {
@@ -967,6 +1026,9 @@ const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
     Mutation::LockFallThrough,
     Mutation::LockOrphans,
     Mutation::LockSuspendedIsOver,
+    Mutation::FilesAckEarly,
+    Mutation::FilesTrustScrub,
+    Mutation::FilesDropEarly,
 ];
 
 /// A late observer notices nearly all bugs as well, though it does not know how it all began.
@@ -1072,6 +1134,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Quorum(Kept::Once), 10),
     (Case::Quorum(Kept::Moving), 10),
     (Case::Quorum(Kept::MovingSiblings), 10),
+    (Case::Files(Shelf::Lost), 20),
+    (Case::Files(Shelf::Unread), 10),
+    (Case::Files(Shelf::Rotting), 20),
     (Case::Exodus, 3),
     (Case::Bank, 30),
     (Case::Doubt, 30),
@@ -1192,6 +1257,14 @@ fn caches_survive_a_thousand_storms() {
     let chosen = |case: Case| is_of_caches(case) && format!("{case:?}").contains(&which);
     let caches = SOUND.iter().filter(|(case, _)| chosen(*case));
     caches.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
+}
+
+/// No byte is lost as long as fewer disks are lost at once than a block has copies.
+#[test]
+#[ignore = "takes minutes; run it after a change to the file store or its checks"]
+fn files_survive_a_thousand_storms() {
+    let files = SOUND.iter().filter(|(case, _)| matches!(case, Case::Files(_)));
+    files.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));
 }
 
 /// `NETSPLIT_SEEDS` chooses which, and `NETSPLIT_CASES=Failover` of which cases.

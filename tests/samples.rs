@@ -511,3 +511,15 @@ proptest! {
         let _ = parse(&text.into_iter().collect::<String>());
     }
 }
+
+#[test]
+fn a_file_store_that_cannot_be_is_refused() {
+    let files = |rest: &str| format!("nodes = 4\n[membership]\n[log]\n[ring]\n[files]\n{rest}");
+    let settings = parse(&files("replicas = 2\nblock = 100")).unwrap().services.files.unwrap();
+    assert_eq!((settings.replicas, settings.block), (2, 100));
+    refused(&files("replicas = 5"), &["from 1 to 4", "the ring has 4 members"]);
+    refused(&files("block = 0"), &["from 1 to 786432"]);
+    refused(&files("give_up = \"50ms\""), &["must not be shorter than 'retry'"]);
+    refused("[files]", &["needs [ring]", "add a line [ring]"]);
+    refused("[log]\n[[client]]\ndo = \"files\"", &["needs [files]"]);
+}

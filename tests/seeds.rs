@@ -47,6 +47,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("quorum"), 0..6, MINUTE);
     survives(&sample("cache"), 0..6, MINUTE);
     survives(&sample("saga"), 0..6, MINUTE);
+    survives(&sample("files"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }
 
@@ -70,6 +71,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         "balance",
         "quorum",
         "cache",
+        "files",
     ] {
         let (plan, until) = (sample(name), Time(20_000_000));
         let commands: Vec<_> = (1..400).map(|at| fire(at, &plan)).collect();
@@ -104,5 +106,6 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("swim"), 0..1_000, MINUTE);
     survives(&sample("quorum"), 0..1_000, MINUTE);
     survives(&sample("cache"), 0..1_000, MINUTE);
+    survives(&sample("files"), 0..1_000, MINUTE);
     survives(&sample("three-paxos"), 0..1_000, Time(10_000_000));
 }

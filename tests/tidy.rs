@@ -323,6 +323,7 @@ fn every_mutation_says_what_goes_wrong() {
         "lessor",
         "watch",
         "saga",
+        "files",
     ];
     for mutation in Mutation::ALL {
         let (family, rule) = mutation.name().split_once('.').expect("a family and a rule");

@@ -307,11 +307,13 @@ pub enum ServiceId {
     Balance,
     /// Copies of keys in front of the store.
     Cache,
+    /// Files, cut into blocks.
+    Files,
 }
 
 impl ServiceId {
     /// All services, in stack order.
-    pub const ALL: [ServiceId; 13] = [
+    pub const ALL: [ServiceId; 14] = [
         ServiceId::Ping,
         ServiceId::Membership,
         ServiceId::Paxos,
@@ -325,6 +327,7 @@ impl ServiceId {
         ServiceId::Redis,
         ServiceId::Balance,
         ServiceId::Cache,
+        ServiceId::Files,
     ];
 
     /// The word for it, as in a cluster file.
@@ -343,6 +346,7 @@ impl ServiceId {
             ServiceId::Redis => "redis",
             ServiceId::Balance => "balance",
             ServiceId::Cache => "cache",
+            ServiceId::Files => "files",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod balance;
 pub mod cache;
 mod clock;
 mod commitment;
+mod file;
 pub mod frame;
 mod id;
 mod lane;
@@ -24,6 +25,7 @@ mod voters;
 
 pub use clock::Clock;
 pub use commitment::{Commitment, Presume, Turn};
+pub use file::{Blob, BlockId, Content, FileOp, FileOutcome, MAX_FILE, Manifest, Piece, PutId};
 pub use id::{Ballot, CallId, Incarnation, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use lane::Lane;
 pub use mutation::{Mutation, Mutations};

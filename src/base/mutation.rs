@@ -227,6 +227,14 @@ mutations! {
     WatchHasty "watch.hasty" "A node says how far it is before it has told the changes up to there."
     WatchGhost "watch.ghost" "A node tells of a change that was refused."
     WatchStaleList "watch.stale_list" "A client that begins to watch lists from whichever node it asks, however far behind that is."
+    FilesTrustRead "files.trust_read" "Who reads a file does not compare blocks with their checksums."
+    FilesAckEarly "files.ack_early" "A file is acknowledged when each block is on one disk."
+    FilesCopySpoilt "files.copy_spoilt" "A copy is made anew from one that does not fit its checksum."
+    FilesTrustScrub "files.trust_scrub" "Scrubbing believes the checksum that was recorded, and does not read the block."
+    FilesForgetEntry "files.forget_entry" "The namespace forgets the last block of a file."
+    FilesDropEarly "files.drop_early" "A copy is dropped before those who are to hold it have theirs."
+    FilesVouchBlind "files.vouch_blind" "A holder vouches for a copy without looking whether it has one."
+    FilesNoThrottle "files.no_throttle" "Nothing bounds how much is copied at once."
 }
 
 impl fmt::Display for Mutation {

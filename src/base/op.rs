@@ -3,8 +3,8 @@
 use super::balance::Serving;
 use super::placement::Member;
 use super::{
-    CallId, NodeId, ParseError, SagaStep, SessionOp, SessionOutcome, Span, Token, TxnId, Version,
-    Versions, Voters, parse_error,
+    CallId, FileOp, FileOutcome, NodeId, ParseError, SagaStep, SessionOp, SessionOutcome, Span,
+    Token, TxnId, Version, Versions, Voters, parse_error,
 };
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,8 @@ pub enum Op {
     Store { key: Name, version: Arc<Version> },
     /// Something that a saga asks for at a key.
     Saga(SagaStep),
+    /// Something about files.
+    File(FileOp),
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -200,6 +202,7 @@ impl fmt::Display for Op {
             Op::Survey { key } => write!(f, "survey {key}"),
             Op::Store { key, version } => write!(f, "store {key}={version}"),
             Op::Saga(asked) => asked.fmt(f),
+            Op::File(op) => op.fmt(f),
         }
     }
 }
@@ -236,6 +239,9 @@ impl FromStr for Op {
                 "'{word}' is not a fencing token; write a number from 1, or own for the caller's"
             )),
         };
+        if let Some(op) = FileOp::read(&words) {
+            return op.map(Op::File);
+        }
         Ok(match words[..] {
             ["get", key] => Op::Get { key: key.parse()? },
             ["put", pair] => match pair.split_once('=') {
@@ -278,7 +284,8 @@ impl FromStr for Op {
                     "'{text}' is not an operation; known: get K · put K=V · add K N · delete K · \
                      acquire L TTL · renew L TOKEN · release L TOKEN · write R TOKEN V · \
                      transfer A B N · move A N B N … · propose V · join N [WEIGHT] · leave N · \
-                     voters N,N,… · lead N · request K · serve well|slowly N|failing|draining"
+                     voters N,N,… · lead N · request K · serve well|slowly N|failing|draining · \
+                     upload F SIZE seed N · download F · remove F · rot [F]"
                 ));
             }
         })
@@ -346,6 +353,8 @@ pub enum Outcome {
     Session(SessionOutcome),
     /// A read of a key that is kept by quorums: all versions that count.
     Found { versions: Versions },
+    /// The answer to something about files.
+    File(FileOutcome),
 }
 
 /// Why an operation was refused.
@@ -390,6 +399,10 @@ pub enum Refusal {
     Compacted,
     /// What became of it was forgotten for a later call of the same client.
     Forgotten,
+    /// There is no such file.
+    NoFile,
+    /// Somebody else has put or removed the file meanwhile.
+    Overtaken,
 }
 
 impl fmt::Display for Outcome {
@@ -410,6 +423,7 @@ impl fmt::Display for Outcome {
             Outcome::Prepared { call, .. } => write!(f, "prepared ({call})"),
             Outcome::Session(outcome) => outcome.fmt(f),
             Outcome::Found { versions } => versions.fmt(f),
+            Outcome::File(outcome) => outcome.fmt(f),
         }
     }
 }
@@ -446,6 +460,8 @@ impl fmt::Display for Refusal {
             Refusal::Overloaded => f.write_str("too much to do"),
             Refusal::Compacted => f.write_str("so old changes are forgotten"),
             Refusal::Forgotten => f.write_str("what became of it was forgotten"),
+            Refusal::NoFile => f.write_str("no such file"),
+            Refusal::Overtaken => f.write_str("somebody else has changed the file"),
         }
     }
 }
@@ -495,6 +511,12 @@ mod tests {
             "lead n2",
             "request k",
             "serve slowly 10",
+            "upload plans 4096 seed 7",
+            "upload plans bytes aGVsbG8",
+            "download plans",
+            "remove plans",
+            "rot",
+            "rot plans",
         ] {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
         }
@@ -507,6 +529,9 @@ mod tests {
             "put x",
             "put x=y",
             "transfer a a 1",
+            "upload f",
+            "upload f 9999999 seed 1",
+            "upload f bytes ***",
             "transfer a b 0",
             "move a 1",
             "move a 1 b 0",

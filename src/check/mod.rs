@@ -33,9 +33,10 @@
 //! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
 //! | balance | `balance` | LB-1 to 3, 5, 7 to 12: requests go where they should, and trouble is not multiplied |
 //! | cache | `cache` | CACHE-1, 3, 4, 7, 8: how old answers may be, and who may fetch |
+//! | files | `files` | FS-5, F-1 to F-7: files are what was put, on enough disks, repaired at a bounded rate |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
-//! | progress | `progress` | LIVE-1 to 7: answers, right suspicions, equal replicas, ended sagas, once nothing is broken |
+//! | progress | `progress` | LIVE-1 to 8: answers, right suspicions, equal replicas, ended sagas, enough copies, once nothing is broken |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -44,6 +45,7 @@ pub mod balance;
 pub mod bank;
 pub mod cache;
 mod faults;
+pub mod files;
 pub mod history;
 pub mod lock;
 pub mod log;
@@ -216,6 +218,21 @@ pub struct Expect {
     pub hold_down: Option<Span>,
     /// What the store promises, if it is one by quorums.
     pub quorums: Option<Quorums>,
+    /// What the file store promises, if there is one.
+    pub files: Option<Shelves>,
+}
+
+/// A file store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shelves {
+    /// On how many disks each block is to be.
+    pub replicas: u8,
+    /// Within which time each disk is read; zero if never.
+    pub scrub: Span,
+    /// How many bytes a second a node copies at the most.
+    pub throttle: u32,
+    /// How many bytes a block has at the most.
+    pub block: u32,
 }
 
 /// How much a read of a store by quorums shows.
@@ -267,6 +284,7 @@ impl Expect {
             counted: false,
             hold_down: None,
             quorums: None,
+            files: None,
         }
     }
 
@@ -331,6 +349,7 @@ impl Checks {
             Box::new(lock::Lock::new(expect)),
             Box::new(balance::Balance::default()),
             Box::new(cache::Cache::default()),
+            Box::new(files::Files::new(expect)),
             Box::new(history::History::new(expect)),
             Box::new(swim::Swim::new(expect)),
             Box::new(progress::Progress::new(expect)),

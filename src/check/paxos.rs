@@ -8,7 +8,7 @@
 //! | PAX-4 | a ballot has one value a slot | `Proposes`, `Accepts` |
 //! | PAX-5 | a proposal has a quorum of promises, and no other value can still be chosen below it | `Proposes` |
 //! | PAX-6 | what a learner takes for chosen is chosen | `Chooses` |
-//! | PAX-7 | promises and votes survive a restart | `Acceptor`, `Accepts` |
+//! | PAX-7 | promises and votes of voters survive a restart | `Acceptor`, `Accepts` |
 //! | PAX-8 | a ballot belongs to one life of one proposer | `Prepares`, `Proposes`, `Started` |
 //! | LE-3 | the leaders that a node goes by in one life have rising ballots | `Leads`, `Follows` |
 //!
@@ -466,10 +466,12 @@ impl Paxos {
     fn restarts(&mut self, seen: Seen, accepted: Ballot) -> Option<Violation> {
         let Seen { node, slot, ballot: promised, .. } = seen;
         let index = self.index(node)?;
+        // What a learner has lost was counted by nobody.
+        let votes = slot == 0 || self.voters.values().any(|voters| voters.has(node));
         let instance = self.instance(slot);
         let restated = instance.restated.remove(&node);
         let acceptor = instance.acceptors[index];
-        if promised < acceptor.promised {
+        if votes && promised < acceptor.promised {
             let what =
                 format!("{node} promised {}, and holds now only {promised}", acceptor.promised);
             return seen.broken("PAX-7", what, vec![acceptor.at]);
@@ -480,7 +482,7 @@ impl Paxos {
         }
         let held = Acceptor { known: true, promised, at: seen.at, ..acceptor };
         instance.acceptors[index] = held;
-        let mut restated = restated?;
+        let mut restated = restated.filter(|_| votes)?;
         restated.sort_unstable();
         let (slots, first) = (&instance.slots, if slot == 0 { 0 } else { acceptor.cut + 1 });
         for (slot, state) in slots.range(first..) {

@@ -9,6 +9,7 @@
 //! | LIVE-5 | nobody who is alive stays suspected when nothing is broken any more (FD-2) |
 //! | LIVE-7 | a saga that has begun ends within the same time (SAGA-1) |
 //! | LIVE-6 | the replicas of a key that compare what they have become equal within the same time (Q-6) |
+//! | LIVE-8 | each block of a file is on as many disks as it should be within the same time, and what scrubbing and the throttle need (FS-3) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -21,6 +22,7 @@
 //! This is a *liveness* property: breaking it means that the cluster stalled, not that it did
 //! something wrong ([`Violation::is_stall`]).
 
+mod blocks;
 mod detector;
 mod replicas;
 
@@ -29,6 +31,7 @@ use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
 use crate::command::{Command, DiskFault};
 use crate::event::{Event, Fact, Kind, SagaFact};
+use blocks::Blocks;
 use detector::Detector;
 use replicas::Replicas;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +71,8 @@ pub struct Progress {
     rough: Time,
     /// Which keys differ where; none if replicas need not become equal.
     replicas: Option<Replicas>,
+    /// Which blocks are not on enough disks; none if there is no file store.
+    blocks: Option<Blocks>,
 }
 
 /// Whether an answer shows that the cluster works. A definite "no" to the operation as such does.
@@ -75,7 +80,14 @@ fn is_success(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Unknown => false,
         Outcome::Refused(why) => {
-            matches!(why, Refusal::Funds | Refusal::NotHeld | Refusal::StaleToken { .. })
+            matches!(
+                why,
+                Refusal::Funds
+                    | Refusal::NotHeld
+                    | Refusal::StaleToken { .. }
+                    | Refusal::NoFile
+                    | Refusal::Overtaken
+            )
         }
         _ => true,
     }
@@ -109,6 +121,7 @@ impl Progress {
             detector,
             rough,
             replicas: expect.quorums.filter(|q| q.converge).map(|_| Replicas::default()),
+            blocks: expect.files.map(Blocks::new),
         }
     }
 
@@ -233,6 +246,15 @@ impl Progress {
         Some(("LIVE-6", what))
     }
 
+    /// LIVE-8.
+    fn thin(&mut self) -> Option<(&'static str, String)> {
+        if self.is_troubled() {
+            return None;
+        }
+        let what = self.blocks.as_mut()?.overdue(self.now, self.trouble, self.within)?;
+        Some(("LIVE-8", what))
+    }
+
     /// Whether nothing has been wrong for so long that everything should have come right.
     fn is_calm(&self) -> bool {
         !self.is_troubled() && self.now > self.trouble + self.within
@@ -306,6 +328,7 @@ impl Check for Progress {
         self.doubts.clear();
         self.sagas.clear();
         self.replicas.iter_mut().for_each(|replicas| replicas.forget(node));
+        self.blocks.iter_mut().for_each(|blocks| blocks.forget(node));
         match (node, &mut self.detector) {
             (NodeId::BENCH, Some(detector)) => detector.forget_all(),
             (node, Some(detector)) => detector.forget(node),
@@ -327,7 +350,9 @@ impl Check for Progress {
         self.hear_again(witness);
         self.detector.iter_mut().for_each(|detector| detector.see(event));
         self.replicas.iter_mut().for_each(|replicas| replicas.see(event));
-        let late = self.succeeds(event).or_else(|| self.overdue()).or_else(|| self.diverged());
+        self.blocks.iter_mut().for_each(|blocks| blocks.see(event));
+        let late = self.succeeds(event).or_else(|| self.overdue());
+        let late = late.or_else(|| self.diverged()).or_else(|| self.thin());
         let (rule, what) = match late {
             Some((rule, what)) => {
                 (rule, format!("{what}, though nothing is broken and {} are over", self.within))

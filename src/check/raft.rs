@@ -229,7 +229,7 @@ impl Check for Raft {
             return None;
         }
         match &event.kind {
-            Kind::Started { boot, .. } => self.started(seen, *boot),
+            Kind::Started { boot, records, .. } => self.started(seen, *boot, *records == 0),
             Kind::Present { boot, .. } => {
                 self.node(seen).boot = *boot;
                 None
@@ -292,8 +292,13 @@ impl Raft {
         self.nodes.entry(seen.node).or_default()
     }
 
-    fn started(&mut self, seen: Seen, boot: u32) -> Option<Violation> {
+    fn started(&mut self, seen: Seen, boot: u32, empty: bool) -> Option<Violation> {
+        let votes = self.voters(seen.node).has(seen.node);
         let node = self.node(seen);
+        if empty && !votes {
+            // What a learner has lost was counted by nobody.
+            (node.base, node.held) = ((0, None), BTreeMap::new());
+        }
         (node.boot, node.leads, node.commit) = (boot, None, (0, seen.at));
         node.goes = None;
         node.naming.clear();

@@ -176,6 +176,7 @@ fn focus(services: &Services) -> Option<PaneKind> {
     match services {
         Services { store: Some(store), .. } if store.quorum().is_some() => Some(PaneKind::Replicas),
         Services { cache: Some(_), .. } => Some(PaneKind::Cache),
+        Services { files: Some(_), .. } => Some(PaneKind::Files),
         Services { ring: Some(_), lock: Some(_), .. } => None,
         Services { txn: Some(Txn { kind: TxnKind::Saga { .. }, .. }), .. } => Some(PaneKind::Sagas),
         Services { txn: Some(_), .. } => Some(PaneKind::Txn),

@@ -1,8 +1,7 @@
 //! What a process states about itself, and the one rendering of each statement.
 
 use super::key::{self, KeyDeed};
-use super::{Balancing, Caching};
-use super::{FailoverFact, SagaFact, SessionFact};
+use super::{Balancing, Caching, FailoverFact, FileFact, SagaFact, SessionFact};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
@@ -269,6 +268,7 @@ pub enum Fact {
     Compares { with: NodeId, level: u8, nodes: u16, differ: Arc<[u16]> },
     /// As a replica: of `keys` keys in leaves that differed, it took `news` over from `from`.
     Streams { from: NodeId, keys: u32, news: u32 },
+
     // -- copies of keys in front of the store -----------------------------------------------------
     /// What it says as a cache, or as one who asks it.
     Cache(Caching),
@@ -280,6 +280,9 @@ pub enum Fact {
     // -- sagas ---------------------------------------------------------------------------------
     /// Something about a saga.
     Saga(SagaFact),
+    // -- files ------------------------------------------------------------------------------------
+    /// Something about files and their blocks.
+    File(FileFact),
 }
 
 impl fmt::Display for Freed {
@@ -391,6 +394,7 @@ impl fmt::Display for Fact {
             | Fact::Restated => self.transaction(f),
             Fact::Balance(balancing) => balancing.fmt(f),
             Fact::Cache(caching) => caching.fmt(f),
+            Fact::File(fact) => fact.fmt(f),
             _ => self.consensus(f),
         }
     }

@@ -24,6 +24,7 @@ use crate::read::{self, Read, Table, Value};
 mod balance;
 mod cache;
 mod clients;
+mod files;
 mod lock;
 mod log;
 mod membership;
@@ -62,6 +63,7 @@ const TOP: &[&str] = &[
     "txn",
     "balance",
     "cache",
+    "files",
 ];
 
 /// What each service stands on.
@@ -71,6 +73,7 @@ const NEEDS: &[(&str, &[&str])] = &[
     ("store", &["ring"]),
     ("txn", &["store"]),
     ("cache", &["store"]),
+    ("files", &["ring"]),
 ];
 
 /// Reads a cluster file. `name` is what to call the cluster.
@@ -252,6 +255,8 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
     }
     let ring = section(top, "ring", RING, |t| ring(top, t, nodes))?;
     let replicas = ring.as_ref().map_or(1, |ring| ring.replicas);
+    let members = nodes.iter().filter(|node| node.member).count();
+    let members = u8::try_from(members).unwrap_or(u8::MAX);
     Ok(Services {
         ping: section(top, "ping", &["width"], |t| {
             t.get_or("width", 1, |value| value.number(1..=1_000))
@@ -265,6 +270,7 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         txn: section(top, "txn", txn::KEYS, |t| txn::txn(t, nodes.len()))?,
         cache: section(top, "cache", cache::KEYS, |t| cache::cache(top, t, nodes))?,
         balance: section(top, "balance", balance::KEYS, |t| balance::balance(t, nodes))?,
+        files: section(top, "files", files::KEYS, |t| files::files(t, members))?,
     })
 }
 

@@ -8,11 +8,11 @@
 use crate::base::cache::Mode;
 use crate::base::placement::{Member, Shape};
 use crate::base::{Conflict, Mutations, Name, NodeId, ServiceId, Span, Voters};
-use crate::check::{Dialect, Expect, Promise, Quorums};
+use crate::check::{Dialect, Expect, Promise, Quorums, Shelves};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
-    Config, balance, cache, client, commit, lock, log, membership, multipaxos, paxos, ping,
+    Config, balance, cache, client, commit, files, lock, log, membership, multipaxos, paxos, ping,
     quorumstore, raft, redis, ring, saga, server, store, swim,
 };
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub use crate::proto::balance::Settings as BalanceSettings;
 pub use crate::proto::cache::Settings as CacheSettings;
 pub use crate::proto::client::Watch;
+pub use crate::proto::files::Settings as Files;
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
 pub use crate::proto::quorumstore::{Quorum, Repair};
@@ -113,6 +114,13 @@ pub enum Load {
         /// How many different keys.
         keys: u32,
     },
+    /// Puts and reads `files` files, and removes one now and then.
+    Files {
+        /// How many different files.
+        files: u32,
+        /// How many bytes each has at the most.
+        size: u32,
+    },
 }
 
 /// A client: a process that asks.
@@ -179,6 +187,7 @@ impl Load {
             Load::Idle => client::Load::ReadBack,
             Load::Watch => client::Load::Watch,
             Load::Delete { keys } => client::Load::Delete { keys },
+            Load::Files { files, size } => client::Load::Files { files, size },
         }
     }
 }
@@ -244,6 +253,7 @@ impl Plan {
             hold_down: self.hold_down(),
             voters: self.voters(),
             quorums: self.quorums(),
+            files: self.files(),
         }
     }
 
@@ -274,6 +284,12 @@ impl Plan {
         };
         let converge = sync_every > Span::ZERO;
         Some(Quorums { r, w, versions, sloppy, promise, converge })
+    }
+
+    /// What checks must know about the file store.
+    fn files(&self) -> Option<Shelves> {
+        let Files { replicas, scrub, throttle, block, .. } = self.services.files?;
+        Some(Shelves { replicas, scrub, throttle, block })
     }
 
     /// Who votes on the log at the start.
@@ -386,6 +402,10 @@ impl Plan {
         stack.extend(self.services.cache.as_ref().map(|cache| {
             let (nodes, mutations) = (cache.nodes.as_slice().into(), self.mutations);
             Config::Cache(cache::Config { nodes, settings: cache.settings, mutations })
+        }));
+        stack.extend(self.services.files.map(|settings| {
+            let mutations = self.mutations;
+            Config::Files(files::Config { settings, mutations })
         }));
         if self.services.can_be_asked() {
             let decree = self.services.paxos.is_some();

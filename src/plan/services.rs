@@ -4,6 +4,7 @@ use super::Ways;
 use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Style, Voters};
 use crate::check::SwimBounds;
 use crate::proto::client::Watch;
+use crate::proto::files::Settings as Files;
 use crate::proto::log::Reads;
 use crate::proto::membership;
 use crate::proto::multipaxos::ElectBy;
@@ -352,6 +353,8 @@ pub struct Services {
     pub balance: Option<Balance>,
     /// Copies of keys in front of the store, which it needs.
     pub cache: Option<Cache>,
+    /// The file store. Needs the ring.
+    pub files: Option<Files>,
 }
 
 impl Membership {
@@ -512,6 +515,19 @@ impl Store {
     }
 }
 
+impl Default for Files {
+    fn default() -> Self {
+        Files {
+            replicas: 3,
+            block: 16 << 10,
+            scrub: Span::secs(10),
+            throttle: 1 << 20,
+            retry: Span::millis(100),
+            give_up: Span::secs(3),
+        }
+    }
+}
+
 impl Default for Txn {
     fn default() -> Self {
         let kind = TxnKind::Commit(Commitment::default());
@@ -533,6 +549,7 @@ impl Services {
             ("txn", self.txn.is_some()),
             ("balance", self.balance.is_some()),
             ("cache", self.cache.is_some()),
+            ("files", self.files.is_some()),
         ];
         on.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
     }
@@ -550,6 +567,7 @@ impl Services {
             txn: Some(Txn::default()),
             balance: None,
             cache: None,
+            files: None,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! second.
 
 use super::commit::Decisions;
+use super::files::Namespace;
 use super::lock::table::{Answers, Table};
 use super::lock::tree::Tree;
 use super::log::Configuration;
@@ -75,6 +76,7 @@ pub struct Machine {
     configuration: Configuration,
     decisions: Decisions,
     tree: Tree,
+    files: Namespace,
 }
 
 impl Machine {
@@ -94,6 +96,7 @@ impl Machine {
             configuration,
             decisions: Decisions::default(),
             tree: Tree::default(),
+            files: Namespace::default(),
         }
     }
 
@@ -180,6 +183,7 @@ impl Machine {
                 Some(views) => views.apply(&entry.op, self.mutations, facts),
                 None => Outcome::Refused(Refusal::NoService),
             },
+            Op::File(op) => self.files.apply(entry.call, op, self.mutations, facts),
             op if Registers::takes(op) => self.registers.apply(op),
             Op::Conclude { txn, commit } => {
                 self.decisions.apply(*txn, *commit, self.mutations, facts)
@@ -204,6 +208,7 @@ impl Machine {
         }
         self.locks.restate(self.applied, facts);
         self.tree.restate(self.applied, facts);
+        self.files.restate(facts);
     }
 }
 

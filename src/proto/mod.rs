@@ -32,6 +32,7 @@ pub mod balance;
 pub mod cache;
 pub mod client;
 pub mod commit;
+pub mod files;
 pub mod lock;
 pub mod log;
 pub mod machine;

@@ -24,7 +24,7 @@
 //! **What is left out.** Back pressure and admission: a node takes every request.
 
 use super::{Context, Protocol, Ticket, client};
-use crate::base::{CallId, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time};
+use crate::base::{CallId, FileOp, NodeId, Op, Outcome, Refusal, ServiceId, Span, Time};
 use crate::event::Fact;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -201,6 +201,8 @@ impl Server {
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
             Op::Voters { .. } | Op::Lead { .. } => Some(ServiceId::Log),
             Op::Request { .. } | Op::Serve { .. } => Some(ServiceId::Balance),
+            Op::File(FileOp::Link { .. } | FileOp::Stat { .. }) => None,
+            Op::File(_) => Some(ServiceId::Files),
             _ => None,
         }
     }

@@ -181,4 +181,5 @@ services! {
     QuorumStore => quorumstore::QuorumStore,
     Cache => cache::Cache,
     Saga => saga::Sagas,
+    Files => files::Files,
 }

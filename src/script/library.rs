@@ -108,7 +108,9 @@ library! {
         "cache-delete-first"
         "cache-two-writers"
         "cache-lost-message"
-        "cache-write-behind";
+        "cache-write-behind"
+        "files-lost-disks"
+        "files-turned-bit";
     "incidents":
         "lock-blind-release"
         "set-without-nx"

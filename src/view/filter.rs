@@ -153,7 +153,8 @@ impl Family {
             | Fact::Took { .. }
             | Fact::Synced { .. }
             | Fact::Settled { .. }
-            | Fact::Load { .. } => Family::Ring,
+            | Fact::Load { .. }
+            | Fact::File(_) => Family::Ring,
             Fact::Begins { .. }
             | Fact::Votes { .. }
             | Fact::Decides { .. }

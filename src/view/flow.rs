@@ -18,7 +18,7 @@
 
 use super::tape::Tape;
 use crate::base::{MsgId, NodeId, ServiceId, Time};
-use crate::event::{Event, Fact, Kind, Label, Loss};
+use crate::event::{Event, Fact, FileFact, Kind, Label, Loss};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -154,7 +154,8 @@ impl Sign {
             | Fact::Queued { .. }
             | Fact::Freed { .. }
             | Fact::Left { .. }
-            | Fact::Session(_) => Sign::Quiet,
+            | Fact::Session(_)
+            | Fact::File(FileFact::Links { .. } | FileFact::Opens { .. }) => Sign::Quiet,
             _ => Sign::States,
         }
     }

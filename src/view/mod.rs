@@ -19,6 +19,7 @@
 //!                   ├─ sagas     steps in effect, who directs, who waits for what
 //!                   ├─ balance   balancers, backends, who gets how much
 //!                   ├─ caches    what caches have, and how often they know
+//!                   ├─ files     what files consist of, and whose disks have it
 //!                   ├─ clients   calls and their outcomes
 //!                   ├─ pulse     how the log is doing on the whole
 //!                   └─ metrics   how much and how fast, over time
@@ -47,6 +48,7 @@ pub mod digest;
 mod effect;
 pub mod elections;
 pub mod faults;
+pub mod files;
 pub mod filter;
 pub mod flow;
 pub mod locks;
@@ -68,7 +70,7 @@ pub mod timeline;
 pub mod txns;
 
 use crate::base::{Ballot, CallId, NodeId, Outcome, Time, majority};
-use crate::command::Command;
+use crate::command::{Command, DiskFault};
 use crate::event::{Event, Fact, Kind, Presence};
 use balance::Balance;
 use cache::Caches;
@@ -76,6 +78,7 @@ use clients::{Clients, Verdict};
 use decree::Decree;
 use elections::Elections;
 use faults::Faults;
+use files::Files;
 use locks::Locks;
 use log::Logs;
 use members::Members;
@@ -127,6 +130,8 @@ pub struct Board {
     pub balance: Balance,
     /// Copies of keys in front of the store.
     pub caches: Caches,
+    /// Files and their blocks.
+    pub files: Files,
     /// The callers.
     pub clients: Clients,
     /// How much and how fast, over time.
@@ -166,6 +171,7 @@ impl Board {
             Kind::Fact(Fact::Restates) => {
                 self.restating.insert(node);
                 self.quorums.begin(node);
+                self.files.begin(node, false);
             }
             Kind::Fact(Fact::Restated) => {
                 self.restating.remove(&node);
@@ -276,6 +282,7 @@ impl Board {
             self.locks.restart(at, node);
             self.members.forget(node);
             self.quorums.begin(node);
+            self.files.begin(node, matches!(event.kind, Kind::Started { records: 0, .. }));
         } else {
             self.restating.remove(&node);
             self.members.fall(at, node);
@@ -288,6 +295,9 @@ impl Board {
         let links = command.links(self.nodes.ids());
         self.network.obey(at, command, &links, self.nodes.ids());
         self.faults.obey(index, at, command, links);
+        if let Command::Disk { who, fault: DiskFault::Wipe } = command {
+            who.nodes().iter().for_each(|node| self.files.begin(*node, true));
+        }
     }
 
     /// A client asks, or has its answer.
@@ -379,6 +389,7 @@ impl Board {
             Fact::Saga(fact) => self.sagas.hear(at, node, fact, again),
             Fact::Balance(fact) => self.balance.hear(at, node, fact),
             Fact::Cache(fact) => self.caches.hear(at, node, fact),
+            Fact::File(fact) => self.files.hear(at, node, fact),
             Fact::Restates | Fact::Restated => {}
             _ => self.quorums.hear(at, node, fact),
         }

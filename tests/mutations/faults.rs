@@ -1,7 +1,7 @@
 //! Faults that bring a planted bug to light, each list from a seed.
 
 use netsplit::base::balance::Serving;
-use netsplit::base::{NodeId, Op, Rng, Span, Time, Voters};
+use netsplit::base::{FileOp, NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::plan::Plan;
 use netsplit::sim::hunt;
@@ -361,6 +361,46 @@ pub(super) fn servings(seed: u64, plan: &Plan, until: Time) -> Vec<(Time, Comman
         commands.push((at, ask(*rng.pick(backends).unwrap(), how)));
     }
     commands.extend(backends.iter().map(|who| (at, ask(*who, Serving::Well))));
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// Every ten seconds so many of the nodes n4 to n8 lose their disks at once, and come back with
+/// empty ones, sooner or later.
+pub(super) fn losses(seed: u64, count: usize, until: Time) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "losses", 0);
+    let mut commands = Vec::new();
+    let mut at = Time(3_000_000);
+    while at + Span::secs(10) < hunt::calm(until) {
+        let mut nodes: Vec<NodeId> = (4..=8).map(NodeId::node).collect();
+        rng.shuffle(&mut nodes);
+        for node in nodes.into_iter().take(count) {
+            let who = Target::Nodes(vec![node]);
+            let wipe = Command::Disk { who: who.clone(), fault: DiskFault::Wipe };
+            commands.push((at, wipe));
+            let back = at + rng.span(Span::millis(300), Span::secs(4));
+            commands.push((back, Command::Restart(who)));
+        }
+        at += Span::secs(10);
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// The same, while the disk of one node turns a bit now and then.
+pub(super) fn with_rot(
+    seed: u64,
+    node: u16,
+    mut commands: Vec<(Time, Command)>,
+    until: Time,
+) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "rot", 0);
+    let mut at = Time(3_000_000);
+    while at < hunt::calm(until) {
+        let op = Op::File(FileOp::Rot { file: None });
+        commands.push((at, Command::Ask { who: NodeId::node(node), op }));
+        at += rng.span(Span::millis(300), Span::millis(1_500));
+    }
     commands.sort_by_key(|(at, _)| *at);
     commands
 }

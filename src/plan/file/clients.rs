@@ -2,7 +2,7 @@
 
 use super::super::{Client, Load};
 use super::{Ids, MAX_CLIENTS, TICK, time};
-use crate::base::{MAX_LEGS, Name, NodeId, Span};
+use crate::base::{MAX_FILE, MAX_LEGS, Name, NodeId, Span};
 use crate::error::nearest;
 use crate::read::{Read, Table, Value};
 
@@ -50,6 +50,7 @@ const LOADS: &[(&str, &str, &[&str])] = &[
     ("request", "balance", &["load", "keys"]),
     ("delete", "store", &["load", "keys"]),
     ("watch", "lock", &["load"]),
+    ("files", "files", &["load", "files", "size"]),
 ];
 
 fn loads(top: &Table<'_>, list: &Value<'_>) -> Read<Vec<Load>> {
@@ -167,6 +168,10 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
         "idle" => Load::Idle,
         "watch" => Load::Watch,
         "request" => Load::Request { keys: count("keys", 64, 100_000)? },
+        "files" => {
+            let size = get("size").map_or(Ok(65_536), |value| value.number(1..=MAX_FILE as u32))?;
+            Load::Files { files: count("files", 4, 10_000)?, size }
+        }
         "delete" => Load::Delete { keys: count("keys", 16, 100_000)? },
         _ => {
             let writes = get("writes").map_or(Ok(50), |value| value.number(0..=100))?;

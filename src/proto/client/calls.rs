@@ -400,6 +400,8 @@ impl Call {
             | Refusal::StaleToken { .. }
             | Refusal::Expired
             | Refusal::Compacted
+            | Refusal::NoFile
+            | Refusal::Overtaken
             | Refusal::OnlyClients => true,
             Refusal::Funds if is_transaction(&self.op) => true,
             Refusal::NotHere { .. } => false,

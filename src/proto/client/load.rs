@@ -3,7 +3,7 @@
 use super::calls::{Calls, Finished};
 use super::leases::Leases;
 use super::{Client, Load, Timer};
-use crate::base::{CallId, Leg, Name, Op, Outcome, Span, Time, Token, Transfer};
+use crate::base::{CallId, Content, FileOp, Leg, Name, Op, Outcome, Span, Time, Token, Transfer};
 use crate::event::LetGo;
 use crate::proto::Context;
 use std::collections::BTreeSet;
@@ -85,6 +85,21 @@ fn value_of(call: CallId) -> i64 {
     value.wrapping_add(client * 1_000_000_000).wrapping_add(number) as i64
 }
 
+/// Something that is done to one of so many files: nobody else puts the same bytes.
+fn on_files(files: u32, size: u32, call: CallId, cx: &mut Context<'_, Client>) -> Option<FileOp> {
+    let file = one_of("file", files, cx)?;
+    Some(match cx.rng().below(20) {
+        0 => FileOp::Remove { file },
+        1..=8 => {
+            let size = cx.rng().between(1, size.max(1).into());
+            let size = u32::try_from(size).unwrap_or(u32::MAX);
+            let seed = value_of(call).unsigned_abs();
+            FileOp::Upload { file, content: Content::Made { size, seed } }
+        }
+        _ => FileOp::Download { file },
+    })
+}
+
 impl Loads {
     pub(super) fn new(loads: Arc<[Load]>, rate: u32, careful: bool) -> Loads {
         let (written, doing) = (BTreeSet::new(), Doing::Nothing);
@@ -150,6 +165,7 @@ impl Loads {
             Load::Request { keys } => Op::Request { key: one_of("key", *keys, cx)? },
             Load::Delete { keys } => Op::Delete { key: one_of("key", *keys, cx)? },
             Load::Watch => return None,
+            Load::Files { files, size } => Op::File(on_files(*files, *size, call, cx)?),
             Load::ReadBack => Op::Get { key: self.next_to_read()? },
         })
     }

@@ -149,6 +149,13 @@ pub enum Load {
         /// How many keys.
         keys: u32,
     },
+    /// Puts files `file/1`, `file/2` …, reads them, and removes one now and then.
+    Files {
+        /// How many files.
+        files: u32,
+        /// How many bytes each has at the most.
+        size: u32,
+    },
 }
 
 /// What a server sends to it.

@@ -520,6 +520,7 @@ fn needed(op: &Op) -> &'static [&'static str] {
         Op::Join { .. } | Op::Leave { .. } => &["ring"],
         Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => &["store", "log"],
         Op::Delete { .. } => &["store"],
+        Op::File(_) => &["files"],
         Op::Voters { .. } | Op::Lead { .. } => &["log"],
         Op::Request { .. } | Op::Serve { .. } => &["balance"],
         _ => &["log", "paxos"],

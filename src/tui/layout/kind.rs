@@ -39,6 +39,8 @@ pub enum PaneKind {
     Cache,
     /// Sagas.
     Sagas,
+    /// Files, their blocks, and whose disks have them.
+    Files,
 }
 
 /// A row of the table.
@@ -62,7 +64,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 17] = [
+    pub const ALL: [PaneKind; 18] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -80,6 +82,7 @@ impl PaneKind {
         PaneKind::Replicas,
         PaneKind::Cache,
         PaneKind::Sagas,
+        PaneKind::Files,
     ];
 
     /// The kind with this name in layout files.
@@ -158,6 +161,13 @@ impl PaneKind {
                 "Clients",
                 (38, 6),
                 "who asks for what, and believes what",
+            ),
+            PaneKind::Files => facts(
+                "files",
+                "Files",
+                "Files",
+                (40, 6),
+                "blocks of files, and whose disks have them",
             ),
             PaneKind::Cache => {
                 facts("cache", "Cache", "Cache", (40, 6), "copies of keys, hits, and who fetches")

@@ -14,7 +14,7 @@ macro_rules! layouts {
 
 layouts! {
     "overview" "paxos" "ring" "locks" "transactions" "sagas" "replicas" "partition-lab" "lecture" "requests"
-    "caches"
+    "caches" "files"
 }
 
 /// The built-in layout of that name.

@@ -14,6 +14,7 @@ mod checks;
 mod clients;
 mod consensus;
 mod events;
+mod files;
 pub(super) mod inspect;
 mod list;
 mod locks;
@@ -200,6 +201,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Replicas => &replicas::Replicas,
         PaneKind::Cache => &cache::Caches,
         PaneKind::Sagas => &sagas::Sagas,
+        PaneKind::Files => &files::Files,
         _ => &timeline::Scrubber,
     }
 }

@@ -88,6 +88,8 @@ pub(super) enum What {
     SagaUndone,
     SagaOver,
     SagaStuck,
+    FileWhole,
+    Spoilt,
 }
 
 /// Every form: what it states, how it is written (words in capitals stand for something), and what
@@ -195,6 +197,12 @@ pub(super) const TABLE: &[(What, &str, &str)] = &[
     (What::SagaUndone, "saga TXN is undone", "it is over, and none of its steps is in effect"),
     (What::SagaOver, "saga TXN is over", "it is done or undone"),
     (What::SagaStuck, "saga TXN is stuck", "one of its steps has been waited for for two seconds"),
+    (
+        What::FileWhole,
+        "file NAME is whole",
+        "each of its blocks is on as many disks as it should be",
+    ),
+    (What::Spoilt, "spoilt copies CMP N", "copies of blocks that are not what was put"),
 ];
 
 /// How to write each statement, and what it means: for help and guides.

@@ -201,6 +201,10 @@ fn named(what: What, name: &Name, board: &Board) -> bool {
             let replicas = ring.map(|epoch| Quorums::replicas(&epoch.ring, name));
             key.zip(replicas).is_some_and(|(key, replicas)| !key.differs(&replicas))
         }
+        What::FileWhole => {
+            let ring = board.ring.latest().map(|epoch| &epoch.ring);
+            board.files.file(name).is_some() && board.files.thin(name, ring) == 0
+        }
         What::LockFree => lock(board, name).is_some_and(|lock| lock.holder.is_none()),
         _ => lock(board, name).is_some_and(|lock| lock.holder.is_some()),
     }
@@ -326,6 +330,7 @@ fn count(what: What, board: &Board) -> u64 {
         What::LostWrites => board.quorums.counts.lost + board.caches.lost,
         What::OldAnswers => board.caches.stale,
         What::StoreReads => board.caches.load(board.now) as u64,
+        What::Spoilt => board.files.spoilt() as u64,
         What::Hints => board.quorums.hints().len() as u64,
         What::Faults => board.faults.count() as u64,
         _ => board.network.in_flight() as u64,
