@@ -1016,7 +1016,8 @@ fn late(case: Case, seed: u64, mutations: Mutations) -> Checks {
 
 /// That no quorum voted for one thing in one ballot is hidden from a late observer: who voted for it
 /// in a later ballot may have done so in an earlier one too. And how long a lease had lasted is
-/// judged only by who saw it all, and so is what clients have asked for.
+/// judged only by who saw it all, and so is what clients have asked for, and what those who follow
+/// changes were told before.
 const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
     Mutation::PaxosCountValues,
     Mutation::PaxosDecideAlone,
@@ -1029,14 +1030,31 @@ const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
     Mutation::FilesAckEarly,
     Mutation::FilesTrustScrub,
     Mutation::FilesDropEarly,
+    Mutation::LockNoRecheck,
+    Mutation::LessorUnsure,
+    Mutation::LessorKeepNote,
+    Mutation::LessorOldCount,
+    Mutation::WatchResumeLate,
+    Mutation::WatchResumeEarly,
+    Mutation::WatchReorder,
+    Mutation::WatchSplit,
+    Mutation::WatchSilent,
+    Mutation::WatchHasty,
+    Mutation::WatchGhost,
+    Mutation::WatchStaleList,
 ];
 
 /// A late observer notices nearly all bugs as well, though it does not know how it all began.
 #[test]
 fn a_late_observer_notices_bugs_as_well() {
     let (mut missed, mut report) = (Vec::new(), Vec::new());
-    let late_too = |row: &&(Mutation, _, _, _)| !ONLY_SEEN_FROM_THE_START.contains(&row.0);
-    for (mutation, check, case, seeds) in TABLE.iter().filter(late_too) {
+    // Bugs of caches show against earlier writes, which a newcomer has not seen.
+    let late_too = |row: &&(Mutation, &str, _, _)| {
+        !ONLY_SEEN_FROM_THE_START.contains(&row.0) && row.1 != "cache"
+    };
+    let which = std::env::var("NETSPLIT_BUGS").unwrap_or_default();
+    let chosen = TABLE.iter().filter(|(mutation, ..)| mutation.name().starts_with(&which));
+    for (mutation, check, case, seeds) in chosen.filter(late_too) {
         let mutations = Mutations::NONE.with(*mutation);
         let notices = |seed: &u64| {
             let checks = late(*case, *seed, mutations);
