@@ -1183,7 +1183,7 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Late(DANCED_SURE), 10),
     (Case::Trips(UNLOCKED), 10),
     (Case::Late(UNLOCKED), 10),
-    (Case::Late(DANCED_UNLOCKED), 7),
+    (Case::Late(DANCED_UNLOCKED), 10),
     (Case::Impatient(LED), 10),
     (Case::Impatient(DANCED), 10),
     (Case::Impatient(SURE), 10),

@@ -38,6 +38,7 @@ pub mod log;
 pub mod machine;
 pub mod membership;
 pub mod multipaxos;
+mod numbers;
 mod outbox;
 pub mod paxos;
 pub mod ping;

@@ -1,7 +1,7 @@
 //! The coordinator's half: votes, the decision, and telling it until everybody knows.
 
 use super::participant::{Job, Task, others};
-use super::{BLOCK, Cx, Message, Record, Transactions};
+use super::{Cx, Message, Record, Transactions};
 use crate::base::{
     CallId, Commitment, Leg, MAX_LEGS, Mutation, Name, NodeId, Op, Outcome, Presume, Refusal, Span,
     Time, TxnId,
@@ -142,7 +142,7 @@ impl Transactions {
         }
         let mut owners = Vec::new();
         for leg in legs {
-            let owner = self.owner(&leg.key)?;
+            let owner = self.owners.of(&leg.key)?;
             if !owners.contains(&owner) {
                 owners.push(owner);
             }
@@ -152,16 +152,15 @@ impl Transactions {
 
     /// Writes down that the next numbers may be used.
     pub(super) fn reserve(&mut self, cx: &mut Cx<'_>) {
-        self.reserved = self.last.saturating_add(BLOCK);
-        self.write(Record::Reserved(self.reserved), cx);
+        self.numbers.reserve();
+        self.write(Record::Reserved(self.numbers.reserved()), cx);
     }
 
     fn next_txn(&mut self, cx: &mut Cx<'_>) -> TxnId {
-        if self.last == self.reserved {
+        if self.numbers.are_used_up() {
             self.reserve(cx);
         }
-        self.last += 1;
-        TxnId { coordinator: cx.me(), number: self.last }
+        TxnId { coordinator: cx.me(), number: self.numbers.next() }
     }
 
     /// Sends what its participants have not answered yet.
@@ -175,7 +174,7 @@ impl Transactions {
             (None, _) => !side.voted,
         };
         for Side { leg, .. } in state.sides.clone().iter().filter(open) {
-            let Some(owner) = self.owner(&leg.key) else { continue };
+            let Some(owner) = self.owners.of(&leg.key) else { continue };
             let Leg { key, by } = leg.clone();
             let others = others(&legs, &key);
             cx.send(

@@ -74,9 +74,9 @@ mod threephase;
 
 pub use decisions::Decisions;
 
-use super::ring::circle;
+use super::numbers::Numbers;
+use super::ring::Owners;
 use super::{Context, Protocol, Ticket};
-use crate::base::placement::Ring;
 use crate::base::{
     Ballot, CallId, Commitment, Mutation, Mutations, Name, NodeId, Op, Outcome, Presume, Refusal,
     ServiceId, Span, Turn, TxnId,
@@ -353,8 +353,6 @@ pub enum Record {
     Forgot(TxnId),
 }
 
-/// How many numbers are reserved at a time.
-const BLOCK: u32 = 64;
 /// The records of a service that has checkpointed before it does so again.
 const MANY: usize = 256;
 
@@ -362,11 +360,10 @@ const MANY: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Transactions {
     config: Config,
-    ring: Option<(u64, Ring)>,
+    owners: Owners,
     /// As a coordinator: all that is not over.
     txns: BTreeMap<TxnId, Txn>,
-    last: u32,
-    reserved: u32,
+    numbers: Numbers,
     records: usize,
     /// As a participant: what the store is doing.
     jobs: BTreeMap<u64, Job>,
@@ -390,14 +387,11 @@ impl Protocol for Transactions {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], cx: &mut Cx<'_>) -> Self {
-        // Without a record, numbers may have been used all the same: the disk may be a new one.
-        let lost = if cx.boot() > 1 { cx.boot().saturating_mul(100_000) } else { 0 };
         let mut service = Transactions {
             config,
-            ring: None,
+            owners: Owners::default(),
             txns: BTreeMap::new(),
-            last: lost,
-            reserved: lost,
+            numbers: Numbers::of_boot(cx.boot()),
             records: disk.len(),
             jobs: BTreeMap::new(),
             next_job: 0,
@@ -409,7 +403,7 @@ impl Protocol for Transactions {
         };
         for record in disk {
             match record {
-                Record::Reserved(upto) => (service.last, service.reserved) = (*upto, *upto),
+                Record::Reserved(upto) => service.numbers = Numbers::used(*upto),
                 Record::Commit { txn, call, keys } => {
                     service.txns.insert(*txn, Txn::unfinished(*call, keys, true, cx.now()));
                 }
@@ -426,7 +420,7 @@ impl Protocol for Transactions {
         if disk.is_empty() {
             service.reserve(cx);
         }
-        service.tick_later(cx);
+        service.settle(cx);
         service
     }
 
@@ -470,7 +464,7 @@ impl Protocol for Transactions {
             }
             Message::Outbid { txn, promised, .. } => self.outbid(txn, promised),
         }
-        self.tick_later(cx);
+        self.settle(cx);
     }
 
     fn timer(&mut self, Timer::Retry: Timer, cx: &mut Cx<'_>) {
@@ -478,7 +472,7 @@ impl Protocol for Transactions {
         self.repeat(cx);
         self.doubt(cx);
         self.raise_late(cx);
-        self.tick_later(cx);
+        self.settle(cx);
     }
 
     fn timer_name(Timer::Retry: Timer) -> &'static str {
@@ -490,21 +484,17 @@ impl Protocol for Transactions {
             Op::Transfer(_) | Op::Move { .. } => self.begin(ticket, call, op, cx),
             _ => cx.reply(ticket, Outcome::Refused(Refusal::NoService)),
         }
-        self.tick_later(cx);
+        self.settle(cx);
     }
 
     fn reply(&mut self, key: u64, outcome: Outcome, cx: &mut Cx<'_>) {
         self.answered(key, outcome, cx);
+        self.settle(cx);
     }
 
     fn hear(&mut self, fact: &Fact, cx: &mut Cx<'_>) {
+        self.owners.hear(fact, cx.me(), self.config.mutations);
         match fact {
-            Fact::View { epoch, members, shape }
-                if self.ring.as_ref().is_none_or(|(known, _)| known < epoch) =>
-            {
-                let ring = circle(members, *shape, cx.me(), self.config.mutations);
-                self.ring = Some((*epoch, ring));
-            }
             Fact::Suspects { who, .. } => {
                 self.suspected.insert(*who);
                 if self.has(Mutation::TxnDisconnect) {
@@ -529,6 +519,7 @@ impl Protocol for Transactions {
             Fact::Yields { .. } => self.doubts.clear(),
             _ => {}
         }
+        self.settle(cx);
     }
 
     fn restate(&self, cx: &mut Cx<'_>) {
@@ -553,29 +544,26 @@ impl Transactions {
         matches!(self.config.how, Commitment::TwoPhase { presume, .. } if presume == what)
     }
 
-    fn owner(&self, key: &Name) -> Option<NodeId> {
-        let (_, ring) = self.ring.as_ref()?;
-        ring.owner(ring.position(key.as_str()))
-    }
-
-    fn tick_later(&mut self, cx: &mut Cx<'_>) {
+    /// Comes after each input, when all that it changed is done: has what is under way asked for
+    /// again later, and writes down anew what is needed if much more than that is on disk.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
         let busy = !self.txns.is_empty() || !self.doubts.is_empty() || !self.leads.is_empty();
         if busy && !self.ticking {
             self.ticking = true;
             cx.set(Timer::Retry, self.config.retry);
+        }
+        if self.records > MANY + 4 * self.txns.len() + 2 * self.acceptor.len() {
+            let how = self.config.how;
+            let mut records = vec![Record::Reserved(self.numbers.reserved())];
+            records.extend(self.txns.iter().filter_map(|(txn, state)| state.record(*txn, how)));
+            records.extend(self.acceptor.records());
+            self.records = records.len();
+            cx.checkpoint(records);
         }
     }
 
     fn write(&mut self, record: Record, cx: &mut Cx<'_>) {
         cx.write(record);
         self.records += 1;
-        if self.records > MANY + 4 * self.txns.len() + 2 * self.acceptor.len() {
-            let how = self.config.how;
-            let mut records = vec![Record::Reserved(self.reserved)];
-            records.extend(self.txns.iter().filter_map(|(txn, state)| state.record(*txn, how)));
-            records.extend(self.acceptor.records());
-            self.records = records.len();
-            cx.checkpoint(records);
-        }
     }
 }

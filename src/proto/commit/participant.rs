@@ -147,7 +147,6 @@ impl Transactions {
         for key in keys {
             self.doubts.entry((txn, key.clone())).or_insert_with(|| doubt.clone());
         }
-        self.tick_later(cx);
     }
 
     /// Asks about all that has been in doubt for a while.
@@ -212,7 +211,7 @@ impl Transactions {
             // The owner by this node's ring may be the wrong one; who is not says nothing.
             let whom = match self.config.how {
                 Commitment::ThreePhase => self.config.peers.to_vec(),
-                _ => self.owner(key).into_iter().collect(),
+                _ => self.owners.of(key).into_iter().collect(),
             };
             let (key, about) = (key.clone(), about.clone());
             cx.send_all(&whom, &Message::Consult { txn, call, key, about });

@@ -343,7 +343,7 @@ impl Transactions {
         }
         cx.emit(Fact::Decides { txn, commit });
         for key in instances.into_keys() {
-            let Some(owner) = self.owner(&key) else { continue };
+            let Some(owner) = self.owners.of(&key) else { continue };
             cx.send(owner, Message::Decide { txn, call, key, commit });
         }
     }

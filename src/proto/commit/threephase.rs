@@ -91,7 +91,7 @@ impl Transactions {
     /// Whether it has nothing to say of a transaction at a key: it is neither bound nor the owner.
     pub(super) fn is_stranger(&self, txn: TxnId, key: &Name, me: NodeId) -> bool {
         self.config.how == Commitment::ThreePhase
-            && self.owner(key) != Some(me)
+            && self.owners.of(key) != Some(me)
             && !self.doubts.contains_key(&(txn, key.clone()))
     }
 
@@ -121,7 +121,7 @@ impl Transactions {
             Way::Wait => {}
             Way::Ready => {
                 for key in keys() {
-                    let Some(owner) = self.owner(key) else { continue };
+                    let Some(owner) = self.owners.of(key) else { continue };
                     cx.send(owner, Message::PreCommit { txn, call, key: key.clone() });
                 }
             }
@@ -129,7 +129,7 @@ impl Transactions {
                 let commit = way == Way::Commit;
                 cx.emit(Fact::Decides { txn, commit });
                 for key in keys() {
-                    let Some(owner) = self.owner(key) else { continue };
+                    let Some(owner) = self.owners.of(key) else { continue };
                     cx.send(owner, Message::Decide { txn, call, key: key.clone(), commit });
                 }
             }
@@ -139,7 +139,7 @@ impl Transactions {
 
     /// What follows from the answers of a round.
     fn way(&self, round: &Doubt, others: &[Name]) -> Way {
-        let dead = |key: &Name| self.owner(key).is_none_or(|id| self.suspected.contains(&id));
+        let dead = |key: &Name| self.owners.of(key).is_none_or(|id| self.suspected.contains(&id));
         let Some(answers) = &round.states else { return Way::Wait };
         let known = |key: &Name| answers.contains_key(key);
         if others.iter().any(|key| !known(key) && !dead(key)) {

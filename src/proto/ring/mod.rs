@@ -26,8 +26,10 @@
 //!
 //! **What is left out.** Planned, throttled movement: all ranges of a new ring move at once.
 
+mod owners;
 mod views;
 
+pub(super) use owners::Owners;
 pub use views::{View, Views};
 
 use super::{Context, Protocol, Ticket};

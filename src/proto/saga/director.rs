@@ -162,11 +162,10 @@ impl Sagas {
     }
 
     fn next(&mut self, cx: &mut Cx<'_>) -> TxnId {
-        if self.last == self.reserved {
+        if self.numbers.are_used_up() {
             self.reserve(cx);
         }
-        self.last += 1;
-        TxnId { coordinator: cx.me(), number: self.last }
+        TxnId { coordinator: cx.me(), number: self.numbers.next() }
     }
 
     /// All own sagas with a lower number are over.
@@ -181,7 +180,7 @@ impl Sagas {
         let me = cx.me();
         let next = match state.step().and_then(|step| state.legs.get(usize::from(step))) {
             _ if !self.config.style.choreographed => me,
-            Some(leg) => self.owner(&leg.key).unwrap_or(me),
+            Some(leg) => self.owners.of(&leg.key).unwrap_or(me),
             None => saga.coordinator,
         };
         let Some(state) = self.sagas.get_mut(&saga) else { return };
@@ -244,7 +243,7 @@ impl Sagas {
         let (at, pivot) = (usize::from(step), self.config.style.pivot_of(legs));
         let lock = self.config.style.locks && at < pivot;
         let act = act.unwrap_or(Act::Do { lock, sure: at > pivot });
-        if let Some(owner) = self.owner(&key) {
+        if let Some(owner) = self.owners.of(&key) {
             let (call, floor) = (*call, *floor);
             cx.send(owner, Message::Ask(SagaStep { saga, call, step, key, by, floor, act }));
         }

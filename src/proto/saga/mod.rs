@@ -56,12 +56,12 @@
 
 mod director;
 
-use super::ring::circle;
+use super::numbers::Numbers;
+use super::ring::Owners;
 use super::{Context, Protocol, Ticket};
-use crate::base::placement::Ring;
 use crate::base::{
-    Act, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, SagaStep, ServiceId,
-    Span, Style, TxnId,
+    Act, CallId, Mutation, Mutations, NodeId, Op, Outcome, Refusal, SagaStep, ServiceId, Span,
+    Style, TxnId,
 };
 use crate::event::{Fact, SagaFact};
 use director::Saga;
@@ -202,8 +202,6 @@ pub enum Record {
     Over(TxnId),
 }
 
-/// How many numbers are reserved at a time.
-const BLOCK: u32 = 64;
 /// The records of a service that has checkpointed before it does so again.
 const MANY: usize = 256;
 
@@ -219,14 +217,13 @@ struct Job {
 #[derive(Clone, Debug)]
 pub struct Sagas {
     config: Config,
-    ring: Option<(u64, Ring)>,
+    owners: Owners,
     /// Those that it directs, or has begun and waits for.
     sagas: BTreeMap<TxnId, Saga>,
     /// Those of others that it has directed, and how often they had been passed on then. What comes
     /// again is an old one.
     had: BTreeMap<TxnId, u32>,
-    last: u32,
-    reserved: u32,
+    numbers: Numbers,
     records: usize,
     jobs: BTreeMap<u64, Job>,
     next_job: u64,
@@ -242,15 +239,12 @@ impl Protocol for Sagas {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], cx: &mut Cx<'_>) -> Self {
-        // Without a record, numbers may have been used all the same: the disk may be a new one.
-        let lost = if cx.boot() > 1 { cx.boot().saturating_mul(100_000) } else { 0 };
         let mut service = Sagas {
             config,
-            ring: None,
+            owners: Owners::default(),
             sagas: BTreeMap::new(),
             had: BTreeMap::new(),
-            last: lost,
-            reserved: lost,
+            numbers: Numbers::of_boot(cx.boot()),
             records: disk.len(),
             jobs: BTreeMap::new(),
             next_job: 0,
@@ -258,7 +252,7 @@ impl Protocol for Sagas {
         };
         for record in disk {
             match record {
-                Record::Reserved(upto) => (service.last, service.reserved) = (*upto, *upto),
+                Record::Reserved(upto) => service.numbers = Numbers::used(*upto),
                 Record::Directs { saga, baton } => {
                     service.sagas.insert(*saga, Saga::of(baton.clone(), cx.now()));
                 }
@@ -272,7 +266,7 @@ impl Protocol for Sagas {
         if disk.is_empty() {
             service.reserve(cx);
         }
-        service.tick_later(cx);
+        service.settle(cx);
         service
     }
 
@@ -285,13 +279,13 @@ impl Protocol for Sagas {
             Message::Pass { saga, baton } => self.passed(from, saga, baton, cx),
             Message::Taken { saga, hop } => self.taken(saga, hop, cx),
         }
-        self.tick_later(cx);
+        self.settle(cx);
     }
 
     fn timer(&mut self, Timer::Retry: Timer, cx: &mut Cx<'_>) {
         self.ticking = false;
         self.repeat(cx);
-        self.tick_later(cx);
+        self.settle(cx);
     }
 
     fn timer_name(Timer::Retry: Timer) -> &'static str {
@@ -303,7 +297,7 @@ impl Protocol for Sagas {
             Op::Transfer(_) | Op::Move { .. } => self.begin(ticket, call, op, cx),
             _ => cx.reply(ticket, Outcome::Refused(Refusal::NoService)),
         }
-        self.tick_later(cx);
+        self.settle(cx);
     }
 
     fn reply(&mut self, key: u64, outcome: Outcome, cx: &mut Cx<'_>) {
@@ -327,12 +321,7 @@ impl Protocol for Sagas {
     }
 
     fn hear(&mut self, fact: &Fact, cx: &mut Cx<'_>) {
-        if let Fact::View { epoch, members, shape } = fact
-            && self.ring.as_ref().is_none_or(|(known, _)| known < epoch)
-        {
-            let ring = circle(members, *shape, cx.me(), self.config.mutations);
-            self.ring = Some((*epoch, ring));
-        }
+        self.owners.hear(fact, cx.me(), self.config.mutations);
     }
 
     fn restate(&self, cx: &mut Cx<'_>) {
@@ -350,11 +339,6 @@ impl Sagas {
         self.config.mutations.has(mutation)
     }
 
-    fn owner(&self, key: &Name) -> Option<NodeId> {
-        let (_, ring) = self.ring.as_ref()?;
-        ring.owner(ring.position(key.as_str()))
-    }
-
     /// As an owner: has the store do what is asked, unless it is at it.
     fn ask_store(&mut self, job: Job, cx: &mut Cx<'_>) {
         if self.jobs.values().any(|known| *known == job) {
@@ -367,29 +351,31 @@ impl Sagas {
         cx.call(ServiceId::Store, self.next_job, call, op);
     }
 
-    fn tick_later(&mut self, cx: &mut Cx<'_>) {
+    /// Comes after each input, when all that it changed is done: has what is under way asked for
+    /// again later, and writes down anew what is needed if much more than that is on disk.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
         let busy = self.sagas.values().any(|saga| saga.stage() != Stage::Away);
         if busy && !self.ticking {
             self.ticking = true;
             cx.set(Timer::Retry, self.config.retry);
         }
-    }
-
-    /// Writes down that the next numbers may be used.
-    fn reserve(&mut self, cx: &mut Cx<'_>) {
-        self.reserved = self.last.saturating_add(BLOCK);
-        self.write(Record::Reserved(self.reserved), cx);
-    }
-
-    fn write(&mut self, record: Record, cx: &mut Cx<'_>) {
-        cx.write(record);
-        self.records += 1;
         if self.records > MANY + 4 * (self.sagas.len() + self.had.len()) {
-            let mut records = vec![Record::Reserved(self.reserved)];
+            let mut records = vec![Record::Reserved(self.numbers.reserved())];
             records.extend(self.had.iter().map(|(saga, hop)| Record::Passed(*saga, *hop)));
             records.extend(self.sagas.iter().flat_map(|(saga, state)| state.records(*saga)));
             self.records = records.len();
             cx.checkpoint(records);
         }
+    }
+
+    /// Writes down that the next numbers may be used.
+    fn reserve(&mut self, cx: &mut Cx<'_>) {
+        self.numbers.reserve();
+        self.write(Record::Reserved(self.numbers.reserved()), cx);
+    }
+
+    fn write(&mut self, record: Record, cx: &mut Cx<'_>) {
+        cx.write(record);
+        self.records += 1;
     }
 }
