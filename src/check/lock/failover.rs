@@ -1,16 +1,13 @@
 //! Fail-over of an instance with replicas: no answered write is lost, and no two primaries write.
 
 use super::{Broken, broken};
-use crate::base::{NodeId, Span, Time};
+use crate::base::{NodeId, Span, Spot, Time};
 use crate::check::Witness;
 use crate::event::{Event, Fact, FailoverFact, Kind};
 use std::collections::BTreeMap;
 
 /// How many tenths of a hold-down are left by a clock that runs fast.
 const REST: u64 = 5;
-
-/// A place in the stream of writes: an epoch, and a number in it.
-type Spot = (u32, u64);
 
 /// What fail-over is judged by.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +59,7 @@ impl Failover {
                 FailoverFact::TakesOver { epoch, from } if !again => {
                     self.takes_over(at, node, epoch, from)
                 }
-                FailoverFact::Serves { epoch, seq } => self.serves(at, node, (epoch, seq)),
+                FailoverFact::Serves { spot } => self.serves(at, node, spot),
                 FailoverFact::Grants { epoch, .. } => self.is_early(event, epoch),
                 _ => None,
             },
@@ -82,14 +79,17 @@ impl Failover {
 
     /// FO-2.
     fn loses(&self, node: NodeId, epoch: u32, from: Spot) -> Option<Broken> {
-        let lost =
-            |(e, all): (&u32, &Vec<u64>)| all.iter().filter(|seq| (*e, **seq) > from).count();
+        let lost = |(epoch, all): (&u32, &Vec<u64>)| {
+            all.iter().filter(|seq| Spot { epoch: *epoch, seq: **seq } > from).count()
+        };
         let count: usize = self.answered.range(..epoch).map(lost).sum();
-        let (e, (seq, then)) = self.served.range(..epoch).next_back()?;
+        let (before, (seq, then)) = self.served.range(..epoch).next_back()?;
+        let last = Spot { epoch: *before, seq: *seq };
         let what = format!(
-            "{node} takes over in e{epoch} without {count} answered writes, up to {seq} of e{e}"
+            "{node} takes over in e{epoch} without {count} answered writes, up to {} of e{before}",
+            last.number()
         );
-        if (*e, *seq) > from { broken("FO-2", Some(*then), what) } else { None }
+        if last > from { broken("FO-2", Some(*then), what) } else { None }
     }
 
     /// FO-5.
@@ -103,7 +103,7 @@ impl Failover {
 
     /// FO-1: a primary answers only what later ones have.
     fn serves(&mut self, at: usize, node: NodeId, spot: Spot) -> Option<Broken> {
-        let (epoch, seq) = spot;
+        let Spot { epoch, seq } = spot;
         let last = self.served.entry(epoch).or_default();
         *last = (seq.max(last.0), at);
         let all = self.answered.entry(epoch).or_default();
@@ -111,7 +111,8 @@ impl Failover {
             all.push(seq);
         }
         let (_, (who, from, then)) = self.takes.range(epoch + 1..).next()?;
-        let what = format!("{node} answers write {seq} of e{epoch}, which {who} does not have");
+        let number = spot.number();
+        let what = format!("{node} answers write {number} of e{epoch}, which {who} does not have");
         if spot > *from { broken("FO-1", Some(*then), what) } else { None }
     }
 }

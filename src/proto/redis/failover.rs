@@ -25,8 +25,8 @@
 //! without either, as Redis does it: the old primary goes on answering whoever still reaches it,
 //! and gives up all that it wrote meanwhile when it hears of the new one.
 
-use super::{Context, Message, Record, Redis, Spot, Timer, View};
-use crate::base::{Mutation, NodeId, Span, Time, majority};
+use super::{Context, Message, Record, Redis, Timer, View};
+use crate::base::{Mutation, NodeId, Span, Spot, Time, majority};
 use crate::event::{Fact, FailoverFact};
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub struct Patience {
     pub beat: Span,
     /// How long a node hears nothing before it takes the primary for dead.
     pub down_after: Span,
-    /// How long a node grants no other epoch after it has granted one.
+    /// How long a node grants no epoch after it has heard of another primary.
     pub hold_down: Span,
 }
 
@@ -76,8 +76,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(promised: u32, now: Time) -> Watch {
-        Watch { promised, heard: now, held: Time::ZERO, bid: None }
+    pub(super) fn new(now: Time) -> Watch {
+        Watch { promised: 0, heard: now, held: Time::ZERO, bid: None }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The keys of one instance, each with a value that names its owner and a time after which it is
 //! gone. It reads no clock: whoever calls says what time it is, by a clock of the instance's own.
 
-use super::{Spot, View};
-use crate::base::{CallId, Name, Span, Time, Token};
+use super::View;
+use crate::base::{CallId, Name, Span, Spot, Time, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
