@@ -169,9 +169,7 @@ impl Replica {
         let mut facts = Vec::new();
         let answers = self.machine.apply(slot, entry, &mut facts);
         let digest = self.machine.digest();
-        if cx.has_audience() {
-            cx.emit(Fact::Applies { slot, entry: entry.clone(), digest });
-        }
+        cx.emit_with(|| Fact::Applies { slot, entry: entry.clone(), digest });
         facts.into_iter().for_each(|fact| cx.emit(fact));
         for (call, outcome) in answers {
             if let Some(waiting) = self.waiting.remove(call) {

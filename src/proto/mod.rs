@@ -277,6 +277,13 @@ impl<'a, P: Protocol> Context<'a, P> {
         self.frame.outbox.state(fact);
     }
 
+    /// States a fact that is dear to make, if there is anybody to hear it.
+    pub fn emit_with(&mut self, fact: impl FnOnce() -> Fact) {
+        if self.has_audience() {
+            self.emit(fact());
+        }
+    }
+
     /// Asks a sibling for `op` on behalf of `call`. The answer carries `key`.
     pub fn call(&mut self, to: ServiceId, key: u64, call: CallId, op: Op) {
         let ticket = Ticket { service: Some(P::ID), key };

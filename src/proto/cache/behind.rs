@@ -133,7 +133,7 @@ impl CacheNode {
         }
         debt.owed = Some((version, debt.owed.map_or(now, |(_, since)| since)));
         cx.emit(Fact::Cache(Caching::Owes { key: key.clone(), version }));
-        self.renew(key, value, version, cx);
+        self.renew(key.clone(), (Some(value), version), cx);
         self.acknowledge(front, flight, call, (value, version), cx);
     }
 
@@ -207,7 +207,7 @@ impl CacheNode {
             // Nobody has read anything newer: from now on everybody shall read this.
             if version == sent.version && acknowledged < version {
                 version = self.next();
-                self.renew(key, value, version, cx);
+                self.renew(key.clone(), (Some(value), version), cx);
             }
             self.acknowledge(front, flight, call, (value, version), cx);
         }

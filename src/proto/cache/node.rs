@@ -238,10 +238,10 @@ impl CacheNode {
     }
 
     /// A key has a new value here, whatever the store has.
-    pub(super) fn renew(&mut self, key: &Name, value: i64, version: u64, cx: &mut Cx<'_>) {
-        self.leases.remove(key);
+    pub(super) fn renew(&mut self, key: Name, known: Known, cx: &mut Cx<'_>) {
+        self.leases.remove(&key);
         let now = cx.now();
-        self.install(key.clone(), (Some(value), version), now, cx);
+        self.install(key, known, now, cx);
     }
 
     /// A key was written: what is known of it, or is just being fetched, is old.
@@ -272,9 +272,7 @@ impl CacheNode {
         known: Known,
         cx: &mut Cx<'_>,
     ) {
-        self.leases.remove(&key);
-        let now = cx.now();
-        self.install(key, known, now, cx);
+        self.renew(key, known, cx);
         cx.send(from, Message::Deleted { flight });
     }
 

@@ -139,10 +139,8 @@ impl Files {
                 continue;
             }
             let block = flight.block(manifest.put, index);
-            let (late, mut order): (Vec<NodeId>, Vec<NodeId>) =
-                self.walk(&block).partition(|node| self.suspects.contains(node));
-            order.extend(late);
-            for node in order.into_iter().take(count).filter(|node| !placing.kept.contains(node)) {
+            let likely = self.likely(&block).into_iter().take(count);
+            for node in likely.filter(|node| !placing.kept.contains(node)) {
                 let (block, bytes) = (block.clone(), placing.bytes.clone());
                 cx.send(node, Message::Keep { flight: key, block, piece: *piece, bytes });
             }
@@ -194,8 +192,8 @@ impl Files {
         (0..count).for_each(|index| self.ask_for(key, index, cx));
     }
 
-    /// Who may have a block, the likeliest first.
-    pub(super) fn sources(&self, block: &BlockId) -> Vec<NodeId> {
+    /// Who is to hold a block, or may have it in another's place, the likeliest first.
+    pub(super) fn likely(&self, block: &BlockId) -> Vec<NodeId> {
         let (late, mut order): (Vec<NodeId>, Vec<NodeId>) =
             self.walk(block).partition(|node| self.suspects.contains(node));
         order.extend(late);
@@ -208,7 +206,7 @@ impl Files {
         let Stage::Fetching { manifest, blocks, .. } = &flight.stage else { return };
         let block = flight.block(manifest.put, index);
         let Some(fetching) = blocks.get(index) else { return };
-        let next = self.sources(&block).get(fetching.tries).copied();
+        let next = self.likely(&block).get(fetching.tries).copied();
         let Some(flight) = self.flights.get_mut(&key) else { return };
         flight.at = cx.now();
         match next {
@@ -248,7 +246,7 @@ impl Files {
         cx: &mut Cx<'_>,
     ) {
         let trusts = self.has(Mutation::FilesTrustRead);
-        let asked = |files: &Files, tries| files.sources(block).get(tries) == Some(&from);
+        let asked = |files: &Files, tries| files.likely(block).get(tries) == Some(&from);
         let Ok(index) = usize::try_from(block.index) else { return };
         let Some(flight) = self.flights.get(&key) else { return };
         let Stage::Fetching { manifest, blocks, .. } = &flight.stage else { return };

@@ -54,6 +54,7 @@ mod holder;
 mod namespace;
 mod repair;
 
+use namespace::Entry;
 pub use namespace::Namespace;
 
 use super::{Context, Protocol, Ticket};
@@ -209,13 +210,6 @@ pub enum Record {
 /// How often it is seen who vouches for copies that can go.
 const TEND: Span = Span::millis(500);
 
-/// A file, as this node's log has it.
-#[derive(Clone, Debug, Default)]
-struct Filed {
-    version: u64,
-    manifest: Option<Manifest>,
-}
-
 /// One node's part.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -224,7 +218,8 @@ pub struct Files {
     ring: Option<Ring>,
     settled: u64,
     suspects: BTreeSet<NodeId>,
-    files: BTreeMap<Name, Filed>,
+    /// As this node's log has them.
+    files: BTreeMap<Name, Entry>,
     /// As a coordinator.
     flights: BTreeMap<u64, Flight>,
     next_flight: u64,
@@ -368,7 +363,7 @@ impl Files {
     fn linked(&mut self, file: &Name, version: u64, manifest: Option<&Manifest>, cx: &mut Cx<'_>) {
         let filed = self.files.entry(file.clone()).or_default();
         if version > filed.version {
-            *filed = Filed { version, manifest: manifest.cloned() };
+            *filed = Entry { version, manifest: manifest.cloned() };
             self.collect_garbage(file, cx);
             self.place(file, cx);
         }

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 /// A file, or that it was removed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Entry {
-    version: u64,
-    manifest: Option<Manifest>,
+pub(super) struct Entry {
+    pub(super) version: u64,
+    pub(super) manifest: Option<Manifest>,
 }
 
 /// All files.

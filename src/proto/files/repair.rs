@@ -148,7 +148,7 @@ impl Files {
         }
         let free = AT_ONCE.saturating_sub(self.repair.pulls.len());
         for block in self.repair.next(free) {
-            let mut others = self.sources(&block);
+            let mut others = self.likely(&block);
             others.retain(|node| *node != cx.me());
             let first = others.len().min(usize::from(self.config.settings.replicas));
             cx.rng().shuffle(&mut others[..first]);

@@ -73,16 +73,11 @@ impl Lessor {
     }
 }
 
-/// Something about sessions, for the log.
-fn entry(op: SessionOp) -> Op {
-    Op::Session(op)
-}
-
 impl LockService {
     /// It leads: asks the log to have it count.
     pub(super) fn stand_for_lessor(&mut self, lessor: Ballot, cx: &mut Context<'_, Self>) {
         self.lessor.in_charge = false;
-        self.put(entry(SessionOp::Promote { lessor }), cx);
+        self.put(Op::Session(SessionOp::Promote { lessor }), cx);
     }
 
     /// The log has it that this leader counts: every session gets its time again.
@@ -139,7 +134,7 @@ impl LockService {
         };
         let alive = signs.iter().filter(noted).map(|sign| sign.session).collect();
         self.lessor.under_way = signs;
-        self.lessor.confirm = Some(self.put(entry(SessionOp::Confirm { lessor, alive }), cx));
+        self.lessor.confirm = Some(self.put(Op::Session(SessionOp::Confirm { lessor, alive }), cx));
     }
 
     /// The log has answered.
@@ -183,7 +178,7 @@ impl LockService {
             return cx.set(Timer::Expire(number), RETRY);
         }
         if lease.held && !std::mem::replace(&mut lease.ends, true) {
-            self.put(entry(SessionOp::Revoke { lessor, session }), cx);
+            self.put(Op::Session(SessionOp::Revoke { lessor, session }), cx);
         }
     }
 
@@ -209,7 +204,7 @@ impl LockService {
         };
         let left: Vec<(SessionId, Span)> = self.leases.iter().filter_map(left).collect();
         if !left.is_empty() {
-            self.put(entry(SessionOp::Checkpoint { lessor, left: left.into() }), cx);
+            self.put(Op::Session(SessionOp::Checkpoint { lessor, left: left.into() }), cx);
         }
     }
 }

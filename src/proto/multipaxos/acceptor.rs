@@ -149,9 +149,7 @@ impl Log {
             }
             cell.vote = Some((ballot, entry.clone()));
             cx.write(Record::Accepted(Vote { slot, ballot, entry: entry.clone() }));
-            if cx.has_audience() {
-                cx.emit(Fact::Accepts { slot, ballot, entry: entry.clone() });
-            }
+            cx.emit_with(|| Fact::Accepts { slot, ballot, entry: entry.clone() });
             if self.told.0 == ballot && slot <= self.told.1 {
                 self.learn(slot, entry, cx);
             }

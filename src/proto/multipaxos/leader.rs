@@ -335,10 +335,10 @@ impl Log {
                 asked: cx.now(),
             };
             leader.pending.push_back(pending);
-            if cx.has_audience() {
+            cx.emit_with(|| {
                 let (entry, adopted) = (entry.clone(), *adopted);
-                cx.emit(Fact::Proposes { slot, ballot, entry, adopted });
-            }
+                Fact::Proposes { slot, ballot, entry, adopted }
+            });
         }
         leader.sent.push_back(leader.asked());
         let entries: Entries = batch.into_iter().map(|(_, entry)| entry).collect();

@@ -17,9 +17,7 @@ impl Log {
             && cell.chosen.is_none()
         {
             cell.chosen = Some(entry.clone());
-            if cx.has_audience() {
-                cx.emit(Fact::Chooses { slot, entry: entry.clone() });
-            }
+            cx.emit_with(|| Fact::Chooses { slot, entry: entry.clone() });
         }
     }
 
