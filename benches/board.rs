@@ -4,6 +4,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use netsplit::base::Span;
+use netsplit::cli::desk;
 use netsplit::cluster::Update;
 use netsplit::event::Event;
 use netsplit::event::Watch;
@@ -105,13 +106,8 @@ fn workbench(sample: &str) -> App {
         world.apply(&order, &mut events).expect("it can be carried out");
     }
     run(&mut world, &mut events);
-    let title = Title {
-        name: plan.name.clone(),
-        source: Source::Simulated { seed: plan.seed },
-        expect: plan.expect(),
-        processes: plan.processes().collect(),
-        focus: None,
-    };
+    let source = Source::Simulated { seed: plan.seed };
+    let title = Title { focus: None, ..desk::title(&plan, source) };
     let env = Env::of(&[("LANG", "C.UTF-8"), ("COLORTERM", "truecolor")]);
     let look = Look::choose(&Flags::default(), &env);
     let mut app = App::new(title, look, Speed::Percent(100), false);

@@ -7,6 +7,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netsplit::base::{NodeId, Time};
+use netsplit::cli::desk;
 use netsplit::cluster::{LinkState, Update};
 use netsplit::command::Command;
 use netsplit::event::{Event, Watch};
@@ -31,14 +32,7 @@ struct Bench {
 impl Bench {
     fn new(source: Source, glyphs: GlyphsArg) -> Bench {
         let plan = plan::builtin("default").unwrap();
-        let processes: Vec<NodeId> = plan.processes().collect();
-        let title = Title {
-            name: plan.name.clone(),
-            source,
-            expect: plan.expect(),
-            processes: processes.clone(),
-            focus: None,
-        };
+        let title = Title { focus: None, ..desk::title(&plan, source) };
         let flags = Flags { glyphs: Some(glyphs), color: ColorArg::True, ..Flags::default() };
         let look = Look::choose(&flags, &Env::default());
         let app = App::new(title, look, Speed::Percent(100), true);
@@ -46,7 +40,7 @@ impl Bench {
         let world = World::new(&plan, 7, Watch::Labels, &mut events);
         let mut bench = Bench { app, world };
         bench.app.update(Update::Reached { now: Time::ZERO, busy: false });
-        for process in processes {
+        for process in plan.processes() {
             bench.link(process, LinkState::Up);
         }
         bench.tell(events);
@@ -313,13 +307,8 @@ fn what_was_missed_is_said_and_marked() {
 #[test]
 fn what_cannot_be_reached_at_all_is_listed() {
     let plan = plan::builtin("default").unwrap();
-    let title = Title {
-        name: "prod".to_owned(),
-        source: Source::Remote { operator: true },
-        expect: plan.expect(),
-        processes: plan.processes().collect(),
-        focus: None,
-    };
+    let source = Source::Remote { operator: true };
+    let title = Title { name: "prod".to_owned(), focus: None, ..desk::title(&plan, source) };
     let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
     let app = App::new(title, look, Speed::Percent(100), true);
     let world = World::new(&plan, 7, Watch::Facts, &mut Vec::new());

@@ -4,6 +4,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netsplit::base::Span;
+use netsplit::cli::desk;
 use netsplit::cli::{self, RuntimeArg, words};
 use netsplit::event::Watch;
 use netsplit::plan::Plan;
@@ -28,13 +29,8 @@ struct Hall {
 impl Hall {
     fn new(scenario: &Arc<Scenario>, act: usize) -> Hall {
         let plan = &scenario.acts[act - 1].plan;
-        let title = Title {
-            name: plan.name.clone(),
-            source: Source::Simulated { seed: plan.seed },
-            expect: plan.expect(),
-            processes: plan.processes().collect(),
-            focus: None,
-        };
+        let source = Source::Simulated { seed: plan.seed };
+        let title = Title { focus: None, ..desk::title(plan, source) };
         let look = Look::choose(&Flags::default(), &Env::of(&[("LANG", "C.UTF-8")]));
         let mut app = App::new(title, look, Speed::Percent(100), false);
         app.tell(Story::new(Arc::clone(scenario), act, false));

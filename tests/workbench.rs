@@ -10,6 +10,7 @@ mod time;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use netsplit::base::{NodeId, Span, Time};
+use netsplit::cli::desk;
 use netsplit::event::{Event, Fact, Watch};
 use netsplit::plan::{self, Plan};
 use netsplit::sim::player::Player;
@@ -23,13 +24,7 @@ use ratatui::layout::Rect;
 
 /// What the app is told about a cluster.
 fn title(plan: &Plan) -> Title {
-    Title {
-        name: plan.name.clone(),
-        source: Source::Simulated { seed: 7 },
-        expect: plan.expect(),
-        processes: plan.processes().collect(),
-        focus: None,
-    }
+    Title { focus: None, ..desk::title(plan, Source::Simulated { seed: 7 }) }
 }
 
 /// A workbench: the app, and the cluster that it steers, without a thread between them.
@@ -591,7 +586,7 @@ fn a_wrong_filter_stays_to_be_mended() {
 /// Goes to the space-time pane, whatever its number.
 fn to_messages(bench: &mut Bench) {
     // It comes first of those that the layout does not have.
-    bench.keys("0gjjjjjjjjj");
+    bench.keys("0gjjjjjjjjjjjj");
     bench.press(KeyCode::Enter);
     assert!(bench.screen(120, 36).contains("Space-time"));
 }
@@ -989,7 +984,7 @@ fn a_row_of_a_list_is_selected_by_a_click() {
 fn the_moment_chosen_on_a_chart_tells_its_values_and_is_gone_to() {
     let mut bench = default();
     bench.run(4);
-    bench.keys("0gjjjjjjjjjj");
+    bench.keys("0gjjjjjjjjjjjjj");
     bench.press(KeyCode::Enter);
     let head = |bench: &Bench| {
         let screen = bench.screen(120, 36);

@@ -167,8 +167,31 @@ pub fn title(plan: &Plan, source: Source) -> Title {
         source,
         expect: plan.expect(),
         processes: plan.processes().collect(),
+        shows: shows(plan),
         focus: focus(&plan.services),
     }
+}
+
+/// In which panes a cluster has something to show.
+fn shows(plan: &Plan) -> Vec<PaneKind> {
+    let Services { paxos, log, ring, lock, store, txn, balance, cache, files, .. } = &plan.services;
+    let saga = txn.as_ref().is_some_and(|txn| matches!(txn.kind, TxnKind::Saga { .. }));
+    let quorum = store.as_ref().is_some_and(|store| store.quorum().is_some());
+    let switched = [
+        (PaneKind::Consensus, paxos.is_some() || log.is_some()),
+        (PaneKind::Ring, ring.is_some()),
+        (PaneKind::Locks, lock.is_some()),
+        (PaneKind::Txn, txn.is_some() && !saga),
+        (PaneKind::Sagas, saga),
+        (PaneKind::Replicas, quorum),
+        (PaneKind::Balance, balance.is_some()),
+        (PaneKind::Cache, cache.is_some()),
+        (PaneKind::Files, files.is_some()),
+        (PaneKind::Clients, !plan.clients.is_empty()),
+    ];
+    let always = PaneKind::ALL.into_iter().filter(|kind| !switched.iter().any(|it| it.0 == *kind));
+    let on = switched.iter().filter(|(_, on)| *on).map(|(kind, _)| *kind);
+    on.chain(always).collect()
 }
 
 /// Where to look first in a cluster that is about one thing.
@@ -182,6 +205,7 @@ fn focus(services: &Services) -> Option<PaneKind> {
         Services { txn: Some(_), .. } => Some(PaneKind::Txn),
         Services { ring: Some(_), .. } => Some(PaneKind::Ring),
         Services { lock: Some(_), .. } => Some(PaneKind::Locks),
+        Services { balance: Some(_), .. } => Some(PaneKind::Balance),
         _ => Some(PaneKind::Consensus),
     }
 }

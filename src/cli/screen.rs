@@ -1,6 +1,6 @@
 //! Verbs about the screen that need none: `frame`, `doctor`, `keys`; and recordings.
 
-use super::{Looks, OK, Outcome, argument, steps};
+use super::{Looks, OK, Outcome, argument, desk, steps};
 use crate::base::Time;
 use crate::error::Error;
 use crate::event::Watch;
@@ -75,13 +75,7 @@ struct Stand {
 impl Stand {
     fn new(plan: &Plan, seed: u64, steps: &[Step], setup: Setup) -> Stand {
         let look = still_look(&setup);
-        let title = Title {
-            name: plan.name.clone(),
-            source: Source::Simulated { seed },
-            expect: plan.expect(),
-            processes: plan.processes().collect(),
-            focus: None,
-        };
+        let title = Title { focus: None, ..desk::title(plan, Source::Simulated { seed }) };
         let app = App::new(title, look, Speed::Percent(100), false).set_up(setup);
         let mut stand = Stand { app, player: Player::new(plan, seed, Watch::Labels) };
         stand.give(crate::command::Command::Stop);

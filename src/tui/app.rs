@@ -89,6 +89,8 @@ pub struct Title {
     pub expect: Expect,
     /// Processes, in order.
     pub processes: Vec<NodeId>,
+    /// The kinds of panes in which it has something to show.
+    pub shows: Vec<PaneKind>,
     /// The pane that shows best what the cluster is for; none leaves it to the layout.
     pub focus: Option<PaneKind>,
 }

@@ -607,6 +607,12 @@ mod tests {
     use crate::tui::layout::PaneKind;
     use crate::tui::theme::{ColorArg, Env, Flags, GlyphsArg};
 
+    /// The overview of a cluster with a log, a ring, locks and transactions.
+    fn overview() -> Layout {
+        use PaneKind::{Consensus, Locks, Ring, Txn};
+        Layout::overview().suited(&[Consensus, Ring, Locks, Txn])
+    }
+
     fn look(glyphs: GlyphsArg) -> Look {
         let flags = Flags { color: ColorArg::True, glyphs: Some(glyphs), ..Flags::default() };
         Look::choose(&flags, &Env::default())
@@ -653,13 +659,13 @@ mod tests {
     fn frame(size: (u16, u16), glyphs: GlyphsArg, focused: PaneKind) -> Buffer {
         let look = look(glyphs);
         let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
-        let Some(solved) = Layout::overview().solve(buf.area) else {
+        let Some(solved) = overview().solve(buf.area) else {
             too_small(&mut buf);
             return buf;
         };
         let spots = Spots::default();
         header(&mut buf, solved.header, &look, &spots, &sample());
-        let layout = Layout::overview();
+        let layout = overview();
         let focus = Focus::new(layout.first(focused));
         let title = |id| titled(layout.pane(id).kind);
         panes(&mut buf, &look, &layout, &solved, &focus, &spots, title);

@@ -46,7 +46,8 @@ impl App {
     /// The file of the layout has changed. If it is wrong now, the layout stays as it is.
     pub fn reload(&mut self) {
         let Some(file) = self.layout.file() else { return };
-        match self.library.load(&file.to_string_lossy()) {
+        let layout = self.library.load(&file.to_string_lossy());
+        match layout.map(|layout| layout.suited(&self.title.shows)) {
             Ok(layout) if layout == self.layout => {}
             Ok(layout) => {
                 let focus = self.layout.pane(self.focus.pane()).id.clone();
@@ -76,14 +77,15 @@ impl App {
 
     /// Shows the layout of a name, if there is one.
     pub(super) fn arrange_by_name(&mut self, name: &str) {
-        match self.library.load(name) {
+        match self.library.load(name).map(|layout| layout.suited(&self.title.shows)) {
             Ok(layout) if layout == self.layout => {}
             Ok(layout) => self.arrange(layout),
             Err(error) => self.say(error.line()),
         }
     }
 
-    fn arrange(&mut self, layout: Layout) {
+    pub(super) fn arrange(&mut self, layout: Layout) {
+        let layout = layout.suited(&self.title.shows);
         self.modes = Modes::first(&layout);
         self.focus = Focus::new(layout.focus);
         self.zoom = false;

@@ -62,8 +62,13 @@ impl App {
         // What a person has set up stays.
         self.keymap = old.keymap.of(self.is_live());
         (self.library, self.themes) = (old.library, old.themes);
-        (self.layout, self.modes) = (old.layout, old.modes);
-        (self.focus, self.zoom) = (old.focus, old.zoom);
+        match self.title.shows == old.title.shows {
+            true => {
+                (self.layout, self.modes) = (old.layout, old.modes);
+                (self.focus, self.zoom) = (old.focus, old.zoom);
+            }
+            false => self.arrange(old.layout),
+        }
         (self.mouse_off, self.screen) = (old.mouse_off, old.screen);
         self.resume(story, None);
     }

@@ -31,15 +31,10 @@ impl Layout {
         let document = read::document(source)?;
         let top = Table::new(source, document.get_ref(), "a layout file", TOP)?;
         schema(&top)?;
-        let mut panes = panes(&top)?;
-        let declared = panes.len();
+        let panes = panes(&top)?;
         let variants = variants(&top, &panes)?;
         let focus = top.get_or("focus", PaneId(0), |value| pane_of(value, &panes))?;
-        let named = |kind: &PaneKind| panes.iter().any(|spec: &Spec| spec.kind == *kind);
-        let left_out: Vec<Spec> =
-            PaneKind::ALL.into_iter().filter(|kind| !named(kind)).map(Spec::new).collect();
-        panes.extend(left_out);
-        Ok(Layout {
+        let layout = Layout {
             name: name.to_owned(),
             title: top.get_or("title", name.to_owned(), |value| value.line(40))?,
             about: top.get_or("about", String::new(), |value| value.line(200))?,
@@ -49,10 +44,11 @@ impl Layout {
             theme: top.get("theme").map(|value| value.line(200)).transpose()?,
             focus,
             file: None,
+            declared: panes.len(),
             panes,
-            declared,
             variants,
-        })
+        };
+        Ok(layout.complete())
     }
 }
 
@@ -101,21 +97,13 @@ fn pane(value: &Value<'_>) -> Read<Spec> {
         return Err(value.wrong_key(what, "this is none"));
     }
     let table = value.table(&format!("[pane.{id}]"), PANE)?;
-    let ids = PaneKind::ALL.iter().map(|kind| kind.id());
-    let kind = match table.get("kind") {
-        Some(kind) => {
-            let word = kind.text()?;
-            PaneKind::with_id(word).ok_or_else(|| unknown(&kind, "kind", word, ids))?
+    let (kind, slot) = match table.get("kind") {
+        Some(kind) if kind.is_text() => (kind_of(&kind)?, Vec::new()),
+        Some(kinds) => {
+            let slot = slot(&kinds, &table)?;
+            (slot[0], slot)
         }
-        None => PaneKind::with_id(id).ok_or_else(|| {
-            let error = value.wrong_key(format!("unknown kind '{id}'"), "no pane of that name");
-            match nearest(id, ids.clone()) {
-                Some(near) => error.help(format!("did you mean '{near}'?")),
-                None => {
-                    error.help(format!("give it a kind: {}", ids.collect::<Vec<_>>().join(", ")))
-                }
-            }
-        })?,
+        None => (kind_named(value)?, Vec::new()),
     };
     let title = table.get("title").map(|title| title.line(20)).transpose()?;
     let mut mode = table.get_or("view", Mode::default(), |value| view(value, kind))?;
@@ -127,7 +115,42 @@ fn pane(value: &Value<'_>) -> Read<Spec> {
             option(&value, kind, &mut mode)?;
         }
     }
-    Ok(Spec { id: id.to_owned(), kind, title, mode })
+    Ok(Spec { id: id.to_owned(), slot, title, mode, ..Spec::new(kind) })
+}
+
+/// The kind that a value names.
+fn kind_of(value: &Value<'_>) -> Read<PaneKind> {
+    let word = value.text()?;
+    let ids = PaneKind::ALL.iter().map(|kind| kind.id());
+    PaneKind::with_id(word).ok_or_else(|| unknown(value, "kind", word, ids))
+}
+
+/// The kind that a pane has by its name.
+fn kind_named(pane: &Value<'_>) -> Read<PaneKind> {
+    let id = pane.key();
+    let ids = PaneKind::ALL.iter().map(|kind| kind.id());
+    PaneKind::with_id(id).ok_or_else(|| {
+        let error = pane.wrong_key(format!("unknown kind '{id}'"), "no pane of that name");
+        match nearest(id, ids.clone()) {
+            Some(near) => error.help(format!("did you mean '{near}'?")),
+            None => error.help(format!("give it a kind: {}", ids.collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+/// What a slot may show.
+fn slot(kinds: &Value<'_>, table: &Table<'_>) -> Read<Vec<PaneKind>> {
+    let slot = kinds.list()?.iter().map(kind_of).collect::<Read<Vec<_>>>()?;
+    if slot.is_empty() {
+        return Err(kinds.wrong("a slot needs a kind", "empty").help("write one kind or more"));
+    }
+    match ["view", "filter", "options"].iter().find_map(|key| table.get(key)) {
+        Some(set) => {
+            let what = format!("'{}' is of one kind of pane", set.key());
+            Err(set.wrong_key(what, "this pane has a list of kinds").help("name one kind"))
+        }
+        None => Ok(slot),
+    }
 }
 
 fn view(value: &Value<'_>, kind: PaneKind) -> Read<Mode> {

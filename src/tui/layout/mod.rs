@@ -27,6 +27,11 @@
 //! areas   = ["network groups", "timeline timeline"]
 //! ```
 //!
+//! A pane with a list of kinds, `kind = ["txn", "sagas", "cache"]`, is a *slot*: it is of the first
+//! kind that the cluster has something for, and that no other pane shows, nor a slot above. A slot
+//! for which there is none is left out: of its stack, or else its area goes to a neighbour that is
+//! as wide or as high.
+//!
 //! A file has several variants for several sizes; the first in which every pane has its minimum is
 //! taken. If none fits, all panes become one stack. A pane that a variant does not place is shown
 //! alone when one goes to it, and so is a pane of a kind that the file does not name: every side of
@@ -78,6 +83,10 @@ pub struct Spec {
     pub id: String,
     /// What it shows.
     pub kind: PaneKind,
+    /// Of a slot, what it may show, the best first; else nothing.
+    slot: Vec<PaneKind>,
+    /// Whether it is a slot for which the cluster has nothing.
+    vacant: bool,
     /// Its name on the screen, if it is not that of its kind.
     pub title: Option<String>,
     /// How it is shown at first.
@@ -87,7 +96,8 @@ pub struct Spec {
 impl Spec {
     /// A pane of this kind that nobody has said anything about.
     pub fn new(kind: PaneKind) -> Spec {
-        Spec { id: kind.id().to_owned(), kind, title: None, mode: Mode::default() }
+        let (id, mode) = (kind.id().to_owned(), Mode::default());
+        Spec { id, kind, slot: Vec::new(), vacant: false, title: None, mode }
     }
 
     /// Its name on the screen, or what is to stand there where room is scarce.
@@ -231,6 +241,30 @@ impl Layout {
         library::builtin("overview").expect("a test reads this file")
     }
 
+    /// Fills the slots for a cluster that has something to show in panes of these kinds.
+    #[must_use]
+    pub fn suited(mut self, shows: &[PaneKind]) -> Layout {
+        self.panes.truncate(self.declared);
+        let plain = self.panes.iter().filter(|spec| spec.slot.is_empty());
+        let mut taken: Vec<PaneKind> = plain.map(|spec| spec.kind).collect();
+        for spec in self.panes.iter_mut().filter(|spec| !spec.slot.is_empty()) {
+            let free = |kind: &PaneKind| shows.contains(kind) && !taken.contains(kind);
+            let found = spec.slot.iter().copied().find(free);
+            spec.vacant = found.is_none();
+            spec.kind = found.unwrap_or(spec.slot[0]);
+            taken.extend(found);
+        }
+        self.complete()
+    }
+
+    /// Adds a pane of each kind that is in none yet.
+    fn complete(mut self) -> Layout {
+        let missing = |kind: &PaneKind| !self.panes.iter().any(|spec| spec.kind == *kind);
+        let rest: Vec<Spec> = PaneKind::ALL.into_iter().filter(missing).map(Spec::new).collect();
+        self.panes.extend(rest);
+        self
+    }
+
     /// Where it was read from; none if it is built in.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -275,13 +309,13 @@ impl Layout {
         let header = Rect { height: 1, ..screen };
         let hints = Rect { y: screen.bottom() - 1, height: 1, ..screen };
         let body = Rect { y: screen.y + 1, height: screen.height - 2, ..screen };
-        let room = |pane: PaneId| self.pane(pane).kind.smallest();
         let fitting = self
             .variants
             .iter()
-            .find_map(|variant| Some((variant.name.clone(), variant.solve(body, room)?)));
+            .find_map(|variant| Some((variant.name.clone(), variant.solve(body, &self.panes)?)));
         let (variant, places) = fitting.unwrap_or_else(|| {
-            let panes = self.panes().map(|(id, _)| id).take(self.declared).collect();
+            let panes = self.panes().take(self.declared).filter(|(_, spec)| !spec.vacant);
+            let panes = panes.map(|(id, _)| id).collect();
             ("stack".to_owned(), vec![Placed { rect: body, panes }])
         });
         Some(Solved { variant, header, places, hints })
@@ -290,7 +324,7 @@ impl Layout {
 
 impl Variant {
     /// The areas within `body`, or nothing if one of them would be too small.
-    fn solve(&self, body: Rect, room: impl Fn(PaneId) -> Size) -> Option<Vec<Placed>> {
+    fn solve(&self, body: Rect, specs: &[Spec]) -> Option<Vec<Placed>> {
         let columns = track::solve(&self.columns, body.width)?;
         let rows = track::solve(&self.rows, body.height)?;
         let place = |area: &Area| {
@@ -298,14 +332,43 @@ impl Variant {
             let (y, height) = stretch(&rows[area.rows.clone()])?;
             let rect = Rect::new(body.x + x, body.y + y, width, height);
             let enough = |pane: &PaneId| {
-                let smallest = room(*pane);
+                let smallest = specs[pane.index()].kind.smallest();
                 width >= smallest.width && height >= smallest.height
             };
             let fits = area.panes.iter().all(enough);
             fits.then(|| Placed { rect, panes: area.panes.clone() })
         };
-        self.areas.iter().map(place).collect()
+        self.filled(specs).iter().map(place).collect()
     }
+
+    /// The areas without slots that are left out, which are widened into where nothing is left.
+    fn filled(&self, specs: &[Spec]) -> Vec<Area> {
+        let mut areas = self.areas.clone();
+        areas.iter_mut().for_each(|area| area.panes.retain(|pane| !specs[pane.index()].vacant));
+        let (mut areas, bare): (Vec<Area>, Vec<Area>) =
+            areas.into_iter().partition(|area| !area.panes.is_empty());
+        for gap in bare {
+            if let Some(area) = areas.iter_mut().find(|area| area.adjoins(&gap)) {
+                area.columns = union(&area.columns, &gap.columns);
+                area.rows = union(&area.rows, &gap.rows);
+            }
+        }
+        areas
+    }
+}
+
+impl Area {
+    /// Whether both make one rectangle.
+    fn adjoins(&self, other: &Area) -> bool {
+        let meet = |a: &Range<usize>, b: &Range<usize>| a.end == b.start || b.end == a.start;
+        (self.columns == other.columns && meet(&self.rows, &other.rows))
+            || (self.rows == other.rows && meet(&self.columns, &other.columns))
+    }
+}
+
+/// From the first of both to the last of both.
+fn union(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    a.start.min(b.start)..a.end.max(b.end)
 }
 
 /// Start and length of a run of tracks.

@@ -1,7 +1,7 @@
 //! Pulling a border: the panes on its two sides change their sizes until the layout is left.
 
 use super::track::{self, Track};
-use super::{Layout, PaneId, Solved, Variant};
+use super::{Layout, Solved};
 use ratatui::layout::{Position, Rect};
 
 /// A border between two tracks: which of the two directions, and the track that begins there.
@@ -42,7 +42,6 @@ impl Layout {
     pub fn pull(&mut self, screen: Rect, border: Border, to: Position) -> bool {
         let Some(solved) = self.solve(screen) else { return false };
         let body = body(&solved);
-        let room = |pane: PaneId| self.pane(pane).kind.smallest();
         let Some(index) = self.variants.iter().position(|v| v.name == solved.variant) else {
             return false;
         };
@@ -53,7 +52,7 @@ impl Layout {
                 shift(&mut pulled.columns, border.track, body.width, to.x.saturating_sub(body.x))
             }
         };
-        let fits = moved.is_some() && Variant::solve(&pulled, body, room).is_some();
+        let fits = moved.is_some() && pulled.solve(body, &self.panes).is_some();
         if fits {
             self.variants[index] = pulled;
         }

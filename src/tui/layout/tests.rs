@@ -10,6 +10,15 @@ fn parse(text: &str) -> Result<Layout, crate::error::Error> {
     Layout::parse("mine", &Source::new("mine.toml", text))
 }
 
+/// What a cluster with a log, a ring, locks and transactions has to show.
+const HAD: &[PaneKind] =
+    &[PaneKind::Ring, PaneKind::Consensus, PaneKind::Locks, PaneKind::Txn, PaneKind::Clients];
+
+/// The overview of such a cluster.
+fn overview() -> Layout {
+    Layout::overview().suited(HAD)
+}
+
 fn boxes(layout: &Layout, width: u16, height: u16) -> String {
     let Some(solved) = layout.solve(Rect::new(0, 0, width, height)) else {
         return "too small".to_owned();
@@ -73,24 +82,30 @@ fn every_layout_is_sound_at_every_size() {
     }
 }
 
+/// What the stack in the middle of the overview has where the screen is low.
+const MIDDLE: &str = r#"["locks", "txn", "cache", "files", "balance"]"#;
+
 #[test]
 fn a_wrong_file_is_told_what_to_write() {
     let mut text = String::new();
     for (from, to) in [
         (r#""8..1fr""#, r#""50%""#),
-        ("ring     txn       checks", "txn      txn       checks"),
-        ("[pane.locks]", "[pane.lokcs]"),
-        ("[pane.locks]", "[pane.locks]\nkind = \"lokcs\""),
-        ("[pane.locks]", "[pane.locks]\nview = \"tall\""),
+        ("ring     work      checks", "work     work      checks"),
+        ("[pane.events]", "[pane.evnets]"),
+        ("[pane.checks]", "[pane.checks]\nkind = \"cheks\""),
+        ("[pane.checks]", "[pane.checks]\nview = \"tall\""),
         ("[pane.network]", "[pane.network]\nview = \"matrx\""),
         ("[pane.timeline]", "[pane.timeline]\noptions.order = \"load\""),
         ("nodes    consensus network", "nodes    consensus"),
         ("nodes    consensus network", "noodes   consensus network"),
         (r#"["9", "1fr", "1"]"#, r#"["9", "1fr"]"#),
-        ("[pane.txn]\n", ""),
-        (r#"["locks", "txn"]"#, r#"["locks", "ring"]"#),
-        (r#"["locks", "txn"]"#, r#"["locks", "locks"]"#),
-        (r#"["locks", "txn"]"#, "[]"),
+        ("[pane.network]\n", ""),
+        (MIDDLE, r#"["locks", "ring"]"#),
+        (MIDDLE, r#"["locks", "locks"]"#),
+        (MIDDLE, "[]"),
+        (r#"["consensus", "charts"]"#, "[]"),
+        (r#"["consensus", "charts"]"#, r#"["consensus", "chart"]"#),
+        (r#"["consensus", "charts"]"#, "[\"consensus\"]\nview = \"log\""),
         ("tabs.middle", "tabs.muddle"),
         ("tabs.lower", "tabs.nodes"),
         ("schema = 1", "schema = 2"),
@@ -111,7 +126,7 @@ fn a_wrong_file_is_told_what_to_write() {
 
 #[test]
 fn tabs_come_to_the_front_when_focused_and_stay() {
-    let layout = Layout::overview();
+    let layout = overview();
     let id = |name: &str| layout.with_id(name).unwrap();
     let solved = layout.solve(Rect::new(0, 0, 80, 24)).unwrap();
     let lower = &solved.places[2];
@@ -127,12 +142,44 @@ fn tabs_come_to_the_front_when_focused_and_stay() {
 
 #[test]
 fn zoom_gives_one_pane_the_whole_body() {
-    let layout = Layout::overview();
+    let layout = overview();
     let mut solved = layout.solve(Rect::new(0, 0, 120, 36)).unwrap();
     let pane = layout.first(PaneKind::Timeline);
     solved.zoom(pane);
     let rect = Rect::new(0, 1, 120, 34);
     assert_eq!(solved.places, [Placed { rect, panes: vec![pane] }]);
+}
+
+#[test]
+fn slots_show_what_the_cluster_has_and_leave_their_room_to_others() {
+    use PaneKind::{
+        Balance, Cache, Charts, Clients, Consensus, Files, Locks, Ring, Sagas, SpaceTime, Txn,
+    };
+    let mut text = String::new();
+    let all = PaneKind::ALL.as_slice();
+    for shows in [
+        all,
+        &[Consensus, Ring, Locks, Txn, Clients, SpaceTime, Charts],
+        &[Consensus, Ring, Sagas, Clients, SpaceTime, Charts],
+        &[Consensus, Ring, Cache, Files, Clients, SpaceTime, Charts],
+        &[Consensus, Locks, Clients, SpaceTime, Charts],
+        &[Balance, Clients, SpaceTime, Charts],
+        &[SpaceTime, Charts],
+        &[],
+    ] {
+        let layout = Layout::overview().suited(shows);
+        let kind = |id: &str| layout.pane(layout.with_id(id).unwrap()).kind.id();
+        let slots = ["ring", "consensus", "locks", "txn", "cache", "files", "balance"].map(kind);
+        text.push_str(&format!("slots {}\n", slots.join(" ")));
+        for (width, height) in [(120, 36), (80, 24)] {
+            text.push_str(&format!("  {width}x{height} {}\n", boxes(&layout, width, height)));
+        }
+        assert_eq!(sound(&layout, Rect::new(0, 0, 120, 36)), Ok(()));
+        let kinds: Vec<PaneKind> = layout.panes().map(|(_, spec)| spec.kind).collect();
+        assert!(PaneKind::ALL.iter().all(|kind| kinds.contains(kind)), "every kind can be reached");
+        assert_eq!(layout.clone().suited(all), Layout::overview().suited(all));
+    }
+    insta::assert_snapshot!(text);
 }
 
 const TWO: &str = r#"
@@ -196,7 +243,7 @@ fn a_layout_that_is_written_reads_back_the_same() {
 #[test]
 fn a_pulled_border_stays_where_it_is_put_and_is_saved() {
     let screen = Rect::new(0, 0, 120, 36);
-    let mut layout = Layout::overview();
+    let mut layout = overview();
     let rect = |layout: &Layout, name: &str| {
         let pane = layout.with_id(name).unwrap();
         let solved = layout.solve(screen).unwrap();
@@ -212,7 +259,7 @@ fn a_pulled_border_stays_where_it_is_put_and_is_saved() {
     assert_eq!(layout.border(screen, Position::new(10, 5)), None, "inside of a pane");
     assert_eq!(layout.border(screen, Position::new(0, 5)), None, "the edge of the screen");
     let text = layout.write(layout.focus, &Modes::first(&layout));
-    let again = parse(&text).unwrap();
+    let again = parse(&text).unwrap().suited(HAD);
     assert_eq!(boxes(&again, 120, 36), boxes(&layout, 120, 36));
 }
 
@@ -237,7 +284,7 @@ proptest! {
         (width, height) in (40_u16..130, 10_u16..40),
     ) {
         let screen = Rect::new(0, 0, width, height);
-        let mut layout = Layout::overview();
+        let mut layout = overview();
         for (x, y, to_x, to_y) in pulls {
             if let Some(border) = layout.border(screen, Position::new(x, y)) {
                 layout.pull(screen, border, Position::new(to_x, to_y));

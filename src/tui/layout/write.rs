@@ -31,11 +31,16 @@ impl Layout {
     fn write_pane(&self, out: &mut String, id: PaneId, modes: &Modes) {
         let (spec, mode) = (self.pane(id), modes.of(id));
         let _ = writeln!(out, "\n[pane.{}]", spec.id);
-        if spec.id != spec.kind.id() {
+        if !spec.slot.is_empty() {
+            let _ = writeln!(out, "kind  = {}", list(spec.slot.iter().map(|kind| kind.id())));
+        } else if spec.id != spec.kind.id() {
             let _ = writeln!(out, "kind  = {}", quoted(spec.kind.id()));
         }
         if let Some(title) = &spec.title {
             let _ = writeln!(out, "title = {}", quoted(title));
+        }
+        if !spec.slot.is_empty() {
+            return;
         }
         if mode.is_turned() {
             let view = mode.view(panes::pane(spec.kind).views());
