@@ -3,6 +3,7 @@
 //! This module decides and writes; `main` only hands it the arguments and the streams. Standard
 //! output is for data, standard error for talk.
 
+mod carry;
 mod compare;
 mod demo;
 pub mod desk;
@@ -33,6 +34,7 @@ use crate::tui::config::{Setup, Wishes};
 use crate::tui::film::Reel;
 use crate::tui::theme::{ColorArg, GlyphsArg};
 use crate::tui::{Config, Layout};
+use carry::Fetch;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use demo::DemoArgs;
@@ -159,6 +161,9 @@ pub struct Run {
     /// No screen: event lines on standard output, then the verdict
     #[arg(long)]
     headless: bool,
+    /// Write what a client was told last is in a file of the cluster to one of yours; may be repeated
+    #[arg(long, value_name = "FILE=PATH", requires = "lines")]
+    fetch: Vec<Fetch>,
     /// How long to run, in the cluster's own time; a scenario ends by itself [default: 30s]
     #[arg(long, value_name = "TIME", requires = "lines")]
     until: Option<String>,
@@ -631,6 +636,9 @@ impl Run {
         };
         let summary = script::run(cluster, &plan, &options, out)?;
         tap.map_or(Ok(()), Tap::end)?;
+        for fetch in &self.fetch {
+            fetch.write(&summary).map_err(Stop::Refused)?;
+        }
         if let Some(saving) = saving {
             let whole = repeatable && self.output.events == EventsArg::All;
             let broken = script::record::broken(&summary);
@@ -698,7 +706,8 @@ fn shell_word(text: &str) -> String {
 /// What to do when, in order of time.
 fn steps(texts: &[String]) -> Result<Vec<Step>, Stop> {
     let step = |text: &String| {
-        text.parse().map_err(|why: crate::base::ParseError| argument("-c", text, &why.0))
+        let line = carry::typed(text).map_err(|why| argument("-c", text, &why))?;
+        line.parse().map_err(|why: crate::base::ParseError| argument("-c", text, &why.0))
     };
     let mut steps = texts.iter().map(step).collect::<Result<Vec<Step>, _>>()?;
     steps.sort_by_key(|step| step.at);

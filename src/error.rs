@@ -27,7 +27,7 @@ impl Source {
 }
 
 /// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 impl Source {
     /// Reads a file that must be text, and not so large that it can only be the wrong one.
@@ -45,7 +45,7 @@ impl Source {
             return Err(refuse(&error.to_string()));
         }
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(refuse("it is larger than 1 MiB")
+            return Err(refuse("it is larger than 16 MiB")
                 .help("such files have a few lines; is this the right one?"));
         }
         String::from_utf8(bytes).map(|text| Source::new(path, text)).map_err(|error| {

@@ -348,3 +348,34 @@ fn a_full_disk_is_a_failure_of_the_program() {
         .expect("the binary starts");
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn a_real_file_comes_back_bit_for_bit_from_disks_of_which_two_were_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (mine, back, saved) = (path("my plans.bin"), path("back.bin"), path("run.nsr"));
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(|n| (n ^ (n >> 3)).to_le_bytes()).collect();
+    std::fs::write(&mine, &bytes[..700_000]).unwrap();
+    let (upload, fetch) = (format!("2s c1 upload plans @{mine}"), format!("plans={back}"));
+    let [lose, wipe] = ["4s disk n3 wipe", "4s disk n5 wipe"];
+    let args = ["run", "files", "--headless", "--quiet", "--until", "22s", "--save", &saved];
+    let steps = ["-c", &upload, "-c", lose, "-c", wipe, "-c", "20s c1 download plans"];
+    let ran = netsplit(&[&args[..], &steps[..], &["--fetch", &fetch]].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(std::fs::read(&back).unwrap() == bytes[..700_000], "it is another file");
+    // The file is part of the run.
+    std::fs::remove_file(&mine).unwrap();
+    let again = netsplit(&["replay", &saved, "--headless", "--quiet"]);
+    assert_eq!(digest(&again.out), digest(&ran.out), "{}", again.err);
+    refused(&args_of(&upload), &["my plans.bin", "No such file"]);
+    std::fs::write(&mine, [0; (768 << 10) + 1]).unwrap();
+    refused(&args_of(&upload), &["768 KiB at the most"]);
+    refused(
+        &["run", "files", "--headless", "--quiet", "--until", "1s", "--fetch", "none=x"],
+        &["no client has read the file none", "c1 download none"],
+    );
+}
+
+fn args_of(step: &str) -> [&str; 4] {
+    ["run", "files", "-c", step]
+}

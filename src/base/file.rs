@@ -54,7 +54,11 @@ impl Blob {
     pub fn join(pieces: &[Blob]) -> Blob {
         match pieces {
             [only] => only.clone(),
-            _ => Blob(pieces.iter().flat_map(|piece| piece.0.iter().copied()).collect()),
+            _ => {
+                let mut all = Vec::with_capacity(pieces.iter().map(Blob::len).sum());
+                pieces.iter().for_each(|piece| all.extend_from_slice(&piece.0));
+                all.into()
+            }
         }
     }
 
@@ -144,9 +148,17 @@ impl fmt::Display for Content {
 }
 
 impl Content {
+    /// What a person types whose content is in a file of theirs, `c1 upload plans @notes.txt`: the
+    /// line up to the content, and the path.
+    pub fn named(line: &str) -> Option<(&str, &str)> {
+        let (head, path) = line.split_once(" @")?;
+        let uploads = head.split_whitespace().rev().nth(1) == Some("upload");
+        uploads.then_some((head, path.trim()))
+    }
+
     /// Reads the words that it prints.
     fn read(words: &[&str]) -> Result<Content, ParseError> {
-        let too_big = || parse_error(format!("a file has {MAX_FILE} bytes at the most"));
+        let too_big = || parse_error(format!("a file has {} KiB at the most", MAX_FILE >> 10));
         match words {
             ["bytes", text] => match BASE64URL_NOPAD.decode(text.as_bytes()) {
                 Ok(bytes) if bytes.len() <= MAX_FILE => Ok(Content::Given(bytes.into())),
@@ -160,6 +172,9 @@ impl Content {
                 (Ok(_), Ok(_)) => too_big(),
                 _ => parse_error("write upload FILE SIZE seed NUMBER, with the size in bytes"),
             },
+            [path, ..] if path.starts_with('@') => {
+                parse_error("only who types a command can name a file of theirs")
+            }
             _ => parse_error("write upload FILE SIZE seed NUMBER, or upload FILE bytes BASE64URL"),
         }
     }
@@ -274,6 +289,16 @@ impl fmt::Display for FileOp {
 }
 
 impl FileOp {
+    /// In short: bytes by their number and checksum.
+    pub fn brief(&self) -> String {
+        match self {
+            FileOp::Upload { file, content: Content::Given(blob) } => {
+                format!("upload {file} {blob}")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Reads what a person may ask for; none if the words are about something else.
     pub(super) fn read(words: &[&str]) -> Option<Result<FileOp, ParseError>> {
         let name = |file: &str| file.parse::<Name>();

@@ -1,6 +1,7 @@
 //! Where runs are filed: those that a person saves, and the latest ones of every person.
 
-use super::{play, saving};
+use super::{carry, play, saving};
+use crate::base::{Blob, Content};
 use crate::cluster::Update;
 use crate::error::Error;
 use crate::plan::{Plan, Services, Txn, TxnKind};
@@ -127,6 +128,14 @@ impl Desk for Files {
             false => self.put(app, &path).map(|()| format!("saved: {}", path.display())),
         };
         done.map_err(|error| error.line())
+    }
+
+    fn bring(&mut self, path: &str) -> Result<Content, String> {
+        carry::bring(path)
+    }
+
+    fn take(&mut self, content: &Blob, path: &str) -> Result<(), String> {
+        carry::put(Path::new(path), content.bytes())
     }
 
     fn open(&mut self, app: &App, path: &str) -> Result<Opened, String> {

@@ -612,9 +612,12 @@ impl Fact {
             Fact::TakesOver { txn } => {
                 write!(f, "{txn} takes over from {}", txn.coordinator)
             }
-            Fact::Invokes { call, op, at, retry: 0 } => write!(f, "{call} asks {at}: {op}"),
             Fact::Invokes { call, op, at, retry } => {
-                write!(f, "{call} asks {at}: {op}, retry {retry}")
+                match &**op {
+                    Op::File(op) => write!(f, "{call} asks {at}: {}", op.brief())?,
+                    op => write!(f, "{call} asks {at}: {op}")?,
+                }
+                if *retry > 0 { write!(f, ", retry {retry}") } else { Ok(()) }
             }
             Fact::Returns { call, outcome } => write!(f, "{call} hears {outcome}"),
             Fact::Restates => f.write_str("restates what is known"),

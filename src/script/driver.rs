@@ -195,6 +195,7 @@ impl<'a> Driver<'a> {
             replay: options.replay.clone(),
             repeatable: options.repeatable,
             missed: self.missed,
+            read: self.board.files.read().clone(),
         };
         (summary, self.kept.unwrap_or_default())
     }

@@ -1,10 +1,10 @@
 //! What a run comes to: a verdict, and the proof if something broke.
 
-use crate::base::Time;
+use crate::base::{Blob, Name, Time};
 use crate::check::{Standing, Violation};
 use crate::event::{Event, Kind};
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// How many facts are kept as possible evidence.
@@ -205,6 +205,8 @@ pub struct Summary {
     pub repeatable: bool,
     /// How many events of a live cluster could not be taken in; the verdict is that on the rest.
     pub missed: u64,
+    /// What clients were told last is in files of the cluster.
+    pub read: BTreeMap<Name, Blob>,
 }
 
 #[derive(Serialize)]
@@ -332,6 +334,7 @@ mod tests {
             replay: "netsplit".to_owned(),
             repeatable: true,
             missed: 0,
+            read: BTreeMap::new(),
         };
         let text = summary.to_string();
         assert!(!text.contains("missed") && !text.contains("live"), "{text}");

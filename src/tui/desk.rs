@@ -2,6 +2,7 @@
 //! or opened; the app itself touches no file.
 
 use super::app::{App, Title};
+use crate::base::{Blob, Content};
 use crate::cluster::{Cluster, Update};
 use crate::saved::Story;
 
@@ -33,4 +34,16 @@ pub trait Desk {
     /// # Errors
     /// Why it cannot be opened. Then everything is as before.
     fn open(&mut self, app: &App, path: &str) -> Result<Opened, String>;
+
+    /// The content of a file of the person, to be put into the cluster.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn bring(&mut self, path: &str) -> Result<Content, String>;
+
+    /// Writes what is in a file of the cluster to one of the person.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    fn take(&mut self, content: &Blob, path: &str) -> Result<(), String>;
 }

@@ -265,6 +265,18 @@ pub(super) fn run_errand(app: &mut App, desk: &mut dyn Desk, errand: Errand) -> 
             app.told(done.unwrap_or_else(|why| why));
             None
         }
+        Errand::Bring(head, path) => {
+            match desk.bring(&path) {
+                Ok(content) => app.brought(&head, &content),
+                Err(why) => app.told(why),
+            }
+            None
+        }
+        Errand::Take(content, path) => {
+            let done = desk.take(&content, &path).map(|()| format!("{content}: in {path}"));
+            app.told(done.unwrap_or_else(|why| why));
+            None
+        }
         Errand::Open(path) => match desk.open(app, &path) {
             Ok(Opened { title, cluster, story }) => {
                 app.open(title, Some(story));

@@ -1,7 +1,9 @@
 //! Files: what they consist of, and how many sound copies each block has on whose disk.
 
 use crate::base::placement::Ring;
-use crate::base::{BlockId, Manifest, Name, NodeId, Piece, Time};
+use crate::base::{
+    Blob, BlockId, CallId, FileOp, FileOutcome, Manifest, Name, NodeId, Op, Outcome, Piece, Time,
+};
 use crate::event::FileFact;
 use std::collections::BTreeMap;
 
@@ -46,6 +48,9 @@ pub struct Files {
     files: BTreeMap<Name, File>,
     copies: BTreeMap<BlockId, BTreeMap<NodeId, Copy>>,
     rounds: BTreeMap<NodeId, Round>,
+    /// Which file each read under way is of.
+    reading: BTreeMap<CallId, Name>,
+    read: BTreeMap<Name, Blob>,
     /// Bytes that nodes have asked of each other to mend what was lost.
     pub mended: u64,
 }
@@ -106,6 +111,24 @@ impl Files {
     /// The last round of scrubbing of each node.
     pub fn rounds(&self) -> impl Iterator<Item = (NodeId, Round)> {
         self.rounds.iter().map(|(node, round)| (*node, *round))
+    }
+
+    /// What clients were told last is in files, by name.
+    pub fn read(&self) -> &BTreeMap<Name, Blob> {
+        &self.read
+    }
+
+    pub(super) fn invoked(&mut self, call: CallId, op: &Op) {
+        if let Op::File(FileOp::Download { file }) = op {
+            self.reading.insert(call, file.clone());
+        }
+    }
+
+    pub(super) fn returned(&mut self, call: CallId, outcome: &Outcome) {
+        let Some(file) = self.reading.remove(&call) else { return };
+        if let Outcome::File(FileOutcome::Content { bytes, .. }) = outcome {
+            self.read.insert(file, bytes.clone());
+        }
     }
 
     /// A node begins anew, and says what it has: what it does not say, it has not. What has rotted

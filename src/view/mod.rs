@@ -303,9 +303,13 @@ impl Board {
     /// A client asks, or has its answer.
     fn ask(&mut self, at: Time, node: NodeId, fact: &Fact) {
         match fact {
-            Fact::Invokes { call, op, .. } => self.quorums.invoked(*call, op),
+            Fact::Invokes { call, op, .. } => {
+                self.quorums.invoked(*call, op);
+                self.files.invoked(*call, op);
+            }
             Fact::Returns { call, outcome } => {
                 self.quorums.returned(*call, outcome);
+                self.files.returned(*call, outcome);
                 self.timed(at, node, *call, outcome);
             }
             _ => {}

@@ -23,6 +23,7 @@ Lines:
   run 3s, run until 10s     let time pass; step 5 takes steps; run and stop for who watches
   back 2s, now              look at the past; return
   save FILE, open FILE      the run, to go on with it later
+  c1 upload F @FILE         put a file of yours; fetch F @FILE writes what a client has read
   tell all, tell few        every event that matters, or only trouble and changes of role
   status, undo, redo, quit  and every command: kill leader, partition n1 | n2,n3, heal
 A few letters of anything show what it could be, as a menu. A number chooses from the last menu.";
@@ -241,6 +242,9 @@ impl App {
         }
         if let Some(pane) = PaneKind::ALL.into_iter().find(|pane| pane.id() == line) {
             return self.list(plain, pane);
+        }
+        if self.carries(line) {
+            return Vec::new();
         }
         if let Ok(command) = line.parse::<Command>() {
             self.order(&command);

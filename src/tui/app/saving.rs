@@ -3,7 +3,8 @@
 //! The app touches no file. It says what it wants as [`Errand`]s, and is told what came of them.
 
 use super::{App, Title};
-use crate::base::Time;
+use crate::base::{Blob, Content, Name, Time};
+use crate::command::Command;
 use crate::saved::{Branch, End, Given, Seen, Story as Saved, View};
 use crate::script::record::Deeds;
 use crate::tui::prompt::Ask;
@@ -18,6 +19,10 @@ pub enum Errand {
     Save(String),
     /// Open the run under this path, in the place of this one.
     Open(String),
+    /// Carry out this line with the content of the person's file under this path.
+    Bring(String, String),
+    /// Write what is in a file of the cluster to the person's file under this path.
+    Take(Blob, String),
 }
 
 /// What is still to be done when a saved run has been gone through.
@@ -32,6 +37,34 @@ impl App {
     /// Takes what is to be done with files.
     pub fn errands(&mut self) -> Vec<Errand> {
         std::mem::take(&mut self.errands)
+    }
+
+    /// Whether a line is about a file of the person, `c1 upload plans @notes.txt` or `fetch plans
+    /// @back.txt`. Then it becomes an errand.
+    pub(super) fn carries(&mut self, line: &str) -> bool {
+        if let Some((head, path)) = Content::named(line) {
+            self.errands.push(Errand::Bring(head.to_owned(), path.to_owned()));
+            return true;
+        }
+        let fetch = line.strip_prefix("fetch ").and_then(|rest| rest.split_once(" @"));
+        let Some((file, path)) = fetch else { return false };
+        let file = file.trim();
+        let name = file.parse::<Name>();
+        let read = name.map(|name| self.timeline.board().files.read().get(&name).cloned());
+        match read {
+            Ok(Some(content)) => self.errands.push(Errand::Take(content, path.trim().to_owned())),
+            Ok(None) => self.say(format!("no client has read {file} yet: c1 download {file}")),
+            Err(why) => self.say(why.to_string()),
+        }
+        true
+    }
+
+    /// Carries out a line whose content has come.
+    pub fn brought(&mut self, head: &str, content: &Content) {
+        match format!("{head} {content}").parse::<Command>() {
+            Ok(command) => self.order(&command),
+            Err(why) => self.say(why.to_string()),
+        }
     }
 
     /// What came of an errand.

@@ -90,6 +90,9 @@ impl App {
     /// Does what the line says if it says something, else what is chosen.
     fn send(&mut self) {
         let line = self.prompt.text().trim().to_owned();
+        if self.carries(&line) {
+            return self.prompt.close(&line);
+        }
         if self.prompt.chosen().unwrap_or(0) == 0
             && let Ok(command) = line.parse::<Command>()
         {

@@ -27,7 +27,9 @@ impl Pane for Files {
          one column per node. A copy is ok, or spare where the ring has another place for it; rot has \
          a turned bit that nobody has noticed, spoilt one that its node knows of; <n2 is on its way \
          from n2, and a dot stands where a copy should be and is not. Last, when each node has read \
-         all of its blocks, and how many bytes were copied to mend what was lost."
+         all of its blocks, and how many bytes were copied to mend what was lost. The line c1 upload \
+         plans @notes.txt puts a file of yours; c1 download plans, then fetch plans @back.txt, gets it \
+         back."
     }
 
     fn views(&self) -> &'static [&'static str] {
