@@ -177,6 +177,14 @@ impl Command {
         !self.steers_time() && !matches!(self, Command::Ask { .. })
     }
 
+    /// What to tell a person: the text form, but the bytes of files by their number and checksum.
+    pub fn brief(&self) -> String {
+        match self {
+            Command::Ask { who, op } => format!("{who} {op}"),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether it takes something away from those who use the cluster, rather than give it back or
     /// ask for something: what one should be asked about first where others use it too.
     pub fn harms(&self) -> bool {
@@ -390,7 +398,7 @@ impl fmt::Display for Command {
             Disk { who, fault: DiskFault::Lose } => write!(f, "disk {who} lose"),
             Disk { who, fault: DiskFault::Wipe } => write!(f, "disk {who} wipe"),
             Disk { who, fault: DiskFault::Ok } => write!(f, "disk {who} ok"),
-            Ask { who, op } => write!(f, "{who} {op}"),
+            Ask { who, op } => write!(f, "{who} {op:#}"),
             Run { until: None } => f.write_str("run"),
             Run { until: Some(time) } => write!(f, "run until {time}"),
             Stop => f.write_str("stop"),

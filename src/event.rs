@@ -240,7 +240,7 @@ impl fmt::Display for Kind {
             Kind::Resumed => f.write_str("goes on"),
             Kind::Panicked { why } => write!(f, "PANIC {why}"),
             Kind::Failed { why } => write!(f, "fails: {why}"),
-            Kind::Commanded(command) => write!(f, "▼ {command}"),
+            Kind::Commanded(command) => write!(f, "▼ {}", command.brief()),
             Kind::Fact(fact) => write!(f, "{fact}"),
             Kind::Present { boot, state, faults } => {
                 write!(f, "is {state}, boot {boot}")?;

@@ -137,12 +137,15 @@ impl Content {
     }
 }
 
-/// `4096 seed 7`, `bytes aGVsbG8`.
+/// `4096 seed 7`, `5 bytes, sum 00c0ffee00c0ffee`; in full (`{:#}`) `bytes aGVsbG8`.
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Content::Made { size, seed } => write!(f, "{size} seed {seed}"),
-            Content::Given(blob) => write!(f, "bytes {}", BASE64URL_NOPAD.encode(blob.bytes())),
+            Content::Given(blob) if f.alternate() => {
+                write!(f, "bytes {}", BASE64URL_NOPAD.encode(blob.bytes()))
+            }
+            Content::Given(blob) => blob.fmt(f),
         }
     }
 }
@@ -156,7 +159,7 @@ impl Content {
         uploads.then_some((head, path.trim()))
     }
 
-    /// Reads the words that it prints.
+    /// Reads the words that it prints in full.
     fn read(words: &[&str]) -> Result<Content, ParseError> {
         let too_big = || parse_error(format!("a file has {} KiB at the most", MAX_FILE >> 10));
         match words {
@@ -275,7 +278,10 @@ pub enum FileOp {
 impl fmt::Display for FileOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FileOp::Upload { file, content } => write!(f, "upload {file} {content}"),
+            FileOp::Upload { file, content } => {
+                write!(f, "upload {file} ")?;
+                content.fmt(f)
+            }
             FileOp::Download { file } => write!(f, "download {file}"),
             FileOp::Remove { file } => write!(f, "remove {file}"),
             FileOp::Rot { file: None } => f.write_str("rot"),
@@ -289,16 +295,6 @@ impl fmt::Display for FileOp {
 }
 
 impl FileOp {
-    /// In short: bytes by their number and checksum.
-    pub fn brief(&self) -> String {
-        match self {
-            FileOp::Upload { file, content: Content::Given(blob) } => {
-                format!("upload {file} {blob}")
-            }
-            other => other.to_string(),
-        }
-    }
-
     /// Reads what a person may ask for; none if the words are about something else.
     pub(super) fn read(words: &[&str]) -> Option<Result<FileOp, ParseError>> {
         let name = |file: &str| file.parse::<Name>();

@@ -36,7 +36,7 @@ pub(super) fn bring(path: &str) -> Result<Content, String> {
 /// Why the file cannot be put.
 pub(super) fn typed(line: &str) -> Result<String, String> {
     match Content::named(line) {
-        Some((head, path)) => Ok(format!("{head} {}", bring(path)?)),
+        Some((head, path)) => Ok(format!("{head} {:#}", bring(path)?)),
         None => Ok(line.to_owned()),
     }
 }

@@ -613,10 +613,7 @@ impl Fact {
                 write!(f, "{txn} takes over from {}", txn.coordinator)
             }
             Fact::Invokes { call, op, at, retry } => {
-                match &**op {
-                    Op::File(op) => write!(f, "{call} asks {at}: {}", op.brief())?,
-                    op => write!(f, "{call} asks {at}: {op}")?,
-                }
+                write!(f, "{call} asks {at}: {op}")?;
                 if *retry > 0 { write!(f, ", retry {retry}") } else { Ok(()) }
             }
             Fact::Returns { call, outcome } => write!(f, "{call} hears {outcome}"),

@@ -255,7 +255,7 @@ impl App {
                 // Somebody was faster.
                 Ok(command) if optional && board.futile(&command).is_some() => {}
                 Ok(command) => self.outbox.push(command),
-                Err(why) => self.say(format!("at {at}: {command}: {why}")),
+                Err(why) => self.say(format!("at {at}: {}: {why}", command.brief())),
             }
         }
     }

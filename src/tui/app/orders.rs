@@ -307,7 +307,7 @@ impl App {
 /// Commands in one line.
 fn told(commands: &[Command]) -> String {
     match commands {
-        [one] => one.to_string(),
+        [one] => one.brief(),
         [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
         [] => String::new(),
     }

@@ -61,7 +61,7 @@ impl App {
 
     /// Carries out a line whose content has come.
     pub fn brought(&mut self, head: &str, content: &Content) {
-        match format!("{head} {content}").parse::<Command>() {
+        match format!("{head} {content:#}").parse::<Command>() {
             Ok(command) => self.order(&command),
             Err(why) => self.say(why.to_string()),
         }

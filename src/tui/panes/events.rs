@@ -269,7 +269,7 @@ fn line(scene: &Scene<'_>, sieve: &Sieve, entry: &Entry) -> Line<'static> {
     let filtered = sieve.filter.as_ref().is_ok_and(|filter| !filter.is_empty());
     let text = match &event.kind {
         _ if entry.count > 1 => common(entry, event),
-        Kind::Commanded(command) => command.to_string(),
+        Kind::Commanded(command) => command.brief(),
         kind if scene.zoomed || filtered => kind.to_string(),
         _ => brief(event),
     };

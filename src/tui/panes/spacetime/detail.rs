@@ -68,7 +68,7 @@ fn selected<'a>(view: &'a View<'_>, index: usize) -> Vec<Row<'a>> {
 
 fn said(event: &Event) -> String {
     match &event.kind {
-        Kind::Commanded(command) => command.to_string(),
+        Kind::Commanded(command) => command.brief(),
         kind => kind.to_string(),
     }
 }
