@@ -161,7 +161,7 @@ pub struct Run {
     /// No screen: event lines on standard output, then the verdict
     #[arg(long)]
     headless: bool,
-    /// Write what a client was told last is in a file of the cluster to one of yours; may be repeated
+    /// Write what a client was told last is in a file of the cluster to one of yours
     #[arg(long, value_name = "FILE=PATH", requires = "lines", hide_short_help = true)]
     fetch: Vec<Fetch>,
     /// How long to run, in the cluster's own time; a scenario ends by itself [default: 30s]

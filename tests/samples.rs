@@ -430,7 +430,7 @@ fn files_that_are_no_cluster_files_are_refused() {
         std::fs::write(&path, bytes).unwrap();
         path.into_os_string().into_string().unwrap()
     };
-    let large = write("large.toml", &vec![b'#'; (1 << 20) + 1]);
+    let large = write("large.toml", &vec![b'#'; (16 << 20) + 1]);
     assert!(message(&large).contains("larger than 16 MiB"));
     let binary = write("binary.toml", b"title = 1\n\xff\xfe");
     assert!(message(&binary).contains("line 2 is not UTF-8"));
