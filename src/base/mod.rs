@@ -9,6 +9,7 @@ pub mod balance;
 pub mod cache;
 mod clock;
 mod commitment;
+mod few;
 mod file;
 pub mod frame;
 mod id;
@@ -26,6 +27,7 @@ mod voters;
 
 pub use clock::Clock;
 pub use commitment::{Commitment, Presume, Turn};
+pub use few::Few;
 pub use file::{Blob, BlockId, Content, FileOp, FileOutcome, MAX_FILE, Manifest, Piece, PutId};
 pub use id::{Ballot, CallId, Incarnation, MsgId, NodeId, ServiceId, Slot, Token, TxnId};
 pub use lane::Lane;

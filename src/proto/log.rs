@@ -166,16 +166,17 @@ impl Replica {
         entry: &Arc<Entry>,
         cx: &mut Context<'_, P>,
     ) -> u64 {
-        let mut facts = Vec::new();
-        let answers = self.machine.apply(slot, entry, &mut facts);
-        let digest = self.machine.digest();
+        let (mut facts, mut answers) = (Vec::new(), SmallVec::<[(Waiting, Outcome); 1]>::new());
+        let Replica { machine, waiting, .. } = self;
+        machine.apply(slot, entry, &mut facts, &mut |call, outcome| {
+            if let Some(waiting) = waiting.remove(call) {
+                answers.push((waiting, outcome.clone()));
+            }
+        });
+        let digest = machine.digest();
         cx.emit_with(|| Fact::Applies { slot, entry: entry.clone(), digest });
         facts.into_iter().for_each(|fact| cx.emit(fact));
-        for (call, outcome) in answers {
-            if let Some(waiting) = self.waiting.remove(call) {
-                waiting.answer(&outcome, cx);
-            }
-        }
+        answers.into_iter().for_each(|(waiting, outcome)| waiting.answer(&outcome, cx));
         self.answer_reads(cx);
         self.watches.look(&self.machine, cx);
         digest
@@ -185,7 +186,7 @@ impl Replica {
     pub fn catch_up<P: Protocol>(&mut self, cx: &mut Context<'_, P>) {
         self.restate(cx);
         let answered = self.waiting.iter().filter_map(|(call, _)| match self.machine.known(call) {
-            Known::Answered(outcome) => Some((call, outcome)),
+            Known::Answered(outcome) => Some((call, outcome.clone())),
             _ => None,
         });
         for (call, outcome) in answered.collect::<Vec<_>>() {
@@ -301,7 +302,7 @@ pub trait Agreement: Protocol {
     /// Takes a request in. It is answered when this replica has applied it.
     fn on_request(&mut self, ticket: Ticket, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
         if let Known::Answered(outcome) = self.replica().machine.known(entry.call) {
-            return cx.reply(ticket, outcome);
+            return cx.reply(ticket, outcome.clone());
         }
         if let Op::Session(op) = &entry.op
             && op.is_look()

@@ -24,7 +24,6 @@ use crate::base::{
 };
 use crate::event::Fact;
 use serde::{Deserialize, Serialize};
-use smallvec::smallvec;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
@@ -52,14 +51,28 @@ impl Session {
 }
 
 /// What the client table knows about a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Known {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known<'a> {
     /// It was not applied.
     No,
     /// It was applied and waits for its answer.
     Waiting,
     /// It was applied, and this is the answer.
-    Answered(Outcome),
+    Answered(&'a Outcome),
+}
+
+/// The answer to a call of which the table has forgotten whether it was applied.
+static FORGOTTEN: Outcome = Outcome::Unknown;
+
+/// Who hears the answers to calls.
+pub type Hears<'a> = &'a mut dyn FnMut(CallId, &Outcome);
+
+/// What comes of an entry.
+enum Effect {
+    /// The answer to its call.
+    Answer(Outcome),
+    /// Answers to its call or to others, or none yet.
+    Answers(Answers),
 }
 
 /// A replica's state.
@@ -127,74 +140,86 @@ impl Machine {
     }
 
     /// What is known about a call.
-    pub fn known(&self, call: CallId) -> Known {
+    pub fn known(&self, call: CallId) -> Known<'_> {
         if self.mutations.has(Mutation::LogNoClientTable) {
             return Known::No;
         }
         let Some(session) = self.sessions.get(&call.client) else { return Known::No };
         match session.calls.get(call.seq) {
-            Some(Some(outcome)) => Known::Answered(outcome.clone()),
+            Some(Some(outcome)) => Known::Answered(outcome),
             Some(None) => Known::Waiting,
-            None if call.seq <= session.forgotten => Known::Answered(Outcome::Unknown),
+            None if call.seq <= session.forgotten => Known::Answered(&FORGOTTEN),
             None => Known::No,
         }
     }
 
-    /// Applies the entry of `slot`, and says what changed in facts. Returns the answers that are
-    /// known now: of this entry's call, or of calls that had to wait until now.
-    pub fn apply(&mut self, slot: Slot, entry: &Entry, facts: &mut Vec<Fact>) -> Answers {
+    /// Applies the entry of `slot`, and says what changed in facts. The answers that are known now
+    /// go to `hears`: to this entry's call, and to calls that had to wait until now.
+    pub fn apply(&mut self, slot: Slot, entry: &Entry, facts: &mut Vec<Fact>, hears: Hears<'_>) {
         self.applied = slot;
-        if entry.op == Op::Noop {
-            return Answers::new();
+        if matches!(entry.op, Op::Noop) {
+            return;
         }
         self.configuration.take(slot, entry);
         match self.known(entry.call) {
-            Known::Answered(outcome) => return smallvec![(entry.call, outcome)],
-            Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return Answers::new(),
+            Known::Answered(outcome) => return hears(entry.call, outcome),
+            Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return,
             Known::Waiting | Known::No => {}
         }
-        let answers = self.carry_out(slot, entry, facts);
         let mut fold = Fold(self.digest);
         (slot, entry.call).hash(&mut fold);
-        if answers.iter().all(|(call, _)| *call != entry.call) {
+        let answered = match self.carry_out(slot, entry, facts) {
+            Effect::Answer(outcome) => {
+                self.conclude(entry.call, outcome, &mut fold, hears);
+                true
+            }
+            Effect::Answers(answers) => {
+                let answered = answers.iter().any(|(call, _)| *call == entry.call);
+                for (call, outcome) in answers {
+                    self.conclude(call, outcome, &mut fold, hears);
+                }
+                answered
+            }
+        };
+        if !answered {
             self.remember(entry.call, None);
         }
-        for (call, outcome) in &answers {
-            (call, outcome).hash(&mut fold);
-            self.remember(*call, Some(outcome.clone()));
-        }
         self.digest = fold.finish();
-        answers
     }
 
-    fn carry_out(&mut self, slot: Slot, entry: &Entry, facts: &mut Vec<Fact>) -> Answers {
-        let outcome = match &entry.op {
+    fn carry_out(&mut self, slot: Slot, entry: &Entry, facts: &mut Vec<Fact>) -> Effect {
+        let (call, mutations) = (entry.call, self.mutations);
+        Effect::Answer(match &entry.op {
+            Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             op if Table::takes(op) => {
-                return self.locks.apply(slot, entry.call, op, self.mutations, facts);
+                return Effect::Answers(self.locks.apply(slot, call, op, mutations, facts));
             }
             Op::Session(op) => {
-                return self.tree.apply(slot, entry.call, op, self.mutations, facts);
+                return Effect::Answers(self.tree.apply(slot, call, op, mutations, facts));
             }
+            Op::Joint { .. } => return Effect::Answers(Answers::new()),
             Op::Join { .. }
             | Op::Leave { .. }
             | Op::Synced { .. }
             | Op::Evict { .. }
             | Op::Admit { .. } => match &mut self.views {
-                Some(views) => views.apply(&entry.op, self.mutations, facts),
+                Some(views) => views.apply(&entry.op, mutations, facts),
                 None => Outcome::Refused(Refusal::NoService),
             },
-            Op::File(op) => self.files.apply(entry.call, op, self.mutations, facts),
+            Op::File(op) => self.files.apply(call, op, mutations, facts),
             op if Registers::takes(op) => self.registers.apply(op),
-            Op::Conclude { txn, commit } => {
-                self.decisions.apply(*txn, *commit, self.mutations, facts)
-            }
-            Op::Joint { .. } => return Answers::new(),
+            Op::Conclude { txn, commit } => self.decisions.apply(*txn, *commit, mutations, facts),
             Op::Voters { .. } => Outcome::Done,
             Op::Decline { why } => Outcome::Refused(why.clone()),
-            Op::Propose { value } => Outcome::Chosen { value: value.clone() },
             _ => Outcome::Refused(Refusal::NoService),
-        };
-        smallvec![(entry.call, outcome)]
+        })
+    }
+
+    /// A call has its answer.
+    fn conclude(&mut self, call: CallId, outcome: Outcome, fold: &mut Fold, hears: Hears<'_>) {
+        (call, &outcome).hash(fold);
+        hears(call, &outcome);
+        self.remember(call, Some(outcome));
     }
 
     fn remember(&mut self, call: CallId, outcome: Option<Outcome>) {
@@ -228,9 +253,11 @@ impl Hasher for Fold {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
+        let (words, rest) = bytes.as_chunks();
+        words.iter().for_each(|word| self.word(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
             let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
+            word[..rest.len()].copy_from_slice(rest);
             self.word(u64::from_le_bytes(word));
         }
     }
@@ -262,14 +289,22 @@ mod tests {
         Entry { call, op: Op::Propose { value: value.parse().unwrap() } }
     }
 
+    fn answers(machine: &mut Machine, slot: Slot, entry: &Entry) -> Vec<(CallId, Outcome)> {
+        let mut answers = Vec::new();
+        machine.apply(slot, entry, &mut Vec::new(), &mut |call, outcome| {
+            answers.push((call, outcome.clone()));
+        });
+        answers
+    }
+
     #[test]
     fn a_repeated_call_has_no_effect_and_the_same_answer() {
         let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
-        let first = machine.apply(1, &entry(1, "a"), &mut Vec::new());
+        let first = answers(&mut machine, 1, &entry(1, "a"));
         let digest = machine.digest();
-        assert_eq!(machine.apply(2, &entry(1, "a"), &mut Vec::new()), first);
+        assert_eq!(answers(&mut machine, 2, &entry(1, "a")), first);
         assert_eq!((machine.applied(), machine.digest()), (2, digest));
-        machine.apply(3, &entry(2, "a"), &mut Vec::new());
+        answers(&mut machine, 3, &entry(2, "a"));
         assert_ne!(machine.digest(), digest);
     }
 
@@ -278,9 +313,7 @@ mod tests {
         let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
         let mut apply = |slot, client, seq, op: &str| {
             let call = CallId { client: NodeId::client(client), seq };
-            machine
-                .apply(slot, &Entry { call, op: op.parse().unwrap() }, &mut Vec::new())
-                .into_vec()
+            answers(&mut machine, slot, &Entry { call, op: op.parse().unwrap() })
         };
         apply(1, 1, 1, "acquire door 3s");
         assert_eq!(apply(2, 2, 1, "acquire door 3s"), []);
@@ -296,10 +329,10 @@ mod tests {
         let call = CallId { client: NodeId::client(1), seq: 1 };
         let voters: Voters = "n3,n4".parse().unwrap();
         let joint = Entry { call, op: Op::Joint { voters: voters.clone() } };
-        assert_eq!(machine.apply(1, &joint, &mut Vec::new()).into_vec(), []);
+        assert_eq!(answers(&mut machine, 1, &joint), []);
         assert_eq!(machine.configuration().voters.to_string(), "n1,n2>n3,n4");
         let last = Entry { call, op: Op::Voters { voters: voters.clone() } };
-        assert_eq!(machine.apply(2, &last, &mut Vec::new()).into_vec(), [(call, Outcome::Done)]);
+        assert_eq!(answers(&mut machine, 2, &last), [(call, Outcome::Done)]);
         assert_eq!((machine.configuration().slot, &machine.configuration().voters), (2, &voters));
     }
 
@@ -307,11 +340,11 @@ mod tests {
     fn a_call_that_was_forgotten_is_never_applied_again() {
         let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
         for n in 1..=REMEMBERED as u64 + 1 {
-            machine.apply(n, &entry(n, "a"), &mut Vec::new());
+            answers(&mut machine, n, &entry(n, "a"));
         }
         let digest = machine.digest();
-        let late = machine.apply(100, &entry(1, "a"), &mut Vec::new());
-        assert_eq!(late.into_vec(), [(entry(1, "a").call, Outcome::Unknown)]);
+        let late = answers(&mut machine, 100, &entry(1, "a"));
+        assert_eq!(late, [(entry(1, "a").call, Outcome::Unknown)]);
         assert_eq!(machine.digest(), digest);
     }
 
@@ -320,7 +353,7 @@ mod tests {
         let run = |seqs: [u64; 2]| {
             let mut machine = Machine::new(Voters::of([]), None, Mutations::NONE);
             for (slot, seq) in seqs.into_iter().enumerate() {
-                machine.apply(slot as u64 + 1, &entry(seq, "a"), &mut Vec::new());
+                answers(&mut machine, slot as u64 + 1, &entry(seq, "a"));
             }
             machine.digest()
         };

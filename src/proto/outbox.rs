@@ -119,11 +119,9 @@ impl Outbox {
         }
     }
 
-    /// Tells observers what became of a timer, if they want to know: that waits for no disk.
-    fn note(&mut self, output: Output) {
-        if self.watch > Some(Watch::Facts) {
-            self.ready.push(output);
-        }
+    /// Whether observers want to know what becomes of timers. It waits for no disk.
+    fn shows_timers(&self) -> bool {
+        self.watch > Some(Watch::Facts)
     }
 
     /// Writes something.
@@ -143,18 +141,24 @@ impl Outbox {
     /// All batches up to this number are durable: what waited for them may be said.
     pub fn release(&mut self, upto: u64) {
         self.durable = self.durable.max(upto);
+        let mut freed = 0;
         while let Some((batch, count)) = self.marks.front()
             && *batch <= self.durable
         {
-            self.ready.extend(self.waiting.drain(..*count));
+            freed += count;
             self.marks.pop_front();
+        }
+        match self.marks.is_empty() {
+            // Most often it is everything: that is moved as one piece.
+            true => self.ready.append(&mut self.waiting),
+            false => self.ready.extend(self.waiting.drain(..freed)),
         }
     }
 
     /// Sets a timer to run out at a time, or moves it there.
     pub fn set(&mut self, timer: Timer, at: Time, now: Time) {
-        if timer.is_watched() {
-            self.note(Output::Armed(timer, Some(at.since(now))));
+        if self.shows_timers() && timer.is_watched() {
+            self.ready.push(Output::Armed(timer, Some(at.since(now))));
         }
         match self.timers.iter_mut().find(|(_, set)| *set == timer) {
             Some(slot) => slot.0 = at,
@@ -164,8 +168,8 @@ impl Outbox {
 
     /// Cancels a timer, if it is set.
     pub fn cancel(&mut self, timer: Timer) {
-        if timer.is_watched() {
-            self.note(Output::Armed(timer, None));
+        if self.shows_timers() && timer.is_watched() {
+            self.ready.push(Output::Armed(timer, None));
         }
         self.timers.retain(|(_, set)| *set != timer);
     }
@@ -173,7 +177,9 @@ impl Outbox {
     /// Has the timer at an index of [`Outbox::timers`] run out.
     pub fn fire(&mut self, index: usize) -> Timer {
         let (_, timer) = self.timers.swap_remove(index);
-        self.note(Output::Fired(timer));
+        if self.shows_timers() {
+            self.ready.push(Output::Fired(timer));
+        }
         timer
     }
 }

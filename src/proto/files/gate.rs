@@ -141,7 +141,7 @@ impl Files {
             let block = flight.block(manifest.put, index);
             let likely = self.likely(&block).into_iter().take(count);
             for node in likely.filter(|node| !placing.kept.contains(node)) {
-                let (block, bytes) = (block.clone(), placing.bytes.clone());
+                let (block, bytes) = (Box::new(block.clone()), placing.bytes.clone());
                 cx.send(node, Message::Keep { flight: key, block, piece: *piece, bytes });
             }
         }

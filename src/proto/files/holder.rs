@@ -36,7 +36,7 @@ impl Files {
     pub(super) fn recover(&mut self, record: &Record) {
         match record {
             Record::Block { block, sum, bytes } => {
-                self.put_in(block.clone(), *sum, bytes.clone());
+                self.put_in((**block).clone(), *sum, bytes.clone());
             }
             Record::Drop { block } => self.take_out(block),
             Record::Rot { block, bit } => self.turn(block, *bit),
@@ -74,7 +74,7 @@ impl Files {
         }
         self.upkeep.dead = 0;
         cx.checkpoint(self.blocks.iter().map(|(block, copy)| {
-            let (block, bytes) = (block.clone(), copy.bytes.clone());
+            let (block, bytes) = (Box::new(block.clone()), copy.bytes.clone());
             Record::Block { block, sum: copy.sum, bytes }
         }));
     }
@@ -105,7 +105,7 @@ impl Files {
         let sum = bytes.sum();
         self.put_in(block.clone(), sum, bytes.clone());
         self.repair.lacking.remove(&block);
-        self.write_down(Record::Block { block: block.clone(), sum, bytes }, cx);
+        self.write_down(Record::Block { block: Box::new(block.clone()), sum, bytes }, cx);
         cx.emit(Fact::File(FileFact::Keeps { block, sum }));
     }
 
@@ -125,7 +125,7 @@ impl Files {
     pub(super) fn hand_out(&mut self, from: NodeId, block: BlockId, cx: &mut Cx<'_>) {
         let copy = self.blocks.get(&block).filter(|copy| !copy.spoilt);
         let bytes = copy.map(|copy| copy.bytes.clone());
-        cx.send(from, Message::Fetched { block, bytes });
+        cx.send(from, Message::Fetched { block: Box::new(block), bytes });
     }
 
     /// Reads a block and compares it with its checksum. A copy that is spoilt is asked for anew.
@@ -178,7 +178,7 @@ impl Files {
         let bits = self.blocks.get(&block).map_or(0, |copy| copy.bytes.len() as u64 * 8);
         let bit = cx.rng().below(bits);
         self.turn(&block, bit);
-        self.write_down(Record::Rot { block: block.clone(), bit }, cx);
+        self.write_down(Record::Rot { block: Box::new(block.clone()), bit }, cx);
         cx.emit(Fact::File(FileFact::Rots { block }));
         cx.reply(ticket, Outcome::Done);
     }

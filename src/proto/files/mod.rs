@@ -107,7 +107,7 @@ pub enum Message {
         /// The coordinator's number for the put; never used twice.
         flight: u64,
         /// Which block.
-        block: BlockId,
+        block: Box<BlockId>,
         /// Its length and checksum.
         piece: Piece,
         /// Its bytes.
@@ -128,7 +128,7 @@ pub enum Message {
     /// Here it is.
     Fetched {
         /// Which block.
-        block: BlockId,
+        block: Box<BlockId>,
         /// Its bytes; none if the sender has no copy, or a spoilt one.
         bytes: Option<Blob>,
     },
@@ -187,7 +187,7 @@ pub enum Record {
     /// A block.
     Block {
         /// Which one.
-        block: BlockId,
+        block: Box<BlockId>,
         /// The checksum of its bytes.
         sum: u64,
         /// Its bytes.
@@ -201,7 +201,7 @@ pub enum Record {
     /// The disk has turned a bit of that block, because somebody wished it to.
     Rot {
         /// Which one.
-        block: BlockId,
+        block: Box<BlockId>,
         /// Which bit of it.
         bit: u64,
     },
@@ -262,7 +262,7 @@ impl Protocol for Files {
     fn message(&mut self, from: NodeId, message: Message, cx: &mut Cx<'_>) {
         match message {
             Message::Keep { flight, block, piece, bytes } => {
-                self.take_in(from, flight, block, piece, bytes, cx);
+                self.take_in(from, flight, *block, piece, bytes, cx);
             }
             Message::Kept { flight, index } => self.note_kept(from, flight, index, cx),
             Message::Fetch { block } => self.hand_out(from, block, cx),

@@ -55,6 +55,11 @@ impl Configurations {
         self.later.last().unwrap_or(&self.base)
     }
 
+    /// That of `slot`.
+    pub(in crate::proto) fn of(&self, slot: Slot) -> &Configuration {
+        self.later.iter().rfind(|one| one.slot <= slot).unwrap_or(&self.base)
+    }
+
     /// That of `slot`, and all later ones.
     pub(in crate::proto) fn since(&self, slot: Slot) -> impl Iterator<Item = &Configuration> {
         let all = std::iter::once(&self.base).chain(&self.later);
@@ -111,6 +116,7 @@ mod tests {
         assert_eq!(all.last().voters.to_string(), "n1,n2,n3>n1,n4");
         assert!(all.append(4, &entry("voters n1,n4")));
         assert_eq!(all.last().voters.to_string(), "n1,n4");
+        assert_eq!([1, 2, 3, 4].map(|slot| all.of(slot).slot), [0, 2, 2, 4]);
         let since = |slot| all.since(slot).map(|one| one.slot).collect::<Vec<_>>();
         assert_eq!((since(1), since(3), since(4)), (vec![0, 2, 4], vec![2, 4], vec![4]));
         assert!(all.truncate(3) && !all.truncate(2));

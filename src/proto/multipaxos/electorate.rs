@@ -81,8 +81,7 @@ impl Electorate {
             true => slot,
             false => slot.saturating_sub(self.window),
         };
-        let last = self.configurations.last();
-        &self.configurations.since(named).next().unwrap_or(last).voters
+        &self.configurations.of(named).voters
     }
 
     /// Whether voters were named who do not decide `slot` yet.

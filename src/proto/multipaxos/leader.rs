@@ -1,7 +1,9 @@
 //! Seeking to lead, leading, and following.
 
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
-use crate::base::{Ballot, CallId, Entry, Lane, Mutation, NodeId, Op, Slot, Span, Time, Voters};
+use crate::base::{
+    Ballot, CallId, Entry, Few, Lane, Mutation, NodeId, Op, Slot, Span, Time, Voters,
+};
 use crate::event::{Fact, Phase};
 use crate::proto::log::{Agreement, Rounds, Teller};
 use crate::proto::machine::Known;
@@ -75,7 +77,7 @@ pub(super) struct Leader {
     /// The calls of all entries that are pending, queued, or chosen and not applied.
     pub(super) calls: Lane<CallId>,
     /// When each other node was last heard of, and the last heartbeat that it answered.
-    heard: BTreeMap<NodeId, (Time, u64)>,
+    heard: Few<NodeId, (Time, u64)>,
     /// All that may have been chosen when it began is in slots up to here.
     pub(super) taken_over: Slot,
     pub(super) rounds: Rounds,
@@ -94,14 +96,14 @@ impl Leader {
     pub(super) fn answered(&self, me: NodeId, voters: &Voters) -> u64 {
         let answered = |id: NodeId| match id == me {
             true => self.rounds.last(),
-            false => self.heard.get(&id).map_or(0, |heard| heard.1),
+            false => self.heard.get(id).map_or(0, |heard| heard.1),
         };
         voters.reached(answered).unwrap_or_default()
     }
 
     /// Whether a quorum was heard of since then; itself, it was.
     fn hears_quorum(&self, me: NodeId, voters: &Voters, since: Time) -> bool {
-        let heard = |id: NodeId| self.heard.get(&id).is_some_and(|heard| heard.0 >= since);
+        let heard = |id: NodeId| self.heard.get(id).is_some_and(|heard| heard.0 >= since);
         voters.agree(|id| id == me || heard(id))
     }
 }
@@ -311,7 +313,9 @@ impl Log {
         }
         let noop = || Arc::new(Entry { call: CallId::default(), op: Op::Noop });
         if slot <= leader.promises.last(0) {
-            return Some(leader.promises.best.remove(&slot).unwrap_or((Ballot::NONE, noop())));
+            let best = leader.promises.best.remove(&slot).unwrap_or((Ballot::NONE, noop()));
+            leader.calls.add(best.1.call);
+            return Some(best);
         }
         let asked = leader.queue.pop_front();
         let entry = asked.or_else(|| self.electorate.is_changing(slot).then(noop))?;
@@ -327,7 +331,6 @@ impl Log {
             return;
         }
         for (slot, (adopted, entry)) in (first..).zip(&batch) {
-            leader.calls.add(entry.call);
             let pending = Pending {
                 entry: entry.clone(),
                 votes: Tally::default(),
@@ -400,7 +403,7 @@ impl Log {
         cx: &mut Context<'_, Self>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
-        if let Some(heard) = leader.heard.get_mut(&from)
+        if let Some(heard) = leader.heard.get_mut(from)
             && leader.ballot == ballot
         {
             *heard = (cx.now(), heard.1.max(round));

@@ -29,11 +29,13 @@ impl Log {
         }
         let seen = if ballot == self.told.0 { self.told.1 } else { 0 };
         for slot in seen.max(self.commit) + 1..=upto.min(self.strip.last()) {
-            let vote = self.strip.get(slot).and_then(|cell| cell.vote.clone());
-            if let Some((voted, entry)) = vote
-                && voted == ballot
+            if let Some(cell) = self.strip.note(slot)
+                && cell.chosen.is_none()
+                && let Some((voted, entry)) = &cell.vote
+                && *voted == ballot
             {
-                self.learn(slot, &entry, cx);
+                cx.emit_with(|| Fact::Chooses { slot, entry: entry.clone() });
+                cell.chosen = Some(entry.clone());
             }
         }
         self.told = (ballot, upto.max(seen));
@@ -70,12 +72,12 @@ impl Log {
 
     fn apply(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
         let Some(cell) = self.strip.note(slot) else { return };
-        let Some(entry) = cell.chosen.clone() else { return };
+        let Some(entry) = &cell.chosen else { return };
         if let Role::Leader(leader) = &mut self.role {
             leader.calls.remove(entry.call);
         }
-        let named = self.electorate.apply(slot, &entry);
-        cell.digest = self.replica.apply(slot, &entry, cx);
+        let named = self.electorate.apply(slot, entry);
+        cell.digest = self.replica.apply(slot, entry, cx);
         if named {
             self.say_voters(cx);
         }

@@ -3,11 +3,11 @@
 use super::membership::Change;
 use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
-use crate::base::{CallId, Entry, Lane, Mutation, NodeId, Op, Slot, Time, Voters};
+use crate::base::{CallId, Entry, Few, Lane, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
 use crate::proto::log::{Agreement, Entries, Item, Items, Place, Rounds, Teller};
 use crate::proto::machine::Known;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How many messages with entries may be under way to one follower.
@@ -47,7 +47,7 @@ struct Progress {
 /// Who leads.
 #[derive(Clone, Debug)]
 pub(super) struct Leader {
-    progress: BTreeMap<NodeId, Progress>,
+    progress: Few<NodeId, Progress>,
     /// The calls of all entries in the log that are not applied.
     pub(super) calls: Lane<CallId>,
     /// Its first own entry: all that was committed before is in slots before it.
@@ -82,19 +82,19 @@ impl Progress {
 impl Leader {
     /// What it says of how far it is with each of the others.
     pub(super) fn facts(&self, me: NodeId) -> impl Iterator<Item = Fact> {
-        let others = self.progress.iter().filter(move |(id, _)| **id != me);
-        others.map(|(id, progress)| progress.fact(*id))
+        let others = self.progress.iter().filter(move |(id, _)| *id != me);
+        others.map(|(id, progress)| progress.fact(id))
     }
 
     /// Up to where a node's log is known to be the leader's.
     pub(super) fn matched(&self, id: NodeId) -> Option<Slot> {
-        self.progress.get(&id).map(|progress| progress.matched)
+        self.progress.get(id).map(|progress| progress.matched)
     }
 
     /// Whether a node has answered a heartbeat or a later one, and its log is known to be the
     /// leader's up to a slot.
     pub(super) fn has_told(&self, id: NodeId, beat: u64, upto: Slot) -> bool {
-        let node = self.progress.get(&id);
+        let node = self.progress.get(id);
         node.is_some_and(|node| node.round >= beat && node.matched >= upto)
     }
 
@@ -102,7 +102,7 @@ impl Leader {
     pub(super) fn answered(&self, me: NodeId, voters: &Voters) -> u64 {
         let round = |id: NodeId| match id == me {
             true => self.rounds.last(),
-            false => self.progress.get(&id).map_or(0, |progress| progress.round),
+            false => self.progress.get(id).map_or(0, |progress| progress.round),
         };
         voters.reached(round).unwrap_or_default()
     }
@@ -120,7 +120,7 @@ impl Leader {
 
     /// Whether a quorum has answered since then; itself, it has.
     fn hears_quorum(&self, me: NodeId, voters: &Voters, since: Time) -> bool {
-        let heard = |id: NodeId| self.progress.get(&id).is_some_and(|node| node.heard >= since);
+        let heard = |id: NodeId| self.progress.get(id).is_some_and(|node| node.heard >= since);
         voters.agree(|id| id == me || heard(id))
     }
 }
@@ -199,7 +199,7 @@ impl Raft {
         }
         loop {
             let Role::Leader(leader) = &mut self.role else { return };
-            let Some(progress) = leader.progress.get_mut(&to) else { return };
+            let Some(progress) = leader.progress.get_mut(to) else { return };
             let may = match progress.mode {
                 Mode::Probe(under_way) => !under_way,
                 Mode::Replicate => progress.next <= last && progress.sent.len() < PIPELINE,
@@ -231,7 +231,7 @@ impl Raft {
     fn acknowledge(&mut self, cx: &mut Context<'_, Self>) {
         let (term, upto, me) = (self.term, self.entries.last().slot, cx.me());
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&me) else { return };
+        let Some(progress) = leader.progress.get_mut(me) else { return };
         if progress.sent.is_empty() && progress.matched < upto {
             progress.sent.push_back((upto, cx.now()));
             cx.send(me, Message::Appended { term, upto, round: 0 });
@@ -240,7 +240,7 @@ impl Raft {
 
     fn send_snapshot(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&to) else { return };
+        let Some(progress) = leader.progress.get_mut(to) else { return };
         let agreed = std::mem::replace(&mut progress.mode, Mode::Snapshot(cx.now()));
         if agreed == Mode::Replicate {
             cx.emit(progress.fact(to));
@@ -255,7 +255,7 @@ impl Raft {
     fn tell(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let last = self.entries.last().slot;
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&to) else { return };
+        let Some(progress) = leader.progress.get_mut(to) else { return };
         let known = self.commit.min(progress.matched);
         let idle = progress.mode == Mode::Replicate && progress.next > last;
         if idle && progress.told < known && to != cx.me() {
@@ -295,7 +295,7 @@ impl Raft {
     ) {
         let last = self.entries.last().slot;
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&from) else { return };
+        let Some(progress) = leader.progress.get_mut(from) else { return };
         progress.heard = cx.now();
         progress.round = progress.round.max(round);
         if upto > last {
@@ -356,7 +356,7 @@ impl Raft {
         cx: &mut Context<'_, Self>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&from) else { return };
+        let Some(progress) = leader.progress.get_mut(from) else { return };
         progress.heard = cx.now();
         let stale = match progress.mode {
             Mode::Probe(_) => at + 1 != progress.next,
@@ -394,7 +394,7 @@ impl Raft {
         let patience = self.config.log.heartbeat.times(2);
         let late = |at: Time| cx.now().since(at) >= patience;
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&to) else { return };
+        let Some(progress) = leader.progress.get_mut(to) else { return };
         match progress.mode {
             Mode::Probe(_) => progress.mode = Mode::Probe(false),
             Mode::Replicate if progress.sent.front().is_some_and(|(_, at)| late(*at)) => {

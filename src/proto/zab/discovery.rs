@@ -37,7 +37,7 @@ impl Zab {
     /// A majority wants this node to lead.
     pub(super) fn lead(&mut self, cx: &mut Context<'_, Self>) {
         let mut leading = Leading::new(cx.now());
-        leading.accepted.insert(cx.me(), self.accepted.round);
+        leading.accepted.set(cx.me(), self.accepted.round);
         self.turn_into(Phase::Leading(Box::new(leading)), cx);
         cx.cancel(Timer::Election);
         cx.set(Timer::Heartbeat, self.config.heartbeat);
@@ -56,20 +56,20 @@ impl Zab {
         if leading.has_epoch() {
             return cx.send(from, Message::NewEpoch { epoch });
         }
-        leading.accepted.insert(from, accepted);
+        leading.accepted.set(from, accepted);
         self.choose_epoch(cx);
     }
 
     /// Begins an epoch when a majority has told.
     fn choose_epoch(&mut self, cx: &mut Context<'_, Self>) {
         let Phase::Leading(leading) = &mut self.phase else { return };
-        if !self.config.voters.agree(|id| leading.accepted.contains_key(&id)) {
+        if !self.config.voters.agree(|id| leading.accepted.has(id)) {
             return;
         }
-        let newest = leading.accepted.values().max().copied().unwrap_or_default();
+        let newest = leading.accepted.iter().map(|(_, epoch)| *epoch).max().unwrap_or_default();
         let epoch = newest + 1;
         leading.stage = Stage::Epoch;
-        let followers: Vec<NodeId> = leading.accepted.keys().copied().collect();
+        let followers: Vec<NodeId> = leading.accepted.iter().map(|(id, _)| id).collect();
         let before = self.standing(cx.me());
         self.accept(Ballot::new(epoch, cx.me()), cx);
         self.say_if_other(&before, cx);

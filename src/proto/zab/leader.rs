@@ -2,12 +2,12 @@
 
 use super::message::Sync;
 use super::{Context, Message, Phase, Timer, Zab};
-use crate::base::{Ballot, CallId, Entry, Lane, Mutation, NodeId, Slot, Time, Voters};
+use crate::base::{Ballot, CallId, Entry, Few, Lane, Mutation, NodeId, Slot, Time, Voters};
 use crate::event::{self, Fact};
 use crate::proto::log::{Agreement, Item, Items, Place};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How many entries one message carries at the most.
@@ -49,12 +49,12 @@ pub(super) struct Leading {
     pub(super) stage: Stage,
     since: Time,
     /// Which epochs nodes had accepted.
-    pub(super) accepted: BTreeMap<NodeId, u32>,
+    pub(super) accepted: Few<NodeId, u32>,
     /// Who has accepted its epoch, and who has adopted it.
     pub(super) promised: Tally,
     adopted: Tally,
-    learners: BTreeMap<NodeId, Learner>,
-    heard: BTreeMap<NodeId, Time>,
+    learners: Few<NodeId, Learner>,
+    heard: Few<NodeId, Time>,
     /// The calls of all entries in the history that are not applied.
     pub(super) calls: Lane<CallId>,
     /// The entries that were sent last, and their first slot: most often several are sent the same.
@@ -66,11 +66,11 @@ impl Leading {
         Leading {
             stage: Stage::Discovery,
             since,
-            accepted: BTreeMap::new(),
+            accepted: Few::default(),
             promised: Tally::default(),
             adopted: Tally::default(),
-            learners: BTreeMap::new(),
-            heard: BTreeMap::new(),
+            learners: Few::default(),
+            heard: Few::default(),
             calls: Lane::default(),
             batch: (0, Items::default()),
         }
@@ -94,13 +94,16 @@ impl Leading {
     }
 
     pub(super) fn hear(&mut self, from: NodeId, now: Time) {
-        self.heard.insert(from, now);
+        self.heard.set(from, now);
     }
 
     /// A node has accepted the epoch, and its history ends there.
     pub(super) fn learn_of(&mut self, id: NodeId, last: Place) {
         let fresh = Learner { last, synced: false, next: 0, acked: 0, sent: VecDeque::new() };
-        self.learners.entry(id).or_insert(fresh).last = last;
+        match self.learners.get_mut(id) {
+            Some(learner) => learner.last = last,
+            None => self.learners.set(id, fresh),
+        }
     }
 }
 
@@ -128,7 +131,7 @@ impl Zab {
         let Phase::Leading(leading) = &mut self.phase else { return false };
         let hears = leads
             && matches!(leading.stage, Stage::Sync | Stage::Broadcast)
-            && leading.learners.contains_key(&from);
+            && leading.learners.has(from);
         if hears {
             leading.hear(from, cx.now());
         }
@@ -140,7 +143,7 @@ impl Zab {
         self.adopt(cx);
         let Phase::Leading(leading) = &mut self.phase else { return };
         leading.stage = Stage::Sync;
-        let learners = leading.learners.iter().map(|(id, learner)| (*id, learner.last));
+        let learners = leading.learners.iter().map(|(id, learner)| (id, learner.last));
         for (id, last) in learners.collect::<Vec<_>>() {
             self.synchronise(id, last, cx);
         }
@@ -170,7 +173,7 @@ impl Zab {
     pub(super) fn on_ack_leader(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
         let last = self.history.last().slot;
         let Phase::Leading(leading) = &mut self.phase else { return };
-        let Some(learner) = leading.learners.get_mut(&from).filter(|_| upto <= last) else {
+        let Some(learner) = leading.learners.get_mut(from).filter(|_| upto <= last) else {
             return;
         };
         learner.synced = true;
@@ -238,7 +241,7 @@ impl Zab {
     fn acknowledge(&mut self, cx: &mut Context<'_, Self>) {
         let (epoch, upto, me) = (self.accepted.round, self.history.last().slot, cx.me());
         let Phase::Leading(leading) = &mut self.phase else { return };
-        let Some(learner) = leading.learners.get_mut(&me) else { return };
+        let Some(learner) = leading.learners.get_mut(me) else { return };
         if learner.sent.is_empty() && learner.acked < upto {
             learner.sent.push_back((upto, cx.now()));
             cx.send(me, Message::Ack { epoch, upto });
@@ -253,7 +256,7 @@ impl Zab {
         }
         loop {
             let Phase::Leading(leading) = &mut self.phase else { return };
-            let Some(learner) = leading.learners.get_mut(&to).filter(|it| it.synced) else {
+            let Some(learner) = leading.learners.get_mut(to).filter(|it| it.synced) else {
                 return;
             };
             if learner.next > last || learner.sent.len() >= PIPELINE {
@@ -280,7 +283,7 @@ impl Zab {
     pub(super) fn on_ack(&mut self, from: NodeId, upto: Slot, cx: &mut Context<'_, Self>) {
         let last = self.history.last().slot;
         let Phase::Leading(leading) = &mut self.phase else { return };
-        let Some(learner) = leading.learners.get_mut(&from) else { return };
+        let Some(learner) = leading.learners.get_mut(from) else { return };
         if upto > last || upto <= learner.acked {
             return;
         }
@@ -294,7 +297,7 @@ impl Zab {
     /// What a majority has is committed.
     fn count(&mut self, cx: &mut Context<'_, Self>) {
         let Phase::Leading(leading) = &self.phase else { return };
-        let acked = |id: NodeId| leading.learners.get(&id).map_or(0, |it| it.acked);
+        let acked = |id: NodeId| leading.learners.get(id).map_or(0, |it| it.acked);
         let slot = match self.has(Mutation::ZabCountObserver) {
             true => Voters::of(self.config.peers.iter().copied()).reached(acked),
             false => self.config.voters.reached(acked),
@@ -304,8 +307,8 @@ impl Zab {
             self.commit_upto(slot, cx);
             let commit = Message::Commit { epoch: self.accepted.round, upto: self.commit };
             let (me, Phase::Leading(leading)) = (cx.me(), &self.phase) else { return };
-            let synced = leading.learners.iter().filter(|(id, it)| it.synced && **id != me);
-            synced.for_each(|(id, _)| cx.send(*id, commit.clone()));
+            let synced = leading.learners.iter().filter(|(id, it)| it.synced && *id != me);
+            synced.for_each(|(id, _)| cx.send(id, commit.clone()));
         }
     }
 
@@ -327,7 +330,7 @@ impl Zab {
         let Phase::Leading(leading) = &self.phase else { return };
         let (me, longest) = (cx.me(), self.config.election.1);
         let recent = |at: &Time| now.since(*at) <= longest;
-        let hears = |id: NodeId| id == me || leading.heard.get(&id).is_some_and(recent);
+        let hears = |id: NodeId| id == me || leading.heard.get(id).is_some_and(recent);
         let alone = match leading.is_established() {
             true => !self.config.voters.agree(hears),
             false => now.since(leading.since) > limit,
@@ -345,8 +348,8 @@ impl Zab {
         let patience = self.config.heartbeat.times(2);
         let ping = Message::Ping { epoch: self.accepted.round, commit: self.commit };
         let (me, Phase::Leading(leading)) = (cx.me(), &mut self.phase) else { return };
-        for (id, learner) in leading.learners.iter_mut().filter(|(id, _)| **id != me) {
-            cx.send(*id, ping.clone());
+        for (id, learner) in leading.learners.iter_mut().filter(|(id, _)| *id != me) {
+            cx.send(id, ping.clone());
             if learner.sent.front().is_some_and(|(_, at)| cx.now().since(*at) >= patience) {
                 learner.next = learner.acked + 1;
                 learner.sent.clear();
