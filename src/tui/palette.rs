@@ -301,10 +301,12 @@ impl Source<'_> {
         lines
     }
 
-    /// Lines that change who votes on the log and who leads it.
+    /// Lines that change who votes on the log and who leads it, as far as logs of that kind can.
     fn voters(&self) -> Vec<String> {
         let board = self.board;
-        let Some((leader, _)) = board.leader() else { return Vec::new() };
+        let Some((leader, _)) = board.leader().filter(|_| !board.log.is_zab()) else {
+            return Vec::new();
+        };
         let nodes: Vec<NodeId> = board.nodes.servers().map(|node| node.id).collect();
         let mut lines = Vec::new();
         for id in nodes.iter().copied() {
@@ -314,7 +316,7 @@ impl Source<'_> {
                 let op = Op::Voters { voters };
                 lines.push(Command::Ask { who: leader, op }.to_string());
             }
-            if board.votes(id) && id != leader {
+            if board.log.is_raft() && board.votes(id) && id != leader {
                 lines.push(format!("{leader} lead {id}"));
             }
         }

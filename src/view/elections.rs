@@ -3,7 +3,7 @@
 //! The same for every kind of log: a ballot of Multi-Paxos that is prepared and promised, a term of
 //! Raft with its votes, an epoch of Zab that is accepted.
 
-use crate::base::{Ballot, NodeId, Span, Time};
+use crate::base::{Ballot, NodeId, Span, Time, Voters};
 use crate::event::Fact;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,10 @@ pub struct Election {
     pub ballot: Ballot,
     /// Since when.
     pub since: Time,
-    /// Who voted for it, itself included.
+    /// Who said that it votes for it, itself included.
     pub votes: BTreeSet<NodeId>,
+    /// Whose votes count: those who voted on the log when it was asked; none if that was everybody.
+    voters: Option<Voters>,
     /// When it led.
     won: Option<Time>,
     /// Whether who asked still does.
@@ -38,6 +40,18 @@ pub enum Outcome {
     Split,
     /// Nothing: it gave up, or crashed.
     Nothing,
+}
+
+impl Election {
+    /// Whether a node's vote counts.
+    pub fn counts(&self, node: NodeId) -> bool {
+        self.voters.as_ref().is_none_or(|voters| voters.has(node))
+    }
+
+    /// How many votes that count it has got.
+    pub fn count(&self) -> usize {
+        self.votes.iter().filter(|node| self.counts(**node)).count()
+    }
 }
 
 /// The elections that are remembered.
@@ -89,31 +103,33 @@ impl Elections {
         });
     }
 
-    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact) {
+    /// Takes in what a node says while these vote on the log.
+    pub(super) fn hear(&mut self, at: Time, node: NodeId, fact: &Fact, voters: Option<&Voters>) {
         match fact {
             Fact::Seeks { ballot } if ballot.node == node && *ballot != Ballot::NONE => {
                 self.crash(node);
-                self.row(at, *ballot).asks = true;
+                self.row(at, *ballot, voters).asks = true;
             }
             Fact::VotesFor { ballot } | Fact::Promises { slot: 1.., ballot } => {
-                self.row(at, *ballot).votes.insert(node);
+                self.row(at, *ballot, voters).votes.insert(node);
             }
             Fact::Leads { ballot } => {
                 self.crash(node);
-                self.row(at, *ballot).won.get_or_insert(at);
+                self.row(at, *ballot, voters).won.get_or_insert(at);
             }
             Fact::Seeks { .. } | Fact::Follows { .. } => self.crash(node),
             _ => {}
         }
     }
 
-    fn row(&mut self, at: Time, ballot: Ballot) -> &mut Election {
+    fn row(&mut self, at: Time, ballot: Ballot, voters: Option<&Voters>) -> &mut Election {
         if self.rows.len() >= MAX_ROWS && !self.rows.contains_key(&ballot) {
             self.rows.pop_first();
         }
-        let (since, votes) = (at, BTreeSet::new());
-        let fresh = Election { ballot, since, votes, won: None, asks: false };
-        self.rows.entry(ballot).or_insert(fresh)
+        self.rows.entry(ballot).or_insert_with(|| {
+            let (since, votes, voters) = (at, BTreeSet::new(), voters.cloned());
+            Election { ballot, since, votes, voters, won: None, asks: false }
+        })
     }
 }
 
@@ -129,7 +145,7 @@ mod tests {
     fn told(story: &[(u64, u16, Fact)]) -> Vec<(Ballot, usize, Outcome)> {
         let mut elections = Elections::default();
         for (at, node, fact) in story {
-            elections.hear(Time(at * 1_000), NodeId::node(*node), fact);
+            elections.hear(Time(at * 1_000), NodeId::node(*node), fact, None);
         }
         elections.rows().map(|row| (row.ballot, row.votes.len(), elections.outcome(row))).collect()
     }

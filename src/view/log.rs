@@ -256,6 +256,16 @@ impl Logs {
         }
     }
 
+    /// Whether it is Raft's: some leader has said how far it is with others.
+    pub fn is_raft(&self) -> bool {
+        self.replicas().any(|(_, replica)| replica.copied.is_some())
+    }
+
+    /// Whether it is Zab's: somebody has said which phase it is in.
+    pub fn is_zab(&self) -> bool {
+        self.replicas().any(|(_, replica)| replica.stage.is_some())
+    }
+
     /// Up to where a replica has what the one that copies to it has: the highest slot in which both
     /// have an entry of one term, or snapshots.
     pub fn matches(&self, id: NodeId) -> Option<Slot> {

@@ -334,7 +334,7 @@ impl Board {
             | Fact::Accepts { .. }
             | Fact::Chooses { .. } => {
                 self.log.hear(at, node, fact);
-                self.elections.hear(at, node, fact);
+                self.elections.hear(at, node, fact, self.log.voters.as_ref());
                 self.decree.hear(at, node, fact);
             }
             Fact::Leads { .. }
@@ -354,7 +354,7 @@ impl Board {
             | Fact::Copies { .. }
             | Fact::Adopts { .. } => {
                 self.log.hear(at, node, fact);
-                self.elections.hear(at, node, fact);
+                self.elections.hear(at, node, fact, self.log.voters.as_ref());
             }
             Fact::Granted { .. }
             | Fact::Queued { .. }

@@ -72,7 +72,11 @@ pub(super) fn table(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (place, below) = row::split(rest, rows.len().min(usize::from(rest.height) - legend));
     row::list(scene.look, place, buf, &rows);
     if legend > 0 {
-        let text = "Y voted for it  n for another  . said nothing";
+        let learners = servers(scene).iter().any(|id| scene.board.learns(*id));
+        let text = match learners {
+            true => "Y voted for it  n for another  . said nothing  - has no vote",
+            false => "Y voted for it  n for another  . said nothing",
+        };
         row::put(below, buf, &[Row::muted(scene.look, text)]);
     }
 }
@@ -123,6 +127,7 @@ impl Columns {
         let voters = servers(scene);
         let row = voters.iter().fold(row, |row, id| {
             let (letter, role) = match elections.vote(term, *id) {
+                _ if !election.counts(*id) => ("-", Role::Muted),
                 _ if election.votes.contains(id) => ("Y", Role::Ok),
                 Some(_) => ("n", Role::Bad),
                 None => (".", Role::Muted),
@@ -130,9 +135,11 @@ impl Columns {
             row.left(self.cells, role, letter)
         });
         let (role, word) = outcome(scene, election);
-        let votes = match election.votes.len() {
+        let votes = match election.count() {
             0 => "-".to_owned(),
-            count => format!("{count}/{}", voters.len()),
+            count => {
+                format!("{count}/{}", voters.iter().filter(|id| election.counts(**id)).count())
+            }
         };
         row.right(5, Role::Text, votes).text(role, word)
     }

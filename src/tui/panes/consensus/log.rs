@@ -103,6 +103,12 @@ fn belief<'a>(scene: &Scene<'a>, width: usize) -> Vec<Row<'a>> {
     if let Some(Replica { promised, adopted: adopted @ 1.., .. }) = replica {
         text.push_str(&format!("; epoch accepted {}, adopted {adopted}", promised.round));
     }
+    if width < WIDE {
+        let raft = board.log.is_raft().then(|| copying::words(scene, id)).into_iter().flatten();
+        for words in raft.chain(phase::words(scene, id)) {
+            text.push_str(&format!("; {words}"));
+        }
+    }
     if !node.suspects.is_empty() {
         text.push_str(&format!("; suspects {}", row::names(node.suspects.keys().copied())));
     }
@@ -189,8 +195,8 @@ impl Grid {
             false => 0,
         };
         let kind = match () {
-            () if phase::is_zab(scene) => Kind::Zab,
-            () if copying::is_raft(scene) => Kind::Raft,
+            () if scene.board.log.is_zab() => Kind::Zab,
+            () if scene.board.log.is_raft() => Kind::Raft,
             () => Kind::Other,
         };
         let mut grid = Grid { name, group, word, ballot, numbers, kind, timer, first: 1, cells: 0 };
@@ -559,7 +565,7 @@ fn slot_row<'a>(scene: &Scene<'a>, slot: Slot) -> Row<'a> {
     }
     let facts = SlotFacts::of(scene, slot);
     let row = row.text(Role::Muted, format!("slot {slot} ")).text(facts.role, facts.word);
-    let votes = format!(" {}/{} ", facts.votes, servers(scene).len());
+    let votes = format!(" {}/{} ", facts.votes, scene.board.voting());
     row.text(Role::Text, votes).text(Role::Text, facts.entry)
 }
 
@@ -576,7 +582,8 @@ impl SlotFacts {
     fn of(scene: &Scene<'_>, slot: Slot) -> SlotFacts {
         let log = &scene.board.log;
         let chosen = log.chosen(slot);
-        let places = || log.replicas().filter_map(|(_, replica)| replica.place(slot));
+        let voters = || log.replicas().filter(|(id, _)| scene.board.votes(*id));
+        let places = || voters().filter_map(|(_, replica)| replica.place(slot));
         let newest = places().max_by_key(|place| place.ballot);
         let entry = chosen.or(newest.map(|place| &place.entry));
         let same = |ballot: Ballot| {
@@ -644,7 +651,7 @@ fn slots(scene: &Scene<'_>, grid: &Grid, area: Rect, buf: &mut Buffer) {
             .right(7, Role::Text, slot.to_string())
             .left(15, facts.role, facts.word)
             .left(7, Role::Text, facts.ballot.to_string())
-            .right(7, Role::Text, format!("{}/{}", facts.votes, nodes.len()))
+            .right(7, Role::Text, format!("{}/{}", facts.votes, scene.board.voting()))
             .left(known, Role::Text, text)
             .text(Role::Text, facts.entry)
             .selected(slot == picked)

@@ -10,11 +10,6 @@ use crate::view::log::{Replica, Sync};
 /// How many cells both columns take, with the spaces behind them.
 pub(super) const WIDTH: usize = 6 + 11;
 
-/// Whether the log is Zab's: somebody has said which phase it is in.
-pub(super) fn is_zab(scene: &Scene<'_>) -> bool {
-    scene.board.log.replicas().any(|(_, replica)| replica.stage.is_some())
-}
-
 /// What stands over the columns.
 pub(super) fn head(row: Row<'_>) -> Row<'_> {
     row.right(5, Role::Muted, "epoch").left(10, Role::Muted, "phase")
@@ -49,6 +44,17 @@ fn phase(replica: &Replica) -> (Role, String) {
         Stage::Synchronisation => (Role::Warn, format!("sync{how}")),
         Stage::Broadcast => (Role::Text, "broadcast".to_owned()),
     }
+}
+
+/// The phase in words, for one that has no columns.
+pub(super) fn words(scene: &Scene<'_>, id: NodeId) -> Option<String> {
+    let replica = scene.board.log.replica(id)?;
+    let (_, leader) = replica.stage?;
+    let (_, phase) = phase(replica);
+    Some(match leader == id {
+        true => phase,
+        false => format!("{phase} with {leader}"),
+    })
 }
 
 /// The phase in six letters, for lanes without the columns; none in broadcast, and in other logs.

@@ -686,4 +686,26 @@ fn raft_shows_how_far_the_leader_is_with_each_follower() {
      n3 ○ no role yet    -      1 1│2!2!2·                                         2     ?    5? -
      slot 5 accepted 1/3 put x=5 (c1/5)
     ");
+    story.zoomed = true;
+    let told = |story: &mut Story, id| {
+        story.select.node = n(id);
+        let screen = story.screen(&Consensus, 78, 24);
+        screen.lines().find(|line| line.contains("believes")).unwrap_or_default().to_owned()
+    };
+    assert!(told(&mut story, 2).contains("; match 3, next 4; vote n1"));
+    assert!(told(&mut story, 3).contains("; match ?, next 5?"));
+}
+
+#[test]
+fn votes_of_learners_do_not_count() {
+    let mut story = Story::of(4, 0);
+    let voters = "n1,n2,n3".parse().unwrap();
+    story.at(100).says(n(1), Fact::Voters { slot: 0, voters });
+    story.says(n(1), Fact::Seeks { ballot: ballot(1, 1) });
+    for id in [1, 2, 4] {
+        story.says(n(id), Fact::VotesFor { ballot: ballot(1, 1) });
+    }
+    story.mode = story.mode.in_view(Consensus.views(), ELECTIONS).unwrap();
+    let screen = story.screen(&Consensus, 78, 18);
+    assert!(screen.contains("1.1    Y  Y  .  -    2/3"), "{screen}");
 }
