@@ -512,7 +512,6 @@ mod tests {
             "request k",
             "serve slowly 10",
             "upload plans 4096 seed 7",
-            "upload plans bytes aGVsbG8",
             "download plans",
             "remove plans",
             "rot",
@@ -520,6 +519,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
         }
+        let bytes = "upload plans bytes aGVsbG8".parse::<Op>().unwrap().to_string();
+        assert_eq!(bytes, "upload plans 5 bytes, sum 9555e8555c62dcfd", "too much for a line");
     }
 
     #[test]
