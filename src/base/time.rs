@@ -117,14 +117,23 @@ impl FromStr for Time {
     }
 }
 
-/// The largest unit that needs no fraction: `2s`, `150ms`, `1500us`.
+/// In the largest unit that needs no fraction, `2s`, `1500ms`, `17us`; what is no whole number of
+/// milliseconds has one: `271.014ms`, `1.108633s`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => f.write_str("0ms"),
             n if n % 1_000_000 == 0 => write!(f, "{}s", n / 1_000_000),
             n if n % 1_000 == 0 => write!(f, "{}ms", n / 1_000),
-            n => write!(f, "{n}us"),
+            n @ ..1_000 => write!(f, "{n}us"),
+            n @ ..1_000_000 => {
+                let fraction = format!("{:03}", n % 1_000);
+                write!(f, "{}.{}ms", n / 1_000, fraction.trim_end_matches('0'))
+            }
+            n => {
+                let fraction = format!("{:06}", n % 1_000_000);
+                write!(f, "{}.{}s", n / 1_000_000, fraction.trim_end_matches('0'))
+            }
         }
     }
 }
@@ -175,6 +184,8 @@ mod tests {
             let time = Time(micros);
             assert_eq!(time.to_string().parse(), Ok(time));
         }
+        let printed = [999, 271_014, 1_500, 1_108_630].map(|micros| Span(micros).to_string());
+        assert_eq!(printed, ["999us", "271.014ms", "1.5ms", "1.10863s"]);
     }
 
     #[test]
