@@ -2,6 +2,8 @@
 //! is a way back, and whoever leaves the script finds it again.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod stage;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netsplit::base::Span;
 use netsplit::cli::desk;
@@ -15,8 +17,6 @@ use netsplit::sim::player::Player;
 use netsplit::tui::app::{App, Speed, Title};
 use netsplit::tui::story::Story;
 use netsplit::tui::{Env, Flags, Library, Look, Source, print};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
@@ -36,29 +36,12 @@ impl Hall {
         app.tell(Story::new(Arc::clone(scenario), act, false));
         let player = Player::new(plan, plan.seed, Watch::Labels);
         let mut hall = Hall { app, player };
-        hall.player.command("stop".parse().unwrap(), &mut |update| {
-            hall.app.update(update);
-        });
+        stage::command(&mut hall.app, &mut hall.player, "stop");
         hall
     }
 
     fn settle(&mut self) {
-        loop {
-            let commands = self.app.commands();
-            if commands.is_empty() {
-                return;
-            }
-            for command in commands {
-                self.player.command(command, &mut |update| {
-                    self.app.update(update);
-                });
-                while self.player.busy() {
-                    self.player.slice(&mut |update| {
-                        self.app.update(update);
-                    });
-                }
-            }
-        }
+        stage::settle(&mut self.app, &mut self.player);
     }
 
     /// Presses a key and lets time pass until nothing moves any more.
@@ -88,10 +71,7 @@ impl Hall {
     }
 
     fn screen(&self, width: u16, height: u16) -> String {
-        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
-        self.app.draw(&mut buf);
-        let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>() + "\n";
-        (0..height).map(row).collect()
+        stage::screen(&self.app, width, height)
     }
 
     fn sees(&self, text: &str) -> bool {

@@ -5,6 +5,7 @@
 mod bytes;
 #[path = "workbench/saved.rs"]
 mod saved;
+mod stage;
 #[path = "workbench/time.rs"]
 mod time;
 
@@ -44,30 +45,13 @@ impl Bench {
         let look = Look::choose(&flags, &Env::default());
         let app = App::new(title, look, Speed::Percent(100), false);
         let mut bench = Bench { app, player: Player::new(plan, 7, Watch::Labels) };
-        bench.player.command("stop".parse().unwrap(), &mut |update| {
-            bench.app.update(update);
-        });
+        stage::command(&mut bench.app, &mut bench.player, "stop");
         bench
     }
 
     /// Lets the cluster do what the app wants of it.
     fn settle(&mut self) {
-        loop {
-            let commands = self.app.commands();
-            if commands.is_empty() {
-                return;
-            }
-            for command in commands {
-                self.player.command(command, &mut |update| {
-                    self.app.update(update);
-                });
-                while self.player.busy() {
-                    self.player.slice(&mut |update| {
-                        self.app.update(update);
-                    });
-                }
-            }
-        }
+        stage::settle(&mut self.app, &mut self.player);
     }
 
     fn press(&mut self, code: KeyCode) {
@@ -97,10 +81,7 @@ impl Bench {
     }
 
     fn screen(&self, width: u16, height: u16) -> String {
-        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
-        self.app.draw(&mut buf);
-        let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>() + "\n";
-        (0..height).map(row).collect()
+        stage::screen(&self.app, width, height)
     }
 
     fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16), again: bool) {
