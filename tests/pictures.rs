@@ -46,6 +46,21 @@ fn a_picture_is_the_same_every_time_and_as_large_as_it_was_asked_for() {
 }
 
 #[test]
+fn members_of_a_ring_are_not_missed_where_nobody_has_to_answer() {
+    let ring = |cluster: &str| {
+        let mut command = Command::cargo_bin("netsplit").unwrap();
+        let line = ["frame", cluster, "--at", "2s", "--press", "2 z", "--no-config"];
+        let output = command.env_clear().args(line).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(ring("default").contains("answers"));
+    for cluster in ["quorum", "files"] {
+        let ring = ring(cluster);
+        assert!(!ring.contains("answers") && ring.contains("settled"), "{ring}");
+    }
+}
+
+#[test]
 fn a_recording_is_the_same_every_time() {
     let dir = tempfile::tempdir().unwrap();
     let record = |name: &str| {

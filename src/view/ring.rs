@@ -78,6 +78,8 @@ pub struct Rings {
     transfers: VecDeque<Transfer>,
     /// The last epoch that every member holds its ranges of.
     pub settled: u64,
+    /// Whether somebody ever answered for a range.
+    answered: bool,
 }
 
 impl Rings {
@@ -111,6 +113,12 @@ impl Rings {
         self.transfers.iter()
     }
 
+    /// Whether members answer for what they own, as they do for a store that has owners: somebody
+    /// ever did.
+    pub fn has_owners(&self) -> bool {
+        self.answered
+    }
+
     /// How many keys there are, as their owners count them.
     pub fn keys(&self) -> u64 {
         self.keepers.values().map(|keeper| u64::from(keeper.owned)).sum()
@@ -130,6 +138,7 @@ impl Rings {
                 self.keeper_mut(node).epoch = *epoch;
             }
             Fact::Serves { epoch, ranges, .. } => {
+                self.answered = true;
                 let keeper = self.keeper_mut(node);
                 (keeper.serves, keeper.ranges) = (Some(*epoch), Some(ranges.clone()));
             }

@@ -238,10 +238,11 @@ impl<'a> View<'a> {
         self.scene.board.ring.keeper(node)
     }
 
-    /// Whether nobody answers for what a member owns.
+    /// Whether nobody answers for what a member owns, and somebody should.
     fn is_silent(&self, node: NodeId) -> bool {
         let serves = self.keeper(node).and_then(|keeper| keeper.serves);
-        self.ring.share(node) > Share::NONE && serves != Some(self.epoch.epoch)
+        let owns = self.scene.board.ring.has_owners() && self.ring.share(node) > Share::NONE;
+        owns && serves != Some(self.epoch.epoch)
     }
 
     /// How a member's arcs look.

@@ -90,12 +90,14 @@ impl View<'_> {
         let (share, ideal) = (self.ring.share(node), self.ring.ideal(node));
         let keeper = self.keeper(node);
         let keys = keeper.map_or(0, |keeper| keeper.owned);
-        let status = self.status(node, keeper).content.into_owned();
-        let text = format!(
-            "{node} owns {share} of {ideal} promised ({}), {} keys, answers: {status}",
+        let mut text = format!(
+            "{node} owns {share} of {ideal} promised ({}), {} keys",
             deviation(share, ideal),
             thousands(keys.into()),
         );
+        if self.scene.board.ring.has_owners() {
+            text.push_str(&format!(", answers: {}", self.status(node, keeper).content));
+        }
         Item::new(self.mark(node), text)
             .selected(node == self.scene.select.node)
             .picks(Pick::Node(node))
@@ -121,7 +123,9 @@ impl View<'_> {
             columns.push(Column::numbers(Key::Weight, "wt", 3, 7));
         }
         columns.push(Column::numbers(Key::Epoch, "ring", 4, 5));
-        columns.push(Column::words(Key::Status, "answers", 8, 3));
+        if self.scene.board.ring.has_owners() {
+            columns.push(Column::words(Key::Status, "answers", 8, 3));
+        }
         columns.push(Column::words(Key::Bar, "", 10, 11));
         columns
     }
