@@ -95,6 +95,8 @@ enum Case {
     Keys,
     /// The same, and all nodes are told to leave the ring, one after the other.
     Exodus,
+    /// More keys, which nodes hand over a page at a time.
+    Pages,
     /// The sample bank: five nodes, three clients who move money between eight accounts.
     Bank,
     /// The same on a bad network, with a crash every second: decisions often fail to arrive.
@@ -391,6 +393,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RingLeaveLast, "ring", Case::Exodus, 1),
     (Mutation::RingUnevenEpoch, "ring", Case::Bank, 10),
     (Mutation::RingReshuffle, "ring", Case::Bank, 10),
+    (Mutation::RingNoThrottle, "ring", Case::Pages, 10),
     (Mutation::RingNoHandoff, "ring", Case::Bank, 10),
     (Mutation::RingNoHandoff, "clients", Case::Keys, 10),
     (Mutation::StoreAckEarly, "clients", Case::Keys, 40),
@@ -824,6 +827,15 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(|n| Client::new(n, load())).collect();
             Plan { services, clients, ..Plan::bare(5) }
         }
+        Case::Pages => {
+            let mut plan = self::plan(Case::Keys);
+            plan.services.ring =
+                Some(Ring { handoff_rate: Some(16), ..plan.services.ring.unwrap_or_default() });
+            for client in &mut plan.clients {
+                client.load = vec![Load::ReadWrite { keys: 40, writes: 50 }];
+            }
+            plan
+        }
         Case::Quorum(how) => kept(how),
         Case::Files(how) => shelf(how),
         Case::Watching(learning) => watching(learning),
@@ -868,9 +880,12 @@ fn until(case: Case) -> Time {
         | Case::Crashes(_)
         | Case::Late(_)
         | Case::Impatient(_) => Time(45_000_000),
-        Case::Keys | Case::Quorum(_) | Case::Bank | Case::Money(_) | Case::Trips(_) => {
-            Time(60_000_000)
-        }
+        Case::Keys
+        | Case::Pages
+        | Case::Quorum(_)
+        | Case::Bank
+        | Case::Money(_)
+        | Case::Trips(_) => Time(60_000_000),
         Case::Files(_) => Time(66_000_000),
         Case::Requests(_) | Case::Reports | Case::Cached(_) | Case::Messages => Time(30_000_000),
     }
@@ -1142,6 +1157,7 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Recipe(On::Paxos, By::Watched), 20),
     (Case::Recipe(On::Zab, By::Watched), 20),
     (Case::Keys, 30),
+    (Case::Pages, 20),
     (Case::Quorum(Kept::Exactly), 10),
     (Case::Quorum(Kept::Everywhere), 10),
     (Case::Quorum(Kept::Twice), 10),

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod balance;
+mod bucket;
 pub mod cache;
 mod clock;
 mod commitment;
@@ -25,6 +26,7 @@ mod time;
 mod version;
 mod voters;
 
+pub use bucket::Bucket;
 pub use clock::Clock;
 pub use commitment::{Commitment, Presume, Turn};
 pub use few::Few;

@@ -130,6 +130,7 @@ mutations! {
     RingLeaveLast "ring.leave_last" "The last member may leave the ring, too."
     RingUnevenEpoch "ring.uneven_epoch" "Nodes take a new view at once, without its epoch."
     RingReshuffle "ring.reshuffle" "The hash seed depends on the members, so that a change moves nearly every key."
+    RingNoThrottle "ring.no_throttle" "Nothing bounds how many keys a node hands over at once."
     RingNoHandoff "ring.no_handoff" "A new owner serves a range before its data has arrived."
     StoreAckEarly "store.ack_early" "A write is acknowledged before the replicas have it."
     StoreNoEpoch "store.no_epoch" "A replica takes writes from an owner of an older ring."

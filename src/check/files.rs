@@ -22,7 +22,8 @@ mod ghost;
 
 use super::{Check, Expect, Shelves, Violation, Witness};
 use crate::base::{
-    BlockId, CallId, FileOp, FileOutcome, Manifest, Name, NodeId, Op, Outcome, Refusal, Time,
+    BlockId, Bucket, CallId, FileOp, FileOutcome, Manifest, Name, NodeId, Op, Outcome, Refusal,
+    Time,
 };
 use crate::event::{Event, Fact, FileFact, Kind, Needless};
 pub(super) use ghost::{Copy, Ghost};
@@ -30,21 +31,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many puts and versions are remembered.
 const REMEMBERED: usize = 4_096;
-/// The bucket of the throttle holds what may be copied in this part of a second.
-const BUCKET: i64 = 4;
 
 /// Length and checksum of a whole file.
 type Whole = (usize, u64);
 
 /// A version of a file: the put that made it; none if it was removed.
 type Made = Option<CallId>;
-
-/// What a node has pulled lately.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: i64,
-    at: Time,
-}
 
 /// The check.
 #[derive(Clone, Debug)]
@@ -66,6 +58,7 @@ pub struct Files {
     vouched: BTreeMap<(BlockId, NodeId), BTreeSet<NodeId>>,
     /// How many rounds of scrubbing a rotten copy has survived.
     survived: BTreeMap<(NodeId, BlockId), u8>,
+    /// What each node may pull.
     buckets: BTreeMap<NodeId, Bucket>,
 }
 
@@ -278,16 +271,13 @@ impl Files {
 
     /// F-7, by the node's own clock: what it says may wait for its disk and come all at once.
     fn copies(&mut self, node: NodeId, now: Time, len: u32, rules: Shelves) -> Option<Wrong> {
-        let most = i64::from(rules.throttle) / BUCKET;
-        let bucket = self.buckets.entry(node).or_insert(Bucket { tokens: most, at: now });
-        let passed = i64::try_from(now.since(bucket.at).0).unwrap_or(i64::MAX);
-        let earned = passed.saturating_mul(i64::from(rules.throttle)) / 1_000_000;
-        let tokens = bucket.tokens.saturating_add(earned).min(most) - i64::from(len);
-        *bucket = Bucket { tokens, at: now };
+        let bucket = self.buckets.entry(node).or_insert_with(|| Bucket::new(rules.throttle, now));
+        let tokens = bucket.left(now) - i64::from(len);
+        bucket.spend(len);
         let what = format!("{node} copies more than {} bytes a second", rules.throttle);
         let over = tokens < -i64::from(rules.block);
         if over {
-            bucket.tokens = most;
+            bucket.fill();
         }
         over.then_some(("F-7", what, Vec::new()))
     }

@@ -8,6 +8,7 @@
 //! | RING-5 | an owner keeps its keys on as many distinct nodes as the ring wants, or on all that there are |
 //! | RING-7 | a range is served only when its data has arrived, and not again after it was given up |
 //! | RING-8 | all nodes have the same members and the same layout in one epoch |
+//! | RING-9 | no node hands over more keys a second than it says it may |
 //!
 //! Data has arrived when, for every ring since the last settled one, the server has taken in what a
 //! node has that was to keep the range in that ring, or was such a node itself, or when that node
@@ -19,9 +20,9 @@
 //! begin.
 
 use super::{Check, Violation, Witness};
-use crate::base::NodeId;
 use crate::base::placement::{KeyRange, Member, Ring, Shape, Share};
-use crate::event::{Event, Fact, Kind};
+use crate::base::{Bucket, NodeId};
+use crate::event::{Event, Fact, HandoffFact, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many epochs before the settled one are remembered.
@@ -42,6 +43,10 @@ pub struct Rings {
     yielded: BTreeMap<NodeId, Since<u64>>,
     /// By epoch and receiver: whose data has arrived.
     took: BTreeSet<(u64, NodeId, NodeId)>,
+    /// The same of data of which a part has arrived, and where nothing of it is missing.
+    paged: BTreeMap<(u64, NodeId, NodeId), KeyRange>,
+    /// What each node may hand over.
+    buckets: BTreeMap<NodeId, Bucket>,
     synced: BTreeSet<(u64, NodeId)>,
     settled: u64,
     /// Whether a disk was lost.
@@ -161,6 +166,11 @@ impl Rings {
         let sources: Vec<NodeId> = mine.map(|(_, _, from)| *from).chain([node]).collect();
         for range in ranges {
             for at in positions(*range, behind.iter().map(|(_, ring)| *ring)) {
+                let paged = self.paged.range((epoch, node, NodeId::default())..);
+                let paged = paged.take_while(|((of, to, _), _)| (*of, *to) == (epoch, node));
+                let here = paged.filter(|(_, range)| range.contains(at));
+                let sources: Vec<NodeId> =
+                    here.map(|((_, _, from), _)| *from).chain(sources.iter().copied()).collect();
                 let missed = behind.iter().find(|(of, ring)| {
                     !sources.iter().any(|source| {
                         let last = if *source == node { epoch - 1 } else { epoch };
@@ -205,6 +215,7 @@ impl Rings {
         self.serves.retain(|of, _| *of >= oldest);
         self.told.retain(|of| *of >= oldest);
         self.took.retain(|(of, _, _)| *of >= oldest);
+        self.paged.retain(|(of, _, _), _| *of >= oldest);
         self.synced.retain(|(of, _)| *of >= oldest);
         // The first ring holds no data yet, or began before anybody looked.
         let silent =
@@ -257,6 +268,7 @@ impl Check for Rings {
             Kind::Started { boot, records, .. } => {
                 // A second life with nothing on disk has lost what there was.
                 self.blank |= *boot > 1 && *records == 0;
+                self.buckets.remove(&node);
                 return None;
             }
             _ => return None,
@@ -280,6 +292,7 @@ impl Check for Rings {
                 self.took.insert((*epoch, node, *from));
                 None
             }
+            Fact::Handoff(fact) => self.hand(node, fact),
             Fact::Synced { epoch } => {
                 self.synced.insert((*epoch, node));
                 None
@@ -292,6 +305,28 @@ impl Check for Rings {
 }
 
 impl Rings {
+    /// A page is handed over, or has arrived. How fast it goes is judged by the giver's own clock.
+    fn hand(&mut self, node: NodeId, fact: &HandoffFact) -> Option<Wrong> {
+        match *fact {
+            HandoffFact::Takes { epoch, from, range, .. } => {
+                let range = range.map(|range| ((epoch, node, from), range));
+                self.paged.extend(range);
+                None
+            }
+            HandoffFact::Hands { to, keys, rate, at, .. } => {
+                let bucket = self.buckets.entry(node).or_insert_with(|| Bucket::new(rate, at));
+                let over = bucket.left(at) < i64::from(keys);
+                bucket.spend(keys);
+                if over {
+                    bucket.fill();
+                }
+                let what =
+                    format!("{node} hands {keys} keys to {to}, too many for {rate} a second");
+                over.then_some(("RING-9", what, Vec::new()))
+            }
+        }
+    }
+
     fn stated(
         &mut self,
         at: usize,

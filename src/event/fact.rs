@@ -1,7 +1,7 @@
 //! What a process states about itself, and the one rendering of each statement.
 
 use super::key::{self, KeyDeed};
-use super::{Balancing, Caching, FailoverFact, FileFact, SagaFact, SessionFact};
+use super::{Balancing, Caching, FailoverFact, FileFact, HandoffFact, SagaFact, SessionFact};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
@@ -283,6 +283,10 @@ pub enum Fact {
     // -- files ------------------------------------------------------------------------------------
     /// Something about files and their blocks.
     File(FileFact),
+
+    // -- handoffs a page at a time ----------------------------------------------------------------
+    /// Something about keys that move no faster than they may.
+    Handoff(HandoffFact),
 }
 
 impl fmt::Display for Freed {
@@ -395,6 +399,7 @@ impl fmt::Display for Fact {
             Fact::Balance(balancing) => balancing.fmt(f),
             Fact::Cache(caching) => caching.fmt(f),
             Fact::File(fact) => fact.fmt(f),
+            Fact::Handoff(fact) => fact.fmt(f),
             _ => self.consensus(f),
         }
     }

@@ -326,7 +326,21 @@ fn paxos(table: &Table<'_>, nodes: &[Node]) -> Read<Paxos> {
     })
 }
 
-const RING: &[&str] = &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after"];
+const RING: &[&str] =
+    &["vnodes", "replicas", "hash_seed", "evict_after", "admit_after", "handoff_rate"];
+
+/// How fast keys move, where they move by ranges.
+fn handoff(top: &Table<'_>, value: &Value<'_>) -> Read<u32> {
+    let store = top.get("store");
+    let kind =
+        store.as_ref().and_then(|store| store.raw_table().ok()?.get("kind")?.as_ref().as_str());
+    if store.is_none() || kind.is_some_and(|kind| kind != "primary") {
+        let what = "handoff_rate is of a store whose keys have owners";
+        let error = value.wrong_key(what, "nothing is handed over");
+        return Err(error.help("add [store] without kind = \"quorum\", or leave handoff_rate out"));
+    }
+    value.number(4..=1_000_000)
+}
 
 fn ring(top: &Table<'_>, table: &Table<'_>, nodes: &[Node]) -> Read<Ring> {
     let default = Ring::default();
@@ -365,5 +379,6 @@ fn ring(top: &Table<'_>, table: &Table<'_>, nodes: &[Node]) -> Read<Ring> {
         seed: table.get_or("hash_seed", default.seed, |value| value.number(0..=u64::MAX))?,
         evict_after: time(table, "evict_after", default.evict_after, Span::millis(10))?,
         admit_after: time(table, "admit_after", default.admit_after, Span::millis(10))?,
+        handoff_rate: table.get("handoff_rate").map(|value| handoff(top, &value)).transpose()?,
     })
 }

@@ -526,7 +526,14 @@ impl Plan {
         let (peers, mutations) = (self.peers(), self.mutations);
         match kind {
             StoreKind::Primary => {
-                Config::Store(store::Config { retry, give_up, opening_balance, mutations })
+                let handoff_rate = self.services.ring.as_ref().and_then(|ring| ring.handoff_rate);
+                Config::Store(store::Config {
+                    retry,
+                    give_up,
+                    opening_balance,
+                    handoff_rate,
+                    mutations,
+                })
             }
             StoreKind::Quorum(quorum) => {
                 let strict = quorum.is_strict(self.replicas());

@@ -158,6 +158,8 @@ pub struct Ring {
     pub evict_after: Span,
     /// How long a node that is no member must be trusted before the leader takes it in.
     pub admit_after: Span,
+    /// How many keys a second a node hands over to others at the most; none for all at once.
+    pub handoff_rate: Option<u32>,
 }
 
 /// The lock service.
@@ -472,6 +474,7 @@ impl Default for Ring {
             seed: 7,
             evict_after: Span::secs(2),
             admit_after: Span::secs(1),
+            handoff_rate: None,
         }
     }
 }

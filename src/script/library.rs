@@ -91,6 +91,7 @@ library! {
         "ring-copies"
         "ring-round"
         "ring-handoff"
+        "ring-pace"
         "ring-by-oneself"
         "store-replicas"
         "store-old-owner"

@@ -146,6 +146,7 @@ impl Family {
             | Fact::Left { .. }
             | Fact::Session(_)
             | Fact::Failover(_)
+            | Fact::Handoff(_)
             | Fact::Takes { .. } => Family::Lock,
             Fact::View { .. }
             | Fact::Serves { .. }

@@ -3,7 +3,7 @@
 use super::remember;
 use crate::base::placement::{KeyRange, Member, Ring, Shape, Share};
 use crate::base::{NodeId, Time};
-use crate::event::Fact;
+use crate::event::{Fact, HandoffFact};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Epoch {
     pub settled: Option<Time>,
     /// How many keys changed hands for it.
     pub moved_keys: u64,
+    /// How many keys a second each node hands over for it at the most, if that is bounded.
+    pub rate: Option<u32>,
     /// What changed against the epoch before: `+n6`, `-n3`, `n2*2`; who is in it, for the first.
     pub what: Arc<str>,
 }
@@ -155,6 +157,16 @@ impl Rings {
                     Arc::make_mut(epoch).moved_keys += u64::from(*keys);
                 }
             }
+            Fact::Handoff(HandoffFact::Takes { epoch, keys, .. }) => {
+                if let Some(epoch) = self.epochs.get_mut(epoch) {
+                    Arc::make_mut(epoch).moved_keys += u64::from(*keys);
+                }
+            }
+            Fact::Handoff(HandoffFact::Hands { epoch, rate, .. }) => {
+                if let Some(epoch) = self.epochs.get_mut(epoch) {
+                    Arc::make_mut(epoch).rate = Some(*rate);
+                }
+            }
             Fact::Synced { epoch } => {
                 let keeper = self.keeper_mut(node);
                 keeper.synced = keeper.synced.max(*epoch);
@@ -187,8 +199,8 @@ impl Rings {
         let before = self.epochs.range(..epoch).next_back().map(|(_, epoch)| &epoch.ring);
         let what = difference(before.map_or(&[], Ring::members), ring.members()).into();
         let moved = before.map_or(Share::NONE, |before| moved(before, &ring));
-        let (since, settled, moved_keys) = (at, None, 0);
-        let new = Epoch { epoch, ring, moved, since, settled, moved_keys, what };
+        let (since, settled, moved_keys, rate) = (at, None, 0, None);
+        let new = Epoch { epoch, ring, moved, since, settled, moved_keys, rate, what };
         self.epochs.insert(epoch, Arc::new(new));
         if self.epochs.len() > MAX_EPOCHS {
             self.epochs.pop_first();

@@ -38,7 +38,9 @@ fn envelope(n: u64) -> Envelope {
 /// An envelope of more than `bytes` bytes.
 fn huge(bytes: usize) -> Envelope {
     let items = (0..bytes / 8).map(|n| (format!("key{n:05}").parse().unwrap(), Arc::default()));
-    let hand = store::Message::Hand { epoch: 1, blank: false, full: 1, items: items.collect() };
+    let items = items.collect();
+    let (after, next) = (None, None);
+    let hand = store::Message::Hand { epoch: 1, blank: false, full: 1, items, after, next };
     Envelope { message: Message::Store(hand), ..envelope(99) }
 }
 

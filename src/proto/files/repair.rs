@@ -1,7 +1,7 @@
 //! Repair: a node pulls what it is to hold and lacks, and drops what others hold in its place.
 
 use super::{Cx, Files, Message, Settings};
-use crate::base::{Blob, BlockId, Mutation, Name, NodeId, Piece, Time};
+use crate::base::{Blob, BlockId, Bucket, Mutation, Name, NodeId, Piece, Time};
 use crate::event::{Fact, FileFact, Needless};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const AT_ONCE: usize = 4;
 /// For how many blocks at once others are asked to vouch.
 const VOUCHES: usize = 64;
-/// The bucket holds what may be pulled in this part of a second.
-const BUCKET: i64 = 4;
 
 /// A block that was asked for.
 #[derive(Clone, Debug)]
@@ -31,9 +29,7 @@ pub(super) struct Repair {
     /// Which block was asked for last: all get their turn, though some may be nowhere.
     last: Option<BlockId>,
     /// How many bytes it may pull now; a block more, at the most, was pulled already.
-    tokens: i64,
-    /// When they were counted.
-    counted: Time,
+    bucket: Bucket,
 }
 
 impl Repair {
@@ -43,8 +39,7 @@ impl Repair {
             spare: BTreeMap::new(),
             pulls: BTreeMap::new(),
             last: None,
-            tokens: i64::from(settings.throttle) / BUCKET,
-            counted: now,
+            bucket: Bucket::new(settings.throttle, now),
         }
     }
 
@@ -65,17 +60,6 @@ impl Repair {
         let (past, coming): (Vec<&BlockId>, Vec<&BlockId>) =
             self.lacking.iter().filter(is_new).partition(is_past);
         coming.into_iter().chain(past).take(count).cloned().collect()
-    }
-
-    /// Lets time pass, at so many bytes a second.
-    fn earn(&mut self, now: Time, throttle: u32) {
-        let throttle = i64::from(throttle);
-        let passed = i64::try_from(now.since(self.counted).0).unwrap_or(i64::MAX);
-        let earned = passed.saturating_mul(throttle) / 1_000_000;
-        if earned > 0 {
-            self.tokens = self.tokens.saturating_add(earned).min(throttle / BUCKET);
-            self.counted = now;
-        }
     }
 }
 
@@ -137,7 +121,6 @@ impl Files {
 
     /// Asks for what is lacking, as far as the throttle lets it, and for what did not come.
     pub(super) fn pull(&mut self, cx: &mut Cx<'_>) {
-        self.repair.earn(cx.now(), self.config.settings.throttle);
         self.repair.pulls.retain(|block, _| self.repair.lacking.contains(block));
         let late = |(_, pull): &(&BlockId, &Pull)| self.is_late(pull.at, cx);
         let late = self.repair.pulls.iter().filter(late);
@@ -159,10 +142,10 @@ impl Files {
 
     /// Asks the first of these for a block, if the throttle lets it.
     fn ask_to_pull(&mut self, block: BlockId, mut others: Vec<NodeId>, cx: &mut Cx<'_>) {
-        let free = self.repair.tokens > 0 || self.has(Mutation::FilesNoThrottle);
+        let free = self.repair.bucket.left(cx.now()) > 0 || self.has(Mutation::FilesNoThrottle);
         let Some(piece) = self.piece(&block).filter(|_| free && !others.is_empty()) else { return };
         let from = others.remove(0);
-        self.repair.tokens -= i64::from(piece.len);
+        self.repair.bucket.spend(piece.len);
         self.repair.pulls.insert(block.clone(), Pull { others, at: cx.now() });
         let (len, at) = (piece.len, cx.now());
         cx.emit(Fact::File(FileFact::Pulls { block: block.clone(), from, len, at }));

@@ -24,7 +24,8 @@
 //! from failure detection) · Lamport, Malkhi, Zhou 2009, *Vertical Paxos and Primary-Backup
 //! Replication* (a configuration is active once its data has arrived).
 //!
-//! **What is left out.** Planned, throttled movement: all ranges of a new ring move at once.
+//! **What is left out.** Movement that is planned ahead: all ranges of a new ring begin to move at
+//! once, though no faster than the store hands them over.
 
 mod owners;
 mod views;

@@ -1,11 +1,27 @@
 //! Moving from ring to ring: who must have what before anybody answers.
 
-use super::{Cx, Item, Message, Record, Store, preference};
+use super::{Cx, Item, Message, Record, Store, Timer, preference};
 use crate::base::placement::{KeyRange, Ring};
-use crate::base::{Mutation, Name, NodeId};
-use crate::event::Fact;
+use crate::base::{Mutation, Name, NodeId, Span};
+use crate::event::{Fact, HandoffFact};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// After so long it looks again whether it may hand over more.
+const SOON: Span = Span::millis(20);
+
+/// A place on the circle, and a key there.
+pub type Mark = (u64, Name);
+
+/// What has come so far of one node's data, in the order of the circle.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    source: Source,
+    /// What comes next is after this one.
+    next: Mark,
+    /// Where nothing is missing.
+    range: Option<KeyRange>,
+}
 
 /// What one node's data is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +46,8 @@ impl Store {
         if epoch > old {
             self.epoch = epoch;
             self.sources.clear();
+            self.pages.clear();
+            self.asked.clear();
             self.write(Record::Moved { epoch, blank: self.blank }, cx);
         }
         if !std::mem::take(&mut self.serves).is_empty() {
@@ -86,7 +104,7 @@ impl Store {
 
     /// Whether it has the data of somebody who had all of that ring's writes at this position.
     fn covers(&self, epoch: u64, list: &[NodeId], position: u64) -> bool {
-        let knows = |(node, source): (&NodeId, &Source)| {
+        let knows = |node: &NodeId, source: &Source| {
             let later = || {
                 let ring = self.rings.get(&source.full).filter(|_| source.full >= epoch);
                 ring.is_some_and(|ring| ring.preference(position).contains(node))
@@ -94,7 +112,10 @@ impl Store {
             !source.blank && (list.contains(node) || later())
         };
         // If all of them have lost their disks, the data is gone and there is nothing to wait for.
-        self.sources.iter().any(knows) || list.iter().all(|node| self.sources.contains_key(node))
+        let here = |page: &Page| page.range.is_some_and(|range| range.contains(position));
+        self.sources.iter().any(|(node, source)| knows(node, source))
+            || self.pages.iter().any(|(node, page)| here(page) && knows(node, &page.source))
+            || list.iter().all(|node| self.sources.contains_key(node))
     }
 
     /// Cuts the circle wherever an owner or a preference list may change.
@@ -144,7 +165,8 @@ impl Store {
             cx.emit(self.serving(cx.me()));
             self.adopt_intents(&ring, cx);
         }
-        if !complete {
+        // What comes in pages is asked for page by page.
+        if !complete && self.pages.is_empty() {
             self.pull(cx);
         }
     }
@@ -183,21 +205,73 @@ impl Store {
         }
         let epoch = self.epoch;
         for node in self.lacking() {
-            cx.send(node, Message::Pull { epoch });
+            let after = self.pages.get(&node).map(|page| page.next.clone());
+            cx.send(node, Message::Pull { epoch, after });
         }
     }
 
-    /// Hands over what another node must keep in the ring that both are in.
-    pub(super) fn pulled(&mut self, from: NodeId, epoch: u64, cx: &mut Cx<'_>) {
+    /// Another node asks for what it must keep in the ring that both are in.
+    pub(super) fn pulled(
+        &mut self,
+        from: NodeId,
+        epoch: u64,
+        after: Option<Mark>,
+        cx: &mut Cx<'_>,
+    ) {
         if epoch < self.epoch {
             return cx.send(from, Message::NotOwner { epoch: self.epoch });
         }
-        let Some(ring) = self.ring().filter(|_| epoch == self.epoch) else { return };
-        let theirs = |key: &Name| preference(ring, key).contains(&from);
-        let items = self.items.iter().filter(|(key, _)| theirs(key));
-        let items = items.map(|(key, item)| (key.clone(), Arc::clone(item))).collect();
-        let (blank, full) = (self.blank, self.full);
-        cx.send(from, Message::Hand { epoch, blank, full, items });
+        if epoch > self.epoch || self.ring().is_none() {
+            return;
+        }
+        match self.bucket {
+            None => self.hand(from, after, usize::MAX, cx),
+            Some(_) => {
+                self.asked.insert(from, after);
+                self.hand_over(cx);
+            }
+        }
+    }
+
+    /// Hands over to those who wait, as far as it may.
+    pub(super) fn hand_over(&mut self, cx: &mut Cx<'_>) {
+        let unbounded = self.has(Mutation::RingNoThrottle);
+        while let Some(bucket) = &mut self.bucket {
+            let left = usize::try_from(bucket.left(cx.now())).unwrap_or(0);
+            let most = if unbounded { usize::MAX } else { left };
+            let waiting = self.asked.first_key_value().map(|(to, _)| *to).filter(|_| most > 0);
+            let Some(to) = waiting else { break };
+            let after = self.asked.remove(&to).unwrap_or_default();
+            self.hand(to, after, most, cx);
+        }
+        if !self.asked.is_empty() {
+            cx.set(Timer::Hand, SOON);
+        }
+    }
+
+    /// Hands over the keys after this one, so many at the most.
+    fn hand(&mut self, to: NodeId, after: Option<Mark>, most: usize, cx: &mut Cx<'_>) {
+        let Some(ring) = self.ring() else { return };
+        let mark = |key: &Name| (ring.position(key.as_str()), key.clone());
+        let mut items: Vec<(&Name, &Arc<Item>)> =
+            self.items.iter().filter(|(key, _)| preference(ring, key).contains(&to)).collect();
+        if self.bucket.is_some() {
+            items.sort_by_cached_key(|(key, _)| mark(key));
+            items.retain(|(key, _)| after.as_ref().is_none_or(|after| mark(key) > *after));
+        }
+        let more = items.len() > most;
+        items.truncate(most);
+        let next = items.last().filter(|_| more).map(|(key, _)| mark(key));
+        let items: Arc<[_]> =
+            items.into_iter().map(|(key, item)| (key.clone(), Arc::clone(item))).collect();
+        let (epoch, blank, full) = (self.epoch, self.blank, self.full);
+        let keys = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        if let (Some(bucket), Some(rate)) = (&mut self.bucket, self.config.handoff_rate) {
+            bucket.spend(keys);
+            let at = cx.now();
+            cx.emit(Fact::Handoff(HandoffFact::Hands { epoch, to, keys, rate, at }));
+        }
+        cx.send(to, Message::Hand { epoch, blank, full, items, after, next });
     }
 
     /// Takes in what another node has handed over.
@@ -206,12 +280,16 @@ impl Store {
         from: NodeId,
         epoch: u64,
         source: Source,
-        items: &[(Name, Arc<Item>)],
+        (items, after, next): (&[(Name, Arc<Item>)], Option<Mark>, Option<Mark>),
         cx: &mut Cx<'_>,
     ) {
-        if epoch != self.epoch || self.sources.contains_key(&from) || self.ring().is_none() {
+        let page = self.pages.get(&from);
+        let awaited = page.map(|page| &page.next) == after.as_ref();
+        let known = self.sources.contains_key(&from);
+        if epoch != self.epoch || known || !awaited || self.ring().is_none() {
             return;
         }
+        let source = page.map_or(source, |page| page.source.worse(source));
         let mut keys = 0;
         for (key, item) in items {
             if self.items.get(key).is_none_or(|old| old.stamp < item.stamp) {
@@ -219,12 +297,45 @@ impl Store {
                 self.keep(key.clone(), Arc::clone(item), cx);
             }
         }
+        match next {
+            Some(next) => self.turn_page(from, (source, next, keys), cx),
+            None => self.take_last(from, (source, keys), cx),
+        }
+        self.refresh(cx);
+    }
+
+    /// There is more to come from this node.
+    fn turn_page(&mut self, from: NodeId, page: (Source, Mark, u32), cx: &mut Cx<'_>) {
+        let (source, next, keys) = page;
+        // Where arcs end between the first one, which may begin behind the last key, and here.
+        let mut ends: Vec<u64> = self.arcs().into_iter().map(|arc| arc.end).collect();
+        ends.sort_unstable();
+        let start = ends.first().copied().unwrap_or_default();
+        let end = ends.into_iter().rfind(|end| *end < next.0);
+        let range = end.filter(|end| *end > start).map(|end| KeyRange { start, end });
+        let epoch = self.epoch;
+        if !source.blank {
+            cx.emit(Fact::Handoff(HandoffFact::Takes { epoch, from, range, keys }));
+        }
+        self.pages.insert(from, Page { source, next: next.clone(), range });
+        cx.send(from, Message::Pull { epoch, after: Some(next) });
+    }
+
+    /// That was all that this node has.
+    fn take_last(&mut self, from: NodeId, (source, keys): (Source, u32), cx: &mut Cx<'_>) {
+        let (epoch, Source { blank, full }) = (self.epoch, source);
+        self.pages.remove(&from);
         self.sources.insert(from, source);
-        let Source { blank, full } = source;
         self.write(Record::Took { epoch, from, blank, full }, cx);
         if !blank {
             cx.emit(Fact::Took { epoch, from, keys });
         }
-        self.refresh(cx);
+    }
+}
+
+impl Source {
+    /// What data is worth of which one part is worth this and another part that.
+    fn worse(self, other: Source) -> Source {
+        Source { blank: self.blank || other.blank, full: self.full.min(other.full) }
     }
 }

@@ -31,6 +31,13 @@
 //! its back. Where it owns a range that is complete, it serves; when all of its ranges are, it is
 //! *synced*. Data that it need not keep any more goes when the ring is settled.
 //!
+//! **As fast as it may.** What a node has for another goes in one message, or, where the cluster
+//! file bounds `handoff_rate`, a page at a time, in the order of the circle: the puller asks for
+//! what comes after the last key that it has, and the giver lets it wait until it may hand over
+//! more. What a page completes counts at once, so an owner serves its ranges one after the other.
+//! No old ring writes to the giver any more, so pages of different times fit together; whether it
+//! had everything is what it said with the worst of them.
+//!
 //! **Half-copied writes.** A state that did not reach all replicas may be unknown to the next
 //! owner, and turn up later. Before an owner answers anything about a key for the first time in
 //! its life and ring, even a read or a refusal, it copies the key's state to all replicas under
@@ -48,7 +55,7 @@
 //! DeCandia et al. 2007, *Dynamo*, section 4.3 (preference lists).
 //!
 //! **What is left out.** Quorums (one silent replica stops writes until it is out of the ring),
-//! anti-entropy by Merkle trees, deletion, and transfers in pieces: a range moves in one message. A
+//! anti-entropy by Merkle trees, and deletion. A
 //! node whose disk was lost counts as empty until it has pulled; if all disks of a list were lost,
 //! so is the data.
 
@@ -64,9 +71,12 @@ pub use item::{Ended, Intent, Item, Rules, Stamp, is_account};
 use super::ring::circle;
 use super::{Context, Protocol, Ticket};
 use crate::base::placement::{KeyRange, Ring};
-use crate::base::{CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span, Time};
+use crate::base::{
+    Bucket, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span, Time,
+};
 use crate::event::Fact;
-use handoff::Source;
+pub use handoff::Mark;
+use handoff::{Page, Source};
 use owner::{Flight, Line, Peer, Read};
 use route::Route;
 use serde::{Deserialize, Serialize};
@@ -85,6 +95,8 @@ pub struct Config {
     pub give_up: Span,
     /// What an absent key that begins with `acct/` is worth.
     pub opening_balance: i64,
+    /// How many keys a second it hands over to others at the most; none for all at once.
+    pub handoff_rate: Option<u32>,
     /// Rules that are switched off.
     pub mutations: Mutations,
 }
@@ -142,6 +154,8 @@ pub enum Message {
     Pull {
         /// The ring that the sender has moved to.
         epoch: u64,
+        /// It has those up to this one, if any.
+        after: Option<Mark>,
     },
     /// The receiver's keys of this ring, as far as the sender has them.
     Hand {
@@ -153,6 +167,10 @@ pub enum Message {
         full: u64,
         /// The keys.
         items: Arc<[(Name, Arc<Item>)]>,
+        /// These are those after this one, if any.
+        after: Option<Mark>,
+        /// There are more after this one; none if that is all.
+        next: Option<Mark>,
     },
     /// Whatever was asked is not the sender's business: it is in this ring.
     NotOwner {
@@ -178,9 +196,13 @@ impl fmt::Display for Message {
             Message::Copied { epoch, .. } => write!(f, "Copied e{epoch}"),
             Message::Check { epoch, .. } => write!(f, "Check e{epoch}"),
             Message::Checked { epoch, .. } => write!(f, "Checked e{epoch}"),
-            Message::Pull { epoch } => write!(f, "Pull e{epoch}"),
-            Message::Hand { epoch, blank: false, items, .. } => {
-                write!(f, "Hand e{epoch} {} keys", items.len())
+            Message::Pull { epoch, after: None } => write!(f, "Pull e{epoch}"),
+            Message::Pull { epoch, after: Some((_, key)) } => {
+                write!(f, "Pull e{epoch} after {key}")
+            }
+            Message::Hand { epoch, blank: false, items, next, .. } => {
+                write!(f, "Hand e{epoch} {} keys", items.len())?;
+                if next.is_some() { f.write_str(", more to come") } else { Ok(()) }
             }
             Message::Hand { epoch, .. } => write!(f, "Hand e{epoch} nothing, disk lost"),
             Message::NotOwner { epoch } => write!(f, "NotOwner e{epoch}"),
@@ -195,6 +217,8 @@ pub enum Timer {
     Retry,
     /// The load has changed and was told less than a second ago.
     Load,
+    /// Keys were asked for that may be handed over by now.
+    Hand,
 }
 
 /// What it writes.
@@ -247,6 +271,12 @@ pub struct Store {
     full: u64,
     /// Whose data of this epoch it has, its own included.
     sources: BTreeMap<NodeId, Source>,
+    /// Whose data of this epoch it has a part of.
+    pages: BTreeMap<NodeId, Page>,
+    /// Who waits to be handed keys of this epoch, and after which one.
+    asked: BTreeMap<NodeId, Option<Mark>>,
+    /// How many keys it may hand over, if that is bounded.
+    bucket: Option<Bucket>,
     /// What it stated last.
     serves: Arc<[KeyRange]>,
     items: BTreeMap<Name, Arc<Item>>,
@@ -279,6 +309,7 @@ impl Protocol for Store {
     type Record = Record;
 
     fn start(config: Config, disk: &[Record], cx: &mut Cx<'_>) -> Self {
+        let bucket = config.handoff_rate.map(|rate| Bucket::new(rate, cx.now()));
         let mut store = Store {
             config,
             epoch: 0,
@@ -287,6 +318,9 @@ impl Protocol for Store {
             blank: cx.boot() > 1,
             full: 0,
             sources: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            bucket,
             serves: Arc::default(),
             items: BTreeMap::new(),
             records: disk.len(),
@@ -315,9 +349,9 @@ impl Protocol for Store {
             Message::Copied { epoch, flight } => self.copied(from, epoch, flight, cx),
             Message::Check { epoch, round } => self.check(from, epoch, round, cx),
             Message::Checked { epoch, round } => self.checked(from, epoch, round, cx),
-            Message::Pull { epoch } => self.pulled(from, epoch, cx),
-            Message::Hand { epoch, blank, full, items } => {
-                self.take(from, epoch, Source { blank, full }, &items, cx);
+            Message::Pull { epoch, after } => self.pulled(from, epoch, after, cx),
+            Message::Hand { epoch, blank, full, items, after, next } => {
+                self.take(from, epoch, Source { blank, full }, (&items, after, next), cx);
             }
             // Its own log will tell it sooner or later; until then asking again does no harm.
             Message::NotOwner { .. } => {}
@@ -334,6 +368,7 @@ impl Protocol for Store {
                 self.retry_later(cx);
             }
             Timer::Load => self.tell_load(cx),
+            Timer::Hand => self.hand_over(cx),
         }
     }
 
@@ -341,6 +376,7 @@ impl Protocol for Store {
         match timer {
             Timer::Retry => "retry",
             Timer::Load => "load",
+            Timer::Hand => "hand",
         }
     }
 

@@ -276,7 +276,11 @@ impl<'a> View<'a> {
             true => marked(look, Mark::None, format!("{size}, all hold theirs")),
             false => {
                 let style = look.style(Role::Warn);
-                let text = format!("e{} not held by {}", self.epoch.epoch, late.join(" "));
+                let moved = thousands(self.epoch.moved_keys);
+                let pace = self.epoch.rate.map_or(String::new(), |rate| {
+                    format!(" {moved} keys moved, {} a second each,", thousands(rate.into()))
+                });
+                let text = format!("e{}{pace} not held by {}", self.epoch.epoch, late.join(" "));
                 marked(look, Mark::Doubt, Span::styled(text, style))
             }
         }
