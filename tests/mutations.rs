@@ -1101,7 +1101,8 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         let due = calm..Time(until.0.saturating_sub(3_000_000));
         open.retain(|_, asked| due.contains(asked));
         // Where no ring change is due, nobody needs the log, and some have none.
-        chosen |= is_of_money(case) || is_of_members(case) || case == Case::Keys;
+        chosen |= is_of_money(case) || is_of_members(case);
+        chosen |= matches!(case, Case::Keys | Case::Pages);
         chosen |= matches!(case, Case::Quorum(_) | Case::Redis | Case::Redlock(_));
         chosen |= matches!(case, Case::Requests(_) | Case::Reports) || is_of_caches(case);
         chosen |= matches!(case, Case::Failover | Case::Flickering);
