@@ -770,6 +770,17 @@ fn shelf(how: Shelf) -> Plan {
     Plan { services, clients, progress_within: Span::secs(10), ..Plan::bare(nodes) }
 }
 
+/// Forty keys, which nodes hand over no faster than they may.
+fn pages() -> Plan {
+    let mut plan = plan(Case::Keys);
+    let ring = plan.services.ring.unwrap_or_default();
+    plan.services.ring = Some(Ring { handoff_rate: Some(16), ..ring });
+    for client in &mut plan.clients {
+        client.load = vec![Load::ReadWrite { keys: 40, writes: 50 }];
+    }
+    plan
+}
+
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
@@ -827,15 +838,7 @@ fn plan(case: Case) -> Plan {
             let clients = (1..=3).map(|n| Client::new(n, load())).collect();
             Plan { services, clients, ..Plan::bare(5) }
         }
-        Case::Pages => {
-            let mut plan = self::plan(Case::Keys);
-            plan.services.ring =
-                Some(Ring { handoff_rate: Some(16), ..plan.services.ring.unwrap_or_default() });
-            for client in &mut plan.clients {
-                client.load = vec![Load::ReadWrite { keys: 40, writes: 50 }];
-            }
-            plan
-        }
+        Case::Pages => pages(),
         Case::Quorum(how) => kept(how),
         Case::Files(how) => shelf(how),
         Case::Watching(learning) => watching(learning),

@@ -13,6 +13,9 @@ const SOON: Span = Span::millis(20);
 /// A place on the circle, and a key there.
 pub type Mark = (u64, Name);
 
+/// Keys and their states.
+pub(super) type Keys = [(Name, Arc<Item>)];
+
 /// What has come so far of one node's data, in the order of the circle.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
@@ -280,7 +283,7 @@ impl Store {
         from: NodeId,
         epoch: u64,
         source: Source,
-        (items, after, next): (&[(Name, Arc<Item>)], Option<Mark>, Option<Mark>),
+        (items, after, next): (&Keys, Option<Mark>, Option<Mark>),
         cx: &mut Cx<'_>,
     ) {
         let page = self.pages.get(&from);
