@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 mod balancing;
 mod caching;
+mod deadlock;
 mod fact;
 mod failover;
 mod files;
@@ -30,13 +31,14 @@ mod session;
 
 pub use balancing::{Balancing, Ended, Standing};
 pub use caching::{Caching, Dropped};
+pub use deadlock::Deadlock;
 pub use fact::{Change, Fact, Freed, LetGo, Phase, Stage, Unhinted};
 pub use failover::FailoverFact;
 pub use files::{FileFact, Needless};
 pub use handoff::HandoffFact;
 pub use key::KeyDeed;
 pub use saga::SagaFact;
-pub use session::{Feels, SessionFact};
+pub use session::{Feels, Lapse, SessionFact};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -293,6 +293,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "zab",
         "zookeeper",
         "etcd",
+        "consul",
         "redlock",
         "swim",
         "quorum",

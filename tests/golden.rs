@@ -28,7 +28,7 @@ use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
     Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover, Files,
     Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum, Raft, Reads, Repair,
-    Ring, Services, Store, StoreKind, Swim, Txn, TxnKind, Watch,
+    Ring, Services, Store, StoreKind, Swim, Terms, Txn, TxnKind, Watch,
 };
 use netsplit::proto::{Message, Record, Timer, raft};
 use std::collections::{BTreeMap, VecDeque};
@@ -118,13 +118,16 @@ fn reads(name: Option<&str>) -> Answer<Reads> {
 
 fn lock(name: &str) -> Answer<Lock> {
     let kind = match name {
+        "detect" => return Ok(Lock { kind: LockKind::Log, detects: true }),
         "zookeeper" => LockKind::ZooKeeper { watch: Watch::Predecessor },
         "herd" => LockKind::ZooKeeper { watch: Watch::Parent },
         "etcd" => LockKind::Etcd { checkpoint: Span::ZERO },
         "noted" => LockKind::Etcd { checkpoint: Span::secs(1) },
+        "consul" => LockKind::Consul(Terms { delay: Span::secs(5), deletes: false }),
+        "deleting" => LockKind::Consul(Terms { delay: Span::ZERO, deletes: true }),
         other => return Err(format!("no such lock: {other}").into()),
     };
-    Ok(Lock { kind })
+    Ok(Lock { kind, detects: false })
 }
 
 /// All nodes cache, and keep two copies of each key.
@@ -187,7 +190,7 @@ fn keyed(
         "redis" => LockKind::Redis(keys),
         _ => LockKind::Redlock(keys),
     };
-    Ok(Services { lock: Some(Lock { kind }), ..Services::default() })
+    Ok(Services { lock: Some(Lock { kind, detects: false }), ..Services::default() })
 }
 
 /// The switches of a store by quorums.
@@ -292,7 +295,7 @@ impl Network {
             check_quorum: switch("check_quorum"),
             changes,
         });
-        let watching = switch("watching");
+        let (watching, checks) = (switch("watching"), switch("checks"));
         let policy = args.lookup("policy").map(|arg| arg.value.clone());
         let mut services = match services {
             "cache" => cached(log, &mut args, size)?,
@@ -323,6 +326,9 @@ impl Network {
         args.reject_rest()?;
         let mutations = mutation.into_iter().collect();
         services.lock = lock.or(services.lock);
+        if checks {
+            services.membership = Some(Membership::default());
+        }
         let clients = asking(clients, watching);
         let plan = Plan { services, mutations, clients, ..Plan::bare(size) };
         self.begin(&plan)

@@ -6,8 +6,8 @@
 mod faults;
 
 use faults::{
-    crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, losses, moving,
-    naps, one_link, relay, servings, terms, voters, with_rot,
+    circles, crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, losses,
+    moving, naps, one_link, relay, servings, terms, voters, with_rot,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
@@ -21,7 +21,7 @@ use netsplit::event::{self, Fact};
 use netsplit::plan::{
     self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover,
     Files, Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum,
-    Raft, Reads, Repair, Ring, Services, Store, StoreKind, Swim, Txn, TxnKind, Watch, Ways,
+    Raft, Reads, Repair, Ring, Services, Store, StoreKind, Swim, Terms, Txn, TxnKind, Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -91,6 +91,9 @@ enum Case {
     Redlock(bool),
     /// The same with sessions, nodes and watches, on each kind of log.
     Recipe(On, By),
+    /// Locks on the log, which looks for deadlocks: all the time some client is asked to take one of
+    /// three locks for a while, or to give one back.
+    Circles,
     /// Five nodes, the ring and the store: three clients read, write and count, few keys each.
     Keys,
     /// The same, and all nodes are told to leave the ring, one after the other.
@@ -192,6 +195,11 @@ enum By {
     Notes,
     /// As with etcd, and two more clients follow all changes.
     Watched,
+    /// As with Consul; and with keys that go with their sessions.
+    Keys,
+    Deleted,
+    /// As with Consul, on five nodes of which some are always down.
+    Falling,
 }
 
 impl By {
@@ -201,6 +209,10 @@ impl By {
             By::Herd => LockKind::ZooKeeper { watch: Watch::Parent },
             By::Leases | By::Watched => LockKind::Etcd { checkpoint: Span::ZERO },
             By::Notes => LockKind::Etcd { checkpoint: Span::millis(500) },
+            By::Keys | By::Falling => {
+                LockKind::Consul(Terms { delay: Span::secs(2), deletes: false })
+            }
+            By::Deleted => LockKind::Consul(Terms { delay: Span::millis(500), deletes: true }),
         }
     }
 }
@@ -386,6 +398,18 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LockNoExpiry, "progress", Case::Recipe(On::Raft, By::Leases), 40),
     (Mutation::LockLateLease, "lock", Case::Recipe(On::Raft, By::Leases), 40),
     (Mutation::LockNoFence, "lock", Case::Recipe(On::Raft, By::Leases), 100),
+    (Mutation::ConsulHasty, "lock", Case::Recipe(On::Raft, By::Keys), 10),
+    (Mutation::ConsulNoDelay, "lock", Case::Recipe(On::Paxos, By::Keys), 10),
+    (Mutation::ConsulForgetDelay, "lock", Case::Recipe(On::Raft, By::Falling), 40),
+    (Mutation::ConsulSameIndex, "lock", Case::Recipe(On::Zab, By::Keys), 10),
+    (Mutation::ConsulLate, "lock", Case::Recipe(On::Raft, By::Keys), 10),
+    (Mutation::ConsulShared, "lock", Case::Recipe(On::Paxos, By::Keys), 10),
+    (Mutation::ConsulBlindRelease, "lock", Case::Recipe(On::Raft, By::Keys), 40),
+    (Mutation::ConsulWrongNode, "lock", Case::Recipe(On::Raft, By::Keys), 10),
+    (Mutation::LockOrphans, "lock", Case::Recipe(On::Raft, By::Keys), 10),
+    (Mutation::DeadlockStale, "lock", Case::Circles, 10),
+    (Mutation::DeadlockLate, "lock", Case::Circles, 40),
+    (Mutation::DeadlockOldest, "lock", Case::Circles, 10),
     (Mutation::RingNoWrap, "ring", Case::Bank, 10),
     (Mutation::RingOneNode, "ring", Case::Bank, 10),
     (Mutation::RingRandomPoints, "ring", Case::Bank, 10),
@@ -554,9 +578,18 @@ fn fighting() -> Plan {
     Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
 }
 
+/// Four clients that do as they are told, and a log that looks for deadlocks.
+fn crossing() -> Plan {
+    let fighting = fighting();
+    let lock = Some(Lock { detects: true, ..Lock::default() });
+    let clients = (1..=4).map(|n| Client::new(n, Vec::new())).collect();
+    Plan { services: Services { lock, ..fighting.services }, clients, ..fighting }
+}
+
 /// The same fight, for keys of instances.
 fn polling(kind: LockKind, nodes: u16) -> Plan {
-    let services = Services { lock: Some(Lock { kind }), ..Services::default() };
+    let lock = Lock { kind, detects: false };
+    let services = Services { lock: Some(lock), ..Services::default() };
     // Nobody is promised a turn, so turns are short, and there are many until somebody is missed.
     let (ttl, hold) = (Span::millis(800), Span::millis(500));
     let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold }];
@@ -580,7 +613,8 @@ fn replicated() -> Keys {
 
 /// The same by a recipe, with a fourth client, and sessions that often end.
 fn by_recipe(on: On, by: By) -> Plan {
-    let (fighting, kind) = (with_clients(4, fighting()), by.kind());
+    let keys = matches!(by, By::Keys | By::Deleted | By::Falling);
+    let (fighting, kind) = (with_clients(if keys { 3 } else { 4 }, fighting()), by.kind());
     // A note does harm only where another leader comes soon after it.
     let log = match by {
         By::Notes => {
@@ -590,11 +624,20 @@ fn by_recipe(on: On, by: By) -> Plan {
         _ => Log::default(),
     };
     let log = Some(Log { kind: on.kind(), ..log });
-    let services = Services { log, lock: Some(Lock { kind }), ..fighting.services };
+    // Nodes that are quick to lose sight of each other take sessions along.
+    let heartbeats =
+        Heartbeats { heartbeat: Span::millis(200), suspect_after: Span::millis(800), phi: None };
+    let membership = keys.then_some(Membership::Heartbeats(heartbeats));
+    let lock = Some(Lock { kind, detects: false });
+    let services = Services { log, lock, membership, ..fighting.services };
     let long = |mut client: Client| {
         for load in &mut client.load {
-            if let (Load::Lock { ttl, .. }, By::Notes) = (load, by) {
+            if let (Load::Lock { ttl, .. }, By::Notes) = (&mut *load, by) {
                 *ttl = Span::secs(3);
+            }
+            // Nobody is promised a turn, so turns are short.
+            if let (Load::Lock { hold, .. }, true) = (load, keys) {
+                *hold = Span::millis(100);
             }
         }
         client
@@ -602,7 +645,8 @@ fn by_recipe(on: On, by: By) -> Plan {
     let watching = |n| Client::new(n, vec![Load::Watch]);
     let more = if by == By::Watched { 5..7 } else { 5..5 };
     let clients = fighting.clients.into_iter().map(long).chain(more.map(watching)).collect();
-    Plan { services, clients, ..fighting }
+    let nodes = Plan::bare(if by == By::Falling { 5 } else { 3 }).nodes;
+    Plan { nodes, services, clients, ..fighting }
 }
 
 fn cached(mode: Mode, invalidate: Invalidate) -> Plan {
@@ -826,6 +870,7 @@ fn plan(case: Case) -> Plan {
         Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
         Case::Naps(on) => long_leases(on),
         Case::Locks => fighting(),
+        Case::Circles => crossing(),
         Case::Redis => polling(LockKind::Redis(Keys { fencing: true, ..keys(true) }), 3),
         Case::Failover | Case::Flickering => polling(LockKind::Redis(replicated()), 5),
         Case::Redlock(fsync) => polling(LockKind::Redlock(keys(fsync)), 5),
@@ -873,7 +918,9 @@ fn until(case: Case) -> Time {
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
-        Case::Locks | Case::Recipe(..) | Case::Watching(_) | Case::OneLink => Time(30_000_000),
+        Case::Locks | Case::Circles | Case::Recipe(..) | Case::Watching(_) | Case::OneLink => {
+            Time(30_000_000)
+        }
         Case::Redis | Case::Failover | Case::Redlock(_) => Time(60_000_000),
         Case::Flickering => Time(45_000_000),
         Case::Gossiping(_) => Time(60_000_000),
@@ -926,6 +973,8 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Leases(_) => lapses(seed),
         Case::Naps(_) => naps(seed),
         Case::Recipe(_, By::Notes) => lulls(seed),
+        Case::Recipe(_, By::Falling) => crashes(seed),
+        Case::Circles => circles(seed, hunt::storm(seed, plan, until), until),
         _ => hunt::storm(seed, plan, until),
     };
     if matches!(case, Case::Recipe(_, By::Watched)) {
@@ -1052,6 +1101,14 @@ const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
     Mutation::LessorUnsure,
     Mutation::LessorKeepNote,
     Mutation::LessorOldCount,
+    Mutation::ConsulHasty,
+    Mutation::ConsulNoDelay,
+    Mutation::ConsulForgetDelay,
+    Mutation::ConsulLate,
+    Mutation::ConsulWrongNode,
+    Mutation::DeadlockStale,
+    Mutation::DeadlockLate,
+    Mutation::DeadlockOldest,
     Mutation::WatchResumeLate,
     Mutation::WatchResumeEarly,
     Mutation::WatchReorder,
@@ -1160,6 +1217,12 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Recipe(On::Raft, By::Watched), 40),
     (Case::Recipe(On::Paxos, By::Watched), 20),
     (Case::Recipe(On::Zab, By::Watched), 20),
+    (Case::Recipe(On::Raft, By::Keys), 40),
+    (Case::Recipe(On::Paxos, By::Keys), 40),
+    (Case::Recipe(On::Zab, By::Keys), 40),
+    (Case::Recipe(On::Raft, By::Deleted), 40),
+    (Case::Recipe(On::Raft, By::Falling), 20),
+    (Case::Circles, 40),
     (Case::Keys, 30),
     (Case::Pages, 20),
     (Case::Quorum(Kept::Exactly), 10),
@@ -1338,8 +1401,12 @@ fn transactions_survive_a_thousand_storms() {
 #[ignore = "takes many minutes; run it after a change to locks or their check"]
 fn locks_survive_a_thousand_storms() {
     let which = std::env::var("NETSPLIT_CASES").unwrap_or_default();
-    let is_of_locks =
-        |case| matches!(case, Case::Locks | Case::Redis | Case::Redlock(_) | Case::Recipe(..));
+    let is_of_locks = |case| {
+        matches!(
+            case,
+            Case::Locks | Case::Circles | Case::Redis | Case::Redlock(_) | Case::Recipe(..)
+        )
+    };
     let chosen = |case: Case| is_of_locks(case) && format!("{case:?}").contains(&which);
     let locks = SOUND.iter().filter(|(case, _)| chosen(*case));
     locks.for_each(|(case, _)| silent(*case, seeds().unwrap_or(0..1_000)));

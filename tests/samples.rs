@@ -196,11 +196,19 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused("[netwrok]\nlatency = \"1ms\"", &["did you mean 'network'?"]);
     refused("colour = 1", &["unknown key", "knows: title"]);
     refused("[lock]\nttl = 1\n[log]", &["unknown key", "knows: kind"]);
-    let kinds = ["unknown kind of locks", "\"zookeeper\" or \"etcd\""];
+    let kinds = ["unknown kind of locks", "\"etcd\" or \"consul\""];
     refused("[lock]\nkind = \"flock\"\n[log]", &kinds);
     refused("[lock]\nwatch = \"parent\"\n[log]", &["'watch' is a switch of kind = \"zookeeper\""]);
     let lock = "[lock]\nkind = \"redis\"\ncheckpoint = \"1s\"";
     refused(lock, &["'checkpoint' is a switch of kind = \"etcd\""]);
+    refused(
+        "[lock]\nlock_delay = \"1s\"\n[log]",
+        &["'lock_delay' is a switch of kind = \"consul\""],
+    );
+    let lock = "[lock]\nkind = \"consul\"\nlock_delay = \"61s\"\n[log]";
+    refused(lock, &["too long", "write at most lock_delay = \"60s\""]);
+    let lock = "[lock]\nkind = \"consul\"\nbehavior = \"keep\"\n[log]";
+    refused(lock, &["unknown behavior", "write \"release\" or \"delete\""]);
     let lock = "[lock]\nkind = \"zookeeper\"\nwatch = \"all\"\n[log]";
     refused(lock, &["write \"predecessor\" or \"parent\""]);
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
@@ -401,7 +409,7 @@ fn locks_that_are_keys_need_no_log_and_have_switches_of_their_own() {
     let kind = LockKind::Redis(keys);
     assert_eq!(
         lock("kind = \"redis\"\nfencing = true\nfsync = \"no\"").unwrap(),
-        Some(Lock { kind })
+        Some(Lock { kind, detects: false })
     );
     assert!(lock("kind = \"redlock\"\ndrift = 5\nrestart_delay = \"3s\"").is_ok());
     refused("[lock]\nkind = \"memcached\"", &["unknown kind of locks", "\"redlock\""]);

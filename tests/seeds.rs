@@ -39,6 +39,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("locks"), 0..6, MINUTE);
     survives(&sample("zookeeper"), 0..6, MINUTE);
     survives(&sample("etcd"), 0..6, MINUTE);
+    survives(&sample("consul"), 0..6, MINUTE);
     survives(&sample("raft"), 0..6, MINUTE);
     survives(&sample("zab"), 0..6, MINUTE);
     survives(&sample("redlock"), 0..6, MINUTE);
@@ -66,6 +67,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         "zab",
         "zookeeper",
         "etcd",
+        "consul",
         "three-paxos",
         "redlock",
         "balance",
@@ -99,6 +101,7 @@ fn the_small_samples_survive_a_thousand_storms() {
     survives(&sample("locks"), 0..1_000, MINUTE);
     survives(&sample("zookeeper"), 0..1_000, MINUTE);
     survives(&sample("etcd"), 0..1_000, MINUTE);
+    survives(&sample("consul"), 0..1_000, MINUTE);
     survives(&sample("raft"), 0..1_000, MINUTE);
     survives(&sample("zab"), 0..1_000, MINUTE);
     survives(&sample("redlock"), 0..1_000, MINUTE);

@@ -321,6 +321,8 @@ fn every_mutation_says_what_goes_wrong() {
         "quorum",
         "cache",
         "lessor",
+        "consul",
+        "deadlock",
         "watch",
         "saga",
         "files",

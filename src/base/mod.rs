@@ -38,7 +38,10 @@ pub use op::{Entry, Leg, MAX_LEGS, Name, OWN, Op, Outcome, Refusal, Transfer};
 pub use placement::{KeyRange, Member, Ring, Shape, Share};
 pub use rng::Rng;
 pub use saga::{Act, Pivot, SagaStep, Style};
-pub use session::{Key, KeyChange, Place, SessionId, SessionOp, SessionOutcome};
+pub(crate) use session::Health;
+pub use session::{
+    Key, KeyChange, OWN_SESSION, Place, SessionId, SessionOp, SessionOutcome, Terms,
+};
 pub use spot::Spot;
 pub use time::{Span, Time};
 pub use version::{Conflict, Vector, Version, Versions};

@@ -236,6 +236,17 @@ mutations! {
     FilesDropEarly "files.drop_early" "A copy is dropped before those who are to hold it have theirs."
     FilesVouchBlind "files.vouch_blind" "A holder vouches for a copy without looking whether it has one."
     FilesNoThrottle "files.no_throttle" "Nothing bounds how much is copied at once."
+    ConsulHasty "consul.hasty" "A lock is granted although its lock-delay is under way."
+    ConsulNoDelay "consul.no_delay" "A session that ends leaves no lock-delay behind."
+    ConsulForgetDelay "consul.forget_delay" "A new leader knows of no lock-delay and has all of them end."
+    ConsulSameIndex "consul.same_index" "A grant does not raise the LockIndex."
+    ConsulLate "consul.late" "The locks of a session that ended are freed when somebody asks for them."
+    ConsulShared "consul.shared" "A lock is granted although another session holds it."
+    ConsulBlindRelease "consul.blind_release" "A lock is given back by whoever asks for that."
+    ConsulWrongNode "consul.wrong_node" "A node whose check turns critical takes the sessions of all nodes along."
+    DeadlockStale "deadlock.stale" "Who looks for circles takes clients that were granted a lock for clients that wait for it."
+    DeadlockLate "deadlock.late" "Circles are looked for only when somebody asks for a lock, not when one is granted."
+    DeadlockOldest "deadlock.oldest" "Of a circle the call is refused that has waited longest."
 }
 
 impl fmt::Display for Mutation {

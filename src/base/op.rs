@@ -3,8 +3,8 @@
 use super::balance::Serving;
 use super::placement::Member;
 use super::{
-    CallId, FileOp, FileOutcome, NodeId, ParseError, SagaStep, SessionOp, SessionOutcome, Span,
-    Token, TxnId, Version, Versions, Voters, parse_error,
+    CallId, FileOp, FileOutcome, NodeId, OWN_SESSION, ParseError, SagaStep, SessionOp,
+    SessionOutcome, Span, Token, TxnId, Version, Versions, Voters, parse_error,
 };
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -275,6 +275,7 @@ impl FromStr for Op {
             ["voters", voters] => Op::Voters { voters: voters.parse()? },
             ["lead", node] => Op::Lead { node: node.parse()? },
             ["request", key] => Op::Request { key: key.parse()? },
+            ["close", "session"] => Op::Session(SessionOp::Close { session: OWN_SESSION }),
             ["serve", ..] => {
                 let how = text.trim_start().strip_prefix("serve").unwrap_or_default();
                 Op::Serve { how: how.parse()? }
@@ -282,7 +283,7 @@ impl FromStr for Op {
             _ => {
                 return parse_error(format!(
                     "'{text}' is not an operation; known: get K · put K=V · add K N · delete K · \
-                     acquire L TTL · renew L TOKEN · release L TOKEN · write R TOKEN V · \
+                     acquire L TTL · renew L TOKEN · release L TOKEN · close session · write R TOKEN V · \
                      transfer A B N · move A N B N … · propose V · join N [WEIGHT] · leave N · \
                      voters N,N,… · lead N · request K · serve well|slowly N|failing|draining · \
                      upload F SIZE seed N · download F · remove F · rot [F]"
@@ -403,6 +404,10 @@ pub enum Refusal {
     NoFile,
     /// Somebody else has put or removed the file meanwhile.
     Overtaken,
+    /// The check of the node is critical: no session hangs on it.
+    Critical,
+    /// It waited in a circle of clients that waited for each other, and had lined up last.
+    Deadlock,
 }
 
 impl fmt::Display for Outcome {
@@ -462,6 +467,10 @@ impl fmt::Display for Refusal {
             Refusal::Forgotten => f.write_str("what became of it was forgotten"),
             Refusal::NoFile => f.write_str("no such file"),
             Refusal::Overtaken => f.write_str("somebody else has changed the file"),
+            Refusal::Critical => f.write_str("the check of that node is critical"),
+            Refusal::Deadlock => {
+                f.write_str("it closed a circle of clients that wait for each other")
+            }
         }
     }
 }

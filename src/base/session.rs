@@ -3,13 +3,32 @@
 //! A session stands for a client as long as it gives a sign of life. What is made for a session is
 //! gone when the session is.
 
-use super::{Ballot, CallId, Name, Slot, Span, Token};
+use super::{Ballot, CallId, Name, NodeId, Slot, Span, Token};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// A session: the slot of the entry that opened it.
 pub type SessionId = u64;
+
+/// The session of whoever asks. No session has this number.
+pub const OWN_SESSION: SessionId = 0;
+
+/// What becomes of the locks of a session that ends, as with Consul.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Terms {
+    /// For how long nobody can take them then: their lock-delay.
+    pub delay: Span,
+    /// Whether their keys are deleted, and what was counted of them with it.
+    pub deletes: bool,
+}
+
+/// `lock-delay 15s`, and `deletes` if so.
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lock-delay {}{}", self.delay, if self.deletes { ", deletes" } else { "" })
+    }
+}
 
 /// What is asked about sessions and what hangs on them.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
@@ -49,6 +68,19 @@ pub enum SessionOp {
     Glance,
     /// Say what has changed below any lock after slot `after`, as soon as there is something.
     Follow { after: Slot },
+    /// Open a session that hangs on `node` as well: it ends when the node's check turns critical.
+    Register { node: NodeId, ttl: Span, terms: Terms },
+    /// Take a lock for `wish`, if nobody holds it and no lock-delay is under way.
+    Lock { lock: Name, session: SessionId, wish: CallId },
+    /// Give a lock back that the session holds under `token`.
+    Unlock { lock: Name, session: SessionId, token: Token },
+    /// In the log: the leader that keeps the time of sessions finds this node's check critical, or
+    /// passing again. All sessions end that hang on a node whose check is critical.
+    Check { lessor: Ballot, node: NodeId, critical: bool },
+    /// In the log: that leader finds that the lock-delay which began in slot `since` is over.
+    Lift { lessor: Ballot, lock: Name, since: Slot },
+    /// End the session now.
+    Close { session: SessionId },
 }
 
 /// What is answered.
@@ -67,6 +99,8 @@ pub enum SessionOutcome {
     State { revision: Slot, keys: Vec<Key> },
     /// All that changed up to slot `upto`, in the order of slots.
     Told { upto: Slot, changes: Vec<KeyChange> },
+    /// As of slot `seen`, somebody holds the lock, or a lock-delay is under way.
+    Busy { seen: Slot },
 }
 
 /// A node by its lock and number.
@@ -107,7 +141,10 @@ impl SessionOp {
             SessionOp::Create { lock, .. }
             | SessionOp::Delete { lock, .. }
             | SessionOp::List { lock, .. }
-            | SessionOp::Watch { lock, .. } => Some(lock),
+            | SessionOp::Watch { lock, .. }
+            | SessionOp::Lock { lock, .. }
+            | SessionOp::Unlock { lock, .. }
+            | SessionOp::Lift { lock, .. } => Some(lock),
             _ => None,
         }
     }
@@ -150,7 +187,31 @@ impl fmt::Display for SessionOp {
             SessionOp::Glance => f.write_str("list all from anybody"),
             SessionOp::Follow { after } => write!(f, "watch all after {after}"),
             SessionOp::Revoke { lessor, session } => write!(f, "revoke s{session} by {lessor}"),
+            SessionOp::Register { node, ttl, terms } => {
+                write!(f, "open a session at {node} for {ttl}, {terms}")
+            }
+            SessionOp::Lock { lock, session, .. } => write!(f, "lock {lock} by s{session}"),
+            SessionOp::Unlock { lock, session, token } => {
+                write!(f, "unlock {lock} token {token} by s{session}")
+            }
+            SessionOp::Check { lessor, node, critical } => {
+                write!(f, "check of {node} {} by {lessor}", Health(*critical))
+            }
+            SessionOp::Lift { lessor, lock, since } => {
+                write!(f, "lift the delay of {lock} since slot {since} by {lessor}")
+            }
+            SessionOp::Close { session: OWN_SESSION } => f.write_str("close session"),
+            SessionOp::Close { session } => write!(f, "close s{session}"),
         }
+    }
+}
+
+/// Whether the check of a node is critical.
+pub(crate) struct Health(pub(crate) bool);
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { "critical" } else { "passing" })
     }
 }
 
@@ -167,6 +228,7 @@ impl fmt::Display for SessionOutcome {
                 nodes.iter().try_for_each(|place| write!(f, " {}", place.node))
             }
             SessionOutcome::Changed { seen } => write!(f, "changed by slot {seen}"),
+            SessionOutcome::Busy { seen } => write!(f, "busy as of slot {seen}"),
             SessionOutcome::State { revision, keys } => {
                 write!(f, "{} nodes as of slot {revision}", keys.len())
             }

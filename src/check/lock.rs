@@ -8,19 +8,23 @@
 //! | LOCK-7 | who waits is granted the lock in the order of asking |
 //! | LOCK-8 | all replicas say the same of the same slot |
 //! | LOCK-9 | a lease does not run out before its time, counted from the last grant or renewal |
+//! | LOCK-10 | a call is refused for a deadlock only if its client then waits, by others, for itself, and lined up last |
+//! | LOCK-11 | where deadlocks are looked for, none stays |
 //! | RL-1 | where several instances keep a lock, each for itself, no client's grant begins while another's is good |
-//! | FENCE-1 | tokens of successive grants rise, where grants are counted |
+//! | FENCE-1 | tokens of successive grants rise, where grants are counted (CON-2) |
 //! | FO-1 | a primary answers no write that a later one has not begun with |
 //! | FO-2 | who takes over has every write that was answered |
 //! | FO-3 | each epoch has one primary |
 //! | FO-5 | a node that goes by a new primary grants no other epoch before half of the hold-down is over |
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
 //! | SES-1 | a client with a session believes to hold a lock only under a token that the log has granted it (ZKL-1) |
-//! | SES-2 | what hangs on a session goes with it in the same slot, and not before unless the session removes it (ZKL-3) |
+//! | SES-2 | what hangs on a session goes with it in the same slot, and not before unless the session removes it (ZKL-3, CON-3) |
 //! | SES-3 | a session does not end before its time, counted from its last sign of life (ETL-1) |
 //! | SES-4 | a client takes its session for expired only if the log has ended it |
 //! | SES-5 | a client is told that a lock is its own only if the log has granted it (ETL-2) |
 //! | SES-6 | where a leader keeps the time of sessions, no earlier leader ends any (ETL-3) |
+//! | SES-7 | by the check of a node only sessions end that hang on it |
+//! | CON-1 | a lock that its holder's session lost is granted to nobody before its lock-delay is over |
 //! | W-1 | who follows changes is told them in the order of slots, and none twice |
 //! | W-2 | none is left out, and what is forgotten is said to be; whichever nodes tell (W-4) |
 //! | W-3 | all changes of a slot are told together |
@@ -40,6 +44,8 @@
 //!
 //! Sources: Burrows 2006, section 2.4; Kleppmann, *How to do distributed locking* (2016).
 
+mod circles;
+mod consul;
 mod failover;
 mod keys;
 mod leases;
@@ -49,6 +55,8 @@ mod watching;
 use super::{Check, Expect, Violation, Witness};
 use crate::base::{CallId, Entry, Name, NodeId, Op, SessionOp, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
+use circles::Circles;
+use consul::Delays;
 use failover::Failover;
 use keys::Keys;
 use leases::Leases;
@@ -132,6 +140,10 @@ pub struct Lock {
     sessions: Sessions,
     watching: Watching,
     failover: Failover,
+    delays: Delays,
+    circles: Circles,
+    /// Whether deadlocks are looked for.
+    detects: bool,
     overlaps: u64,
 }
 
@@ -186,12 +198,17 @@ impl Check for Lock {
                 None
             }
             Kind::Fact(fact) => {
-                let of_locks = self.hear(at, event.node, fact, witness.restates(event.node));
+                let stays = self.stays(fact).filter(|_| witness.is_whole());
+                let heard = self.hear(at, event.node, fact, witness.restates(event.node));
+                let of_locks = heard.or(stays);
                 let applied = self.applied.get(&event.node);
                 let entry = applied.map(|(_, entry)| entry.clone());
-                let sessions = &mut self.sessions;
-                let broken =
-                    of_locks.or(sessions.see(at, event.node, fact, entry.as_deref(), witness));
+                let entry = entry.as_deref();
+                let of_locks =
+                    of_locks.or(self.hear_of_circles(fact).filter(|_| witness.is_whole()));
+                let broken = of_locks.or(self.sessions.see(at, event.node, fact, entry, witness));
+                let of_delays = self.delays.see(at, fact, entry);
+                let broken = broken.or(of_delays.filter(|_| witness.is_whole()));
                 broken.or(self.watching.see(at, event.node, fact, witness))
             }
             _ => None,
@@ -236,12 +253,29 @@ impl Lock {
     /// For such a cluster.
     pub fn new(expect: &Expect) -> Lock {
         let (keys, failover) = (Keys::new(expect.counted), Failover::new(expect.hold_down));
-        Lock { keys, failover, ..Lock::default() }
+        Lock { keys, failover, detects: expect.detects, ..Lock::default() }
     }
 
     /// How often a client began to believe that it holds a lock while another did.
     pub fn overlaps(&self) -> u64 {
         self.overlaps
+    }
+
+    /// Whether a circle stays, now that the next slot is taken in.
+    fn stays(&self, fact: &Fact) -> Option<Broken> {
+        match fact {
+            Fact::Applies { slot, .. } if self.detects && *slot > self.newest => {
+                Circles::left(&self.ghosts, *slot)
+            }
+            _ => None,
+        }
+    }
+
+    fn hear_of_circles(&mut self, fact: &Fact) -> Option<Broken> {
+        match fact {
+            Fact::Deadlock(deadlock) => self.circles.reported(&self.ghosts, deadlock),
+            _ => None,
+        }
     }
 
     fn hear(&mut self, at: usize, node: NodeId, fact: &Fact, again: bool) -> Option<Broken> {
@@ -350,6 +384,9 @@ impl Lock {
         }
         let entry = self.applied.get(&node).filter(|(applied, _)| *applied == slot);
         let entry = entry.map(|(_, entry)| entry.clone());
+        if said == Said::Freed(ghost.token, Freed::Ended) && self.delays.begins_anew(lock) {
+            ghost.token = 0;
+        }
         match said {
             Said::Granted(call, token) => ghost.grant(at, lock, call, token),
             Said::Queued(call) => {
@@ -395,6 +432,14 @@ impl Lock {
 }
 
 impl Ghost {
+    /// The slot in which a call lined up, if it waits and that was seen.
+    fn place(&self, call: CallId) -> Option<Slot> {
+        let queued = |((_, deed), (said, _)): &(&(Slot, Deed), &(Said, usize))| {
+            *deed == Deed::Queued && *said == Said::Queued(call)
+        };
+        self.said.iter().rfind(queued).map(|((slot, _), _)| *slot)
+    }
+
     /// What a replica says of a slot before the ghost began: whom it has now.
     fn take_restated(&mut self, slot: Slot, said: Said, at: usize) {
         match said {
@@ -466,8 +511,17 @@ impl Ghost {
                 why == Freed::Released && call.client == held.call.client && *node == held.token
             }
             // Whether it was this session's, SES-2 says.
+            Some(Entry { call, op: Op::Session(SessionOp::Unlock { token: named, .. }) }) => {
+                why == Freed::Released && call.client == held.call.client && *named == held.token
+            }
             Some(Entry {
-                op: Op::Session(SessionOp::Expire { .. } | SessionOp::Revoke { .. }),
+                op:
+                    Op::Session(
+                        SessionOp::Expire { .. }
+                        | SessionOp::Revoke { .. }
+                        | SessionOp::Check { .. }
+                        | SessionOp::Close { .. },
+                    ),
                 ..
             }) => why == Freed::Ended,
             Some(Entry { op: Op::Expire { token: named, renewals, .. }, .. }) => {

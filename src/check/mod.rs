@@ -216,6 +216,8 @@ pub struct Expect {
     pub counted: bool,
     /// How long after a fail-over another may follow; none if there is none.
     pub hold_down: Option<Span>,
+    /// Whether the log looks for deadlocks among locks.
+    pub detects: bool,
     /// What the store promises, if it is one by quorums.
     pub quorums: Option<Quorums>,
     /// What the file store promises, if there is one.
@@ -283,6 +285,7 @@ impl Expect {
             window: 0,
             counted: false,
             hold_down: None,
+            detects: false,
             quorums: None,
             files: None,
         }

@@ -87,6 +87,7 @@ fn is_success(outcome: &Outcome) -> bool {
                     | Refusal::StaleToken { .. }
                     | Refusal::NoFile
                     | Refusal::Overtaken
+                    | Refusal::Deadlock
             )
         }
         _ => true,

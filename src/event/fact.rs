@@ -287,6 +287,10 @@ pub enum Fact {
     // -- handoffs a page at a time ----------------------------------------------------------------
     /// Something about keys that move no faster than they may.
     Handoff(HandoffFact),
+
+    // -- deadlocks --------------------------------------------------------------------------------
+    /// A circle of clients that waited for each other was broken.
+    Deadlock(super::Deadlock),
 }
 
 impl fmt::Display for Freed {
@@ -371,6 +375,7 @@ impl fmt::Display for Fact {
             | Fact::Takes { .. }
             | Fact::Left { .. } => self.lock(f),
             Fact::Session(fact) => fact.fmt(f),
+            Fact::Deadlock(fact) => fact.fmt(f),
             Fact::Failover(fact) => fact.fmt(f),
             Fact::Saga(fact) => fact.fmt(f),
             Fact::Keeps { .. }

@@ -1,6 +1,8 @@
 //! What is stated about sessions, and about what hangs on them.
 
-use crate::base::{Ballot, CallId, Key, KeyChange, Name, NodeId, SessionId, Slot, Span, Token};
+use crate::base::{
+    Ballot, CallId, Health, Key, KeyChange, Name, NodeId, SessionId, Slot, Span, Terms, Token,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +18,17 @@ pub enum Feels {
     Expired,
 }
 
+/// Why a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lapse {
+    /// It gave no sign of life.
+    Silent,
+    /// The check of the node that it hangs on turned critical.
+    Critical,
+    /// Its client closed it.
+    Closed,
+}
+
 /// A statement about sessions. Those with a slot are by the log's order, and every replica says
 /// them.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
@@ -28,8 +41,8 @@ pub enum SessionFact {
     Open { slot: Slot, session: SessionId, client: NodeId, ttl: Span, pings: u32 },
     /// Slot `slot` took in a sign of life.
     Pinged { slot: Slot, session: SessionId },
-    /// Slot `slot` ended the session, for want of signs of life.
-    Ended { slot: Slot, session: SessionId },
+    /// Slot `slot` ended the session.
+    Ended { slot: Slot, session: SessionId, why: Lapse },
     /// As of `slot`, there is a node below `lock`, for `wish` and as long as the session.
     Made { slot: Slot, lock: Name, node: Token, session: SessionId, wish: CallId },
     /// Slot `slot` removed the node.
@@ -59,6 +72,14 @@ pub enum SessionFact {
     /// As a client that watches: it was told these changes, and that there are no others up to slot
     /// `upto`.
     Sees { upto: Slot, changes: Arc<[KeyChange]> },
+    /// As of `slot`, the session hangs on `node` as well, and these are its terms.
+    Hangs { slot: Slot, session: SessionId, node: NodeId, terms: Terms },
+    /// As of `slot`, nobody can take `lock` for `delay`: the session of its holder has ended.
+    Delays { slot: Slot, lock: Name, delay: Span },
+    /// Slot `slot` ended that.
+    Lifted { slot: Slot, lock: Name },
+    /// As of `slot`, the check of `node` is critical, or passing again.
+    Checked { slot: Slot, node: NodeId, critical: bool },
 }
 
 impl SessionFact {
@@ -73,9 +94,23 @@ impl SessionFact {
             | SessionFact::Removed { slot, .. }
             | SessionFact::Lessor { slot, .. }
             | SessionFact::Noted { slot, .. }
-            | SessionFact::Compacts { slot, .. } => Some(*slot),
+            | SessionFact::Compacts { slot, .. }
+            | SessionFact::Hangs { slot, .. }
+            | SessionFact::Delays { slot, .. }
+            | SessionFact::Lifted { slot, .. }
+            | SessionFact::Checked { slot, .. } => Some(*slot),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Lapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lapse::Silent => "no sign of life",
+            Lapse::Critical => "its node is critical",
+            Lapse::Closed => "closed",
+        })
     }
 }
 
@@ -114,8 +149,8 @@ impl fmt::Display for SessionFact {
                 write!(f, "slot {slot} has s{session} of {client} for {ttl}, {pings} pings")
             }
             SessionFact::Pinged { slot, session } => write!(f, "slot {slot} prolongs s{session}"),
-            SessionFact::Ended { slot, session } => {
-                write!(f, "slot {slot} ends s{session}: no sign of life")
+            SessionFact::Ended { slot, session, why } => {
+                write!(f, "slot {slot} ends s{session}: {why}")
             }
             SessionFact::Made { slot, lock, node, session, wish } => {
                 write!(f, "slot {slot} has node {lock}/{node} of s{session} for {wish}")
@@ -144,6 +179,16 @@ impl fmt::Display for SessionFact {
                 write!(f, "slot {slot} notes that s{session} has its whole time")
             }
             SessionFact::Kept { session, .. } => write!(f, "keeps s{session} alive"),
+            SessionFact::Hangs { slot, session, node, terms } => {
+                write!(f, "slot {slot} has s{session} hang on {node}, {terms}")
+            }
+            SessionFact::Delays { slot, lock, delay } => {
+                write!(f, "slot {slot} delays {lock} for {delay}")
+            }
+            SessionFact::Lifted { slot, lock } => write!(f, "slot {slot} ends the delay of {lock}"),
+            SessionFact::Checked { slot, node, critical } => {
+                write!(f, "slot {slot} has the check of {node} {}", Health(*critical))
+            }
             SessionFact::Compacts { slot, before } => {
                 write!(f, "slot {slot} forgets what changed up to slot {before}")
             }

@@ -17,6 +17,7 @@ use crate::proto::{
 };
 use std::sync::Arc;
 
+pub use crate::base::Terms;
 pub use crate::proto::balance::Settings as BalanceSettings;
 pub use crate::proto::cache::Settings as CacheSettings;
 pub use crate::proto::client::Watch;
@@ -251,6 +252,7 @@ impl Plan {
             window: self.window(),
             counted: self.counts_grants(),
             hold_down: self.hold_down(),
+            detects: self.detects(),
             voters: self.voters(),
             quorums: self.quorums(),
             files: self.files(),
@@ -261,6 +263,11 @@ impl Plan {
     fn hold_down(&self) -> Option<Span> {
         let keys = self.services.lock.as_ref()?.kind.keys()?;
         (keys.failover != Failover::None).then_some(keys.hold_down)
+    }
+
+    /// Whether the log looks for deadlocks among locks.
+    fn detects(&self) -> bool {
+        self.services.lock.as_ref().is_some_and(|lock| lock.detects)
     }
 
     /// The switches of the store, if it is one by quorums.
@@ -341,6 +348,7 @@ impl Plan {
         match self.services.lock.as_ref()?.kind {
             LockKind::ZooKeeper { watch } => Some(watch),
             LockKind::Etcd { .. } => Some(Watch::Predecessor),
+            LockKind::Consul(terms) => Some(Watch::Key(terms)),
             _ => None,
         }
     }
@@ -421,13 +429,21 @@ impl Plan {
     /// The lock service, and the instance that keeps the locks if not the log does.
     fn lock(&self, kind: &LockKind) -> Vec<Config> {
         let (peers, mutations) = (self.peers(), self.mutations);
-        let fences = kind.keys().is_none_or(|keys| keys.fencing);
+        let fences = match kind {
+            LockKind::Consul(terms) => !terms.deletes,
+            kind => kind.keys().is_none_or(|keys| keys.fencing),
+        };
         let sessions = self.watch().is_some();
         let leases = match kind {
             LockKind::Etcd { checkpoint } => Some(*checkpoint),
+            LockKind::Consul(_) => Some(Span::ZERO),
             _ => None,
         };
-        let config = lock::Config { peers, fences, sessions, leases, mutations };
+        let leader_tells = matches!(kind, LockKind::Consul(_));
+        let hang = leader_tells && self.services.membership.is_some();
+        let checks = hang.then(|| self.swim().is_some());
+        let config =
+            lock::Config { peers, fences, sessions, leases, checks, leader_tells, mutations };
         let mut stack = vec![Config::Lock(config)];
         stack.extend(kind.keys().map(|keys| {
             let Keys { fsync, restart_delay, fencing, acks, failover, .. } = *keys;
@@ -558,6 +574,7 @@ impl Plan {
             snapshot_every: log.snapshot_every,
             reads: log.reads,
             views: self.services.ring.as_ref().map(|ring| self.views(ring)),
+            detects: self.detects(),
             mutations: self.mutations,
         };
         match log.kind {

@@ -13,7 +13,7 @@ macro_rules! samples {
 }
 
 samples! {
-    "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "etcd" "redlock" "balance" "swim"
+    "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "etcd" "consul" "redlock" "balance" "swim"
     "quorum" "cache" "saga" "files"
 }
 

@@ -1,7 +1,7 @@
 //! What the nodes run: the settings of each service as a person writes them, with their defaults.
 
 use super::Ways;
-use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Style, Voters};
+use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Style, Terms, Voters};
 use crate::check::SwimBounds;
 use crate::proto::client::Watch;
 use crate::proto::files::Settings as Files;
@@ -167,6 +167,9 @@ pub struct Ring {
 pub struct Lock {
     /// Who keeps the locks.
     pub kind: LockKind,
+    /// Whether the log, if it keeps them, looks for clients that wait for each other. If not, such
+    /// a circle ends when a lease does.
+    pub detects: bool,
 }
 
 /// Who keeps the locks.
@@ -190,6 +193,8 @@ pub enum LockKind {
         /// How often it notes in the log what is left of leases; zero for never.
         checkpoint: Span,
     },
+    /// Keys that sessions hold which hang on nodes as well, as with Consul.
+    Consul(Terms),
 }
 
 impl LockKind {
@@ -201,13 +206,17 @@ impl LockKind {
             LockKind::Redlock(_) => "redlock",
             LockKind::ZooKeeper { .. } => "zookeeper",
             LockKind::Etcd { .. } => "etcd",
+            LockKind::Consul(_) => "consul",
         }
     }
 
     /// The switches of a kind that keeps locks as keys.
     pub fn keys(&self) -> Option<&Keys> {
         match self {
-            LockKind::Log | LockKind::ZooKeeper { .. } | LockKind::Etcd { .. } => None,
+            LockKind::Log
+            | LockKind::ZooKeeper { .. }
+            | LockKind::Etcd { .. }
+            | LockKind::Consul(_) => None,
             LockKind::Redis(keys) | LockKind::Redlock(keys) => Some(keys),
         }
     }

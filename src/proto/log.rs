@@ -64,6 +64,8 @@ pub struct Config {
     pub reads: Reads,
     /// The ring that the state machine starts from, if there is to be one.
     pub views: Option<Views>,
+    /// Whether the state machine looks for deadlocks among locks.
+    pub detects: bool,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -120,7 +122,8 @@ pub struct Replica {
 impl Replica {
     /// The state before slot 1.
     pub fn new(config: &Config) -> Replica {
-        let machine = Machine::new(config.voters.clone(), config.views.clone(), config.mutations);
+        let machine = Machine::new(config.voters.clone(), config.views.clone(), config.mutations)
+            .detecting(config.detects);
         let (snapshot, every) = (Arc::new(machine.clone()), config.snapshot_every);
         let (waiting, wishes) = (Lane::default(), Vec::new());
         let (readings, watches) = (Readings::default(), Watches::default());

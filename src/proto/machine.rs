@@ -113,6 +113,11 @@ impl Machine {
         }
     }
 
+    /// The same, where locks are looked through for deadlocks, or not.
+    pub fn detecting(self, detects: bool) -> Machine {
+        Machine { locks: Table::new(detects), ..self }
+    }
+
     /// The last slot that was applied.
     pub fn applied(&self) -> Slot {
         self.applied

@@ -59,6 +59,8 @@ library! {
         "zab-epoch-twice"
         "zab-two-calls"
         "lock-fencing"
+        "lock-delay"
+        "lock-circle"
         "lock-line-up"
         "watch-resume"
         "lock-repeated-token"

@@ -145,6 +145,7 @@ impl Family {
             | Fact::Primary { .. }
             | Fact::Left { .. }
             | Fact::Session(_)
+            | Fact::Deadlock(_)
             | Fact::Failover(_)
             | Fact::Handoff(_)
             | Fact::Takes { .. } => Family::Lock,

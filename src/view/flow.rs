@@ -155,6 +155,7 @@ impl Sign {
             | Fact::Freed { .. }
             | Fact::Left { .. }
             | Fact::Session(_)
+            | Fact::Deadlock(_)
             | Fact::File(FileFact::Links { .. } | FileFact::Opens { .. }) => Sign::Quiet,
             _ => Sign::States,
         }

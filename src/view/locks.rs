@@ -7,7 +7,7 @@ mod keys;
 
 use super::remember;
 use crate::base::{CallId, Name, NodeId, Slot, Span, Time, Token};
-use crate::event::{Fact, Freed};
+use crate::event::{Deadlock, Fact, Freed};
 pub use keys::Key;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -273,6 +273,8 @@ pub struct Locks {
     locks: BTreeMap<Name, Lock>,
     /// Whom each instance goes by as the primary, since which epoch.
     primaries: BTreeMap<NodeId, (u32, NodeId)>,
+    /// The last circle of clients that was broken, and when.
+    deadlock: Option<(Time, Deadlock)>,
 }
 
 impl Locks {
@@ -284,6 +286,11 @@ impl Locks {
     /// All locks, by name.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = (&Name, &Lock)> {
         self.locks.iter()
+    }
+
+    /// The last circle of clients that waited for each other and was broken, and when.
+    pub fn deadlock(&self) -> Option<&(Time, Deadlock)> {
+        self.deadlock.as_ref()
     }
 
     /// How many there are.
@@ -417,6 +424,12 @@ impl Locks {
                 remember(&mut lock.writes, MAX_WRITES, write);
             }
             Fact::Key { lock, deed } => self.hear_key(at, node, lock, deed, again),
+            Fact::Deadlock(new) => {
+                let known = self.deadlock.as_ref().map(|(_, known)| (known.slot, known.victim));
+                if known < Some((new.slot, new.victim)) {
+                    self.deadlock = Some((at, new.clone()));
+                }
+            }
             Fact::Primary { epoch, node: primary } => self.goes_by(at, node, *epoch, *primary),
             _ => {}
         }

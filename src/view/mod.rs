@@ -363,6 +363,7 @@ impl Board {
             | Fact::LockIs { .. }
             | Fact::LetsGo { .. }
             | Fact::Left { .. }
+            | Fact::Deadlock(_)
             | Fact::Guards { .. }
             | Fact::Key { .. }
             | Fact::Primary { .. }

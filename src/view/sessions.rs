@@ -3,7 +3,7 @@
 //! Every replica says what the log did, some late and some again after a start. Sessions and nodes
 //! have numbers that are never used again, so what was once gone stays gone.
 
-use crate::base::{Ballot, CallId, Name, NodeId, SessionId, Slot, Span, Time, Token};
+use crate::base::{Ballot, CallId, Name, NodeId, SessionId, Slot, Span, Terms, Time, Token};
 use crate::event::{Feels, SessionFact};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub struct Session {
     pub ttl: Span,
     /// When the log took in the last sign of life, as far as was heard.
     pub alive: Time,
+    /// The node that it hangs on as well, if it does, and its terms.
+    pub home: Option<(NodeId, Terms)>,
     /// The last slot that prolonged it.
     slot: Slot,
 }
@@ -40,6 +42,25 @@ pub struct Node {
     pub wish: CallId,
 }
 
+/// A lock that nobody can take for now: its lock-delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// When it began, as far as was heard.
+    pub since: Time,
+    /// How long it lasts.
+    pub span: Span,
+    slot: Slot,
+    /// Whether the account that is being given has it.
+    told: bool,
+}
+
+impl Delay {
+    /// When it is over. The leader counts by its own clock, so this is an estimate.
+    pub fn deadline(&self) -> Time {
+        self.since + self.span
+    }
+}
+
 /// What is below a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Below {
@@ -52,6 +73,26 @@ pub struct Below {
     pub removed: u64,
     /// How often a client was told of a change.
     pub told: u64,
+    /// Its lock-delay, if one is under way.
+    pub delay: Option<Delay>,
+    /// The last slot that ended a delay, or granted the lock.
+    taken: Slot,
+}
+
+impl Below {
+    fn begin_delay(&mut self, at: Time, slot: Slot, span: Span) {
+        match &mut self.delay {
+            Some(delay) if delay.slot >= slot => delay.told |= delay.slot == slot,
+            _ if slot <= self.taken => {}
+            delay => *delay = Some(Delay { since: at, span, slot, told: true }),
+        }
+    }
+
+    /// A slot ended the delay, or gave the lock to somebody.
+    fn end_delay(&mut self, slot: Slot) {
+        self.taken = self.taken.max(slot);
+        self.delay.take_if(|delay| delay.slot < slot);
+    }
 }
 
 /// Who is in the middle of an account: that is no part of how things stand, so all are equal.
@@ -86,6 +127,8 @@ pub struct Sessions {
     /// The last slot that changed a node, and the last whose changes nobody is told any more.
     changed: Slot,
     forgotten: Slot,
+    /// Whose check turned critical, or passing again, in which slot.
+    checks: BTreeMap<NodeId, (Slot, bool)>,
 }
 
 impl Sessions {
@@ -118,6 +161,19 @@ impl Sessions {
     /// second.
     pub fn history(&self) -> (Slot, Slot) {
         (self.forgotten, self.changed)
+    }
+
+    /// The nodes whose check is critical by the log.
+    pub fn critical(&self) -> impl Iterator<Item = NodeId> {
+        self.checks.iter().filter(|(_, (_, critical))| *critical).map(|(node, _)| *node)
+    }
+
+    /// The clients whose sessions wait for any change of a lock.
+    pub fn watching(&self, lock: &Name) -> Vec<NodeId> {
+        let below = self.locks.get(lock).into_iter();
+        let sessions = below.flat_map(|below| below.watches.iter());
+        let any = sessions.filter(|(_, watched)| watched.is_none());
+        any.filter_map(|((session, _), _)| Some(self.get(*session)?.client)).collect()
     }
 
     /// What is below a lock.
@@ -153,7 +209,7 @@ impl Sessions {
             SessionFact::Open { slot, session, client, ttl, .. } => {
                 if self.is_news(node, *session) {
                     let (client, ttl, slot) = (*client, *ttl, *slot);
-                    let new = Session { client, ttl, alive: at, slot };
+                    let new = Session { client, ttl, alive: at, home: None, slot };
                     self.open.entry(*session).or_insert(new);
                 }
             }
@@ -167,7 +223,9 @@ impl Sessions {
                 self.changed = self.changed.max(*number);
                 if self.is_news(node, *number) {
                     let made = Node { session: *session, wish: *wish };
-                    self.below_mut(lock).nodes.insert(*number, made);
+                    let below = self.below_mut(lock);
+                    below.nodes.insert(*number, made);
+                    below.end_delay(*number);
                 }
             }
             SessionFact::Removed { slot, lock, node } => {
@@ -197,6 +255,19 @@ impl Sessions {
                 }
             }
             SessionFact::Noted { .. } => {}
+            SessionFact::Hangs { session, node, terms, .. } => {
+                if let Some(session) = self.open.get_mut(session) {
+                    session.home = Some((*node, *terms));
+                }
+            }
+            SessionFact::Delays { slot, lock, delay } => {
+                self.below_mut(lock).begin_delay(at, *slot, *delay);
+            }
+            SessionFact::Lifted { slot, lock } => self.below_mut(lock).end_delay(*slot),
+            SessionFact::Checked { slot, node: whose, critical } => {
+                let known = self.checks.entry(*whose).or_default();
+                *known = (*known).max((*slot, *critical));
+            }
             SessionFact::Compacts { before, .. } => self.forgotten = self.forgotten.max(*before),
             SessionFact::Shows { revision: upto, .. } | SessionFact::Sees { upto, .. } => {
                 self.watchers.insert(node, *upto);
@@ -221,7 +292,9 @@ impl Sessions {
         over.into_iter().for_each(|id| self.end(id));
         for below in self.locks.values_mut() {
             below.nodes.retain(|node, _| nodes.contains(node));
+            below.delay.iter_mut().for_each(|delay| delay.told = false);
         }
+        self.checks.retain(|_, (_, critical)| !*critical);
     }
 
     /// Whether what `by` says of a number is news: it is of a later slot than anything before, or a
@@ -232,7 +305,9 @@ impl Sessions {
 
     /// A process has said how things stand.
     pub(super) fn restated(&mut self, node: NodeId) {
-        self.tellers.0.remove(&node);
+        if self.tellers.0.remove(&node) {
+            self.locks.values_mut().for_each(|below| _ = below.delay.take_if(|delay| !delay.told));
+        }
     }
 
     fn end(&mut self, session: SessionId) {

@@ -1,7 +1,7 @@
 //! Faults that bring a planted bug to light, each list from a seed.
 
 use netsplit::base::balance::Serving;
-use netsplit::base::{FileOp, NodeId, Op, Rng, Span, Time, Voters};
+use netsplit::base::{FileOp, Name, NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::plan::Plan;
 use netsplit::sim::hunt;
@@ -400,6 +400,22 @@ pub(super) fn with_rot(
         let op = Op::File(FileOp::Rot { file: None });
         commands.push((at, Command::Ask { who: NodeId::node(node), op }));
         at += rng.span(Span::millis(300), Span::millis(1_500));
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// In a storm, all the time some client is asked to take one of three locks for a while.
+pub(super) fn circles(seed: u64, storm: Vec<(Time, Command)>, until: Time) -> Vec<(Time, Command)> {
+    let (mut rng, mut commands) = (Rng::split(seed, "circles", 0), storm);
+    let locks: [Name; 3] = ["door", "roof", "gate"].map(|name| name.parse().expect("a name"));
+    let mut at = Time(1_000_000);
+    while at.0 + 10_000_000 < until.0 {
+        let who = NodeId::client(rng.between(1, 4) as u16);
+        let lock = rng.pick(&locks).expect("there are some").clone();
+        let ttl = Span::millis(600);
+        commands.push((at, Command::Ask { who, op: Op::Acquire { lock, ttl } }));
+        at += rng.span(Span::millis(20), Span::millis(200));
     }
     commands.sort_by_key(|(at, _)| *at);
     commands

@@ -13,7 +13,7 @@ use super::{Broken, broken};
 use crate::base::{Name, NodeId, Op, SessionId, Slot, Span, Time};
 use crate::check::Witness;
 use crate::command::{ClockFault, Command, DiskFault};
-use crate::event::{Event, Fact, Freed, KeyDeed, Kind, SessionFact};
+use crate::event::{Event, Fact, Freed, KeyDeed, Kind, Lapse, SessionFact};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many millionths a clock may run too fast or too slow for leases to be judged by it.
@@ -44,6 +44,8 @@ enum Leased {
     /// By an instance.
     Key(NodeId, Name),
     Session(SessionId),
+    /// Nobody may take the lock for so long.
+    Delay(Name),
 }
 
 /// What leases are judged by.
@@ -176,7 +178,10 @@ impl Leases {
     /// The service gave a lease, or prolonged it, in this slot.
     fn give(&mut self, at: usize, since: Time, of: Leased, (slot, ttl): (Slot, Span)) {
         // Sessions make many entries, which a disk that was slow may write for a while.
-        let wait = if matches!(of, Leased::Session(_)) { ttl.max(BACKLOG) } else { ttl };
+        let wait = match of {
+            Leased::Session(_) | Leased::Delay(_) => ttl.max(BACKLOG),
+            Leased::Lock(_) | Leased::Key(..) => ttl,
+        };
         let sure = self.is_sure(since, wait);
         // Other replicas say it later.
         if self.given.get(&of).is_none_or(|known| known.slot < slot) {
@@ -217,9 +222,19 @@ impl Leases {
                     (given.at, given.sure) = (at, sure);
                 }
             }
-            SessionFact::Ended { slot, session } => {
-                let of = Leased::Session(*session);
-                let broken = witness.is_whole().then(|| self.expires(event, *slot, &of, "SES-3"));
+            SessionFact::Delays { slot, lock, delay } => {
+                self.give(at, event.at, Leased::Delay(lock.clone()), (*slot, *delay));
+            }
+            SessionFact::Lifted { slot, lock } => {
+                let of = Leased::Delay(lock.clone());
+                let broken = witness.is_whole().then(|| self.expires(event, *slot, &of, "CON-1"));
+                self.given.entry(of).and_modify(|given| given.slot = given.slot.max(*slot));
+                return broken.flatten();
+            }
+            SessionFact::Ended { slot, session, why } => {
+                let (of, whole) = (Leased::Session(*session), witness.is_whole());
+                let broken = (whole && *why == Lapse::Silent)
+                    .then(|| self.expires(event, *slot, &of, "SES-3"));
                 // A slower replica may still say what was before.
                 self.given.entry(of).and_modify(|given| given.slot = *slot);
                 return broken.flatten();
@@ -274,6 +289,7 @@ impl Leases {
         let name = match of {
             Leased::Lock(lock) | Leased::Key(_, lock) => lock.to_string(),
             Leased::Session(session) => format!("s{session}"),
+            Leased::Delay(lock) => format!("the lock-delay of {lock}"),
         };
         let what = format!(
             "{name} expires at {}, and its lease of {} counts from {}",

@@ -121,8 +121,9 @@ impl Sessions {
                 }
                 None
             }
-            SessionFact::Ended { slot, session } => {
-                let overlooked = self.overlooks(*session, entry).or(self.usurps(*slot, entry));
+            SessionFact::Ended { slot, session, .. } => {
+                let overlooked =
+                    self.overlooks(*session, entry).or(self.usurps(*slot, *session, entry));
                 if self.ended.insert(*session) {
                     let left = self.nodes.iter().filter(|(_, (of, _))| of == session);
                     let left = left.map(|(path, _)| path.clone()).collect();
@@ -159,8 +160,12 @@ impl Sessions {
     }
 
     /// SES-6: where a leader keeps the time of sessions, no earlier one ends any.
-    fn usurps(&self, slot: Slot, entry: Option<&Entry>) -> Option<Broken> {
-        let Op::Session(SessionOp::Revoke { lessor, session }) = entry?.op else { return None };
+    fn usurps(&self, slot: Slot, session: SessionId, entry: Option<&Entry>) -> Option<Broken> {
+        let Op::Session(SessionOp::Revoke { lessor, .. } | SessionOp::Check { lessor, .. }) =
+            entry?.op
+        else {
+            return None;
+        };
         let (since, now) = self.lessor;
         let what = format!(
             "slot {slot} ends s{session} for the leader of {lessor}, and that of {now} keeps the \
@@ -189,9 +194,14 @@ impl Sessions {
             Op::Session(SessionOp::Delete { session: of, node, .. }) => {
                 *of == session && *node == path.1
             }
+            Op::Session(SessionOp::Unlock { session: of, .. }) => *of == session,
             Op::Session(
-                SessionOp::Expire { session: of, .. } | SessionOp::Revoke { session: of, .. },
+                SessionOp::Expire { session: of, .. }
+                | SessionOp::Revoke { session: of, .. }
+                | SessionOp::Close { session: of },
             ) => *of == session,
+            // Whether it hung on that node, SES-7 says.
+            Op::Session(SessionOp::Check { .. }) => self.ended.contains(&session),
             _ => false,
         };
         let (lock, node) = path;

@@ -1,6 +1,6 @@
 //! `[lock]`: who keeps the locks, and the switches of locks that are keys.
 
-use super::super::{Failover, Keys, Lock, LockKind, Watch};
+use super::super::{Failover, Keys, Lock, LockKind, Terms, Watch};
 use super::{TICK, time};
 use crate::base::Span;
 use crate::read::{Read, Table, Value};
@@ -10,6 +10,9 @@ pub(super) const KEYS: &[&str] = &[
     "kind",
     "watch",
     "checkpoint",
+    "lock_delay",
+    "behavior",
+    "deadlock",
     "fsync",
     "restart_delay",
     "fencing",
@@ -23,6 +26,10 @@ pub(super) const KEYS: &[&str] = &[
     "hold_down",
 ];
 
+/// The lock-delay of Consul, if no other is named, and the longest that it takes.
+const LOCK_DELAY: Span = Span::secs(15);
+const MAX_LOCK_DELAY: Span = Span::secs(60);
+
 /// Whether the log keeps the locks, so that there must be one.
 pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
     if !section.is_table() {
@@ -30,7 +37,7 @@ pub(super) fn needs_log(section: &Value<'_>) -> Read<bool> {
     }
     let kind = section.open_table()?.get("kind");
     let kind = kind.as_ref().map(Value::text).transpose()?;
-    Ok(matches!(kind, None | Some("log" | "zookeeper" | "etcd")))
+    Ok(matches!(kind, None | Some("log" | "zookeeper" | "etcd" | "consul")))
 }
 
 /// Reads the section, for so many nodes.
@@ -39,6 +46,8 @@ pub(super) fn lock(table: &Table<'_>, nodes: usize) -> Read<Lock> {
     let word = kind.as_ref().map(Value::text).transpose()?;
     belongs(table, "watch", "zookeeper", word)?;
     belongs(table, "checkpoint", "etcd", word)?;
+    belongs(table, "lock_delay", "consul", word)?;
+    belongs(table, "behavior", "consul", word)?;
     let kind = match word {
         None | Some("log") => on_log(table, LockKind::Log)?,
         Some("zookeeper") => {
@@ -49,15 +58,34 @@ pub(super) fn lock(table: &Table<'_>, nodes: usize) -> Read<Lock> {
             let checkpoint = time(table, "checkpoint", Span::ZERO, Span::ZERO)?;
             on_log(table, LockKind::Etcd { checkpoint })?
         }
+        Some("consul") => on_log(table, LockKind::Consul(terms(table)?))?,
         Some("redis") => LockKind::Redis(replicated(table, nodes)?),
         Some("redlock") => LockKind::Redlock(redlock(table)?),
         Some(_) => {
-            let kinds = "write kind = \"log\", \"redis\", \"redlock\", \"zookeeper\" or \"etcd\"";
+            let kinds = "write kind = \"log\", \"redis\", \"redlock\", \"zookeeper\", \"etcd\" or \
+                         \"consul\"";
             let kind = kind.expect("it was read");
             return Err(kind.wrong("unknown kind of locks", "not there").help(kinds));
         }
     };
-    Ok(Lock { kind })
+    let detects = table.get_or("deadlock", false, deadlock)?;
+    if let Some(switch) = table.get("deadlock").filter(|_| kind != LockKind::Log) {
+        let what = "'deadlock' is a switch of kind = \"log\"";
+        let error = switch.wrong_key(what, "nobody else sees all who wait");
+        return Err(error.help("write kind = \"log\", or leave circles to the end of leases"));
+    }
+    Ok(Lock { kind, detects })
+}
+
+/// What is done about clients that wait for each other.
+fn deadlock(value: &Value<'_>) -> Read<bool> {
+    match value.text()? {
+        "timeout" => Ok(false),
+        "detect" => Ok(true),
+        _ => Err(value
+            .wrong("unknown way out of deadlocks", "not there")
+            .help("write \"timeout\" or \"detect\"")),
+    }
 }
 
 /// A switch of one kind is not there on another.
@@ -74,7 +102,7 @@ fn belongs(table: &Table<'_>, key: &str, to: &str, kind: Option<&str>) -> Read<(
 
 /// Locks on the log have none of the switches of keys.
 fn on_log(table: &Table<'_>, kind: LockKind) -> Read<LockKind> {
-    match KEYS[3..].iter().find_map(|key| table.get(key)) {
+    match KEYS[6..].iter().find_map(|key| table.get(key)) {
         Some(switch) => {
             let what = format!("'{}' is a switch of locks that are keys", switch.key());
             let error = switch.wrong_key(what, "not of locks on the log");
@@ -82,6 +110,23 @@ fn on_log(table: &Table<'_>, kind: LockKind) -> Read<LockKind> {
         }
         None => Ok(kind),
     }
+}
+
+/// What becomes of locks when sessions end.
+fn terms(table: &Table<'_>) -> Read<Terms> {
+    let delay = time(table, "lock_delay", LOCK_DELAY, Span::ZERO)?;
+    if let Some(value) = table.get("lock_delay").filter(|_| delay > MAX_LOCK_DELAY) {
+        let error = value.wrong("too long", "Consul takes no more than 60s");
+        return Err(error.help("write at most lock_delay = \"60s\""));
+    }
+    let deletes = table.get_or("behavior", false, |value| match value.text()? {
+        "release" => Ok(false),
+        "delete" => Ok(true),
+        _ => Err(value
+            .wrong("unknown behavior", "not there")
+            .help("write \"release\" or \"delete\": what becomes of keys when sessions end")),
+    })?;
+    Ok(Terms { delay, deletes })
 }
 
 /// What who waits watches.
@@ -164,7 +209,7 @@ fn fsync(value: &Value<'_>) -> Read<bool> {
 
 fn redlock(table: &Table<'_>) -> Read<Keys> {
     let keys = keys(table)?;
-    if let Some(switch) = KEYS[9..].iter().find_map(|key| table.get(key)) {
+    if let Some(switch) = KEYS[12..].iter().find_map(|key| table.get(key)) {
         let what = format!("'{}' is a switch of one instance with replicas", switch.key());
         let error = switch.wrong_key(what, "independent instances have none");
         return Err(error.help("leave it out, or write kind = \"redis\""));

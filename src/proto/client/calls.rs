@@ -377,7 +377,12 @@ impl Call {
         match &*self.op {
             Op::Acquire { .. } => retries.saturating_mul(PATIENCE),
             // What became of these is found out in other ways.
-            Op::Session(SessionOp::Open { .. } | SessionOp::Create { .. }) => 0,
+            Op::Session(
+                SessionOp::Open { .. }
+                | SessionOp::Create { .. }
+                | SessionOp::Register { .. }
+                | SessionOp::Lock { .. },
+            ) => 0,
             Op::Session(_) => u32::MAX,
             _ => retries,
         }
@@ -399,6 +404,8 @@ impl Call {
             Refusal::NotHeld
             | Refusal::StaleToken { .. }
             | Refusal::Expired
+            | Refusal::Critical
+            | Refusal::Deadlock
             | Refusal::Compacted
             | Refusal::NoFile
             | Refusal::Overtaken

@@ -35,7 +35,8 @@
 //! Where the service offers sessions and nodes, and no locks, a client takes locks in several steps
 //! (`quests`), and has one lease for all of them: its session (`session`).
 //!
-//! **What is left out.** Closing a session: a client that goes away lets it end.
+//! **What is left out.** A client that goes away lets its session end; it closes it only when it is
+//! told to.
 
 use super::redis::Answer;
 use super::{Context, Protocol, Ticket};
@@ -243,9 +244,10 @@ impl Protocol for Client {
         let follows = loads.iter().any(|load| matches!(load, Load::Watch));
         let mut client = Client {
             follower: follows.then(|| Follower::new(mutations)),
-            leases: match &recipe {
-                Some(recipe) => Leases::new(recipe.margin(), false),
-                None => Leases::new(Margin::default(), true),
+            leases: match (&recipe, watch) {
+                (Some(recipe), _) => Leases::new(recipe.margin(), false),
+                (None, Some(Watch::Key(terms))) => Leases::new(Margin::default(), !terms.deletes),
+                (None, _) => Leases::new(Margin::default(), true),
             },
             calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards)
                 .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations)), quests)

@@ -17,6 +17,9 @@
 //!  │── list door ─────────────────>│ 5: the lowest, token 5
 //! ```
 //!
+//! Where a lock is one key (`Watch::Key`), the client asks for it, and if it is busy watches it and
+//! asks again: nobody is next in line, so a release wakes all who wait.
+//!
 //! An answer to `create` that does not come may have been lost, or the request: the client lists
 //! the nodes and looks for its own before it asks again.
 //!
@@ -32,7 +35,7 @@ use super::leases::Leases;
 use super::session::{Session, own};
 use crate::base::{
     CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Place, Refusal, SessionOp,
-    SessionOutcome, Slot, Span, Time, Token,
+    SessionOutcome, Slot, Span, Terms, Time, Token,
 };
 use crate::event::Fact;
 use crate::proto::Context;
@@ -46,6 +49,8 @@ pub enum Watch {
     Predecessor,
     /// The lock and all below it: a release wakes everybody.
     Parent,
+    /// The lock, which is one key and has no line. Sessions hang on nodes, on these terms.
+    Key(Terms),
 }
 
 /// Something that the client was asked for and does in steps.
@@ -81,7 +86,13 @@ impl Quests {
 
     /// Whether an operation takes several steps.
     pub(super) fn takes(op: &Op) -> bool {
-        matches!(op, Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. })
+        matches!(
+            op,
+            Op::Acquire { .. }
+                | Op::Renew { .. }
+                | Op::Release { .. }
+                | Op::Session(SessionOp::Close { .. })
+        )
     }
 
     /// Sets out.
@@ -99,10 +110,18 @@ impl Quests {
         self.quests.insert(call.seq, quest);
         match (&*op, self.session.open()) {
             (Op::Acquire { .. }, Some(_)) => self.create(call.seq, calls, cx),
-            (Op::Acquire { ttl, .. }, None) => self.session.want(*ttl, calls, cx),
+            (Op::Acquire { ttl, .. }, None) => self.want(*ttl, calls, cx),
             (Op::Release { lock, token }, Some(open)) => {
-                let (lock, session, node) = (lock.clone(), open.id, *token);
-                self.step(call.seq, SessionOp::Delete { lock, session, node }, calls, cx);
+                let (lock, session, token) = (lock.clone(), open.id, *token);
+                let give_back = match self.watch {
+                    Watch::Key(_) => SessionOp::Unlock { lock, session, token },
+                    _ => SessionOp::Delete { lock, session, node: token },
+                };
+                self.step(call.seq, give_back, calls, cx);
+            }
+            (Op::Session(SessionOp::Close { .. }), Some(open)) => {
+                let session = open.id;
+                self.step(call.seq, SessionOp::Close { session }, calls, cx);
             }
             (Op::Renew { .. }, Some(_)) => drop(self.session.ping(calls, cx)),
             // It holds nothing that hangs on a session.
@@ -161,7 +180,18 @@ impl Quests {
             return self.end(*seq, refused, None, cx).into_iter().collect();
         };
         let over = match (&**op, outcome) {
+            (Op::Session(SessionOp::Close { .. }), Outcome::Done) => {
+                let mut over: Vec<_> =
+                    self.end(quest, Outcome::Done, None, cx).into_iter().collect();
+                over.extend(self.expired(leases, calls, cx));
+                return over;
+            }
             (Op::Session(SessionOp::Delete { .. }), outcome) => Some(outcome.clone()),
+            (Op::Session(SessionOp::Lock { .. }), Outcome::Unknown) => {
+                calls.turn();
+                self.create(quest, calls, cx);
+                None
+            }
             (_, Outcome::Session(outcome)) => self.advance(quest, outcome, calls, cx),
             (Op::Session(SessionOp::Create { .. }), Outcome::Unknown) => {
                 calls.turn();
@@ -190,11 +220,14 @@ impl Quests {
                 Vec::new()
             }
             // A session that was opened unheard of ends by itself.
-            (Outcome::Unknown, Session::Opening { ttl, .. }) => {
+            (
+                Outcome::Unknown | Outcome::Refused(Refusal::Critical),
+                Session::Opening { ttl, .. },
+            ) => {
                 let ttl = *ttl;
                 self.session = Session::None;
                 calls.turn();
-                self.session.want(ttl, calls, cx);
+                self.want(ttl, calls, cx);
                 Vec::new()
             }
             (outcome, _) => {
@@ -274,7 +307,16 @@ impl Quests {
                 if self.mutations.has(Mutation::LockFallThrough) {
                     return node.map(|token| Outcome::Granted { token });
                 }
-                self.list(quest, calls, cx);
+                match self.watch {
+                    Watch::Key(_) => self.create(quest, calls, cx),
+                    _ => self.list(quest, calls, cx),
+                }
+            }
+            SessionOutcome::Busy { seen } => {
+                self.seen = self.seen.max(*seen);
+                let (lock, session) = (self.lock(quest)?, self.session.open()?.id);
+                let watch = SessionOp::Watch { lock, session, node: None, seen: *seen };
+                self.step(quest, watch, calls, cx);
             }
             _ => {}
         }
@@ -336,6 +378,16 @@ impl Quests {
         }
     }
 
+    /// Asks for a session, unless there is one or it has been asked for.
+    fn want(&mut self, ttl: Span, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+        let op = match self.watch {
+            Watch::Key(terms) => SessionOp::Register { node: calls.favourite(), ttl, terms },
+            _ => SessionOp::Open { ttl },
+        };
+        self.session.want(op, ttl, calls, cx);
+    }
+
+    /// Lines up for the lock; or takes it, where there is no line.
     fn create(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
         let mut wish = own(quest, cx);
         if self.mutations.has(Mutation::LockNoGuid) {
@@ -343,7 +395,11 @@ impl Quests {
         }
         if let (Some(lock), Some(open)) = (self.lock(quest), self.session.open()) {
             let session = open.id;
-            self.step(quest, SessionOp::Create { lock, session, wish }, calls, cx);
+            let take = match self.watch {
+                Watch::Key(_) => SessionOp::Lock { lock, session, wish },
+                _ => SessionOp::Create { lock, session, wish },
+            };
+            self.step(quest, take, calls, cx);
         }
     }
 

@@ -50,12 +50,18 @@ impl Session {
     }
 
     /// Asks for a session, unless there is one or it has been asked for.
-    pub(super) fn want(&mut self, ttl: Span, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+    pub(super) fn want(
+        &mut self,
+        op: SessionOp,
+        ttl: Span,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) {
         if let Session::None = self {
             let (call, asked) = (cx.new_call(), cx.now());
             *self = Session::Opening { seq: call.seq, ttl, asked };
             cx.emit(Fact::Session(SessionFact::Asks { session: None, ttl }));
-            calls.start(call, Op::Session(SessionOp::Open { ttl }), cx);
+            calls.start(call, Op::Session(op), cx);
         }
     }
 

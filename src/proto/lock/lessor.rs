@@ -87,10 +87,15 @@ impl LockService {
             return;
         }
         let mutations = self.config.mutations;
-        for lease in self.leases.values_mut().filter(|lease| lease.held) {
-            let left = lease.left_of(mutations, cx.now());
+        let forgets = mutations.has(Mutation::ConsulForgetDelay);
+        for (of, lease) in self.leases.iter_mut().filter(|(_, lease)| lease.held) {
+            let left = match of {
+                Leased::Delay(_) if forgets => Span::ZERO,
+                _ => lease.left_of(mutations, cx.now()),
+            };
             lease.count(left, cx);
         }
+        self.check_nodes(cx);
         self.set_checkpoint(cx);
     }
 
@@ -167,18 +172,24 @@ impl LockService {
         cx.reply(ticket, Outcome::Done);
     }
 
-    /// The time of a session is over: has the log end it, once, since the log repeats what it was
-    /// asked for. A sign of life that has come is looked at first.
+    /// The time of a session, or of a delay, is over: has the log end it, once, since the log
+    /// repeats what it was asked for. A sign of life that has come is looked at first.
     pub(super) fn revoke(&mut self, number: u32, cx: &mut Context<'_, Self>) {
         let Some(lessor) = self.leads.filter(|_| self.lessor.in_charge) else { return };
         let found = self.leases.iter_mut().find(|(_, lease)| lease.number == number);
-        let Some((Leased::Session(session), lease)) = found else { return };
-        let session = *session;
-        if self.lessor.has_sign(session) {
-            return cx.set(Timer::Expire(number), RETRY);
-        }
+        let Some((of, lease)) = found else { return };
+        let op = match of {
+            Leased::Lock(_) => return,
+            Leased::Delay(lock) => {
+                SessionOp::Lift { lessor, lock: lock.clone(), since: lease.token }
+            }
+            Leased::Session(session) if self.lessor.has_sign(*session) => {
+                return cx.set(Timer::Expire(number), RETRY);
+            }
+            Leased::Session(session) => SessionOp::Revoke { lessor, session: *session },
+        };
         if lease.held && !std::mem::replace(&mut lease.ends, true) {
-            self.put(Op::Session(SessionOp::Revoke { lessor, session }), cx);
+            self.put(Op::Session(op), cx);
         }
     }
 

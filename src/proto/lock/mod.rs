@@ -32,7 +32,8 @@
 //! cheaper, and cannot tell in the log which came first. Reads are those of ZooKeeper: a node
 //! answers from its own state, which may be old, but not older than what the client has seen.
 //! `"etcd"` has the same recipe, with leases for sessions: the leader keeps signs of life in its
-//! memory ([`lessor`]).
+//! memory ([`lessor`]). `"consul"` has such sessions too, but they hang on nodes as well, and locks
+//! that one entry takes, or finds busy (`tree::consul`).
 //!
 //! **Sources.** Gray and Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed
 //! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled
@@ -40,15 +41,16 @@
 //! Kleppmann, *How to do distributed locking* (2016); Hunt, Konar, Junqueira and Reed, *ZooKeeper*
 //! (2010).
 //!
-//! **What is left out.** Shared (read) locks, re-entrance, lock delay, and deadlock
-//! detection: a circle of waiting clients ends when a lease does.
+//! **What is left out.** Shared (read) locks and re-entrance. A circle of waiting clients ends when
+//! a lease does, unless the table of locks looks for circles (`circle`).
 
 use super::{Context, Protocol, Ticket};
 use crate::base::{
-    Ballot, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, SessionId,
-    SessionOp, Span, Time, Token,
+    Ballot, CallId, Mutation, Mutations, Name, NodeId, OWN_SESSION, Op, Outcome, Refusal,
+    ServiceId, SessionId, SessionOp, Span, Time, Token,
 };
 use crate::event::{Fact, SessionFact};
+use health::Health;
 use lessor::Lessor;
 use resource::{Judged, Resources};
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,8 @@ use std::fmt;
 use std::sync::Arc;
 use twox_hash::XxHash3_64;
 
+mod circle;
+mod health;
 pub mod lessor;
 pub mod resource;
 pub mod table;
@@ -83,6 +87,11 @@ pub struct Config {
     /// If the leader keeps the time of sessions in its memory: how often it notes in the log what
     /// is left of them; zero for never.
     pub leases: Option<Span>,
+    /// If sessions hang on nodes that fail: whether only nodes that are dead do, not those that are
+    /// suspected.
+    pub checks: Option<bool>,
+    /// Whether only the leader lets clients watch locks.
+    pub leader_tells: bool,
     /// Which rules are switched off.
     pub mutations: Mutations,
 }
@@ -138,6 +147,7 @@ pub enum Record {
 enum Leased {
     Lock(Name),
     Session(SessionId),
+    Delay(Name),
 }
 
 /// What a node knows of a lease, from its own replica of the table.
@@ -179,6 +189,7 @@ pub struct LockService {
     /// Who does, as far as it knows.
     leader: Option<NodeId>,
     lessor: Lessor,
+    health: Health,
     leases: BTreeMap<Leased, Lease>,
     last_number: u32,
     /// Whom the log's answers are for, by key; nobody for an `expire` of this node's own.
@@ -203,6 +214,7 @@ impl Protocol for LockService {
             leads: None,
             leader: None,
             lessor: Lessor::default(),
+            health: Health::default(),
             leases: BTreeMap::new(),
             last_number: 0,
             asked: BTreeMap::new(),
@@ -248,6 +260,17 @@ impl Protocol for LockService {
             Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } if self.config.sessions => {
                 cx.reply(ticket, Outcome::Refused(Refusal::OnlyClients));
             }
+            Op::Session(SessionOp::Close { session: OWN_SESSION }) if self.config.sessions => {
+                cx.reply(ticket, Outcome::Refused(Refusal::OnlyClients));
+            }
+            Op::Session(_) if !self.config.sessions => {
+                cx.reply(ticket, Outcome::Refused(Refusal::NoService));
+            }
+            Op::Session(SessionOp::Watch { .. })
+                if self.config.leader_tells && self.leads.is_none() =>
+            {
+                cx.reply(ticket, Outcome::Refused(Refusal::NotHere { try_node: self.leader }));
+            }
             Op::Session(SessionOp::Ping { session }) if self.config.leases.is_some() => {
                 self.sign_of_life(ticket, session, cx);
             }
@@ -283,6 +306,9 @@ impl Protocol for LockService {
             Fact::Follows { ballot } => self.step_down(Some(ballot.node), cx),
             Fact::Seeks { .. } => self.step_down(None, cx),
             Fact::Session(fact) => self.hear_of_session(fact, cx),
+            Fact::Suspects { .. } | Fact::Dead { .. } | Fact::Trusts { .. } => {
+                self.hear_of_node(fact, cx);
+            }
             // Their locks hang on sessions, which have the leases.
             _ if self.config.sessions => {}
             Fact::LockIs { lock, token, renewals, .. } => {
@@ -322,6 +348,7 @@ impl LockService {
     fn step_down(&mut self, leader: Option<NodeId>, cx: &mut Context<'_, Self>) {
         (self.leads, self.leader) = (None, leader);
         self.leases.values_mut().for_each(|lease| lease.disarm(cx));
+        self.leave_checks();
         self.turn_away(cx);
     }
 
@@ -388,12 +415,17 @@ impl LockService {
         match fact {
             SessionFact::All { open, .. } => {
                 self.leases.retain(|of, lease| {
-                    let gone = matches!(of, Leased::Session(id) if !open.contains(id));
+                    let gone = match of {
+                        Leased::Session(id) => !open.contains(id),
+                        Leased::Delay(_) => true,
+                        Leased::Lock(_) => false,
+                    };
                     if gone {
                         lease.disarm(cx);
                     }
                     !gone
                 });
+                self.forget_checks();
             }
             SessionFact::Open { session, ttl, pings, .. } => {
                 self.begin(Leased::Session(*session), (*session, *ttl), Some(*pings), cx);
@@ -407,6 +439,17 @@ impl LockService {
             SessionFact::Lessor { lessor, .. } => self.take_charge(*lessor, cx),
             SessionFact::Noted { session, left, .. } => {
                 self.lease(Leased::Session(*session)).left = *left;
+            }
+            SessionFact::Delays { slot, lock, delay } => {
+                self.begin(Leased::Delay(lock.clone()), (*slot, *delay), None, cx);
+            }
+            SessionFact::Lifted { lock, .. } => {
+                if let Some(mut delay) = self.leases.remove(&Leased::Delay(lock.clone())) {
+                    delay.disarm(cx);
+                }
+            }
+            SessionFact::Checked { node, critical, .. } => {
+                self.hear_of_check(*node, *critical, cx);
             }
             _ => {}
         }
@@ -504,6 +547,8 @@ impl Lease {
                 let session = *session;
                 Op::Session(SessionOp::Expire { session, pings: renewals })
             }
+            // Where there are delays, a leader keeps time.
+            Leased::Delay(_) => Op::Noop,
         }
     }
 
@@ -542,7 +587,9 @@ mod tests {
             let me = NodeId::node(1);
             let mut frame = Frame::new(me, 1, Rng::new(1), Outbox::new(true));
             let (fences, sessions, leases, mutations) = (true, false, None, Mutations::NONE);
-            let config = Config { peers: [me].into(), fences, sessions, leases, mutations };
+            let (peers, checks, leader_tells) = ([me].into(), None, false);
+            let config =
+                Config { peers, fences, sessions, leases, checks, leader_tells, mutations };
             let service = Protocol::start(config, &[], &mut Context::new(&mut frame));
             Lab { frame, service, ends: None }
         }

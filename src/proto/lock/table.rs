@@ -8,7 +8,7 @@
 use crate::base::{
     CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Slot, Span, Token,
 };
-use crate::event::{Fact, Freed};
+use crate::event::{Deadlock, Fact, Freed};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +20,8 @@ pub type Answers = SmallVec<[(CallId, Outcome); 1]>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Table {
     locks: BTreeMap<Name, Lock>,
+    /// Whether it looks for deadlocks.
+    detects: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,6 +61,11 @@ struct Step<'a> {
 }
 
 impl Table {
+    /// A table that looks for deadlocks, or leaves them to the end of leases.
+    pub fn new(detects: bool) -> Table {
+        Table { detects, ..Table::default() }
+    }
+
     /// Whether the table is in charge of `op`.
     pub fn takes(op: &Op) -> bool {
         matches!(op, Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Expire { .. })
@@ -99,7 +106,65 @@ impl Table {
             Op::Expire { token, renewals, .. } => lock.expire(call, token, renewals, &mut step),
             _ => {}
         }
-        step.answers
+        let mut answers = step.answers;
+        let late = mutations.has(Mutation::DeadlockLate) && !matches!(op, Op::Acquire { .. });
+        if self.detects && !late {
+            self.break_circles(slot, mutations, facts, &mut answers);
+        }
+        answers
+    }
+
+    /// Refuses a call of each circle of clients that wait for each other: the one that lined up
+    /// last.
+    fn break_circles(
+        &mut self,
+        slot: Slot,
+        mutations: Mutations,
+        facts: &mut Vec<Fact>,
+        answers: &mut Answers,
+    ) {
+        while let Some(circle) = self.circle(mutations) {
+            let lined_up = |(call, name): &&(CallId, Name)| {
+                let queue = self.locks.get(name).map(|lock| &lock.queue);
+                let waiter = queue.and_then(|queue| queue.iter().find(|w| w.call == *call));
+                waiter.map(|waiter| waiter.slot)
+            };
+            let waiting = circle.iter().filter(|one| lined_up(one).is_some());
+            let victim = match mutations.has(Mutation::DeadlockOldest) {
+                true => waiting.min_by_key(lined_up),
+                false => waiting.max_by_key(lined_up),
+            };
+            let Some((victim, name)) = victim.cloned() else { return };
+            if let Some(lock) = self.locks.get_mut(&name) {
+                lock.queue.retain(|waiter| waiter.call != victim);
+            }
+            let circle = circle.into();
+            facts.push(Fact::Deadlock(Deadlock { slot, circle, victim }));
+            facts.push(Fact::Left { slot, lock: name, call: victim });
+            answers.push((victim, Outcome::Refused(Refusal::Deadlock)));
+        }
+    }
+
+    /// All calls that wait.
+    pub(super) fn waiters(&self) -> impl Iterator<Item = CallId> {
+        self.locks.values().flat_map(|lock| lock.queue.iter().map(|waiter| waiter.call))
+    }
+
+    /// The locks that a client waits for: with its call, and who holds them. Or has ever waited
+    /// for, if that is said.
+    pub(super) fn waits_of(
+        &self,
+        client: NodeId,
+        ever: bool,
+    ) -> impl Iterator<Item = (&Name, CallId, NodeId)> {
+        self.locks.iter().filter_map(move |(name, lock)| {
+            let waiter = lock.queue.iter().map(|waiter| waiter.call);
+            let call = waiter.into_iter().find(|call| call.client == client);
+            let holder = lock.holder.as_ref()?.call.client;
+            let once = lock.asked.get(&client).filter(|_| ever && holder != client);
+            let once = once.map(|seq| CallId { client, seq: *seq });
+            Some((name, call.or(once)?, holder))
+        })
     }
 
     /// Says, as facts, what the table is at `slot`: for a replica that starts.

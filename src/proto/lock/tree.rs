@@ -15,12 +15,14 @@
 //! node is its create revision. The last changes are kept for clients that follow all of them; who
 //! asks for older ones is told that they are forgotten, and has to look at the whole again.
 
+mod consul;
+
 use super::table::Answers;
 use crate::base::{
     Ballot, CallId, KeyChange, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal,
-    SessionId, SessionOp, SessionOutcome, Slot, Span, Token,
+    SessionId, SessionOp, SessionOutcome, Slot, Span, Terms, Token,
 };
-use crate::event::{Fact, Freed, SessionFact};
+use crate::event::{Fact, Freed, Lapse, SessionFact};
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,6 +45,10 @@ pub struct Tree {
     history: VecDeque<KeyChange>,
     /// What changed up to this slot is forgotten.
     forgotten: Slot,
+    /// The locks that nobody can take for now, each since which slot and for how long.
+    delays: BTreeMap<Name, (Slot, Span)>,
+    /// The nodes whose check is critical, each since which slot.
+    critical: BTreeMap<NodeId, Slot>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +60,8 @@ struct Session {
     newest: u64,
     /// How much a later lessor gives it, if not its whole time.
     left: Option<Span>,
+    /// The node that it hangs on, if it does, and its terms.
+    home: Option<(NodeId, Terms)>,
 }
 
 impl Session {
@@ -70,7 +78,8 @@ impl Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Lock {
     nodes: BTreeMap<Token, Node>,
-    /// The number of the node that the lock belonged to last, and the slot that made it so.
+    /// The token that it was granted under last, and the slot that did: the number of a node, or
+    /// how often it was granted (`consul`).
     granted: (Token, Slot),
     /// The last slot that made or removed a node.
     changed: Slot,
@@ -127,6 +136,18 @@ impl Tree {
             }
             SessionOp::Snapshot => self.state(slot),
             SessionOp::Follow { .. } | SessionOp::Glance => Outcome::Refused(Refusal::Unavailable),
+            SessionOp::Register { node, ttl, terms } => {
+                self.register(*node, *ttl, *terms, &mut step)
+            }
+            SessionOp::Lock { lock, session, wish } => self.lock(lock, *session, *wish, &mut step),
+            SessionOp::Unlock { lock, session, token } => {
+                self.unlock(lock, *session, *token, &mut step)
+            }
+            SessionOp::Check { lessor, node, critical } => {
+                self.check(*lessor, *node, *critical, &mut step)
+            }
+            SessionOp::Lift { lessor, lock, since } => self.lift(*lessor, lock, *since, &mut step),
+            SessionOp::Close { session } => self.close(*session, &mut step),
         };
         if facts.len() > before {
             self.changed = slot;
@@ -198,7 +219,8 @@ impl Tree {
     fn open(&mut self, ttl: Span, step: &mut Step<'_>) -> Outcome {
         let (session, client) = (step.slot, step.call.client);
         let (pings, newest) = (0, step.call.seq);
-        self.sessions.insert(session, Session { client, ttl, pings, newest, left: None });
+        self.sessions
+            .insert(session, Session { client, ttl, pings, newest, left: None, home: None });
         step.say(SessionFact::Open { slot: session, session, client, ttl, pings: 0 });
         Outcome::Session(SessionOutcome::Opened { session })
     }
@@ -225,19 +247,40 @@ impl Tree {
             Some(_) => return Outcome::Refused(Refusal::NotHeld),
             None => return Outcome::Done,
         }
-        self.end(id, step);
+        self.end(id, Lapse::Silent, step);
         Outcome::Done
     }
 
     /// A session is over, and all of its nodes with it.
-    fn end(&mut self, id: SessionId, step: &mut Step<'_>) {
-        self.sessions.remove(&id);
-        step.say(SessionFact::Ended { slot: step.slot, session: id });
-        if !step.mutations.has(Mutation::LockOrphans) {
-            for (name, lock) in &mut self.locks {
-                lock.remove(name, |_, node| node.session == id, Freed::Ended, &self.sessions, step);
-            }
+    fn end(&mut self, id: SessionId, why: Lapse, step: &mut Step<'_>) {
+        let home = self.sessions.remove(&id).and_then(|session| session.home);
+        step.say(SessionFact::Ended { slot: step.slot, session: id, why });
+        if step.mutations.has(Mutation::LockOrphans) {
+            return;
         }
+        if let Some((_, terms)) = home {
+            return self.free_all(id, terms, step);
+        }
+        for (name, lock) in &mut self.locks {
+            lock.remove(name, |_, node| node.session == id, Freed::Ended, &self.sessions, step);
+        }
+    }
+
+    /// A client ends its session.
+    fn close(&mut self, id: SessionId, step: &mut Step<'_>) -> Outcome {
+        match self.sessions.get(&id) {
+            Some(session) if session.client == step.call.client => {
+                self.end(id, Lapse::Closed, step);
+                Outcome::Done
+            }
+            Some(_) => Outcome::Refused(Refusal::NotHeld),
+            None => Outcome::Refused(Refusal::Expired),
+        }
+    }
+
+    /// Whether a leader may end sessions: not if a later one keeps their time.
+    fn counts(&self, lessor: Ballot, mutations: Mutations) -> bool {
+        lessor == self.lessor || mutations.has(Mutation::LessorAny)
     }
 
     fn promote(&mut self, lessor: Ballot, step: &mut Step<'_>) -> Outcome {
@@ -280,11 +323,11 @@ impl Tree {
     }
 
     fn revoke(&mut self, lessor: Ballot, id: SessionId, step: &mut Step<'_>) -> Outcome {
-        if lessor != self.lessor && !step.mutations.has(Mutation::LessorAny) {
+        if !self.counts(lessor, step.mutations) {
             return Outcome::Refused(Refusal::Unavailable);
         }
         if self.sessions.contains_key(&id) {
-            self.end(id, step);
+            self.end(id, Lapse::Silent, step);
         }
         Outcome::Done
     }
@@ -397,9 +440,13 @@ impl Tree {
             let compacts = SessionFact::Compacts { slot, before: self.forgotten };
             facts.push(Fact::Session(compacts));
         }
-        for (session, Session { client, ttl, pings, left, .. }) in &self.sessions {
+        self.restate_delays(facts);
+        for (session, Session { client, ttl, pings, left, home, .. }) in &self.sessions {
             let (session, client, ttl, pings) = (*session, *client, *ttl, *pings);
             facts.push(Fact::Session(SessionFact::Open { slot, session, client, ttl, pings }));
+            if let Some((node, terms)) = *home {
+                facts.push(Fact::Session(SessionFact::Hangs { slot, session, node, terms }));
+            }
             if left.is_some() {
                 facts.push(Fact::Session(SessionFact::Noted { slot, session, left: *left }));
             }
@@ -467,7 +514,8 @@ impl Lock {
             return false;
         }
         self.changed = slot;
-        if let Some(token) = holder.filter(|holder| !self.nodes.contains_key(holder)) {
+        if holder.is_some_and(|holder| !self.nodes.contains_key(&holder)) {
+            let token = self.granted.0;
             step.facts.push(Fact::Freed { slot, lock: name.clone(), token, why });
             self.grant(name, sessions, step);
         }
@@ -483,7 +531,7 @@ impl Lock {
     }
 
     fn granted_fact(&self, name: &Name, sessions: &BTreeMap<SessionId, Session>) -> Option<Fact> {
-        let ((token, node), (_, slot)) = (self.holder()?, self.granted);
+        let ((_, node), (token, slot)) = (self.holder()?, self.granted);
         let ttl = sessions.get(&node.session).map_or(Span::ZERO, |session| session.ttl);
         Some(Fact::Granted { slot, lock: name.clone(), call: node.wish, token, ttl })
     }

@@ -70,7 +70,11 @@ pub(super) fn shown(zoomed: bool, leader: Option<NodeId>, event: &Event) -> bool
 /// Whether a statement about sessions is worth a row: signs of life are not.
 fn tells(fact: &SessionFact, leader: bool) -> bool {
     match fact {
-        SessionFact::Ended { .. } | SessionFact::Removed { .. } => leader,
+        SessionFact::Ended { .. }
+        | SessionFact::Removed { .. }
+        | SessionFact::Delays { .. }
+        | SessionFact::Lifted { .. }
+        | SessionFact::Checked { .. } => leader,
         SessionFact::Open { slot, session, .. } => leader && slot == session,
         SessionFact::Feels { feels, .. } => *feels != Feels::Connected,
         SessionFact::Tells { .. } => true,

@@ -6,7 +6,9 @@
 //! lock is not the service's fault, since a client may be frozen or slow; what must never happen is
 //! that the resource takes a write under an older token than one it has seen.
 
+mod circles;
 mod details;
+mod keys;
 mod nodes;
 
 use super::row::{self, Row};
@@ -67,7 +69,13 @@ impl Pane for Locks {
     fn title(&self, scene: &Scene<'_>) -> Title {
         let locks = || scene.board.locks.all().map(|(_, lock)| lock);
         let held = locks().filter(|lock| lock.holder.is_some()).count();
-        let waiting: usize = locks().map(|lock| lock.queue.len()).sum();
+        let sessions = &scene.board.sessions;
+        let watching = |name: &Name| match keys::are_there(scene) {
+            true => sessions.watching(name).len(),
+            false => 0,
+        };
+        let all = scene.board.locks.all();
+        let waiting: usize = all.map(|(name, lock)| lock.queue.len() + watching(name)).sum();
         let broken = locks().any(is_broken);
         let overlaps = locks().any(|lock| lock.overlap.is_some());
         let mut summary = Line::default();
@@ -218,6 +226,7 @@ fn notes<'a>(
         }
     }
     rows.extend(primaries(scene));
+    rows.extend(circles::rows(scene));
     if !lock.queue.is_empty() {
         rows.push(Row::plain(look).text(Role::Text, format!("{name} next: {}", queue(lock))));
     }

@@ -164,14 +164,14 @@ fn waits(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     for (name, lock) in scene.board.locks.all() {
         for waiter in &lock.queue {
             let client = waiter.call.client;
-            let (chain, closed) = chain(scene, client, name);
+            let Chain { text, closed, .. } = chain(scene, client, name);
             let ago = table::brief(scene.board.now.since(waiter.since));
             let (mark, role, word) = match closed {
                 true => (Mark::Trouble, Role::Bad, "DEADLOCK "),
                 false => (Mark::None, Role::Text, ""),
             };
             let row = Row::new(look, mark).right(5, Role::Muted, ago);
-            rows.push(row.text(role, format!("{word}{chain}")));
+            rows.push(row.text(role, format!("{word}{text}")));
         }
     }
     rows.extend(keys(scene));
@@ -181,26 +181,37 @@ fn waits(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     row::list(look, rest, buf, &rows);
 }
 
-/// `c5 > shard > c2 > billing > c9`, and whether it closes to a circle.
-fn chain(scene: &Scene<'_>, client: NodeId, name: &Name) -> (String, bool) {
+/// Who waits for whom, because of which locks.
+pub(super) struct Chain {
+    /// `c5 > shard > c2 > billing > c9`.
+    pub(super) text: String,
+    /// How many locks are in it.
+    pub(super) locks: usize,
+    /// Whether it closes to a circle.
+    pub(super) closed: bool,
+}
+
+/// Who a client waits for, because of a lock, and so on.
+pub(super) fn chain(scene: &Scene<'_>, client: NodeId, name: &Name) -> Chain {
     let arrow = format!(" {} ", scene.look.glyphs.arrow);
     let locks = &scene.board.locks;
     let mut text = client.to_string();
     let mut seen = BTreeSet::from([client]);
-    let mut next = Some(name);
+    let (mut next, mut found) = (Some(name), 0);
     for _ in 0..DEEPEST {
         let Some(name) = next else { break };
+        found += 1;
         text += &format!("{arrow}{name}");
         let Some(holder) = locks.get(name).and_then(|lock| lock.holder) else { break };
         let holder = holder.call.client;
         text += &format!("{arrow}{holder}");
         if !seen.insert(holder) {
-            return (text, holder == client);
+            return Chain { text, locks: found, closed: holder == client };
         }
         let waits = |lock: &Lock| lock.queue.iter().any(|waiter| waiter.call.client == holder);
         next = locks.all().find(|(_, lock)| waits(lock)).map(|(name, _)| name);
     }
-    (text, false)
+    Chain { text, locks: found, closed: false }
 }
 
 /// Calls for keys that a transaction has locked.

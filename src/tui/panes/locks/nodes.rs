@@ -2,7 +2,7 @@
 
 use super::super::Scene;
 use super::super::row::Row;
-use super::left;
+use super::{keys, left};
 use crate::base::{Name, Token};
 use crate::event::Feels;
 use crate::tui::theme::Role;
@@ -11,6 +11,9 @@ use crate::view::sessions::{Below, Node};
 /// What is below a lock, in three rows; nothing if locks do not hang on sessions.
 pub(super) fn rows<'a>(scene: &Scene<'a>, name: &Name) -> Vec<Row<'a>> {
     let Some(below) = scene.board.sessions.below(name) else { return Vec::new() };
+    if keys::are_there(scene) {
+        return keys::rows(scene, name, below);
+    }
     let told = format!("{name}: {} nodes removed, {} told of it", below.removed, below.told);
     let told = Row::muted(scene.look, told);
     let mut rows = match below.nodes.is_empty() {

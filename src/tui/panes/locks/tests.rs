@@ -1,6 +1,7 @@
 use super::super::sample::{Story, begins, c, call, n, name, op, txn, votes};
 use super::*;
-use crate::event::{Fact, Feels, KeyDeed, Kind, SessionFact};
+use crate::base::Terms;
+use crate::event::{Fact, Feels, KeyDeed, Kind, Lapse, SessionFact};
 use crate::tui::theme::GlyphsArg;
 
 /// Seconds of a lease.
@@ -184,6 +185,7 @@ fn circles_of_waiters_and_locked_keys() {
      lock state    holder token own belief                 lease by the log           queue        last change
     >a    HELD     c1         3                          - ██████████████▊░░░░░  3.7s c2           9.000 queue
      b    HELD     c2         4                          - ██████████████▊░░░░░  3.7s c1           9.000 queue
+    !DEADLOCK c1 → b → c2 → a → c1
      a next: c2
 
      grants of a, oldest first: tokens only rise                who waits for whom
@@ -379,6 +381,56 @@ fn who_is_in_line_who_watches_whom_and_how_long_sessions_last() {
      gate line: c3/6 → c2/5 → c1/4
      sessions: c1 s1 2.8s c2 s2 2.8s c3 s3 2.8s suspended
      gate: 0 nodes removed, 0 told of it
+    ");
+}
+
+/// c1 has the gate by a session that hangs on n2, and c2 watches it.
+fn hanging() -> Story {
+    let mut story = Story::of(3, 3);
+    story.at(1_000);
+    for client in 1..=2u16 {
+        session(&mut story, client, client.into());
+        let terms = Terms { delay: Span::secs(5), deletes: false };
+        let (slot, node) = (client.into(), n(3 - client));
+        let hangs = SessionFact::Hangs { slot, session: client.into(), node, terms };
+        story.says(n(1), Fact::Session(hangs));
+    }
+    made(&mut story, 1, 1, 4);
+    granted(&mut story, "gate", 1, 4);
+    let watches = SessionFact::Watches { lock: name("gate"), session: 2, node: None, seen: 4 };
+    story.says(n(1), Fact::Session(watches));
+    story.at(2_500);
+    story
+}
+
+#[test]
+fn whose_key_it_is_where_sessions_hang_and_for_how_long_nobody_can_take_it() {
+    let mut story = hanging();
+    insta::assert_snapshot!(story.screen(&Locks, 78, 7), @"
+    [] 1 held  1 waiting
+     lock state    holder token own belief        lease by the log  queue
+    >gate HELD     c1         4                 - ███████▋░░░  3.5s -
+     gate key: c1 by s1, LockIndex 4  watched by c2
+     sessions: c1 s1@n2 3.5s c2 s2@n1 3.5s
+    ");
+    let all = [
+        SessionFact::Checked { slot: 5, node: n(2), critical: true },
+        SessionFact::Ended { slot: 5, session: 1, why: Lapse::Critical },
+        SessionFact::Removed { slot: 5, lock: name("gate"), node: 4 },
+        SessionFact::Delays { slot: 5, lock: name("gate"), delay: Span::secs(5) },
+    ];
+    for fact in all {
+        story.says(n(1), Fact::Session(fact));
+    }
+    freed(&mut story, "gate", 4, Freed::Ended);
+    story.at(3_300);
+    insta::assert_snapshot!(story.screen(&Locks, 78, 7), @"
+    [] 0 held  1 waiting
+     lock state    holder token own belief        lease by the log  queue
+    >gate free     -          4                 -                 - -
+     gate key: lock-delay 4.2s  watched by c2
+     sessions: c2 s2@n1 2.7s
+    ?critical: n2; sessions there have ended
     ");
 }
 
