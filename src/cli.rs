@@ -171,8 +171,9 @@ pub struct Run {
     output: Output,
     /// Play it on several kinds of log, side by side: multipaxos, raft, zab
     ///
-    /// On the screen, every key and every command goes to all of them. With --headless or --until,
-    /// a table says what each made of it.
+    /// Or with several ways to commit transfers: twophase, presumed-commit, cooperative, logged,
+    /// threephase, paxoscommit, saga, choreographed. On the screen, every key and every command
+    /// goes to all of them. With --headless or --until, a table says what each made of it.
     #[arg(
         long,
         value_name = "KIND,KIND…",

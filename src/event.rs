@@ -28,6 +28,7 @@ mod handoff;
 mod key;
 mod saga;
 mod session;
+mod tx;
 
 pub use balancing::{Balancing, Ended, Standing};
 pub use caching::{Caching, Dropped};
@@ -39,6 +40,7 @@ pub use handoff::HandoffFact;
 pub use key::KeyDeed;
 pub use saga::SagaFact;
 pub use session::{Feels, Lapse, SessionFact};
+pub use tx::{Install, Newest, OpenTx, TxFact};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! Netsplit: a cluster workbench for the terminal.
 //!
 //! One binary runs real protocol code (a consistent-hash ring, locks, Paxos, a log replicated by
-//! Multi-Paxos, Raft or Zab, two-phase commit, sagas, a failure detector, load balancing, caches, a
-//! file store) as a cluster of nodes, draws what the protocols do, lets a person break the cluster,
-//! goes back in time, and proves what went wrong. This page is the map.
+//! Multi-Paxos, Raft or Zab, two-phase commit, sagas, transactions with levels of isolation, a
+//! failure detector, load balancing, caches, a file store) as a cluster of nodes, draws what the
+//! protocols do, lets a person break the cluster, goes back in time, and proves what went wrong.
+//! This page is the map.
 //!
 //! # The one flow
 //!

@@ -298,6 +298,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "swim",
         "quorum",
         "saga",
+        "transactions",
         "files",
     ];
     for name in names {

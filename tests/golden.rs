@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `handoff_rate=N`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=files`, in blocks of ten bytes, with `scrub`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `handoff_rate=N`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=files`, in blocks of ten bytes, with `scrub`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=tx` for transactions that clients open; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -22,7 +22,8 @@
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
 use netsplit::base::{
-    Ballot, CallId, Commitment, Conflict, Entry, NodeId, Op, Pivot, Presume, Rng, Span, Style, Time,
+    Ballot, CallId, Commitment, Conflict, Entry, Isolation, NodeId, Op, Pivot, Presume, Rng, Span,
+    Style, Time,
 };
 use netsplit::host::{Host, Input, Output, Setup, Write};
 use netsplit::plan::{
@@ -320,6 +321,12 @@ impl Network {
                 ..Services::default()
             },
             "files" => shelves(log, switch("scrub")),
+            "tx" => {
+                let (level, idle_timeout) = (Isolation::default(), Span::secs(1));
+                let kind = TxnKind::Opened { level, idle_timeout };
+                let txn = Some(Txn { kind, ..Txn::default() });
+                Services { log: Some(log), txn, ..Services::default() }
+            }
             "quorum" => by_quorums(log, quorum(&mut args, switch)?),
             other => return Err(format!("no such services: {other}").into()),
         };

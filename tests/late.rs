@@ -11,6 +11,7 @@ use netsplit::sim::World;
 use netsplit::sim::hunt;
 use netsplit::view::Board;
 use netsplit::view::locks::Lock;
+use netsplit::view::opened::Opened;
 use std::collections::BTreeSet;
 
 /// Somebody who looks at a cluster, and hears of some processes only.
@@ -221,6 +222,8 @@ fn assert_boards(a: &Board, b: &Board, when: &str) {
     part!(sessions);
     part!(txns);
     part!(clients);
+    let opened = |board: &Board| board.opened.all().cloned().collect::<Vec<Opened>>();
+    assert_eq!(opened(a), opened(b), "{when}: open transactions differ");
 }
 
 /// What of a board everybody must see who was told how things stand.
@@ -272,6 +275,10 @@ fn essence(board: &Board, plan: &Plan) -> Vec<String> {
     ));
     let sessions = board.sessions.open().map(|(id, session)| (id, session.client, session.ttl));
     lines.push(format!("{:?}", sessions.collect::<Vec<_>>()));
+    lines.extend(board.opened.all().filter(|open| open.is_open()).map(|open| {
+        let Opened { tx, level, snapshot, reads, writes, state, .. } = open;
+        format!("{tx} {level} {snapshot} {reads:?} {writes:?} {state:?}")
+    }));
     // Of a lock without a key no instance has anything to say.
     let said = |lock: &Lock| !(board.locks.are_keys() && lock.is_idle());
     for (name, lock) in board.locks.all().filter(|(_, lock)| said(lock)) {
@@ -378,6 +385,7 @@ fn nobody_is_disturbed_by_a_newcomer() {
         ("zab", 12),
         ("redlock", 12),
         ("swim", 12),
+        ("transactions", 20),
         ("three-paxos", 10),
     ] {
         for seed in 0..3 {
@@ -400,6 +408,7 @@ fn who_comes_late_or_misses_something_sees_the_same_and_no_check_cries_wolf() {
         ("zab", 12),
         ("redlock", 12),
         ("swim", 12),
+        ("transactions", 20),
         ("three-paxos", 10),
     ] {
         for seed in 0..4 {
@@ -429,6 +438,7 @@ fn who_comes_late_sees_the_same_in_hundreds_of_storms() {
         ("zab", 60),
         ("redlock", 60),
         ("swim", 60),
+        ("transactions", 60),
         ("three-paxos", 10),
     ] {
         for seed in seeds.clone().unwrap_or(0..100) {

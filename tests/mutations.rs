@@ -7,13 +7,13 @@ mod faults;
 
 use faults::{
     circles, crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, losses,
-    moving, naps, one_link, relay, servings, terms, voters, with_rot,
+    moving, naps, one_dead, one_link, relay, servings, terms, voters, with_rot,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
 use netsplit::base::{
-    Commitment, Conflict, Mutation, Mutations, NodeId, Op, Pivot, Presume, Rng, Span, Style, Time,
-    Voters,
+    Commitment, Conflict, Isolation, Mutation, Mutations, NodeId, Op, Pivot, Presume, Rng, Span,
+    Style, Time, Voters,
 };
 use netsplit::check::Checks;
 use netsplit::command::Command;
@@ -112,12 +112,16 @@ enum Case {
     Unsure(Commitment),
     /// The same where nodes only crash, on a network that never fails: whoever is suspected is dead.
     Crashes(Commitment),
+    /// The same where one of them crashes, for long, and nothing else is wrong.
+    Dead(Commitment),
     /// The sample bank, whose transfers are sagas; clients are asked for longer ones, too.
     Trips(Style),
     /// The same in the faults of `Doubt`.
     Late(Style),
     /// The same, impatient, on a network where messages overtake each other.
     Impatient(Style),
+    /// Five nodes and the log: three clients open transactions at few keys.
+    Opened(On, Isolation),
     /// Five nodes, and keys that are kept by quorums: three clients write and read few of them.
     Quorum(Kept),
     /// Files, put and read by three clients.
@@ -490,6 +494,21 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::SagaNoLog, "progress", Case::Late(DANCED), 40),
     (Mutation::SagaNoLock, "saga", Case::Late(LED), 40),
     (Mutation::SagaPassAndForget, "progress", Case::Late(DANCED), 40),
+    (Mutation::TxDirtyRead, "isolation", Case::Opened(On::Raft, Isolation::ReadCommitted), 10),
+    (Mutation::TxDirtyRead, "isolation", Case::Opened(On::Raft, Isolation::Serializable), 10),
+    (Mutation::TxNoSnapshot, "isolation", Case::Opened(On::Raft, Isolation::Snapshot), 10),
+    (Mutation::TxLastCommitter, "isolation", Case::Opened(On::Raft, Isolation::Snapshot), 10),
+    (Mutation::TxNoValidation, "isolation", Case::Opened(On::Raft, Isolation::Serializable), 10),
+    (Mutation::TxKeepWrites, "isolation", Case::Opened(On::Raft, Isolation::ReadCommitted), 10),
+    (Mutation::TxForgetOwn, "isolation", Case::Opened(On::Raft, Isolation::ReadCommitted), 10),
+    (Mutation::TxNoExpiry, "progress", Case::Opened(On::Raft, Isolation::Serializable), 40),
+    (Mutation::TxReopen, "isolation", Case::Opened(On::Raft, Isolation::ReadCommitted), 100),
+    (
+        Mutation::TxAnyTransaction,
+        "isolation",
+        Case::Opened(On::Raft, Isolation::ReadCommitted),
+        100,
+    ),
     (Mutation::BalanceRoundSkips, "balance", Case::Requests(Policy::RoundRobin), 10),
     (Mutation::BalanceBursts, "balance", Case::Requests(Policy::Weighted), 10),
     (Mutation::BalanceNoWeights, "balance", Case::Requests(Policy::LeastConnections), 10),
@@ -504,6 +523,8 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::BalanceRetryStorm, "balance", Case::Requests(Policy::RoundRobin), 10),
     (Mutation::BalanceUnbounded, "balance", Case::Requests(Policy::Hash), 10),
     (Mutation::BalanceDrainStuck, "balance", Case::Requests(Policy::TwoChoices), 40),
+    (Mutation::ThreePhaseWait, "progress", Case::Dead(THREE), 20),
+    (Mutation::PaxosCommitWait, "progress", Case::Dead(PAXOS), 20),
     (Mutation::ThreePhaseSkip, "atomic", Case::Crashes(THREE), 10),
     (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 40),
     (Mutation::PaxosCommitFree, "paxoscommit", Case::Unsure(PAXOS), 20),
@@ -698,7 +719,10 @@ fn gossiping(lifeguard: bool) -> Plan {
 }
 
 /// Nodes notice soon that another is dead, and it takes them longer than any message is under way.
-fn hasty(mut plan: Plan) -> Plan {
+fn hasty(case: Case, mut plan: Plan) -> Plan {
+    if let Case::Dead(_) = case {
+        plan.progress_within = Span::secs(8);
+    }
     let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
     let heartbeats = Heartbeats { heartbeat, suspect_after, phi: None };
     plan.services.membership = Some(Membership::Heartbeats(heartbeats));
@@ -713,6 +737,33 @@ fn bank(how: Commitment) -> Plan {
     let mut plan = plan::builtin("bank").unwrap();
     plan.services.txn = Some(Txn { kind: how.into(), ..Txn::default() });
     plan
+}
+
+/// Clients in a hurry, who give up soon and go on, and one that does only what it is told.
+fn opened(on: On, level: Isolation) -> Plan {
+    let kind = TxnKind::Opened { level, idle_timeout: Span::secs(3) };
+    let txn = Some(Txn { kind, ..Txn::default() });
+    let log = Some(Log { kind: on.kind(), snapshot_every: 40, ..Log::default() });
+    let services = Services { log, txn, ..Services::default() };
+    let client = |n| {
+        let load = vec![Load::Transact { keys: 3 }];
+        Client { rate: 20, timeout: Span::millis(400), retries: 2, ..Client::new(n, load) }
+    };
+    let clients = (1..=3).map(client).chain([Client::new(4, Vec::new())]).collect();
+    Plan { services, clients, progress_within: Span::secs(6), ..Plan::bare(5) }
+}
+
+/// Twice, the last client opens a transaction and leaves it alone: in the storm, and after it.
+fn left_open(calm: Time) -> Vec<(Time, Command)> {
+    let at = |(after, line): (u64, &str)| (Time(after), line.parse().expect("a command"));
+    let (one, two) = (calm.0 / 4, calm.0 + 1_000_000);
+    let lines = [
+        (one, "c4 tx begin"),
+        (one + 200_000, "c4 tx get key/1"),
+        (two, "c4 tx begin"),
+        (two + 200_000, "c4 tx set key/1=1"),
+    ];
+    lines.map(at).into()
 }
 
 /// The sample bank with sagas.
@@ -896,9 +947,10 @@ fn plan(case: Case) -> Plan {
         Case::Bank => plan::builtin("bank").unwrap(),
         Case::Doubt => Plan { progress_within: Span::secs(15), ..plan::builtin("bank").unwrap() },
         Case::Money(how) => bank(how),
-        Case::Crashes(how) => hasty(bank(how)),
+        Case::Crashes(how) | Case::Dead(how) => hasty(case, bank(how)),
         Case::Unsure(how) => Plan { progress_within: Span::secs(15), ..bank(how) },
         Case::Sessions => sessions(),
+        Case::Opened(on, level) => opened(on, level),
         Case::Trips(style) => trips(style, Span::secs(1)),
         Case::Late(style) => {
             Plan { progress_within: Span::secs(15), ..trips(style, Span::secs(1)) }
@@ -928,6 +980,7 @@ fn until(case: Case) -> Time {
         | Case::Sessions
         | Case::Unsure(_)
         | Case::Crashes(_)
+        | Case::Dead(_)
         | Case::Late(_)
         | Case::Impatient(_) => Time(45_000_000),
         Case::Keys
@@ -937,6 +990,7 @@ fn until(case: Case) -> Time {
         | Case::Money(_)
         | Case::Trips(_) => Time(60_000_000),
         Case::Files(_) => Time(66_000_000),
+        Case::Opened(..) => Time(36_000_000),
         Case::Requests(_) | Case::Reports | Case::Cached(_) | Case::Messages => Time(30_000_000),
     }
 }
@@ -948,6 +1002,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Duel => return duel(seed),
         Case::Doubt | Case::Sessions | Case::Unsure(_) => return doubt(seed),
         Case::Crashes(_) => return crashes(seed),
+        Case::Dead(_) => return one_dead(seed),
         Case::Late(_) => return moving(seed, doubt(seed)),
         Case::Impatient(_) => return moving(seed, jitter()),
         Case::Trips(_) => return moving(seed, hunt::storm(seed, plan, until)),
@@ -977,6 +1032,10 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Circles => circles(seed, hunt::storm(seed, plan, until), until),
         _ => hunt::storm(seed, plan, until),
     };
+    if let Case::Opened(..) = case {
+        commands.extend(left_open(hunt::calm(until)));
+        commands.sort_by_key(|(at, _)| *at);
+    }
     if matches!(case, Case::Recipe(_, By::Watched)) {
         // A session with two locks: its end removes several nodes in one slot.
         let asks = |(at, line): (u64, &str)| (Time(at), line.parse().expect("a command"));
@@ -1257,6 +1316,17 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Requests(Policy::Hash), 20),
     (Case::Reports, 20),
     (Case::Crashes(THREE), 30),
+    (Case::Dead(THREE), 20),
+    (Case::Dead(PAXOS), 20),
+    (Case::Crashes(PAXOS), 10),
+    (Case::Opened(On::Raft, Isolation::ReadUncommitted), 10),
+    (Case::Opened(On::Raft, Isolation::ReadCommitted), 10),
+    (Case::Opened(On::Raft, Isolation::Snapshot), 20),
+    (Case::Opened(On::Raft, Isolation::Serializable), 20),
+    (Case::Opened(On::Paxos, Isolation::Snapshot), 10),
+    (Case::Opened(On::Paxos, Isolation::Serializable), 20),
+    (Case::Opened(On::Zab, Isolation::Snapshot), 10),
+    (Case::Opened(On::Zab, Isolation::Serializable), 20),
     (Case::Trips(LED), 10),
     (Case::Late(LED), 10),
     (Case::Trips(DANCED), 10),
@@ -1310,9 +1380,11 @@ fn is_of_money(case: Case) -> bool {
             | Money(_)
             | Unsure(_)
             | Crashes(_)
+            | Dead(_)
             | Trips(_)
             | Late(_)
             | Impatient(_)
+            | Opened(..)
     )
 }
 

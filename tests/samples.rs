@@ -385,10 +385,16 @@ fn transactions_that_cannot_be_are_refused() {
     let title = |text: &str| match parse(text).unwrap().services.txn.unwrap().kind {
         TxnKind::Commit(how) => how.to_string(),
         TxnKind::Saga { style, .. } => style.to_string(),
+        TxnKind::Opened { level, .. } => level.to_string(),
     };
     assert_eq!(title(&text), "two-phase commit, presumed commit, cooperative");
     let text = txn("kind = \"saga\"\nstyle = \"choreographed\"\nlocks = false");
     assert_eq!(title(&text), "choreographed saga, no semantic locks");
+    let opened = "[log]\n[txn]\nkind = \"opened\"\nisolation = \"snapshot\"\n";
+    assert_eq!(title(opened), "snapshot");
+    refused(&opened.replace("snapshot", "none"), &["no isolation level", "serializable"]);
+    let bank = format!("{opened}[[client]]\ndo = \"bank\"");
+    refused(&bank, &["not for 'bank'", "\"transact\""]);
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("quorum"), 0..6, MINUTE);
     survives(&sample("cache"), 0..6, MINUTE);
     survives(&sample("saga"), 0..6, MINUTE);
+    survives(&sample("transactions"), 0..6, MINUTE);
     survives(&sample("files"), 0..6, MINUTE);
     survives(&sample("three-paxos"), 0..20, Time(10_000_000));
 }

@@ -325,6 +325,7 @@ fn every_mutation_says_what_goes_wrong() {
         "deadlock",
         "watch",
         "saga",
+        "tx",
         "files",
     ];
     for mutation in Mutation::ALL {

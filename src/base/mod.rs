@@ -23,6 +23,7 @@ mod saga;
 mod session;
 mod spot;
 mod time;
+mod tx;
 mod version;
 mod voters;
 
@@ -44,6 +45,7 @@ pub use session::{
 };
 pub use spot::Spot;
 pub use time::{Span, Time};
+pub use tx::{Isolation, LATEST, TxAbort, TxOp, TxOutcome, Wrote};
 pub use version::{Conflict, Vector, Version, Versions};
 pub use voters::{Voters, majority};
 

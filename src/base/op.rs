@@ -4,7 +4,7 @@ use super::balance::Serving;
 use super::placement::Member;
 use super::{
     CallId, FileOp, FileOutcome, NodeId, OWN_SESSION, ParseError, SagaStep, SessionOp,
-    SessionOutcome, Span, Token, TxnId, Version, Versions, Voters, parse_error,
+    SessionOutcome, Span, Token, TxOp, TxOutcome, TxnId, Version, Versions, Voters, parse_error,
 };
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,8 @@ pub enum Op {
     Saga(SagaStep),
     /// Something about files.
     File(FileOp),
+    /// Something about a transaction that the client opened.
+    Tx(TxOp),
 }
 
 /// `get x`, `put x=5`, `add x 3`, `acquire billing 3s`, `write billing 17 5`, `transfer a b 10` …
@@ -202,6 +204,7 @@ impl fmt::Display for Op {
             Op::Survey { key } => write!(f, "survey {key}"),
             Op::Store { key, version } => write!(f, "store {key}={version}"),
             Op::Saga(asked) => asked.fmt(f),
+            Op::Tx(op) => op.fmt(f),
             Op::File(op) => op.fmt(f),
         }
     }
@@ -274,6 +277,7 @@ impl FromStr for Op {
             ["leave", node] => Op::Leave { node: node.parse()? },
             ["voters", voters] => Op::Voters { voters: voters.parse()? },
             ["lead", node] => Op::Lead { node: node.parse()? },
+            ["tx", ..] => Op::Tx(text.trim_start().strip_prefix("tx").unwrap_or_default().parse()?),
             ["request", key] => Op::Request { key: key.parse()? },
             ["close", "session"] => Op::Session(SessionOp::Close { session: OWN_SESSION }),
             ["serve", ..] => {
@@ -286,6 +290,7 @@ impl FromStr for Op {
                      acquire L TTL · renew L TOKEN · release L TOKEN · close session · write R TOKEN V · \
                      transfer A B N · move A N B N … · propose V · join N [WEIGHT] · leave N · \
                      voters N,N,… · lead N · request K · serve well|slowly N|failing|draining · \
+                     tx begin [LEVEL] · tx get K · tx set K=V · tx commit · tx abort · \
                      upload F SIZE seed N · download F · remove F · rot [F]"
                 ));
             }
@@ -356,6 +361,8 @@ pub enum Outcome {
     Found { versions: Versions },
     /// The answer to something about files.
     File(FileOutcome),
+    /// The answer to something about a transaction that the client opened.
+    Tx(TxOutcome),
 }
 
 /// Why an operation was refused.
@@ -427,6 +434,7 @@ impl fmt::Display for Outcome {
             Outcome::Unknown => f.write_str("unknown"),
             Outcome::Prepared { call, .. } => write!(f, "prepared ({call})"),
             Outcome::Session(outcome) => outcome.fmt(f),
+            Outcome::Tx(outcome) => outcome.fmt(f),
             Outcome::Found { versions } => versions.fmt(f),
             Outcome::File(outcome) => outcome.fmt(f),
         }
@@ -518,6 +526,8 @@ mod tests {
             "leave n3",
             "voters n1,n2,n4",
             "lead n2",
+            "tx begin snapshot",
+            "tx set x=-5",
             "request k",
             "serve slowly 10",
             "upload plans 4096 seed 7",

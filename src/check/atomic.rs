@@ -7,6 +7,7 @@
 //! | AC-3 | commit is decided only if every participant voted yes |
 //! | AC-6 | commit is carried out only after the coordinator decided it |
 //! | 3PC-1 | in three-phase commit, all who are up know that all voted yes before anybody commits |
+//! | AC-7 | what was decided for one transaction is carried out on no other that has the key |
 //! | LOCKHOLD | a key that a yes-vote locked is in no other yes-vote before the outcome was carried out |
 //!
 //! From Bernstein, Hadzilacos and Goodman 1987, chapter 7. That everybody decides in the end
@@ -208,6 +209,31 @@ impl Atomic {
         Some(("AC-3", format!("{txn} is committed although {what}"), because))
     }
 
+    /// AC-7: an outcome that a transaction cannot have, and another has whose key that is, too.
+    /// That one aborts may be known to others than those who say so.
+    fn strays(&self, txn: TxnId, commit: bool, keys: &[&Name], witness: &Witness) -> Option<Wrong> {
+        let known = self.txns.get(&txn)?;
+        known.begun.filter(|begun| witness.saw(*begun))?;
+        let own = match known.decided {
+            Some((decided, _)) => decided == commit,
+            None => !commit,
+        };
+        let meant = |key: &Name, other: &Txn| {
+            let legs = other.op.as_deref().map(Op::legs).unwrap_or_default();
+            legs.iter().any(|leg| leg.key == *key) && !other.settled.contains(key)
+        };
+        let mut others =
+            self.txns.iter().filter(|(id, _)| !own && **id != txn).filter_map(|(id, other)| {
+                let (_, at) = other.decided.filter(|(decided, _)| *decided == commit)?;
+                let key = keys.iter().find(|key| meant(key, other))?;
+                Some((id, key, at))
+            });
+        let (other, key, at) = others.next()?;
+        let word = word(commit);
+        let what = format!("{word} is carried out on {txn} at {key}, and was decided for {other}");
+        Some(("AC-7", what, vec![at]))
+    }
+
     fn carries_out(
         &mut self,
         at: usize,
@@ -221,6 +247,8 @@ impl Atomic {
             self.over.push_back(*txn);
             self.make_room();
         }
+        let keys: Vec<&Name> = changes.iter().map(|change| &change.key).collect();
+        let stray = self.strays(*txn, *commit, &keys, witness);
         let known = self.txns.entry(*txn).or_default();
         let contradiction = known.carried_out.iter().find(|(_, (other, _))| other != commit).map(
             |(other, before)| {
@@ -256,7 +284,7 @@ impl Atomic {
         if whole {
             self.ends(*txn);
         }
-        contradiction.or(undecided).or(waits)
+        stray.or(contradiction).or(undecided).or(waits)
     }
 
     fn ends(&mut self, txn: TxnId) -> Option<Wrong> {
@@ -463,6 +491,9 @@ mod tests {
         assert_eq!(broken(&[begin(TXN), yes(2, TXN, "a"), decide(TXN, true)]), ["AC-3"]);
         assert_eq!(broken(&[begin(TXN), carry_out(2, TXN, true)]), ["AC-6"]);
         assert_eq!(broken(&[yes(2, TXN, "a"), yes(2, OTHER, "a")]), ["LOCKHOLD"]);
+        let mixed = [begin(TXN), begin(OTHER), yes(2, OTHER, "a"), yes(3, TXN, "b")];
+        let facts = [&mixed[..], &[decide(TXN, true), carry_out(2, OTHER, true)]].concat();
+        assert_eq!(broken(&facts).last(), Some(&"AC-7"), "a decision for one hits another");
     }
 
     #[test]

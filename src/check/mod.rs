@@ -24,8 +24,9 @@
 //! | raft | `raft` | RAFT-1 to 4, 6 to 11, 13, RX-5, 9 to 12: one leader a term, one log, no entry lost |
 //! | zab | `raft` | ZAB-2 to 4, 6, 7, 9 to 12: the same of epochs, in a cluster on Zab |
 //! | log | `log` | MP-1, MP-2, MP-4: one order, no gaps, every command once |
-//! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, 3PC-1, LOCKHOLD: all of a transaction or nothing |
+//! | atomic | `atomic` | AC-1, AC-2, AC-3, AC-6, AC-7, 3PC-1, LOCKHOLD: all of a transaction or nothing |
 //! | paxoscommit | `paxoscommit` | PC-1 to PC-3: each vote of a transaction is chosen once |
+//! | isolation | `isolation` | TX-1 to TX-4, INT, AC-7, G0, G1a to c, G-single, G2: what a level allows, and no more |
 //! | saga | `saga` | SAGA-1 to SAGA-6: all steps of a saga or none, compensated once and in order |
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
@@ -47,6 +48,7 @@ pub mod cache;
 mod faults;
 pub mod files;
 pub mod history;
+pub mod isolation;
 pub mod lock;
 pub mod log;
 pub mod paxos;
@@ -222,6 +224,8 @@ pub struct Expect {
     pub quorums: Option<Quorums>,
     /// What the file store promises, if there is one.
     pub files: Option<Shelves>,
+    /// After how long an idle transaction is aborted; none if clients open none.
+    pub idle: Option<Span>,
 }
 
 /// A file store.
@@ -288,6 +292,7 @@ impl Expect {
             detects: false,
             quorums: None,
             files: None,
+            idle: None,
         }
     }
 
@@ -346,6 +351,7 @@ impl Checks {
             Box::new(atomic::Atomic::new()),
             Box::new(paxoscommit::PaxosCommit::new()),
             Box::new(saga::Sagas::default()),
+            Box::new(isolation::Isolated::default()),
             Box::new(ring::Rings::new()),
             Box::new(quorum::Quorum::new(expect)),
             Box::new(bank::Bank::new(expect.opening_balance)),

@@ -7,9 +7,12 @@
 //! | LIVE-3 | whom a leader has handed over to leads next, if nothing was broken for that time (RX-6) |
 //! | LIVE-4 | whoever is down for long is suspected by all who watch it (FD-1) |
 //! | LIVE-5 | nobody who is alive stays suspected when nothing is broken any more (FD-2) |
-//! | LIVE-7 | a saga that has begun ends within the same time (SAGA-1) |
 //! | LIVE-6 | the replicas of a key that compare what they have become equal within the same time (Q-6) |
+//! | LIVE-7 | a saga that has begun ends within the same time (SAGA-1) |
 //! | LIVE-8 | each block of a file is on as many disks as it should be within the same time, and what scrubbing and the throttle need (FS-3) |
+//! | 3PC-2 | in three-phase commit, nobody who is up waits for who is down, if nodes only crash and are suspected only then |
+//! | PC-4 | in Paxos Commit, the same, as long as a majority of the acceptors is up |
+//! | LIVE-9 | a transaction that a client has opened, and of which nothing is asked, is aborted within the same time after its timeout (TX-5) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -22,8 +25,10 @@
 //! This is a *liveness* property: breaking it means that the cluster stalled, not that it did
 //! something wrong ([`Violation::is_stall`]).
 
+mod blocking;
 mod blocks;
 mod detector;
+mod idle;
 mod replicas;
 
 use super::faults::Faults;
@@ -31,8 +36,10 @@ use super::{Check, Expect, Violation, Witness};
 use crate::base::{Ballot, CallId, Name, NodeId, Outcome, Refusal, Span, Time, TxnId};
 use crate::command::{Command, DiskFault};
 use crate::event::{Event, Fact, Kind, SagaFact};
+use blocking::Blocking;
 use blocks::Blocks;
 use detector::Detector;
+use idle::Idle;
 use replicas::Replicas;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +80,10 @@ pub struct Progress {
     replicas: Option<Replicas>,
     /// Which blocks are not on enough disks; none if there is no file store.
     blocks: Option<Blocks>,
+    /// Which transactions are idle; none if clients open none.
+    idle: Option<Idle>,
+    /// Who waits for whom that is down.
+    blocking: Blocking,
 }
 
 /// Whether an answer shows that the cluster works. A definite "no" to the operation as such does.
@@ -123,6 +134,8 @@ impl Progress {
             rough,
             replicas: expect.quorums.filter(|q| q.converge).map(|_| Replicas::default()),
             blocks: expect.files.map(Blocks::new),
+            idle: expect.idle.map(Idle::new),
+            blocking: Blocking::default(),
         }
     }
 
@@ -256,6 +269,23 @@ impl Progress {
         Some(("LIVE-8", what))
     }
 
+    /// LIVE-9.
+    fn idles(&mut self) -> Option<(&'static str, String)> {
+        if self.is_troubled() {
+            return None;
+        }
+        let what = self.idle.as_mut()?.overdue(self.now, self.trouble, self.within)?;
+        Some(("LIVE-9", what))
+    }
+
+    /// 3PC-2 and PC-4.
+    fn blocked(&mut self) -> Option<(&'static str, String)> {
+        if !self.unheard.is_empty() {
+            return None;
+        }
+        self.blocking.overdue(self.now, &self.faults, self.within)
+    }
+
     /// Whether nothing has been wrong for so long that everything should have come right.
     fn is_calm(&self) -> bool {
         !self.is_troubled() && self.now > self.trouble + self.within
@@ -330,6 +360,8 @@ impl Check for Progress {
         self.sagas.clear();
         self.replicas.iter_mut().for_each(|replicas| replicas.forget(node));
         self.blocks.iter_mut().for_each(|blocks| blocks.forget(node));
+        self.idle.iter_mut().for_each(Idle::forget);
+        self.blocking.forget();
         match (node, &mut self.detector) {
             (NodeId::BENCH, Some(detector)) => detector.forget_all(),
             (node, Some(detector)) => detector.forget(node),
@@ -352,9 +384,14 @@ impl Check for Progress {
         self.detector.iter_mut().for_each(|detector| detector.see(event));
         self.replicas.iter_mut().for_each(|replicas| replicas.see(event));
         self.blocks.iter_mut().for_each(|blocks| blocks.see(event));
+        self.idle.iter_mut().for_each(|idle| idle.see(event));
+        self.blocking.see(event, &self.faults);
         let late = self.succeeds(event).or_else(|| self.overdue());
-        let late = late.or_else(|| self.diverged()).or_else(|| self.thin());
+        let late =
+            late.or_else(|| self.diverged()).or_else(|| self.thin()).or_else(|| self.idles());
+        let late = late.or_else(|| self.blocked());
         let (rule, what) = match late {
+            Some((rule @ ("3PC-2" | "PC-4"), what)) => (rule, what),
             Some((rule, what)) => {
                 (rule, format!("{what}, though nothing is broken and {} are over", self.within))
             }

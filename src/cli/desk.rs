@@ -185,12 +185,14 @@ pub fn title(plan: &Plan, source: Source) -> Title {
 fn shows(plan: &Plan) -> Vec<PaneKind> {
     let Services { paxos, log, ring, lock, store, txn, balance, cache, files, .. } = &plan.services;
     let saga = txn.as_ref().is_some_and(|txn| matches!(txn.kind, TxnKind::Saga { .. }));
+    let opened = txn.as_ref().is_some_and(|txn| matches!(txn.kind, TxnKind::Opened { .. }));
     let quorum = store.as_ref().is_some_and(|store| store.quorum().is_some());
     let switched = [
         (PaneKind::Consensus, paxos.is_some() || log.is_some()),
         (PaneKind::Ring, ring.is_some()),
         (PaneKind::Locks, lock.is_some()),
-        (PaneKind::Txn, txn.is_some() && !saga),
+        (PaneKind::Txn, txn.is_some() && !saga && !opened),
+        (PaneKind::Isolation, opened),
         (PaneKind::Sagas, saga),
         (PaneKind::Replicas, quorum),
         (PaneKind::Balance, balance.is_some()),
@@ -211,6 +213,9 @@ fn focus(services: &Services) -> Option<PaneKind> {
         Services { files: Some(_), .. } => Some(PaneKind::Files),
         Services { ring: Some(_), lock: Some(_), .. } => None,
         Services { txn: Some(Txn { kind: TxnKind::Saga { .. }, .. }), .. } => Some(PaneKind::Sagas),
+        Services { txn: Some(Txn { kind: TxnKind::Opened { .. }, .. }), .. } => {
+            Some(PaneKind::Isolation)
+        }
         Services { txn: Some(_), .. } => Some(PaneKind::Txn),
         Services { ring: Some(_), .. } => Some(PaneKind::Ring),
         Services { lock: Some(_), .. } => Some(PaneKind::Locks),

@@ -1,7 +1,9 @@
 //! What a process states about itself, and the one rendering of each statement.
 
 use super::key::{self, KeyDeed};
-use super::{Balancing, Caching, FailoverFact, FileFact, HandoffFact, SagaFact, SessionFact};
+use super::{
+    Balancing, Caching, FailoverFact, FileFact, HandoffFact, SagaFact, SessionFact, TxFact,
+};
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
     Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
@@ -280,6 +282,7 @@ pub enum Fact {
     // -- sagas ---------------------------------------------------------------------------------
     /// Something about a saga.
     Saga(SagaFact),
+
     // -- files ------------------------------------------------------------------------------------
     /// Something about files and their blocks.
     File(FileFact),
@@ -291,6 +294,10 @@ pub enum Fact {
     // -- deadlocks --------------------------------------------------------------------------------
     /// A circle of clients that waited for each other was broken.
     Deadlock(super::Deadlock),
+
+    // -- transactions that clients open, by the log's order; every replica says them --------------
+    /// Something about such a transaction.
+    Tx(TxFact),
 }
 
 impl fmt::Display for Freed {
@@ -378,6 +385,7 @@ impl fmt::Display for Fact {
             Fact::Deadlock(fact) => fact.fmt(f),
             Fact::Failover(fact) => fact.fmt(f),
             Fact::Saga(fact) => fact.fmt(f),
+            Fact::Tx(fact) => fact.fmt(f),
             Fact::Keeps { .. }
             | Fact::Acknowledges { .. }
             | Fact::Answers { .. }

@@ -247,6 +247,10 @@ fn services(top: &Table<'_>, nodes: &[Node]) -> Read<Services> {
         if *service == "lock" && !lock::needs_log(&section)? {
             continue;
         }
+        let needs = match *service == "txn" && txn::is_opened(top)? {
+            true => &["log"],
+            false => *needs,
+        };
         if let Some(missing) = needs.iter().find(|need| top.get(need).is_none()) {
             let what = format!("[{service}] needs [{missing}], which is not there");
             let help = format!("add a line [{missing}] to the file");

@@ -13,7 +13,7 @@ use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
     Config, balance, cache, client, commit, files, lock, log, membership, multipaxos, paxos, ping,
-    quorumstore, raft, redis, ring, saga, server, store, swim,
+    quorumstore, raft, redis, ring, saga, server, store, swim, tx,
 };
 use std::sync::Arc;
 
@@ -106,6 +106,11 @@ pub enum Load {
         /// How many different keys.
         keys: u32,
     },
+    /// Opens a transaction, gets and sets some of `keys` keys in it, and commits or aborts it.
+    Transact {
+        /// How many different keys.
+        keys: u32,
+    },
     /// Reads the keys that it wrote, one after the other, and nothing else; used after faults.
     Idle,
     /// Follows all that changes below locks.
@@ -185,6 +190,7 @@ impl Load {
             }
             Load::Bank { accounts, most, legs } => client::Load::Bank { accounts, most, legs },
             Load::Request { keys } => client::Load::Request { keys },
+            Load::Transact { keys } => client::Load::Transact { keys },
             Load::Idle => client::Load::ReadBack,
             Load::Watch => client::Load::Watch,
             Load::Delete { keys } => client::Load::Delete { keys },
@@ -256,6 +262,7 @@ impl Plan {
             voters: self.voters(),
             quorums: self.quorums(),
             files: self.files(),
+            idle: self.idle(),
         }
     }
 
@@ -291,6 +298,14 @@ impl Plan {
         };
         let converge = sync_every > Span::ZERO;
         Some(Quorums { r, w, versions, sloppy, promise, converge })
+    }
+
+    /// After how long idle transactions are aborted, if clients open any.
+    fn idle(&self) -> Option<Span> {
+        match self.services.txn.as_ref()?.kind {
+            TxnKind::Opened { idle_timeout, .. } => Some(idle_timeout),
+            _ => None,
+        }
     }
 
     /// What checks must know about the file store.
@@ -533,6 +548,9 @@ impl Plan {
             }
             TxnKind::Saga { step_timeout, style } => {
                 Config::Saga(saga::Config { step_timeout, retry, style, mutations })
+            }
+            TxnKind::Opened { level, idle_timeout } => {
+                Config::Tx(tx::Config { level, idle_timeout, mutations })
             }
         }
     }

@@ -14,7 +14,7 @@ macro_rules! samples {
 
 samples! {
     "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "etcd" "consul" "redlock" "balance" "swim"
-    "quorum" "cache" "saga" "files"
+    "quorum" "cache" "saga" "transactions" "files"
 }
 
 /// The text that `word` means, and what to call it: as for [`load`].

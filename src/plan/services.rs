@@ -1,7 +1,7 @@
 //! What the nodes run: the settings of each service as a person writes them, with their defaults.
 
 use super::Ways;
-use crate::base::{Commitment, Conflict, Name, NodeId, Op, Span, Style, Terms, Voters};
+use crate::base::{Commitment, Conflict, Isolation, Name, NodeId, Op, Span, Style, Terms, Voters};
 use crate::check::SwimBounds;
 use crate::proto::client::Watch;
 use crate::proto::files::Settings as Files;
@@ -312,6 +312,13 @@ pub enum TxnKind {
         step_timeout: Span,
         /// How they run.
         style: Style,
+    },
+    /// Clients open them, work in them and end them, on the keys of the log.
+    Opened {
+        /// The level of those that do not say one.
+        level: Isolation,
+        /// After how long an idle one is aborted.
+        idle_timeout: Span,
     },
 }
 

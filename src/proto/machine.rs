@@ -19,6 +19,7 @@ use super::lock::tree::Tree;
 use super::log::Configuration;
 use super::register::Registers;
 use super::ring::Views;
+use super::tx::table::Table as Transactions;
 use crate::base::{
     CallId, Entry, Lane, Mutation, Mutations, NodeId, Op, Outcome, Refusal, SessionOp, Slot, Voters,
 };
@@ -90,6 +91,7 @@ pub struct Machine {
     decisions: Decisions,
     tree: Tree,
     files: Namespace,
+    transactions: Transactions,
 }
 
 impl Machine {
@@ -110,6 +112,7 @@ impl Machine {
             decisions: Decisions::default(),
             tree: Tree::default(),
             files: Namespace::default(),
+            transactions: Transactions::default(),
         }
     }
 
@@ -214,6 +217,7 @@ impl Machine {
             Op::File(op) => self.files.apply(call, op, mutations, facts),
             op if Registers::takes(op) => self.registers.apply(op),
             Op::Conclude { txn, commit } => self.decisions.apply(*txn, *commit, mutations, facts),
+            Op::Tx(op) => self.transactions.apply(slot, call, op, mutations, facts),
             Op::Voters { .. } => Outcome::Done,
             Op::Decline { why } => Outcome::Refused(why.clone()),
             _ => Outcome::Refused(Refusal::NoService),
@@ -238,6 +242,7 @@ impl Machine {
         }
         self.locks.restate(self.applied, facts);
         self.tree.restate(self.applied, facts);
+        self.transactions.restate(self.applied, facts);
         self.files.restate(facts);
     }
 }

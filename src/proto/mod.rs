@@ -53,6 +53,7 @@ pub mod server;
 mod stack;
 pub mod store;
 pub mod swim;
+pub mod tx;
 pub mod zab;
 
 pub use outbox::{Batch, Outbox, Output, Write};

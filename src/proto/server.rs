@@ -196,7 +196,7 @@ impl Server {
             Op::Delete { .. } | Op::Survey { .. } | Op::Store { .. } => {
                 (self.keys == ServiceId::Store).then_some(self.keys)
             }
-            Op::Transfer(_) | Op::Move { .. } => Some(ServiceId::Txn),
+            Op::Transfer(_) | Op::Move { .. } | Op::Tx(_) => Some(ServiceId::Txn),
             Op::Propose { .. } => Some(self.proposals),
             Op::Join { .. } | Op::Leave { .. } => Some(ServiceId::Ring),
             Op::Voters { .. } | Op::Lead { .. } => Some(ServiceId::Log),

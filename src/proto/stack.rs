@@ -181,5 +181,6 @@ services! {
     QuorumStore => quorumstore::QuorumStore,
     Cache => cache::Cache,
     Saga => saga::Sagas,
+    Tx => tx::Tx,
     Files => files::Files,
 }

@@ -1,4 +1,5 @@
-//! The same cluster, load, seed and faults on several ways to agree on the log, side by side.
+//! The same cluster, load, seed and faults on several ways to agree on the log, or to commit
+//! transactions ([`commits`]), side by side.
 //!
 //! ```text
 //!  events of a run ─> Tally ─> Row: what it took, what clients noticed ─┐
@@ -9,12 +10,14 @@
 //! same seed; that the runs then differ is what is measured. Messages are those of the log alone,
 //! and weigh what they weigh on a wire, without the wrapping there.
 
+pub mod commits;
+
 use super::report::Judgement;
 use crate::base::{Slot, Span, Time};
 use crate::check::{Checks, Verdict};
 use crate::command::Command;
 use crate::event::Event;
-use crate::plan::{LogKind, Plan};
+use crate::plan::{LogKind, Plan, TxnKind};
 use crate::view::Board;
 use serde::Serialize;
 use std::fmt;
@@ -86,13 +89,7 @@ impl Tally {
     /// What it came to by `until`. `traffic` is how many messages of the log were sent, and their
     /// bytes.
     pub fn end(mut self, kind: LogKind, until: Time, traffic: (u64, u64)) -> Row {
-        self.checks.finish();
-        let broken = self.checks.standings().filter(|standing| standing.first.is_some());
-        let broken: Vec<_> = broken.map(|standing| (standing.name, standing.verdict)).collect();
-        let verdict = |(_, verdict): &(_, Verdict)| match verdict {
-            Verdict::Stalled => Judgement::Stalled,
-            _ => Judgement::Violation,
-        };
+        let (verdict, broken) = self.judge();
         let pulse = &self.board.pulse;
         Row {
             log: kind.name(),
@@ -106,9 +103,28 @@ impl Tally {
             refused: pulse.refused,
             unknown: pulse.unknown,
             silence: pulse.silence(until),
-            verdict: Judgement::worst(broken.iter().map(verdict)),
-            broken: broken.into_iter().map(|(name, _)| name.to_owned()).collect(),
+            verdict,
+            broken,
         }
+    }
+
+    /// What it came to by `until`, where transactions are of this kind, which is called `name`.
+    pub fn end_commits(mut self, name: &'static str, kind: TxnKind, until: Time) -> commits::Row {
+        let judged = self.judge();
+        commits::Row::of(name, kind, &self.board, until, judged)
+    }
+
+    /// How the checks stand in the end, and which of them are broken.
+    fn judge(&mut self) -> (Judgement, Vec<String>) {
+        self.checks.finish();
+        let broken = self.checks.standings().filter(|standing| standing.first.is_some());
+        let broken: Vec<_> = broken.map(|standing| (standing.name, standing.verdict)).collect();
+        let verdict = |(_, verdict): &(_, Verdict)| match verdict {
+            Verdict::Stalled => Judgement::Stalled,
+            _ => Judgement::Violation,
+        };
+        let worst = Judgement::worst(broken.iter().map(verdict));
+        (worst, broken.into_iter().map(|(name, _)| name.to_owned()).collect())
     }
 }
 

@@ -81,6 +81,8 @@ library! {
         "txn-ask-each-other"
         "txn-first-word"
         "txn-three-phase"
+        "tx-lost-update"
+        "tx-write-skew"
         "saga-compensates"
         "saga-locks"
         "saga-stuck"

@@ -167,7 +167,8 @@ impl Family {
             | Fact::InstancePromises { .. }
             | Fact::InstanceAccepts { .. }
             | Fact::InstanceChooses { .. }
-            | Fact::Saga(_) => Family::Txn,
+            | Fact::Saga(_)
+            | Fact::Tx(_) => Family::Txn,
             Fact::Balance(_) => Family::Balance,
             Fact::Cache(_) => Family::Cache,
             Fact::Invokes { .. } | Fact::Returns { .. } => Family::Call,

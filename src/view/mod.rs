@@ -16,6 +16,7 @@
 //!                   ├─ locks     holders, queues, what clients believe, guarded writes
 //!                   ├─ sessions  who has one, and which nodes and watches hang on it
 //!                   ├─ txns      votes, decisions, who is in doubt
+//!                   ├─ opened    transactions that clients open, who is in their way
 //!                   ├─ sagas     steps in effect, who directs, who waits for what
 //!                   ├─ balance   balancers, backends, who gets how much
 //!                   ├─ caches    what caches have, and how often they know
@@ -46,6 +47,7 @@ pub mod decree;
 pub mod diff;
 pub mod digest;
 mod effect;
+pub mod effort;
 pub mod elections;
 pub mod faults;
 pub mod files;
@@ -57,6 +59,7 @@ pub mod members;
 pub mod metrics;
 pub mod network;
 pub mod nodes;
+pub mod opened;
 pub mod pulse;
 pub mod quorum;
 mod resolve;
@@ -69,7 +72,7 @@ mod tests;
 pub mod timeline;
 pub mod txns;
 
-use crate::base::{Ballot, CallId, NodeId, Outcome, Time, majority};
+use crate::base::{Ballot, CallId, NodeId, Outcome, ServiceId, Time, majority};
 use crate::command::{Command, DiskFault};
 use crate::event::{Event, Fact, Kind, Presence};
 use balance::Balance;
@@ -85,6 +88,7 @@ use members::Members;
 use metrics::Metrics;
 use network::Network;
 use nodes::{Node, Nodes, Role};
+use opened::Openings;
 use pulse::Pulse;
 use quorum::Quorums;
 use ring::Rings;
@@ -126,6 +130,8 @@ pub struct Board {
     pub txns: Txns,
     /// The sagas.
     pub sagas: Sagas,
+    /// Transactions that clients open.
+    pub opened: Openings,
     /// Requests that are spread over backends.
     pub balance: Balance,
     /// Copies of keys in front of the store.
@@ -178,7 +184,10 @@ impl Board {
                 self.locks.restated(at, node);
                 self.sessions.restated(node);
             }
-            Kind::Fact(fact) => self.hear(at, node, fact),
+            Kind::Fact(fact) => {
+                self.opened.hear(at, node, fact);
+                self.hear(at, node, fact);
+            }
             Kind::Present { boot, state, faults } => {
                 self.find(index, event, (*boot, *state), faults);
             }
@@ -193,7 +202,13 @@ impl Board {
     /// Counts a message that is sent or lost.
     fn measure(&mut self, event: &Event) {
         match &event.kind {
-            Kind::Sent { service, label, .. } => self.metrics.sent(event.at, *service, label),
+            Kind::Sent { service, label, .. } => {
+                self.metrics.sent(event.at, *service, label);
+                if *service == ServiceId::Txn {
+                    self.txns.sent(label);
+                    self.sagas.sent(label);
+                }
+            }
             Kind::Lost { msg, .. } => {
                 if let Some(flight) = self.network.flight(*msg) {
                     self.metrics.lost(event.at, flight.service, &flight.label);
@@ -279,6 +294,7 @@ impl Board {
         self.faults.live(index, event);
         if let Kind::Started { .. } = event.kind {
             self.log.restart(node);
+            self.opened.starts(node);
             self.locks.restart(at, node);
             self.members.forget(node);
             self.quorums.begin(node);
@@ -395,7 +411,7 @@ impl Board {
             Fact::Balance(fact) => self.balance.hear(at, node, fact),
             Fact::Cache(fact) => self.caches.hear(at, node, fact),
             Fact::File(fact) => self.files.hear(at, node, fact),
-            Fact::Restates | Fact::Restated => {}
+            Fact::Restates | Fact::Restated | Fact::Tx(_) => {}
             _ => self.quorums.hear(at, node, fact),
         }
     }

@@ -1,7 +1,8 @@
 //! Sagas: which steps are in effect, who directs, who waits for what.
 
+use super::effort::{Effort, Efforts};
 use crate::base::{CallId, Leg, Name, NodeId, Op, Refusal, Span, Style, Time, TxnId};
-use crate::event::SagaFact;
+use crate::event::{Label, SagaFact};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -82,6 +83,8 @@ pub struct Saga {
     pub director: NodeId,
     /// At which step it turned back, and whether because that was not answered in time.
     pub turned: Option<(u8, bool)>,
+    /// What it has taken so far.
+    pub effort: Effort,
 }
 
 impl Saga {
@@ -89,7 +92,8 @@ impl Saga {
         let (call, op, turned) = (None, None, None);
         let (style, steps, stage) = (Style::default(), BTreeMap::new(), (Stage::Forward(0), since));
         let director = id.coordinator;
-        Saga { id, call, op, style, since, steps, stage, director, turned }
+        let effort = Effort::default();
+        Saga { id, call, op, style, since, steps, stage, director, turned, effort }
     }
 
     /// Its steps in order; none if its begin was not seen.
@@ -140,6 +144,8 @@ pub struct Sagas {
     pub done: u64,
     /// How many have ended with none.
     pub undone: u64,
+    /// What those have taken that are done and are not kept any more.
+    gone: Efforts,
 }
 
 impl Sagas {
@@ -158,6 +164,22 @@ impl Sagas {
         self.all.is_empty()
     }
 
+    /// What all have taken that are done, of those that were seen to begin.
+    pub fn efforts(&self) -> Efforts {
+        let mut efforts = self.gone;
+        self.all.iter().for_each(|saga| saga.count(&mut efforts));
+        efforts
+    }
+
+    /// A message of sagas was sent.
+    pub(super) fn sent(&mut self, label: &Label) {
+        let word = label.as_str().split([' ', '/', ':']).nth(1);
+        let about = word.and_then(|word| word.parse::<TxnId>().ok());
+        if let Some(saga) = self.all.iter_mut().find(|saga| Some(saga.id) == about) {
+            saga.effort.messages += 1;
+        }
+    }
+
     /// Who keeps others away from a key.
     pub fn holder(&self, key: &Name) -> Option<TxnId> {
         let holds = |saga: &&Saga| saga.locks().contains(key);
@@ -168,7 +190,8 @@ impl Sagas {
         let place = self.all.iter().position(|saga| saga.id == id).unwrap_or_else(|| {
             if self.all.len() >= MAX_SAGAS {
                 let over = self.all.iter().position(Saga::is_over).unwrap_or(0);
-                self.all.remove(over);
+                let old = self.all.remove(over);
+                old.iter().for_each(|saga| saga.count(&mut self.gone));
             }
             self.all.push_back(Saga::new(id, at));
             self.all.len() - 1
@@ -185,6 +208,11 @@ impl Sagas {
             return;
         }
         let saga = self.entry(id, at);
+        match fact {
+            SagaFact::Takes { step, back, .. } if !again => saga.effort.takes(node, *step, *back),
+            SagaFact::Asks { step, back, .. } if !again => saga.effort.asks(node, *step, *back),
+            _ => {}
+        }
         match fact {
             SagaFact::Begins { call, op, style, .. } => {
                 (saga.call, saga.op, saga.style) = (Some(*call), Some(Arc::clone(op)), *style);
@@ -219,6 +247,13 @@ impl Sagas {
 }
 
 impl Saga {
+    /// Adds what it has taken, if it is done.
+    fn count(&self, efforts: &mut Efforts) {
+        if self.op.is_some() && self.stage.0 == (Stage::Over { done: true }) {
+            efforts.add(self.legs().len(), &self.effort);
+        }
+    }
+
     /// A director that starts again says once more where it is.
     fn enter(&mut self, stage: Stage, at: Time) {
         if self.stage.0 != stage && !self.is_over() {

@@ -1,9 +1,10 @@
 //! Transactions: votes, decisions, and who is in doubt.
 
 use super::Board;
+use super::effort::{Effort, Efforts};
 use super::nodes::Node;
 use crate::base::{Ballot, CallId, Commitment, Name, NodeId, Op, Span, Time, TxnId, majority};
-use crate::event::{Change, Fact};
+use crate::event::{Change, Fact, Label};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -132,6 +133,8 @@ pub struct Txn {
     pub heirs: BTreeMap<NodeId, Time>,
     /// When the coordinator knew that everybody knows.
     pub ended: Option<Time>,
+    /// What it has taken so far.
+    pub effort: Effort,
 }
 
 impl Txn {
@@ -150,6 +153,7 @@ impl Txn {
             instances: BTreeMap::new(),
             heirs: BTreeMap::new(),
             ended: None,
+            effort: Effort::default(),
         }
     }
 
@@ -334,6 +338,13 @@ impl Txn {
         trouble.unwrap_or_else(|| format!("waits for the vote of {}", names(missing)))
     }
 
+    /// Adds what it has taken, if it committed.
+    fn count(&self, efforts: &mut Efforts) {
+        if let Some(op) = self.op.as_ref().filter(|_| self.phase() == Phase::Committed) {
+            efforts.add(op.legs().len(), &self.effort);
+        }
+    }
+
     /// How long it has lasted, or lasted.
     pub fn age(&self, now: Time) -> Span {
         let last = self.resolved.values().map(|done| done.at).max();
@@ -361,6 +372,8 @@ pub struct Txns {
     pub committed: u64,
     /// How many aborted.
     pub aborted: u64,
+    /// What those have taken that committed and are not kept any more.
+    gone: Efforts,
 }
 
 impl Txns {
@@ -382,6 +395,21 @@ impl Txns {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+
+    /// What all have taken that committed, of those that were seen to begin.
+    pub fn efforts(&self) -> Efforts {
+        let mut efforts = self.gone;
+        self.all().for_each(|txn| txn.count(&mut efforts));
+        efforts
+    }
+
+    /// A message of transactions was sent.
+    pub(super) fn sent(&mut self, label: &Label) {
+        let about = label.as_str().split(' ').nth(1).and_then(|word| word.parse().ok());
+        if let Some(txn) = about.and_then(|id: TxnId| self.txns.get_mut(&id)) {
+            Arc::make_mut(txn).effort.messages += 1;
+        }
     }
 
     /// Which transaction has locked a key.
@@ -466,6 +494,10 @@ impl Txns {
             }
             _ => {}
         }
+        if let Some(txn) = about(fact).filter(|_| !again).and_then(|id| self.txns.get_mut(&id)) {
+            let how = txn.how;
+            Arc::make_mut(txn).effort.hear(node, fact, how);
+        }
     }
 
     /// Whether it was here and is forgotten.
@@ -498,9 +530,24 @@ impl Txns {
             return;
         }
         let over = self.order.iter().position(|id| self.get(*id).is_none_or(Txn::is_over));
-        if let Some(id) = self.order.remove(over.unwrap_or(0)) {
-            self.txns.remove(&id);
+        if let Some(id) = self.order.remove(over.unwrap_or(0))
+            && let Some(txn) = self.txns.remove(&id)
+        {
+            txn.count(&mut self.gone);
         }
+    }
+}
+
+/// Which transaction a fact is about.
+fn about(fact: &Fact) -> Option<TxnId> {
+    match fact {
+        Fact::Begins { txn, .. }
+        | Fact::Votes { txn, .. }
+        | Fact::Precommits { txn, .. }
+        | Fact::InstanceAccepts { txn, .. }
+        | Fact::Decides { txn, .. }
+        | Fact::Resolves { txn, .. } => Some(*txn),
+        _ => None,
     }
 }
 

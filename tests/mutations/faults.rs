@@ -102,6 +102,15 @@ pub(super) fn crashes(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// One node crashes, and comes back when it has been missed for long.
+pub(super) fn one_dead(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "dead", 0);
+    let who = Target::Nodes(shuffled(&mut rng)[..1].to_vec());
+    let at = Time::ZERO + rng.span(Span::secs(4), Span::secs(10));
+    let kill = Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
+    vec![(at, kill), (at + Span::secs(18), Command::Restart(who))]
+}
+
 /// Messages are lost, links are cut one way, and some node is always down.
 pub(super) fn terms(seed: u64) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "terms", 0);

@@ -47,6 +47,7 @@ const LOADS: &[(&str, &str, &[&str])] = &[
     ("lock", "lock", &["load", "locks", "ttl", "hold"]),
     ("bank", "txn", &["load", "accounts", "most", "legs"]),
     ("idle", "store", &["load"]),
+    ("transact", "txn", &["load", "keys"]),
     ("request", "balance", &["load", "keys"]),
     ("delete", "store", &["load", "keys"]),
     ("watch", "lock", &["load"]),
@@ -92,6 +93,7 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
         return Err(error.help(format!("add a line [{service}] to the file")));
     }
     fits_the_store(top, name, &word)?;
+    fits_the_txn(top, name, &word)?;
     fits_the_locks(top, name, &word)?;
     let table = match item.is_text() {
         true => None,
@@ -140,6 +142,17 @@ fn fits_the_store(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
     }
 }
 
+/// Money moves in one request, or in a transaction that the client opens.
+fn fits_the_txn(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
+    let opened = super::txn::is_opened(top)?;
+    let (label, help) = match (name, opened) {
+        ("bank", true) => ("moves money in one request", "let it do \"transact\""),
+        ("transact", false) => ("opens transactions", "write kind = \"opened\" in [txn]"),
+        _ => return Ok(()),
+    };
+    Err(word.wrong(format!("these transactions are not for '{name}'"), label).help(help))
+}
+
 fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
     let get = |key| table.and_then(|table| table.get(key));
     let count = |key, default, most| {
@@ -166,6 +179,7 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
             Load::Bank { accounts, most, legs }
         }
         "idle" => Load::Idle,
+        "transact" => Load::Transact { keys: count("keys", 4, 100_000)? },
         "watch" => Load::Watch,
         "request" => Load::Request { keys: count("keys", 64, 100_000)? },
         "files" => {

@@ -2,7 +2,7 @@
 
 use super::super::{Txn, TxnKind};
 use super::{TICK, time};
-use crate::base::{Commitment, Pivot, Presume, Span, Style};
+use crate::base::{Commitment, Isolation, Pivot, Presume, Span, Style};
 use crate::error::Error;
 use crate::read::{Read, Table, Value};
 
@@ -19,6 +19,8 @@ pub(super) const KEYS: &[&str] = &[
     "style",
     "pivot",
     "locks",
+    "isolation",
+    "idle_timeout",
 ];
 
 /// The kinds, as they are written and as a person calls them, and the keys that each understands
@@ -28,6 +30,7 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("threephase", "three-phase commit", &["vote_timeout"]),
     ("paxoscommit", "Paxos Commit", &["vote_timeout", "acceptors"]),
     ("saga", "a saga", &["step_timeout", "style", "pivot", "locks"]),
+    ("opened", "transactions that clients open", &["isolation", "idle_timeout"]),
 ];
 
 pub(super) fn txn(table: &Table<'_>, nodes: usize) -> Read<Txn> {
@@ -56,7 +59,8 @@ fn kind(table: &Table<'_>, nodes: usize) -> Read<TxnKind> {
         "twophase" => TxnKind::Commit(two_phase(table)?),
         "threephase" => TxnKind::Commit(Commitment::ThreePhase),
         "paxoscommit" => TxnKind::Commit(paxos_commit(table, nodes)?),
-        _ => saga(table)?,
+        "saga" => saga(table)?,
+        _ => opened(table)?,
     })
 }
 
@@ -71,6 +75,19 @@ fn of_another(switch: &Value<'_>, title: &str) -> Error {
     };
     let error = switch.wrong_key(whose, format!("not of {title}"));
     error.help(format!("write kind = \"{name}\" if that is meant"))
+}
+
+/// Whether clients open transactions in such a cluster.
+pub(super) fn is_opened(top: &Table<'_>) -> Read<bool> {
+    let table = top.get("txn").map(|txn| txn.open_table()).transpose()?;
+    let kind = table.as_ref().and_then(|table| table.get("kind"));
+    Ok(kind.is_some_and(|kind| kind.text() == Ok("opened")))
+}
+
+fn opened(table: &Table<'_>) -> Read<TxnKind> {
+    let level = table.get_or("isolation", Isolation::default(), Value::parse)?;
+    let idle_timeout = time(table, "idle_timeout", Span::secs(10), TICK)?;
+    Ok(TxnKind::Opened { level, idle_timeout })
 }
 
 fn saga(table: &Table<'_>) -> Read<TxnKind> {

@@ -3,6 +3,7 @@
 use super::leases::Leases;
 use super::quests::Quests;
 use super::recipe::Recipes;
+use super::tx;
 use super::writer::{SURVEY, Writer};
 use super::{Client, Timer};
 use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
@@ -65,6 +66,8 @@ pub(super) struct Calls {
     over: Vec<Finished>,
     /// Where keys are kept by quorums.
     writer: Option<Writer>,
+    /// The call that opened the latest transaction.
+    latest: u64,
 }
 
 impl Calls {
@@ -78,7 +81,19 @@ impl Calls {
         let (favourite, open) = (at % peers.len().max(1), BTreeMap::new());
         let told = stale_reads.then(BTreeMap::new);
         let (recipes, quests, over, writer) = (None, None, Vec::new(), None);
-        Calls { peers, timeout, retries, favourite, open, told, recipes, quests, over, writer }
+        Calls {
+            peers,
+            timeout,
+            retries,
+            favourite,
+            open,
+            told,
+            recipes,
+            quests,
+            over,
+            writer,
+            latest: 0,
+        }
     }
 
     /// The same, where locks are keys, or need nodes.
@@ -101,6 +116,7 @@ impl Calls {
 
     /// Asks for `op`, in several steps if it takes them.
     pub(super) fn begin(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
+        let op = tx::stamp(&mut self.latest, id, op);
         if let Some(recipes) = self.recipes.as_mut().filter(|_| Recipes::takes(&op)) {
             return recipes.begin(id, op, cx);
         }

@@ -2,6 +2,7 @@
 
 use super::calls::{Calls, Finished};
 use super::leases::Leases;
+use super::tx;
 use super::{Client, Load, Timer};
 use crate::base::{CallId, Content, FileOp, Leg, Name, Op, Outcome, Span, Time, Token, Transfer};
 use crate::event::LetGo;
@@ -50,10 +51,12 @@ pub(super) struct Loads {
     /// What this client wrote, for those who read it back, and what was read last.
     written: BTreeSet<Name>,
     read_last: Option<Name>,
+    /// In the transaction that it has opened.
+    tx: tx::Work,
 }
 
 /// `prefix/1` to `prefix/n`, by chance; none if there are none.
-fn one_of(prefix: &str, n: u32, cx: &mut Context<'_, Client>) -> Option<Name> {
+pub(super) fn one_of(prefix: &str, n: u32, cx: &mut Context<'_, Client>) -> Option<Name> {
     let number = 1 + cx.rng().below(u64::from(n));
     let name = format!("{prefix}/{number}").parse().expect("a word and a number are a name");
     (n > 0).then_some(name)
@@ -78,7 +81,7 @@ fn gifts(legs: u8, accounts: u32, most: i64, cx: &mut Context<'_, Client>) -> Ve
 }
 
 /// A value that no other call of any client writes: it shows boot, client and number.
-fn value_of(call: CallId) -> i64 {
+pub(super) fn value_of(call: CallId) -> i64 {
     let (boot, number) = (call.seq >> 32, call.seq & 0xFFFF_FFFF);
     let client = u64::from(call.client.number());
     let value = boot.saturating_sub(1).wrapping_mul(100_000_000_000_000);
@@ -103,7 +106,7 @@ fn on_files(files: u32, size: u32, call: CallId, cx: &mut Context<'_, Client>) -
 impl Loads {
     pub(super) fn new(loads: Arc<[Load]>, rate: u32, careful: bool) -> Loads {
         let (written, doing) = (BTreeSet::new(), Doing::Nothing);
-        Loads { loads, rate, careful, doing, written, read_last: None }
+        Loads { loads, rate, careful, doing, written, read_last: None, tx: tx::Work::default() }
     }
 
     /// Sets the time of the next operation: `rate` a second, give or take a quarter.
@@ -162,6 +165,7 @@ impl Loads {
                     false => Op::Transfer(Transfer { from, to, amount }),
                 }
             }
+            Load::Transact { keys } => self.tx.next(*keys, call, cx)?,
             Load::Request { keys } => Op::Request { key: one_of("key", *keys, cx)? },
             Load::Delete { keys } => Op::Delete { key: one_of("key", *keys, cx)? },
             Load::Watch => return None,
@@ -199,6 +203,7 @@ impl Loads {
         calls: &mut Calls,
         cx: &mut Context<'_, Client>,
     ) {
+        self.tx.finished(finished, cx);
         match (&self.doing, &*finished.op, &finished.outcome) {
             (Doing::Call(seq), ..) if *seq == finished.seq => self.doing = Doing::Nothing,
             (Doing::Acquiring(seq, hold), Op::Acquire { lock, .. }, outcome)

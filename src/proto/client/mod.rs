@@ -62,6 +62,7 @@ mod load;
 mod quests;
 mod recipe;
 mod session;
+mod tx;
 mod writer;
 
 pub use quests::Watch;
@@ -138,6 +139,11 @@ pub enum Load {
     },
     /// Requests about `key/1`, `key/2` …, however many are not answered yet.
     Request {
+        /// How many keys.
+        keys: u32,
+    },
+    /// Opens a transaction, gets and sets some of `key/1`, `key/2` … in it, and ends it.
+    Transact {
         /// How many keys.
         keys: u32,
     },

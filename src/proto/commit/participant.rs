@@ -176,7 +176,9 @@ impl Transactions {
             }
             (Commitment::TwoPhase { cooperative: true, .. }, None) => self.recall(txn, &key, cx),
             (Commitment::ThreePhase, _) => self.terminate(txn, &key, cx),
-            (Commitment::PaxosCommit { .. }, known) if age >= vote_timeout + retry.times(2) => {
+            (Commitment::PaxosCommit { .. }, known)
+                if age >= vote_timeout + retry.times(2) && !self.has(Mutation::PaxosCommitWait) =>
+            {
                 match known {
                     None => self.recall(txn, &key, cx),
                     Some((call, others)) => {

@@ -105,6 +105,9 @@ impl Transactions {
     /// One more round in the place of a coordinator that is dead, or has forgotten.
     pub(super) fn terminate(&mut self, txn: TxnId, key: &Name, cx: &mut Cx<'_>) {
         let dead = self.suspected.contains(&txn.coordinator);
+        if self.has(Mutation::ThreePhaseWait) {
+            return;
+        }
         let Some(doubt) = self.doubts.get_mut(&(txn, key.clone())) else { return };
         if !dead && !doubt.orphan {
             return;

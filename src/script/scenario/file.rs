@@ -516,7 +516,7 @@ const ASK: &str =
 fn needed(op: &Op) -> &'static [&'static str] {
     match op {
         Op::Acquire { .. } | Op::Renew { .. } | Op::Release { .. } | Op::Write { .. } => &["lock"],
-        Op::Transfer(_) | Op::Move { .. } => &["txn"],
+        Op::Transfer(_) | Op::Move { .. } | Op::Tx(_) => &["txn"],
         Op::Join { .. } | Op::Leave { .. } => &["ring"],
         Op::Get { .. } | Op::Put { .. } | Op::Add { .. } => &["store", "log"],
         Op::Delete { .. } => &["store"],

@@ -41,6 +41,8 @@ pub enum PaneKind {
     Sagas,
     /// Files, their blocks, and whose disks have them.
     Files,
+    /// Transactions that clients open.
+    Isolation,
 }
 
 /// A row of the table.
@@ -64,7 +66,7 @@ const fn facts(
 
 impl PaneKind {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [PaneKind; 18] = [
+    pub const ALL: [PaneKind; 19] = [
         PaneKind::Nodes,
         PaneKind::Ring,
         PaneKind::Consensus,
@@ -83,6 +85,7 @@ impl PaneKind {
         PaneKind::Cache,
         PaneKind::Sagas,
         PaneKind::Files,
+        PaneKind::Isolation,
     ];
 
     /// The kind with this name in layout files.
@@ -169,6 +172,9 @@ impl PaneKind {
                 (40, 6),
                 "blocks of files, and whose disks have them",
             ),
+            PaneKind::Isolation => {
+                facts("isolation", "Isolation", "Iso", (40, 6), "who is in whose transaction's way")
+            }
             PaneKind::Cache => {
                 facts("cache", "Cache", "Cache", (40, 6), "copies of keys, hits, and who fetches")
             }

@@ -13,7 +13,7 @@ macro_rules! layouts {
 }
 
 layouts! {
-    "overview" "paxos" "ring" "locks" "transactions" "sagas" "replicas" "partition-lab" "lecture" "requests"
+    "overview" "paxos" "ring" "locks" "transactions" "sagas" "isolation" "replicas" "partition-lab" "lecture" "requests"
     "caches" "files"
 }
 

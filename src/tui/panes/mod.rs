@@ -16,6 +16,7 @@ mod consensus;
 mod events;
 mod files;
 pub(super) mod inspect;
+mod isolation;
 mod list;
 mod locks;
 mod narration;
@@ -202,6 +203,7 @@ pub fn pane(kind: PaneKind) -> &'static dyn Pane {
         PaneKind::Cache => &cache::Caches,
         PaneKind::Sagas => &sagas::Sagas,
         PaneKind::Files => &files::Files,
+        PaneKind::Isolation => &isolation::Openings,
         _ => &timeline::Scrubber,
     }
 }

@@ -258,6 +258,9 @@ fn track<'a>(scene: &Scene<'a>, saga: &Saga) -> Vec<Row<'a>> {
         scene.look,
         format!("steps and compensations add up to {:+}", saga.balance()),
     ));
+    let (messages, forced) = (saga.effort.messages, saga.effort.forced());
+    let sent = if messages > 0 { format!("{messages} messages, ") } else { String::new() };
+    rows.push(Row::muted(scene.look, format!("{sent}{forced} forced writes so far")));
     rows
 }
 

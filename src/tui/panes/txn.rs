@@ -10,6 +10,7 @@ use crate::base::{Commitment, Leg, NodeId, Time, TxnId};
 use crate::tui::frame::Title;
 use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
+use crate::view::effort::{Efforts, theory};
 use crate::view::nodes::Life;
 use crate::view::txns::{Part, Phase, Txn};
 use ratatui::buffer::Buffer;
@@ -96,6 +97,9 @@ impl Pane for Transactions {
         }
         if height >= 9 {
             after.push(legend(scene, area.width.into()));
+        }
+        if scene.zoomed && height >= 12 {
+            after.extend(effort(scene, picked));
         }
         let head = usize::from(height > 1);
         let most = height.saturating_sub(head).saturating_sub(after.len());
@@ -442,6 +446,37 @@ fn instances<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     [head].into_iter().chain(keys.into_iter().map(row)).collect()
 }
 
+/// How many messages, if any were seen.
+fn sent(seen: u64, messages: f64, digits: usize) -> String {
+    match seen {
+        0 => String::new(),
+        _ => format!("{messages:.digits$} messages, "),
+    }
+}
+
+/// What it has taken, beside what a commit of as many keys takes in theory, and the mean of all.
+fn effort<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
+    let keys = txn.op.as_ref().map_or(0, |op| op.legs().len());
+    if keys == 0 {
+        return Vec::new();
+    }
+    let (theory, taken) = (theory(txn.how, keys as u64), &txn.effort);
+    let own = format!(
+        "{}{} forced writes; in theory a commit takes {}, and {} messages ({})",
+        sent(taken.messages, taken.messages as f64, 0),
+        taken.forced(),
+        theory.forced,
+        theory.messages,
+        theory.source
+    );
+    let Efforts { ended, messages, forced, .. } = scene.board.txns.efforts();
+    let mean = |amount: u64| amount as f64 / ended as f64;
+    let sent = sent(messages, mean(messages), 1);
+    let all = format!("mean of all commits ({ended}): {sent}{:.1} forced writes", mean(forced));
+    let all = Some(all).filter(|_| ended > 0);
+    [own].into_iter().chain(all).map(|text| Row::muted(scene.look, text)).collect()
+}
+
 /// One cell per participant, if there are too many to read them one by one.
 fn strip<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     let parts = txn.parts();
@@ -769,6 +804,8 @@ mod tests {
         ?in doubt for 0.8s: n5 alone may know, and decide either way
         ?t5.42: BLOCKED until n5 is up; n1 n2 in doubt, locks acct/3 acct/9
          Y yes N no . silent  Y? in doubt  C A done  c a decided  ~ cut × down
+         2 forced writes; in theory a commit takes 5, and 8 messages (Mohan, Lindsay and Obermarck 1986, presumed abort)
+         mean of all commits (1): 5.0 forced writes
         "#);
         story.press(&Transactions, &[Move::Last]);
         insta::assert_snapshot!(story.screen(&Transactions, 78, 20), @r#"
@@ -790,6 +827,8 @@ mod tests {
              11.020 n2    knows that all know
          t2.41: done
          Y yes N no . silent  Y? in doubt  C A done  c a decided  ~ cut × down
+         5 forced writes; in theory a commit takes 5, and 8 messages (Mohan, Lindsay …
+         mean of all commits (1): 5.0 forced writes
         "#);
     }
 

@@ -1,7 +1,7 @@
 //! What each statement means on a board.
 
 use super::forms::{Arg, Cmp, Term, What, Which};
-use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time, TxnId};
+use crate::base::{Name, NodeId, Op, Outcome, Refusal, Share, Slot, Span, Time, TxOutcome, TxnId};
 use crate::event::Standing;
 use crate::view::Board;
 use crate::view::clients::{Done, Open};
@@ -348,6 +348,7 @@ fn says(outcome: &Outcome) -> Option<i64> {
     match outcome {
         Outcome::Value { value, .. } => *value,
         Outcome::Written { value, .. } => Some(*value),
+        Outcome::Tx(TxOutcome::Read { value, .. }) => *value,
         Outcome::Found { versions } => versions.newest()?.value,
         _ => None,
     }
@@ -364,10 +365,15 @@ fn ended(word: &str, outcome: &Outcome) -> bool {
         "refused" => refusal.is_some(),
         "unknown" => *outcome == Outcome::Unknown,
         "granted" => matches!(outcome, Outcome::Granted { .. }),
-        "committed" => matches!(outcome, Outcome::Committed { .. }),
-        "aborted" => matches!(outcome, Outcome::Aborted { .. }),
+        "committed" => {
+            matches!(outcome, Outcome::Committed { .. } | Outcome::Tx(TxOutcome::Committed))
+        }
+        "aborted" => {
+            matches!(outcome, Outcome::Aborted { .. } | Outcome::Tx(TxOutcome::Aborted { .. }))
+        }
         "absent" => match outcome {
             Outcome::Found { versions } => versions.is_empty() || versions.is_deleted(),
+            Outcome::Tx(TxOutcome::Read { value, .. }) => value.is_none(),
             other => matches!(other, Outcome::Value { value: None, .. }),
         },
         "siblings" => matches!(outcome, Outcome::Found { versions } if versions.len() > 1),
