@@ -37,8 +37,8 @@ pub(super) struct Sessions {
     gone: BTreeSet<(Token, Name)>,
     /// How many signs of life each session has given by which slot.
     pings: BTreeMap<SessionId, (Slot, u32)>,
-    /// What the log has granted, and to whom.
-    granted: BTreeMap<(Token, Name), CallId>,
+    /// What the log has granted, and to whom. A key that was deleted begins with its tokens anew.
+    granted: BTreeSet<(Token, Name, NodeId)>,
     /// Which lock a client's call under way asks for.
     asks: BTreeMap<CallId, Name>,
     /// Who keeps the time of sessions, and since which slot.
@@ -64,7 +64,7 @@ impl Sessions {
         match fact {
             Fact::Applies { slot, .. } => self.applies(node, *slot).filter(|_| witness.is_whole()),
             Fact::Granted { lock, call, token, .. } => {
-                self.granted.insert((*token, lock.clone()), *call);
+                self.granted.insert((*token, lock.clone(), call.client));
                 if self.granted.len() > KEPT {
                     self.granted.pop_first();
                 }
@@ -234,8 +234,7 @@ impl Sessions {
     }
 
     fn is_granted(&self, client: NodeId, lock: &Name, token: Token) -> bool {
-        let call = self.granted.get(&(token, lock.clone()));
-        call.is_some_and(|call| call.client == client)
+        self.granted.contains(&(token, lock.clone(), client))
     }
 
     /// SES-1.
