@@ -75,8 +75,11 @@ impl<K: Ord + Copy, V> Lane<K, V> {
 
     /// Takes a key out.
     pub fn remove(&mut self, key: K) -> Option<V> {
-        let at = self.place(key).ok()?;
-        self.0.remove(at).map(|(_, value)| value)
+        let taken = match self.place(key).ok()? {
+            0 => self.0.pop_front(),
+            at => self.0.remove(at),
+        };
+        taken.map(|(_, value)| value)
     }
 
     /// Takes the smallest key out.

@@ -179,7 +179,9 @@ impl Replica {
         let digest = machine.digest();
         cx.emit_with(|| Fact::Applies { slot, entry: entry.clone(), digest });
         facts.into_iter().for_each(|fact| cx.emit(fact));
-        answers.into_iter().for_each(|(waiting, outcome)| waiting.answer(&outcome, cx));
+        for (waiting, outcome) in &answers {
+            waiting.answer(outcome, cx);
+        }
         self.answer_reads(cx);
         self.watches.look(&self.machine, cx);
         digest

@@ -250,14 +250,15 @@ impl Raft {
         cx.send(to, Message::InstallSnapshot { term: self.term, last, machine });
     }
 
-    /// Tells a follower how far the log is committed, if that is news and nothing else is to be
-    /// sent that would say it.
+    /// Tells a follower how far the log is committed, if that is news, nothing else is to be sent
+    /// that would say it, and no answer is under way after which it can be told more.
     fn tell(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let last = self.entries.last().slot;
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(to) else { return };
         let known = self.commit.min(progress.matched);
-        let idle = progress.mode == Mode::Replicate && progress.next > last;
+        let idle =
+            progress.mode == Mode::Replicate && progress.next > last && progress.sent.is_empty();
         if idle && progress.told < known && to != cx.me() {
             progress.told = known;
             let matched = progress.matched;
