@@ -392,6 +392,7 @@ impl Board {
             | Fact::Serves { .. }
             | Fact::Yields { .. }
             | Fact::Took { .. }
+            | Fact::Handoff(_)
             | Fact::Synced { .. }
             | Fact::Settled { .. }
             | Fact::Load { .. } => self.ring.hear(at, node, fact),

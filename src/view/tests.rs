@@ -11,7 +11,7 @@ use crate::base::{
     CallId, Commitment, Entry, Incarnation, MsgId, Name, Op, Outcome, Refusal, ServiceId, Span,
     TxnId,
 };
-use crate::event::{Freed, Label, LetGo, Loss, Phase as Half};
+use crate::event::{Freed, HandoffFact, Label, LetGo, Loss, Phase as Half};
 use std::sync::Arc;
 
 const N1: NodeId = NodeId::node(1);
@@ -365,7 +365,11 @@ fn an_epoch_says_what_changed_and_what_moved() {
     bench.say(N1, first.clone());
     bench.say(N1, view(2, &[(N1, 2), (N3, 1)]));
     bench.say(N2, first);
-    bench.say(N3, Fact::Took { epoch: 2, from: N2, keys: 30 });
+    let (epoch, to, from, range) = (2, N3, N2, None);
+    let hands = HandoffFact::Hands { epoch, to, keys: 12, rate: 50, at: Time(1) };
+    bench.say(N2, Fact::Handoff(hands));
+    bench.say(N3, Fact::Handoff(HandoffFact::Takes { epoch, from, range, keys: 12 }));
+    bench.say(N3, Fact::Took { epoch, from, keys: 18 });
     bench.at(9).say(N1, Fact::Settled { epoch: 2 });
     let ring = &bench.board.ring;
     let what: Vec<&str> = ring.epochs().map(|epoch| &*epoch.what).collect();
@@ -376,6 +380,7 @@ fn an_epoch_says_what_changed_and_what_moved() {
     assert_eq!(latest.moved, old.preview(&latest.ring).moved);
     assert!(latest.moved >= old.share(N2), "all that n2 had, at the least");
     assert_eq!((latest.moved_keys, latest.settled), (30, Some(Time(9_000))));
+    assert_eq!(latest.rate, Some(50), "it was told how fast keys may move");
 }
 
 #[test]

@@ -278,7 +278,7 @@ impl<'a> View<'a> {
                 let style = look.style(Role::Warn);
                 let moved = thousands(self.epoch.moved_keys);
                 let pace = self.epoch.rate.map_or(String::new(), |rate| {
-                    format!(" {moved} keys moved, {} a second each,", thousands(rate.into()))
+                    format!(" {moved} keys at {}/s,", thousands(rate.into()))
                 });
                 let text = format!("e{}{pace} not held by {}", self.epoch.epoch, late.join(" "));
                 marked(look, Mark::Doubt, Span::styled(text, style))
