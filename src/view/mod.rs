@@ -392,7 +392,6 @@ impl Board {
             | Fact::Serves { .. }
             | Fact::Yields { .. }
             | Fact::Took { .. }
-            | Fact::Handoff(_)
             | Fact::Synced { .. }
             | Fact::Settled { .. }
             | Fact::Load { .. } => self.ring.hear(at, node, fact),
