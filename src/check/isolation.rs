@@ -21,7 +21,7 @@
 //! was read is what clients were told; versions follow each other as they were committed. Where
 //! levels are mixed, an edge counts if it is an obligation of the level of who reads (Adya, section
 //! 4.2.3): wr from `read-committed` on, rw for `serializable`, or for `snapshot` in search of
-//! G-single. Circles are sought among the last [`REMEMBERED`] transactions.
+//! G-single. Circles are sought among the last 512 transactions.
 //!
 //! A level promises nothing else: a lost update under `read-committed` and write skew under
 //! `snapshot` are what they are, and the check is silent. A newcomer judges the transactions that
