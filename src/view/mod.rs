@@ -184,6 +184,7 @@ impl Board {
                 self.locks.restated(at, node);
                 self.sessions.restated(node);
             }
+            Kind::Fact(fact @ Fact::Handoff(_)) => self.ring.hear(at, node, fact),
             Kind::Fact(fact) => {
                 self.opened.hear(at, node, fact);
                 self.hear(at, node, fact);
