@@ -69,13 +69,10 @@ impl Pane for Locks {
     fn title(&self, scene: &Scene<'_>) -> Title {
         let locks = || scene.board.locks.all().map(|(_, lock)| lock);
         let held = locks().filter(|lock| lock.holder.is_some()).count();
-        let sessions = &scene.board.sessions;
-        let watching = |name: &Name| match keys::are_there(scene) {
-            true => sessions.watching(name).len(),
-            false => 0,
-        };
         let all = scene.board.locks.all();
-        let waiting: usize = all.map(|(name, lock)| lock.queue.len() + watching(name)).sum();
+        let waits =
+            |(name, lock): (&Name, &Lock)| lock.queue.len() + keys::watching(scene, name).len();
+        let waiting: usize = all.map(waits).sum();
         let broken = locks().any(is_broken);
         let overlaps = locks().any(|lock| lock.overlap.is_some());
         let mut summary = Line::default();

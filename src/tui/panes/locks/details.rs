@@ -3,7 +3,7 @@
 use super::super::Scene;
 use super::super::row::{self, Row};
 use super::super::table::{self, Mark};
-use super::{freed, judged, left, token_text};
+use super::{freed, judged, keys as session_keys, left, token_text};
 use crate::base::{CallId, Name, NodeId, Op, Time};
 use crate::tui::theme::Role;
 use crate::view::locks::{Grant, Lock};
@@ -172,6 +172,10 @@ fn waits(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             };
             let row = Row::new(look, mark).right(5, Role::Muted, ago);
             rows.push(row.text(role, format!("{word}{text}")));
+        }
+        for client in session_keys::watching(scene, name) {
+            let row = Row::plain(look).right(5, Role::Muted, "");
+            rows.push(row.text(Role::Text, chain(scene, client, name).text));
         }
     }
     rows.extend(keys(scene));

@@ -16,6 +16,14 @@ pub(super) fn are_there(scene: &Scene<'_>) -> bool {
         || sessions.critical().next().is_some()
 }
 
+/// Who waits for any change of such a lock.
+pub(super) fn watching(scene: &Scene<'_>, name: &Name) -> Vec<NodeId> {
+    match are_there(scene) {
+        true => scene.board.sessions.watching(name),
+        false => Vec::new(),
+    }
+}
+
 /// Who has the key or why nobody can, who waits, and how sessions and nodes are.
 pub(super) fn rows<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Vec<Row<'a>> {
     let mut rows = vec![key(scene, name, below), sessions(scene)];
