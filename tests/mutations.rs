@@ -314,7 +314,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::LogReadApplied, "clients", Case::Quorums, 40),
     (Mutation::RaftConfigEarly, "raft", Case::Singles, 20),
     (Mutation::RaftConfigPending, "raft", Case::Singles, 20),
-    (Mutation::RaftConfigKept, "raft", Case::Singles, 200),
+    (Mutation::RaftConfigKept, "raft", Case::Singles, 1_000),
     (Mutation::RaftSingleMany, "raft", Case::Singles, 20),
     (Mutation::RaftJointNewOnly, "raft", Case::Voters, 20),
     (Mutation::RaftCountLearners, "raft", Case::Voters, 20),
