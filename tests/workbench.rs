@@ -795,7 +795,7 @@ fn another_layout_is_picked_from_the_list() {
     bench.keys("w");
     let list = bench.screen(120, 36);
     assert!(list.contains("Layouts") && list.contains("partition-lab"), "{list}");
-    bench.keys("jjjjjjj");
+    bench.keys("jjjjjjjj");
     bench.press(KeyCode::Enter);
     let screen = bench.screen(120, 36);
     assert!(screen.contains("1 Network") && screen.contains("2 Sides"), "{screen}");
