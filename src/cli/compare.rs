@@ -80,8 +80,9 @@ impl Run {
         let format = self.output.format();
         write(&logs, Table(&logs), format, out)?;
         write(&ways, commits::Table(&ways), format, out)?;
-        let verdicts = logs.iter().map(|row| row.verdict).chain(ways.iter().map(|row| row.verdict));
-        Ok(Outcome::Done(Judgement::worst(verdicts).exit_code()))
+        let outcomes =
+            logs.iter().map(|row| &row.outcome).chain(ways.iter().map(|row| &row.outcome));
+        Ok(Outcome::Done(Judgement::worst(outcomes.map(|outcome| outcome.verdict)).exit_code()))
     }
 
     /// Has it shown on each kind, side by side.

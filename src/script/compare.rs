@@ -37,6 +37,14 @@ pub struct Row {
     pub messages: u64,
     /// See `messages`.
     pub bytes: u64,
+    /// What came of it for clients.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What came of a run for clients.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
     /// How many operations clients asked for, and what they were told: done, refused, or nothing
     /// that they could rely on.
     pub asked: u64,
@@ -89,7 +97,7 @@ impl Tally {
     /// What it came to by `until`. `traffic` is how many messages of the log were sent, and their
     /// bytes.
     pub fn end(mut self, kind: LogKind, until: Time, traffic: (u64, u64)) -> Row {
-        let (verdict, broken) = self.judge();
+        let outcome = self.outcome(until);
         let pulse = &self.board.pulse;
         Row {
             log: kind.name(),
@@ -98,24 +106,18 @@ impl Tally {
             entries: pulse.entries,
             messages: traffic.0,
             bytes: traffic.1,
-            asked: pulse.asked,
-            done: pulse.done,
-            refused: pulse.refused,
-            unknown: pulse.unknown,
-            silence: pulse.silence(until),
-            verdict,
-            broken,
+            outcome,
         }
     }
 
     /// What it came to by `until`, where transactions are of this kind, which is called `name`.
     pub fn end_commits(mut self, name: &'static str, kind: TxnKind, until: Time) -> commits::Row {
-        let judged = self.judge();
-        commits::Row::of(name, kind, &self.board, until, judged)
+        let outcome = self.outcome(until);
+        commits::Row::of(name, kind, &self.board, outcome)
     }
 
-    /// How the checks stand in the end, and which of them are broken.
-    fn judge(&mut self) -> (Judgement, Vec<String>) {
+    /// What clients were told, and how the checks stand in the end.
+    fn outcome(&mut self, until: Time) -> Outcome {
         self.checks.finish();
         let broken = self.checks.standings().filter(|standing| standing.first.is_some());
         let broken: Vec<_> = broken.map(|standing| (standing.name, standing.verdict)).collect();
@@ -123,8 +125,17 @@ impl Tally {
             Verdict::Stalled => Judgement::Stalled,
             _ => Judgement::Violation,
         };
-        let worst = Judgement::worst(broken.iter().map(verdict));
-        (worst, broken.into_iter().map(|(name, _)| name.to_owned()).collect())
+        let verdict = Judgement::worst(broken.iter().map(verdict));
+        let pulse = &self.board.pulse;
+        Outcome {
+            asked: pulse.asked,
+            done: pulse.done,
+            refused: pulse.refused,
+            unknown: pulse.unknown,
+            silence: pulse.silence(until),
+            broken: broken.into_iter().map(|(name, _)| name.to_owned()).collect(),
+            verdict,
+        }
     }
 }
 
@@ -132,16 +143,46 @@ impl Tally {
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a>(pub &'a [Row]);
 
-impl Table<'_> {
+/// A line for each figure, and a column for each row, so many cells wide.
+struct Columns<'a, R> {
+    rows: &'a [R],
+    width: usize,
+}
+
+impl<R> Columns<'_, R> {
     fn line(
         &self,
         f: &mut fmt::Formatter<'_>,
         what: &str,
-        figure: impl Fn(&Row) -> String,
+        figure: impl Fn(&R) -> String,
     ) -> fmt::Result {
+        let width = self.width;
         write!(f, "{what:36}")?;
-        self.0.iter().try_for_each(|row| write!(f, "{:>14}", figure(row)))?;
+        self.rows.iter().try_for_each(|row| write!(f, "{:>width$}", figure(row)))?;
         writeln!(f)
+    }
+
+    /// What came of each for clients, and below which checks were broken.
+    fn outcomes(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        of: impl Fn(&R) -> (&str, &Outcome),
+    ) -> fmt::Result {
+        let mut line = |what: &str, figure: fn(&Outcome) -> String| {
+            self.line(f, what, |row| figure(of(row).1))
+        };
+        line("operations asked for", |it| it.asked.to_string())?;
+        line("  done", |it| it.done.to_string())?;
+        line("  refused", |it| it.refused.to_string())?;
+        line("  outcome unknown", |it| it.unknown.to_string())?;
+        line("longest time with nothing done", |it| seconds(it.silence))?;
+        line("verdict", |it| it.verdict.name().to_owned())?;
+        for (name, outcome) in self.rows.iter().map(of) {
+            if !outcome.broken.is_empty() {
+                writeln!(f, "{name}: broken: {}", outcome.broken.join(", "))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -159,21 +200,13 @@ fn seconds(span: Span) -> String {
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.line(f, "", |row| row.log.to_owned())?;
-        self.line(f, "leaders elected", |row| row.elections.to_string())?;
-        self.line(f, "nobody led for", |row| seconds(row.leaderless))?;
-        self.line(f, "entries committed", |row| row.entries.to_string())?;
-        self.line(f, "messages an entry", |row| each(row.messages, row.entries))?;
-        self.line(f, "bytes an entry", |row| each(row.bytes, row.entries))?;
-        self.line(f, "operations asked for", |row| row.asked.to_string())?;
-        self.line(f, "  done", |row| row.done.to_string())?;
-        self.line(f, "  refused", |row| row.refused.to_string())?;
-        self.line(f, "  outcome unknown", |row| row.unknown.to_string())?;
-        self.line(f, "longest time with nothing done", |row| seconds(row.silence))?;
-        self.line(f, "verdict", |row| row.verdict.name().to_owned())?;
-        for row in self.0.iter().filter(|row| !row.broken.is_empty()) {
-            writeln!(f, "{}: broken: {}", row.log, row.broken.join(", "))?;
-        }
-        Ok(())
+        let table = Columns { rows: self.0, width: 14 };
+        table.line(f, "", |row| row.log.to_owned())?;
+        table.line(f, "leaders elected", |row| row.elections.to_string())?;
+        table.line(f, "nobody led for", |row| seconds(row.leaderless))?;
+        table.line(f, "entries committed", |row| row.entries.to_string())?;
+        table.line(f, "messages an entry", |row| each(row.messages, row.entries))?;
+        table.line(f, "bytes an entry", |row| each(row.bytes, row.entries))?;
+        table.outcomes(f, |row| (row.log, &row.outcome))
     }
 }

@@ -3,10 +3,8 @@
 //! Messages and forced writes are counted from what happened, a commit at a time
 //! ([`crate::view::effort`]); what theory says stands below.
 
-use super::{name, seconds};
-use crate::base::{Span, Time};
+use super::{Columns, Outcome};
 use crate::plan::TxnKind;
-use crate::script::report::Judgement;
 use crate::view::Board;
 use crate::view::effort::{Efforts, theory};
 use serde::Serialize;
@@ -33,33 +31,13 @@ pub struct Row {
     /// What a commit of as many keys takes in theory: messages, forced writes, and whose theory
     /// that is. None for sagas.
     pub theory: Option<(u64, u64, &'static str)>,
-    /// How many operations clients asked for, and what they were told: done, refused, or nothing
-    /// that they could rely on.
-    pub asked: u64,
-    /// See `asked`.
-    pub done: u64,
-    /// See `asked`.
-    pub refused: u64,
-    /// See `asked`.
-    pub unknown: u64,
-    /// The longest time in which no client was told that anything was done: in microseconds.
-    pub silence: Span,
-    /// Checks that were broken.
-    pub broken: Vec<String>,
-    /// What it comes to.
-    #[serde(serialize_with = "name")]
-    pub verdict: Judgement,
+    /// What came of it for clients.
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 impl Row {
-    pub(super) fn of(
-        txn: &'static str,
-        kind: TxnKind,
-        board: &Board,
-        until: Time,
-        (verdict, broken): (Judgement, Vec<String>),
-    ) -> Row {
-        let pulse = &board.pulse;
+    pub(super) fn of(txn: &'static str, kind: TxnKind, board: &Board, outcome: Outcome) -> Row {
         let (efforts, committed, aborted) = match kind {
             TxnKind::Saga { .. } => (board.sagas.efforts(), board.sagas.done, board.sagas.undone),
             _ => (board.txns.efforts(), board.txns.committed, board.txns.aborted),
@@ -72,23 +50,7 @@ impl Row {
             }
             _ => None,
         };
-        Row {
-            txn,
-            committed,
-            aborted,
-            counted: ended,
-            keys,
-            messages,
-            forced,
-            theory,
-            asked: pulse.asked,
-            done: pulse.done,
-            refused: pulse.refused,
-            unknown: pulse.unknown,
-            silence: pulse.silence(until),
-            broken,
-            verdict,
-        }
+        Row { txn, committed, aborted, counted: ended, keys, messages, forced, theory, outcome }
     }
 
     /// So much of something for each that took effect.
@@ -110,28 +72,16 @@ pub struct Table<'a>(pub &'a [Row]);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |what: &str, figure: &dyn Fn(&Row) -> String| {
-            write!(f, "{what:36}")?;
-            self.0.iter().try_for_each(|row| write!(f, "{:>16}", figure(row)))?;
-            writeln!(f)
-        };
-        line("", &|row| row.txn.to_owned())?;
-        line("took effect", &|row| row.committed.to_string())?;
-        line("did not", &|row| row.aborted.to_string())?;
-        line("keys each", &|row| row.each(row.keys))?;
-        line("messages each", &|row| row.each(row.messages))?;
-        line("  in theory", &|row| row.in_theory(|theory| theory.0))?;
-        line("forced writes each", &|row| row.each(row.forced))?;
-        line("  in theory", &|row| row.in_theory(|theory| theory.1))?;
-        line("operations asked for", &|row| row.asked.to_string())?;
-        line("  done", &|row| row.done.to_string())?;
-        line("  refused", &|row| row.refused.to_string())?;
-        line("  outcome unknown", &|row| row.unknown.to_string())?;
-        line("longest time with nothing done", &|row| seconds(row.silence))?;
-        line("verdict", &|row| row.verdict.name().to_owned())?;
-        for row in self.0.iter().filter(|row| !row.broken.is_empty()) {
-            writeln!(f, "{}: broken: {}", row.txn, row.broken.join(", "))?;
-        }
+        let table = Columns { rows: self.0, width: 16 };
+        table.line(f, "", |row| row.txn.to_owned())?;
+        table.line(f, "took effect", |row| row.committed.to_string())?;
+        table.line(f, "did not", |row| row.aborted.to_string())?;
+        table.line(f, "keys each", |row| row.each(row.keys))?;
+        table.line(f, "messages each", |row| row.each(row.messages))?;
+        table.line(f, "  in theory", |row| row.in_theory(|theory| theory.0))?;
+        table.line(f, "forced writes each", |row| row.each(row.forced))?;
+        table.line(f, "  in theory", |row| row.in_theory(|theory| theory.1))?;
+        table.outcomes(f, |row| (row.txn, &row.outcome))?;
         for row in self.0 {
             if let Some((.., source)) = row.theory {
                 writeln!(f, "{}: {source}", row.txn)?;
