@@ -332,6 +332,15 @@ impl Tree {
         Outcome::Done
     }
 
+    /// Whether a call of this session is carried out; else, what it is told.
+    fn admit(&mut self, session: SessionId, step: &Step<'_>) -> Result<(), Outcome> {
+        let of = self.sessions.get_mut(&session).ok_or(Outcome::Refused(Refusal::Expired))?;
+        match of.takes(step.call, step.mutations) {
+            true => Ok(()),
+            false => Err(Outcome::Unknown),
+        }
+    }
+
     fn create(
         &mut self,
         name: &Name,
@@ -339,11 +348,8 @@ impl Tree {
         wish: CallId,
         step: &mut Step<'_>,
     ) -> Outcome {
-        let Some(of) = self.sessions.get_mut(&session) else {
-            return Outcome::Refused(Refusal::Expired);
-        };
-        if !of.takes(step.call, step.mutations) {
-            return Outcome::Unknown;
+        if let Err(outcome) = self.admit(session, step) {
+            return outcome;
         }
         let lock = self.locks.entry(name.clone()).or_default();
         if let Some((node, _)) = lock.nodes.iter().find(|(_, node)| node.wish == wish) {

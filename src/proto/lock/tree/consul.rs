@@ -71,11 +71,8 @@ impl Tree {
         wish: CallId,
         step: &mut Step<'_>,
     ) -> Outcome {
-        let Some(of) = self.sessions.get_mut(&session) else {
-            return Outcome::Refused(Refusal::Expired);
-        };
-        if !of.takes(step.call, step.mutations) {
-            return Outcome::Unknown;
+        if let Err(outcome) = self.admit(session, step) {
+            return outcome;
         }
         self.free_late(name, step);
         let hasty = step.mutations.has(Mutation::ConsulHasty);
