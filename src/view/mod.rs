@@ -184,7 +184,6 @@ impl Board {
                 self.locks.restated(at, node);
                 self.sessions.restated(node);
             }
-            Kind::Fact(fact @ Fact::Handoff(_)) => self.ring.hear(at, node, fact),
             Kind::Fact(fact) => {
                 self.opened.hear(at, node, fact);
                 self.hear(at, node, fact);
@@ -395,6 +394,7 @@ impl Board {
             | Fact::Took { .. }
             | Fact::Synced { .. }
             | Fact::Settled { .. }
+            | Fact::Handoff(_)
             | Fact::Load { .. } => self.ring.hear(at, node, fact),
             Fact::Begins { .. }
             | Fact::Votes { .. }
@@ -412,7 +412,6 @@ impl Board {
             Fact::Balance(fact) => self.balance.hear(at, node, fact),
             Fact::Cache(fact) => self.caches.hear(at, node, fact),
             Fact::File(fact) => self.files.hear(at, node, fact),
-            Fact::Restates | Fact::Restated | Fact::Tx(_) => {}
             _ => self.quorums.hear(at, node, fact),
         }
     }
