@@ -255,18 +255,18 @@ impl Store {
     /// Hands over the keys after this one, so many at the most.
     fn hand(&mut self, to: NodeId, after: Option<Mark>, most: usize, cx: &mut Cx<'_>) {
         let Some(ring) = self.ring() else { return };
-        let mark = |key: &Name| (ring.position(key.as_str()), key.clone());
-        let mut items: Vec<(&Name, &Arc<Item>)> =
-            self.items.iter().filter(|(key, _)| preference(ring, key).contains(&to)).collect();
+        let theirs = self.items.iter().filter(|(key, _)| preference(ring, key).contains(&to));
+        let marked = theirs.map(|(key, item)| ((ring.position(key.as_str()), key.clone()), item));
+        let mut items: Vec<(Mark, &Arc<Item>)> = marked.collect();
         if self.bucket.is_some() {
-            items.sort_by_cached_key(|(key, _)| mark(key));
-            items.retain(|(key, _)| after.as_ref().is_none_or(|after| mark(key) > *after));
+            items.retain(|(mark, _)| after.as_ref().is_none_or(|after| mark > after));
+            items.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         }
         let more = items.len() > most;
         items.truncate(most);
-        let next = items.last().filter(|_| more).map(|(key, _)| mark(key));
+        let next = items.last().filter(|_| more).map(|(mark, _)| mark.clone());
         let items: Arc<[_]> =
-            items.into_iter().map(|(key, item)| (key.clone(), Arc::clone(item))).collect();
+            items.into_iter().map(|((_, key), item)| (key, Arc::clone(item))).collect();
         let (epoch, blank, full) = (self.epoch, self.blank, self.full);
         let keys = u32::try_from(items.len()).unwrap_or(u32::MAX);
         if let (Some(bucket), Some(rate)) = (&mut self.bucket, self.config.handoff_rate) {
