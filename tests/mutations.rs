@@ -1402,6 +1402,8 @@ fn without_a_bug_no_check_is_broken() {
     SOUND.iter().for_each(|(case, seeds)| silent(*case, 0..*seeds));
     // A node has accepted an epoch that came to nothing, and all others follow in an older one.
     silent(Case::Epochs, 1_086..1_087);
+    // A node crashes when what it took over is on its disk, and before it came to say so.
+    silent(Case::Crashes(THREE), 110..111);
 }
 
 /// What three-phase commit assumes is needed: the storms that all others survive break it.

@@ -59,12 +59,22 @@ impl Store {
         self.depose();
         let source = Source { blank: self.blank, full: self.full };
         self.sources.insert(cx.me(), source);
-        if self.full == epoch && epoch > self.settled {
-            cx.emit(Fact::Synced { epoch });
+        if epoch > self.settled {
+            self.recall(cx);
         }
         self.refresh(cx);
         self.reroute(cx);
         self.load_changed(cx);
+    }
+
+    /// Says what it has of this ring on disk: it may have crashed before it came to say so.
+    fn recall(&self, cx: &mut Cx<'_>) {
+        let (me, epoch) = (cx.me(), self.epoch);
+        let others = self.sources.iter().filter(|(from, source)| **from != me && !source.blank);
+        others.for_each(|(from, _)| cx.emit(Fact::Took { epoch, from: *from, keys: 0 }));
+        if self.full == epoch {
+            cx.emit(Fact::Synced { epoch });
+        }
     }
 
     /// All members of a ring hold their ranges: older rings do not matter any more.
@@ -99,26 +109,43 @@ impl Store {
 
     /// Whether it has all that was ever acknowledged at this position, if it was to keep it.
     pub(super) fn covered(&self, position: u64) -> bool {
-        self.has(Mutation::RingNoHandoff)
-            || self
-                .behind()
-                .all(|(epoch, ring)| self.covers(*epoch, ring.preference(position), position))
+        let here = |page: &Page| page.range.is_some_and(|range| range.contains(position));
+        let pages = self.pages.iter().filter(|(_, page)| here(page));
+        let pages = pages.map(|(node, page)| (node, &page.source));
+        self.covered_by(position, || self.sources.iter().chain(pages.clone()))
     }
 
-    /// Whether it has the data of somebody who had all of that ring's writes at this position.
-    fn covers(&self, epoch: u64, list: &[NodeId], position: u64) -> bool {
-        let knows = |node: &NodeId, source: &Source| {
-            let later = || {
-                let ring = self.rings.get(&source.full).filter(|_| source.full >= epoch);
-                ring.is_some_and(|ring| ring.preference(position).contains(node))
-            };
-            !source.blank && (list.contains(node) || later())
+    /// The same, by what its disk says: pages that were turned are forgotten in a crash.
+    fn covered_for_good(&self, position: u64) -> bool {
+        self.covered_by(position, || self.sources.iter())
+    }
+
+    fn covered_by<'a, Given>(&self, position: u64, given: impl Fn() -> Given) -> bool
+    where
+        Given: Iterator<Item = (&'a NodeId, &'a Source)>,
+    {
+        let covers = |epoch: u64, list: &[NodeId]| {
+            // If all of them have lost their disks, the data is gone: nothing to wait for.
+            given().any(|(node, source)| self.knows(*node, *source, (epoch, list), position))
+                || list.iter().all(|node| self.sources.contains_key(node))
         };
-        // If all of them have lost their disks, the data is gone and there is nothing to wait for.
-        let here = |page: &Page| page.range.is_some_and(|range| range.contains(position));
-        self.sources.iter().any(|(node, source)| knows(node, source))
-            || self.pages.iter().any(|(node, page)| here(page) && knows(node, &page.source))
-            || list.iter().all(|node| self.sources.contains_key(node))
+        self.has(Mutation::RingNoHandoff)
+            || self.behind().all(|(epoch, ring)| covers(*epoch, ring.preference(position)))
+    }
+
+    /// Whether a node had all of a ring's writes at this position.
+    fn knows(
+        &self,
+        node: NodeId,
+        source: Source,
+        (epoch, list): (u64, &[NodeId]),
+        position: u64,
+    ) -> bool {
+        let later = || {
+            let ring = self.rings.get(&source.full).filter(|_| source.full >= epoch);
+            ring.is_some_and(|ring| ring.preference(position).contains(&node))
+        };
+        !source.blank && (list.contains(&node) || later())
     }
 
     /// Cuts the circle wherever an owner or a preference list may change.
@@ -147,9 +174,9 @@ impl Store {
             if !list.contains(&me) {
                 continue;
             }
-            if !self.covered(arc.end) {
-                complete = false;
-            } else if list[0] == me {
+            let for_good = self.covered_for_good(arc.end);
+            complete &= for_good;
+            if list[0] == me && (for_good || self.covered(arc.end)) {
                 match serves.last_mut() {
                     Some(last) if last.end == arc.start => last.end = arc.end,
                     _ => serves.push(arc),
