@@ -7,7 +7,7 @@ mod faults;
 
 use faults::{
     circles, crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, losses,
-    moving, naps, one_dead, one_link, relay, servings, terms, voters, with_rot,
+    moving, naps, one_dead, one_link, relay, servings, terms, voters, widowed, with_rot,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
@@ -86,6 +86,8 @@ enum Case {
     /// The same with two replicas and fenced fail-over; and with links that flicker.
     Failover,
     Flickering,
+    /// The same, and nothing is wrong but that one node is away for long.
+    Widowed,
     /// The same with keys on five independent instances, which keep them over a crash, or forget
     /// them and are silent for a while.
     Redlock(bool),
@@ -369,6 +371,8 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::FailoverGrantTwice, "lock", Case::Flickering, 100),
     (Mutation::FailoverNoHold, "lock", Case::Failover, 100),
     (Mutation::FailoverAckEarly, "lock", Case::Failover, 100),
+    (Mutation::FailoverUnanimous, "progress", Case::Widowed, 10),
+    (Mutation::FailoverFavourite, "lock", Case::Widowed, 10),
     (Mutation::RedlockMinority, "lock", Case::Redlock(true), 40),
     (Mutation::LockNoCompare, "lock", Case::Recipe(On::Paxos, By::Nodes), 10),
     (Mutation::LockWaitAlways, "progress", Case::Recipe(On::Paxos, By::Nodes), 10),
@@ -589,6 +593,15 @@ fn with_clients(count: u16, plan: Plan) -> Plan {
     Plan { clients: (1..=count).map(client).collect(), ..plan }
 }
 
+/// Five nodes with a store, and three clients that read, write and count, few keys each.
+fn few_keys() -> Plan {
+    let (paxos, lock, txn) = (None, None, None);
+    let services = Services { paxos, lock, txn, ..Services::all() };
+    let load = || vec![Load::ReadWrite { keys: 6, writes: 50 }, Load::Count { counters: 2 }];
+    let clients = (1..=3).map(|n| Client::new(n, load())).collect();
+    Plan { services, clients, ..Plan::bare(5) }
+}
+
 fn fighting() -> Plan {
     let (log, lock) = (Some(Log::default()), Some(Lock::default()));
     let services = Services { log, lock, ..Services::default() };
@@ -630,6 +643,12 @@ fn replicated() -> Keys {
     let (down_after, hold_down) = (Span::millis(300), Span::secs(1));
     let failover = Failover::Fenced;
     Keys { replicas: 2, acks: 1, failover, down_after, hold_down, fencing: true, ..keys(true) }
+}
+
+/// The same with a client that is alone, and never waits for another.
+fn alone() -> Plan {
+    let one = with_clients(1, polling(LockKind::Redis(replicated()), 5));
+    Plan { progress_within: Span::secs(4), ..one }
 }
 
 /// The same by a recipe, with a fourth client, and sessions that often end.
@@ -924,16 +943,10 @@ fn plan(case: Case) -> Plan {
         Case::Circles => crossing(),
         Case::Redis => polling(LockKind::Redis(Keys { fencing: true, ..keys(true) }), 3),
         Case::Failover | Case::Flickering => polling(LockKind::Redis(replicated()), 5),
+        Case::Widowed => alone(),
         Case::Redlock(fsync) => polling(LockKind::Redlock(keys(fsync)), 5),
         Case::Recipe(on, by) => by_recipe(on, by),
-        Case::Keys | Case::Exodus => {
-            let (paxos, lock, txn) = (None, None, None);
-            let services = Services { paxos, lock, txn, ..Services::all() };
-            let load =
-                || vec![Load::ReadWrite { keys: 6, writes: 50 }, Load::Count { counters: 2 }];
-            let clients = (1..=3).map(|n| Client::new(n, load())).collect();
-            Plan { services, clients, ..Plan::bare(5) }
-        }
+        Case::Keys | Case::Exodus => few_keys(),
         Case::Pages => pages(),
         Case::Quorum(how) => kept(how),
         Case::Files(how) => shelf(how),
@@ -974,7 +987,7 @@ fn until(case: Case) -> Time {
             Time(30_000_000)
         }
         Case::Redis | Case::Failover | Case::Redlock(_) => Time(60_000_000),
-        Case::Flickering => Time(45_000_000),
+        Case::Flickering | Case::Widowed => Time(45_000_000),
         Case::Gossiping(_) => Time(60_000_000),
         Case::Doubt
         | Case::Sessions
@@ -1009,6 +1022,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Exodus => return exodus(),
         Case::OneLink => return one_link(seed),
         Case::Flickering => return flickering(seed),
+        Case::Widowed => return widowed(seed),
         Case::Requests(_) | Case::Reports => return servings(seed, plan, until),
         Case::Files(Shelf::Lost) => return losses(seed, 2, until),
         Case::Files(Shelf::Unread) => return with_rot(seed, 1, losses(seed, 1, until), until),
@@ -1224,7 +1238,7 @@ fn silent(case: Case, seeds: std::ops::Range<u64>) {
         chosen |= matches!(case, Case::Keys | Case::Pages);
         chosen |= matches!(case, Case::Quorum(_) | Case::Redis | Case::Redlock(_));
         chosen |= matches!(case, Case::Requests(_) | Case::Reports) || is_of_caches(case);
-        chosen |= matches!(case, Case::Failover | Case::Flickering);
+        chosen |= matches!(case, Case::Failover | Case::Flickering | Case::Widowed);
         assert!(chosen && open.is_empty(), "{case:?} seed {seed} is stuck: {open:?}");
     }
 }
@@ -1263,6 +1277,7 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Redis, 100),
     (Case::Failover, 60),
     (Case::Flickering, 40),
+    (Case::Widowed, 30),
     (Case::Redlock(true), 60),
     (Case::Redlock(false), 60),
     (Case::Recipe(On::Paxos, By::Nodes), 60),
@@ -1359,6 +1374,8 @@ fn is_of_logs(case: Case) -> bool {
             | Cached(_)
             | Redis
             | Failover
+            | Flickering
+            | Widowed
             | Redlock(_)
             | Recipe(..)
             | Quorum(_)

@@ -113,6 +113,8 @@ mutations! {
     FailoverGrantTwice "failover.grant_twice" "A node grants one epoch to all who ask."
     FailoverNoHold "failover.no_hold" "Another fail-over may follow at once."
     FailoverAckEarly "failover.ack_early" "A primary answers before its replicas have the write."
+    FailoverUnanimous "failover.unanimous" "A primary is chosen only when all nodes have granted its epoch."
+    FailoverFavourite "failover.favourite" "The first instance of the list becomes primary, whoever has granted."
     RedlockMinority "redlock.minority" "Of independent instances, one less than a majority is enough."
     LockNoCompare "lock.no_compare" "A client takes a lock for its own as soon as its node is there, wherever that stands in line."
     LockWaitAlways "lock.wait_always" "A client waits for a change even when its node is the lowest."

@@ -16,6 +16,7 @@
 //! | FO-2 | who takes over has every write that was answered |
 //! | FO-3 | each epoch has one primary |
 //! | FO-5 | a node that goes by a new primary grants no other epoch before half of the hold-down is over |
+//! | FO-6 | who is made primary has granted the epoch: those who decide have reached it |
 //! | FENCE-2 | a resource accepts no token below one that it has accepted |
 //! | SES-1 | a client with a session believes to hold a lock only under a token that the log has granted it (ZKL-1) |
 //! | SES-2 | what hangs on a session goes with it in the same slot, and not before unless the session removes it (ZKL-3, CON-3) |
@@ -252,7 +253,7 @@ fn slot_of(fact: &Fact) -> Option<Slot> {
 impl Lock {
     /// For such a cluster.
     pub fn new(expect: &Expect) -> Lock {
-        let (keys, failover) = (Keys::new(expect.counted), Failover::new(expect.hold_down));
+        let (keys, failover) = (Keys::new(expect.counted), Failover::new(expect.failover.as_ref()));
         Lock { keys, failover, detects: expect.detects, ..Lock::default() }
     }
 

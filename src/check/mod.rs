@@ -31,13 +31,13 @@
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | quorum | `quorum` | Q-1, 2, 4, 5, 7 to 11: quorums meet, and nothing is lost that they took |
-//! | lock | `lock` | LOCK-1, 3, 6 to 9, RL-1, FENCE-1, FENCE-2: one holder, in order, behind a fence |
+//! | lock | `lock` | LOCK-1, 3, 6 to 11, RL-1, FENCE-1, FENCE-2, FO-1 to 3, 5, 6, SES, CON, W: one holder, in order, behind a fence |
 //! | balance | `balance` | LB-1 to 3, 5, 7 to 12: requests go where they should, and trouble is not multiplied |
 //! | cache | `cache` | CACHE-1, 3, 4, 7, 8: how old answers may be, and who may fetch |
 //! | files | `files` | FS-5, F-1 to F-7: files are what was put, on enough disks, repaired at a bounded rate |
 //! | clients | `history` | CLIENT-1 to 5: acknowledged writes survive, reads are not stale |
 //! | swim | `swim` | SWIM-1, 2, 3, 5: who raises an incarnation, and whom nobody may suspect |
-//! | progress | `progress` | LIVE-1 to 8: answers, right suspicions, equal replicas, ended sagas, enough copies, once nothing is broken |
+//! | progress | `progress` | LIVE-1 to 10: answers, right suspicions, equal replicas, ended sagas, enough copies, another primary, in time |
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -216,8 +216,8 @@ pub struct Expect {
     pub window: u64,
     /// Whether instances that keep locks as keys count grants.
     pub counted: bool,
-    /// How long after a fail-over another may follow; none if there is none.
-    pub hold_down: Option<Span>,
+    /// How instances that keep locks as keys fail over, if they do.
+    pub failover: Option<Failovers>,
     /// Whether the log looks for deadlocks among locks.
     pub detects: bool,
     /// What the store promises, if it is one by quorums.
@@ -226,6 +226,19 @@ pub struct Expect {
     pub files: Option<Shelves>,
     /// After how long an idle transaction is aborted; none if clients open none.
     pub idle: Option<Span>,
+}
+
+/// Fail-over among instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failovers {
+    /// Those that keep keys. The first is the primary at the start.
+    pub instances: Vec<NodeId>,
+    /// Whether a majority of them is asked, and not only of the nodes.
+    pub fenced: bool,
+    /// How long it takes at the most until the others miss a primary and agree on another.
+    pub patience: Span,
+    /// How long after a fail-over another may follow.
+    pub hold_down: Span,
 }
 
 /// A file store.
@@ -288,7 +301,7 @@ impl Expect {
             cached: None,
             window: 0,
             counted: false,
-            hold_down: None,
+            failover: None,
             detects: false,
             quorums: None,
             files: None,

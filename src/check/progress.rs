@@ -13,6 +13,7 @@
 //! | 3PC-2 | in three-phase commit, nobody who is up waits for who is down, if nodes only crash and are suspected only then |
 //! | PC-4 | in Paxos Commit, the same, as long as a majority of the acceptors is up |
 //! | LIVE-9 | a transaction that a client has opened, and of which nothing is asked, is aborted within the same time after its timeout (TX-5) |
+//! | LIVE-10 | while a primary is away that is to be replaced, another takes over within the same time after it is missed and the hold-down is over (FO-4) |
 //!
 //! No protocol can promise progress while messages are lost and nodes are down (Fischer, Lynch and
 //! Paterson 1985), so nothing is demanded then: a fault that has not ended stops the clock. Faults
@@ -30,6 +31,7 @@ mod blocks;
 mod detector;
 mod idle;
 mod replicas;
+mod takeover;
 
 use super::faults::Faults;
 use super::{Check, Expect, Violation, Witness};
@@ -42,6 +44,7 @@ use detector::Detector;
 use idle::Idle;
 use replicas::Replicas;
 use std::collections::{BTreeMap, BTreeSet};
+use takeover::Takeover;
 
 /// A client that owes a success.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +87,8 @@ pub struct Progress {
     idle: Option<Idle>,
     /// Who waits for whom that is down.
     blocking: Blocking,
+    /// Who is primary; none if nobody takes over.
+    takeover: Option<Takeover>,
 }
 
 /// Whether an answer shows that the cluster works. A definite "no" to the operation as such does.
@@ -136,6 +141,7 @@ impl Progress {
             blocks: expect.files.map(Blocks::new),
             idle: expect.idle.map(Idle::new),
             blocking: Blocking::default(),
+            takeover: expect.failover.clone().map(Takeover::new),
         }
     }
 
@@ -278,6 +284,15 @@ impl Progress {
         Some(("LIVE-9", what))
     }
 
+    /// LIVE-10.
+    fn deserted(&mut self) -> Option<(&'static str, String)> {
+        if !self.unheard.is_empty() {
+            return None;
+        }
+        let what = self.takeover.as_mut()?.overdue(self.now, &self.faults, self.within)?;
+        Some(("LIVE-10", what))
+    }
+
     /// 3PC-2 and PC-4.
     fn blocked(&mut self) -> Option<(&'static str, String)> {
         if !self.unheard.is_empty() {
@@ -362,6 +377,8 @@ impl Check for Progress {
         self.blocks.iter_mut().for_each(|blocks| blocks.forget(node));
         self.idle.iter_mut().for_each(Idle::forget);
         self.blocking.forget();
+        let now = self.now;
+        self.takeover.iter_mut().for_each(|takeover| takeover.forget(now));
         match (node, &mut self.detector) {
             (NodeId::BENCH, Some(detector)) => detector.forget_all(),
             (node, Some(detector)) => detector.forget(node),
@@ -386,12 +403,13 @@ impl Check for Progress {
         self.blocks.iter_mut().for_each(|blocks| blocks.see(event));
         self.idle.iter_mut().for_each(|idle| idle.see(event));
         self.blocking.see(event, &self.faults);
+        self.takeover.iter_mut().for_each(|takeover| takeover.see(event));
         let late = self.succeeds(event).or_else(|| self.overdue());
         let late =
             late.or_else(|| self.diverged()).or_else(|| self.thin()).or_else(|| self.idles());
-        let late = late.or_else(|| self.blocked());
+        let late = late.or_else(|| self.blocked()).or_else(|| self.deserted());
         let (rule, what) = match late {
-            Some((rule @ ("3PC-2" | "PC-4"), what)) => (rule, what),
+            Some((rule @ ("3PC-2" | "PC-4" | "LIVE-10"), what)) => (rule, what),
             Some((rule, what)) => {
                 (rule, format!("{what}, though nothing is broken and {} are over", self.within))
             }

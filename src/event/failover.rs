@@ -18,6 +18,8 @@ pub enum FailoverFact {
     Serves { spot: Spot },
     /// As a replica, it has the state with which an epoch goes on, up to this write.
     Copies { spot: Spot },
+    /// Enough have granted it the epoch, and it says who is the primary from now on.
+    Promotes { epoch: u32, primary: NodeId },
 }
 
 impl fmt::Display for FailoverFact {
@@ -36,6 +38,9 @@ impl fmt::Display for FailoverFact {
             }
             FailoverFact::Copies { spot } => {
                 write!(f, "has the state of e{} up to write {}", spot.epoch, spot.number())
+            }
+            FailoverFact::Promotes { epoch, primary } => {
+                write!(f, "makes {primary} primary in e{epoch}")
             }
         }
     }

@@ -8,7 +8,7 @@
 use crate::base::cache::Mode;
 use crate::base::placement::{Member, Shape};
 use crate::base::{Conflict, Mutations, Name, NodeId, ServiceId, Span, Voters};
-use crate::check::{Dialect, Expect, Promise, Quorums, Shelves};
+use crate::check::{Dialect, Expect, Failovers, Promise, Quorums, Shelves};
 use crate::host::Setup;
 use crate::proto::ring::Views;
 use crate::proto::{
@@ -257,7 +257,7 @@ impl Plan {
             cached: self.services.cache.as_ref().map(|cache| cache.settings.mode),
             window: self.window(),
             counted: self.counts_grants(),
-            hold_down: self.hold_down(),
+            failover: self.failover(),
             detects: self.detects(),
             voters: self.voters(),
             quorums: self.quorums(),
@@ -266,10 +266,15 @@ impl Plan {
         }
     }
 
-    /// How long after a fail-over of the instance that keeps locks another may follow.
-    fn hold_down(&self) -> Option<Span> {
-        let keys = self.services.lock.as_ref()?.kind.keys()?;
-        (keys.failover != Failover::None).then_some(keys.hold_down)
+    /// What checks must know about fail-over of the instance that keeps locks.
+    fn failover(&self) -> Option<Failovers> {
+        let kind = &self.services.lock.as_ref()?.kind;
+        let Keys { failover, down_after, hold_down, restart_delay, .. } = *kind.keys()?;
+        let (instances, fenced) = (self.instances(kind).to_vec(), failover == Failover::Fenced);
+        // Whoever asks in vain waits anew before it asks again.
+        let patience = restart_delay + down_after.times(4);
+        let rules = Failovers { instances, fenced, patience, hold_down };
+        (failover != Failover::None).then_some(rules)
     }
 
     /// Whether the log looks for deadlocks among locks.

@@ -352,6 +352,29 @@ pub(super) fn flickering(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// One node after the other is down, frozen or alone for longer than anybody needs to take over.
+/// Nothing else is wrong.
+pub(super) fn widowed(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "widowed", 0);
+    let (mut commands, mut at) = (Vec::new(), Time::ZERO);
+    while at < Time(18_000_000) {
+        at += rng.span(Span::millis(300), Span::secs(4));
+        let who = Target::just(NodeId::node(rng.between(1, 3) as u16));
+        let (begin, end) = match rng.below(3) {
+            0 => {
+                let kill = Command::Kill { who: who.clone(), unsynced: Unsynced::Chance };
+                (kill, Command::Restart(who))
+            }
+            1 => (Command::Pause(who.clone()), Command::Resume(who)),
+            _ => (Command::Isolate(who), Command::Heal(Link::All)),
+        };
+        commands.push((at, begin));
+        at += rng.span(Span::secs(7), Span::secs(9));
+        commands.push((at, end));
+    }
+    commands
+}
+
 /// A storm in which backends get slow, fail and drain, too; in the end all serve well.
 pub(super) fn servings(seed: u64, plan: &Plan, until: Time) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "servings", 0);

@@ -1,10 +1,11 @@
-//! Fail-over of an instance with replicas: no answered write is lost, and no two primaries write.
+//! Fail-over of an instance with replicas: no answered write is lost, no two primaries write, and
+//! nobody is made primary who was not reached.
 
 use super::{Broken, broken};
 use crate::base::{NodeId, Span, Spot, Time};
-use crate::check::Witness;
+use crate::check::{Failovers, Witness};
 use crate::event::{Event, Fact, FailoverFact, Kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many tenths of a hold-down are left by a clock that runs fast.
 const REST: u64 = 5;
@@ -23,15 +24,19 @@ pub(super) struct Failover {
     served: BTreeMap<u32, (u64, usize)>,
     /// The writes of each epoch that were answered, to count what is lost.
     answered: BTreeMap<u32, Vec<u64>>,
+    /// Who asked for which epoch, and in which event.
+    asked: BTreeMap<(u32, NodeId), usize>,
+    /// Who granted which epoch to whom.
+    granted: BTreeSet<(u32, NodeId, NodeId)>,
 }
 
 /// How many answered writes of an epoch are remembered one by one, to be counted when lost.
 const COUNTED: usize = 4096;
 
 impl Failover {
-    /// Another fail-over waits for so long.
-    pub(super) fn new(hold_down: Option<Span>) -> Failover {
-        Failover { hold_down, ..Failover::default() }
+    /// By such rules, if there is any.
+    pub(super) fn new(rules: Option<&Failovers>) -> Failover {
+        Failover { hold_down: rules.map(|rules| rules.hold_down), ..Failover::default() }
     }
 
     /// Events of these processes were missed.
@@ -60,8 +65,18 @@ impl Failover {
                     self.takes_over(at, node, epoch, from)
                 }
                 FailoverFact::Serves { spot } => self.serves(at, node, spot),
-                FailoverFact::Grants { epoch, .. } => self.is_early(event, epoch),
-                _ => None,
+                FailoverFact::Asks { epoch, .. } => {
+                    self.asked.insert((epoch, node), at);
+                    None
+                }
+                FailoverFact::Grants { epoch, to } => {
+                    self.granted.insert((epoch, to, node));
+                    self.is_early(event, epoch)
+                }
+                FailoverFact::Promotes { epoch, primary } => {
+                    self.is_unreached(node, epoch, primary, witness)
+                }
+                FailoverFact::Copies { .. } | FailoverFact::TakesOver { .. } => None,
             },
             _ => None,
         }
@@ -90,6 +105,20 @@ impl Failover {
             last.number()
         );
         if last > from { broken("FO-2", Some(*then), what) } else { None }
+    }
+
+    /// FO-6. Who asked unseen may have been granted what it asked for unseen.
+    fn is_unreached(
+        &self,
+        node: NodeId,
+        epoch: u32,
+        primary: NodeId,
+        witness: &Witness,
+    ) -> Option<Broken> {
+        let asked = *self.asked.get(&(epoch, node)).filter(|asked| witness.saw(**asked))?;
+        let what = format!("{node} makes {primary} primary in e{epoch}, which it did not reach");
+        let reached = self.granted.contains(&(epoch, node, primary));
+        if reached { None } else { broken("FO-6", Some(asked), what) }
     }
 
     /// FO-5.

@@ -183,6 +183,7 @@ impl Redis {
         } else {
             self.watch.bid = None;
             let view = View { epoch, primary };
+            cx.emit(Fact::Failover(FailoverFact::Promotes { epoch, primary }));
             cx.send_all(self.config.peers.iter(), &Message::Promote { view });
         }
     }
@@ -194,8 +195,15 @@ impl Redis {
         let instances = grants.values().flatten().count();
         let few = instances < majority(self.config.instances.len());
         let few = few && fenced && !self.has(Mutation::FailoverMinority);
-        if few || grants.len() < majority(self.config.peers.len()) {
+        let wanted = match (self.config.peers.len(), self.has(Mutation::FailoverUnanimous)) {
+            (all, true) => all,
+            (all, false) => majority(all),
+        };
+        if few || grants.len() < wanted {
             return None;
+        }
+        if self.has(Mutation::FailoverFavourite) {
+            return self.config.instances.first().copied();
         }
         let having = grants.iter().filter_map(|(node, at)| at.map(|at| (at, *node)));
         let having = having.filter(|(_, node)| fenced || *node != self.view.primary);
