@@ -266,7 +266,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("disk WHO ok", "make the disk fast again"),
     (
         "PROCESS OPERATION",
-        "ask for something: c1 put x=5, c1 acquire billing 3s, n1 leave n3, n1 voters n1,n2,n4, n1 lead n2",
+        "ask for something: c1 put x=5, c1 acquire billing 3s, c1 acquire billing 3s read, n1 leave n3, n1 voters n1,n2,n4, n1 lead n2",
     ),
     ("run [until TIME]", "let time pass"),
     ("stop", "stop time"),
@@ -616,8 +616,8 @@ fn unknown(verb: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Voters;
     use crate::base::balance::Serving;
+    use crate::base::{LockMode, Voters};
     use proptest::prelude::*;
 
     fn node() -> impl Strategy<Value = NodeId> {
@@ -656,6 +656,10 @@ mod tests {
         (0u64..10_000_000_000).prop_map(Span)
     }
 
+    fn mode() -> impl Strategy<Value = LockMode> {
+        prop_oneof![Just(LockMode::Alone), Just(LockMode::Read), (1u8..).prop_map(LockMode::OneOf)]
+    }
+
     fn cut() -> impl Strategy<Value = Link> {
         prop_oneof![
             (target(), target()).prop_map(|(a, b)| Link::Between(a, b)),
@@ -676,7 +680,7 @@ mod tests {
         prop_oneof![
             name().prop_map(|key| Op::Get { key }),
             (name(), any::<i64>()).prop_map(|(key, value)| Op::Put { key, value }),
-            (name(), span()).prop_map(|(lock, ttl)| Op::Acquire { lock, ttl }),
+            (name(), span(), mode()).prop_map(|(lock, ttl, mode)| Op::Acquire { lock, ttl, mode }),
             (name(), any::<u64>()).prop_map(|(lock, token)| Op::Release { lock, token }),
             (node(), 1u16..=100).prop_map(|(node, weight)| Op::Join { node, weight }),
             proptest::collection::vec(1..=NodeId::MAX, 1..5).prop_map(|numbers| {

@@ -292,6 +292,7 @@ fn a_sample_can_begin_a_file_of_ones_own() {
         "ring-50",
         "zab",
         "zookeeper",
+        "sharing",
         "etcd",
         "consul",
         "redlock",

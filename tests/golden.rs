@@ -119,6 +119,7 @@ fn reads(name: Option<&str>) -> Answer<Reads> {
 
 fn lock(name: &str) -> Answer<Lock> {
     let kind = match name {
+        "log" => LockKind::Log,
         "detect" => return Ok(Lock { kind: LockKind::Log, detects: true }),
         "zookeeper" => LockKind::ZooKeeper { watch: Watch::Predecessor },
         "herd" => LockKind::ZooKeeper { watch: Watch::Parent },

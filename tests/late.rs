@@ -10,7 +10,7 @@ use netsplit::plan::{self, Plan};
 use netsplit::sim::World;
 use netsplit::sim::hunt;
 use netsplit::view::Board;
-use netsplit::view::locks::Lock;
+use netsplit::view::locks::{Holder, Lock};
 use netsplit::view::opened::Opened;
 use std::collections::BTreeSet;
 
@@ -282,7 +282,8 @@ fn essence(board: &Board, plan: &Plan) -> Vec<String> {
     // Of a lock without a key no instance has anything to say.
     let said = |lock: &Lock| !(board.locks.are_keys() && lock.is_idle());
     for (name, lock) in board.locks.all().filter(|(_, lock)| said(lock)) {
-        let holder = lock.holder.map(|holder| (holder.call, holder.token, holder.ttl));
+        let held = |holder: &Holder| (holder.call, holder.token, holder.ttl);
+        let holder: Vec<_> = lock.holders.iter().map(held).collect();
         let queue: Vec<_> = lock.queue.iter().map(|waiter| waiter.call).collect();
         let beliefs: Vec<_> = lock.beliefs.iter().map(|(who, b)| (who, b.token)).collect();
         lines.push(format!("{name} {holder:?} {} {queue:?} {beliefs:?}", lock.token));
@@ -379,6 +380,7 @@ fn nobody_is_disturbed_by_a_newcomer() {
         ("bank", 12),
         ("locks", 20),
         ("zookeeper", 20),
+        ("sharing", 20),
         ("etcd", 20),
         ("consul", 20),
         ("raft", 12),
@@ -402,6 +404,7 @@ fn who_comes_late_or_misses_something_sees_the_same_and_no_check_cries_wolf() {
         ("bank", 12),
         ("locks", 20),
         ("zookeeper", 20),
+        ("sharing", 20),
         ("etcd", 20),
         ("consul", 20),
         ("raft", 12),
@@ -432,6 +435,7 @@ fn who_comes_late_sees_the_same_in_hundreds_of_storms() {
         ("bank", 60),
         ("locks", 60),
         ("zookeeper", 60),
+        ("sharing", 60),
         ("etcd", 60),
         ("consul", 60),
         ("raft", 60),

@@ -6,7 +6,7 @@ use netsplit::check::lock::Lock;
 use netsplit::check::{Check, Checks, Witness};
 use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, LetGo};
-use netsplit::plan::{self, Client, Load, Log, Plan};
+use netsplit::plan::{self, Client, Load, Log, Plan, Sharing};
 use netsplit::sim::history::History;
 
 /// Three nodes; clients that do as they are told, or take one lock again and again.
@@ -19,7 +19,8 @@ fn plan(clients: u16, load: Option<Load>) -> Plan {
 }
 
 fn load(ttl: Span, hold: Span) -> Option<Load> {
-    Some(Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold })
+    let share = Sharing::Alone;
+    Some(Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold, share })
 }
 
 struct Lab {

@@ -21,7 +21,8 @@ use netsplit::event::{self, Fact};
 use netsplit::plan::{
     self, Balance, BalanceSettings, Cache, CacheSettings, Changes, Client, ElectBy, Failover,
     Files, Heartbeats, Keys, Load, Lock, LockKind, Log, LogKind, Membership, Paxos, Plan, Quorum,
-    Raft, Reads, Repair, Ring, Services, Store, StoreKind, Swim, Terms, Txn, TxnKind, Watch, Ways,
+    Raft, Reads, Repair, Ring, Services, Sharing, Store, StoreKind, Swim, Terms, Txn, TxnKind,
+    Watch, Ways,
 };
 use netsplit::sim::World;
 use netsplit::sim::hunt::{self, Found};
@@ -93,6 +94,10 @@ enum Case {
     Redlock(bool),
     /// The same with sessions, nodes and watches, on each kind of log.
     Recipe(On, By),
+    /// Locks on the log that clients share.
+    Shared(Sharing),
+    /// The same with sessions, nodes and watches.
+    SharedBy(On, By, Sharing),
     /// Locks on the log, which looks for deadlocks: all the time some client is asked to take one of
     /// three locks for a while, or to give one back.
     Circles,
@@ -232,6 +237,10 @@ impl On {
         }
     }
 }
+
+/// Locks that are mostly read, and semaphores of two permits.
+const READ: Sharing = Sharing::Reads(60);
+const TWO: Sharing = Sharing::Permits(2);
 
 const COMMIT: Commitment = Commitment::TwoPhase { presume: Presume::Commit, cooperative: false };
 const TOGETHER: Commitment = Commitment::TwoPhase { presume: Presume::Abort, cooperative: true };
@@ -415,6 +424,13 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::ConsulBlindRelease, "lock", Case::Recipe(On::Raft, By::Keys), 40),
     (Mutation::ConsulWrongNode, "lock", Case::Recipe(On::Raft, By::Keys), 10),
     (Mutation::LockOrphans, "lock", Case::Recipe(On::Raft, By::Keys), 10),
+    (Mutation::SharedBarge, "lock", Case::Shared(READ), 10),
+    (Mutation::SharedWriter, "lock", Case::Shared(READ), 10),
+    (Mutation::SharedOneReader, "lock", Case::Shared(READ), 10),
+    (Mutation::SharedOver, "lock", Case::Shared(TWO), 10),
+    (Mutation::SharedBarge, "lock", Case::SharedBy(On::Paxos, By::Nodes, READ), 10),
+    (Mutation::SharedWriter, "lock", Case::SharedBy(On::Raft, By::Leases, READ), 10),
+    (Mutation::SharedNoGate, "lock", Case::SharedBy(On::Paxos, By::Nodes, TWO), 40),
     (Mutation::DeadlockStale, "lock", Case::Circles, 10),
     (Mutation::DeadlockLate, "lock", Case::Circles, 40),
     (Mutation::DeadlockOldest, "lock", Case::Circles, 10),
@@ -605,11 +621,22 @@ fn few_keys() -> Plan {
 fn fighting() -> Plan {
     let (log, lock) = (Some(Log::default()), Some(Lock::default()));
     let services = Services { log, lock, ..Services::default() };
-    let (ttl, hold) = (Span::millis(800), Span::millis(600));
-    let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold }];
+    let (ttl, hold, share) = (Span::millis(800), Span::millis(600), Sharing::Alone);
+    let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold, share }];
     let client = |n| Client { careful: n > 1, ..Client::new(n, load()) };
     let clients = (1..=3).map(client).collect();
     Plan { services, clients, progress_within: Span::secs(8), ..Plan::bare(3) }
+}
+
+/// The same fight among five, for locks that they share.
+fn sharing(share: Sharing, plan: Plan) -> Plan {
+    let mut plan = with_clients(5, plan);
+    for load in plan.clients.iter_mut().flat_map(|client| &mut client.load) {
+        if let Load::Lock { hold, share: how, .. } = load {
+            (*hold, *how) = (Span::millis(400), share);
+        }
+    }
+    plan
 }
 
 /// Four clients that do as they are told, and a log that looks for deadlocks.
@@ -625,8 +652,8 @@ fn polling(kind: LockKind, nodes: u16) -> Plan {
     let lock = Lock { kind, detects: false };
     let services = Services { lock: Some(lock), ..Services::default() };
     // Nobody is promised a turn, so turns are short, and there are many until somebody is missed.
-    let (ttl, hold) = (Span::millis(800), Span::millis(500));
-    let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold }];
+    let (ttl, hold, share) = (Span::millis(800), Span::millis(500), Sharing::Alone);
+    let load = || vec![Load::Lock { locks: vec!["door".parse().unwrap()], ttl, hold, share }];
     let client = |n| Client { retries: 2, careful: n > 1, ..Client::new(n, load()) };
     let clients = (1..=3).map(client).collect();
     Plan { services, clients, progress_within: Span::secs(19), ..Plan::bare(nodes) }
@@ -940,6 +967,8 @@ fn plan(case: Case) -> Plan {
         Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
         Case::Naps(on) => long_leases(on),
         Case::Locks => fighting(),
+        Case::Shared(share) => sharing(share, fighting()),
+        Case::SharedBy(on, by, share) => sharing(share, by_recipe(on, by)),
         Case::Circles => crossing(),
         Case::Redis => polling(LockKind::Redis(Keys { fencing: true, ..keys(true) }), 3),
         Case::Failover | Case::Flickering => polling(LockKind::Redis(replicated()), 5),
@@ -983,9 +1012,13 @@ fn until(case: Case) -> Time {
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
-        Case::Locks | Case::Circles | Case::Recipe(..) | Case::Watching(_) | Case::OneLink => {
-            Time(30_000_000)
-        }
+        Case::Locks
+        | Case::Shared(_)
+        | Case::SharedBy(..)
+        | Case::Circles
+        | Case::Recipe(..)
+        | Case::Watching(_)
+        | Case::OneLink => Time(30_000_000),
         Case::Redis | Case::Failover | Case::Redlock(_) => Time(60_000_000),
         Case::Flickering | Case::Widowed => Time(45_000_000),
         Case::Gossiping(_) => Time(60_000_000),
@@ -1182,6 +1215,8 @@ const ONLY_SEEN_FROM_THE_START: &[Mutation] = &[
     Mutation::DeadlockStale,
     Mutation::DeadlockLate,
     Mutation::DeadlockOldest,
+    Mutation::SharedOneReader,
+    Mutation::SharedNoGate,
     Mutation::WatchResumeLate,
     Mutation::WatchResumeEarly,
     Mutation::WatchReorder,
@@ -1297,6 +1332,13 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Recipe(On::Raft, By::Deleted), 40),
     (Case::Recipe(On::Raft, By::Falling), 20),
     (Case::Circles, 40),
+    (Case::Shared(READ), 60),
+    (Case::Shared(TWO), 60),
+    (Case::SharedBy(On::Paxos, By::Nodes, READ), 40),
+    (Case::SharedBy(On::Zab, By::Nodes, READ), 20),
+    (Case::SharedBy(On::Raft, By::Leases, READ), 40),
+    (Case::SharedBy(On::Paxos, By::Nodes, TWO), 40),
+    (Case::SharedBy(On::Zab, By::Herd, TWO), 20),
     (Case::Keys, 30),
     (Case::Pages, 20),
     (Case::Quorum(Kept::Exactly), 10),
@@ -1378,6 +1420,8 @@ fn is_of_logs(case: Case) -> bool {
             | Widowed
             | Redlock(_)
             | Recipe(..)
+            | Shared(_)
+            | SharedBy(..)
             | Quorum(_)
             | Decree
             | Duel
@@ -1495,7 +1539,13 @@ fn locks_survive_a_thousand_storms() {
     let is_of_locks = |case| {
         matches!(
             case,
-            Case::Locks | Case::Circles | Case::Redis | Case::Redlock(_) | Case::Recipe(..)
+            Case::Locks
+                | Case::Shared(_)
+                | Case::SharedBy(..)
+                | Case::Circles
+                | Case::Redis
+                | Case::Redlock(_)
+                | Case::Recipe(..)
         )
     };
     let chosen = |case: Case| is_of_locks(case) && format!("{case:?}").contains(&which);

@@ -181,7 +181,7 @@ impl Lab {
         });
         known.push(format!("ring of {ring:?}"));
         for (name, lock) in self.board.locks.all() {
-            let holder = lock.holder.as_ref().map(|holder| holder.call.client);
+            let holder = lock.holder().map(|holder| holder.call.client);
             known.push(format!("{name} is held by {holder:?}"));
         }
         for node in self.board.nodes.servers() {
@@ -274,7 +274,7 @@ fn a_frozen_lock_holder_is_fenced_off() {
         let before = lab.answers(2);
         lab.give("c2 acquire billing 30s");
         lab.until("c2 holds the lock", |board| {
-            let holder = board.locks.get(&name("billing")).and_then(|lock| lock.holder.as_ref());
+            let holder = board.locks.get(&name("billing")).and_then(|lock| lock.holder());
             holder.is_some_and(|holder| holder.call.client == NodeId::client(2))
         });
         lab.answer(2, before);

@@ -211,6 +211,15 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     refused(lock, &["unknown behavior", "write \"release\" or \"delete\""]);
     let lock = "[lock]\nkind = \"zookeeper\"\nwatch = \"all\"\n[log]";
     refused(lock, &["write \"predecessor\" or \"parent\""]);
+    let shares = |kind: &str, how: &str| {
+        let load = format!("[[client]]\ndo = [{{ load = \"lock\", {how} }}]");
+        format!("[lock]\nkind = \"{kind}\"\n[log]\n{load}")
+    };
+    refused(&shares("redis", "reads = 50"), &["not shared so", "a key of Redis has one owner"]);
+    refused(&shares("consul", "reads = 50"), &["not shared so", "leave 'reads' out"]);
+    refused(&shares("etcd", "permits = 2"), &["no recipe for semaphores", "\"zookeeper\""]);
+    refused(&shares("log", "permits = 2, reads = 50"), &["do not go together"]);
+    refused(&shares("log", "permits = 0"), &["1 to 255"]);
     refused("mutations = [\"paxos.own_valu\"]", &["did you mean 'paxos.own_value'?"]);
     refused("mutations = \"all\"", &["must be a list"]);
     refused("[log]\nkind = \"zyzzyva\"", &["unknown kind of log", "\"multipaxos\"", "\"raft\""]);

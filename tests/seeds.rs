@@ -38,6 +38,7 @@ fn the_small_samples_survive_a_few_storms() {
     survives(&sample("bank"), 0..6, MINUTE);
     survives(&sample("locks"), 0..6, MINUTE);
     survives(&sample("zookeeper"), 0..6, MINUTE);
+    survives(&sample("sharing"), 0..6, MINUTE);
     survives(&sample("etcd"), 0..6, MINUTE);
     survives(&sample("consul"), 0..6, MINUTE);
     survives(&sample("raft"), 0..6, MINUTE);
@@ -67,6 +68,7 @@ fn timers_that_run_out_at_any_moment_do_no_harm() {
         "raft",
         "zab",
         "zookeeper",
+        "sharing",
         "etcd",
         "consul",
         "three-paxos",

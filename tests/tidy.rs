@@ -323,6 +323,7 @@ fn every_mutation_says_what_goes_wrong() {
         "lessor",
         "consul",
         "deadlock",
+        "shared",
         "watch",
         "saga",
         "tx",

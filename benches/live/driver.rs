@@ -8,7 +8,7 @@
 
 use crate::Latency;
 use crate::node::Site;
-use netsplit::base::{CallId, MsgId, Name, NodeId, Op, Outcome, Span, Time, Token};
+use netsplit::base::{CallId, LockMode, MsgId, Name, NodeId, Op, Outcome, Span, Time, Token};
 use netsplit::live::control::{Envelope, Inbox, Link};
 use netsplit::live::quic::{Book, Endpoint, Quic};
 use netsplit::proto::{Message, client, server};
@@ -135,7 +135,9 @@ impl Driver {
         client.began = Instant::now();
         let op = match self.load {
             Load::Propose => Op::Propose { value: client.name.clone() },
-            Load::Lock => Op::Acquire { lock: client.name.clone(), ttl: TTL },
+            Load::Lock => {
+                Op::Acquire { lock: client.name.clone(), ttl: TTL, mode: LockMode::Alone }
+            }
         };
         self.ask(index, op);
     }

@@ -260,6 +260,11 @@ mutations! {
     DeadlockStale "deadlock.stale" "Who looks for circles takes clients that were granted a lock for clients that wait for it."
     DeadlockLate "deadlock.late" "Circles are looked for only when somebody asks for a lock, not when one is granted."
     DeadlockOldest "deadlock.oldest" "Of a circle the call is refused that has waited longest."
+    SharedBarge "shared.barge" "A reader is granted a lock that others read, though a writer waits for it."
+    SharedWriter "shared.writer" "A writer waits for writers only, and for nobody who reads."
+    SharedOneReader "shared.one_reader" "When a lock is freed, only the first of the readers in line is granted it."
+    SharedNoGate "shared.no_gate" "A client counts who holds a permit, and then takes one, without the lock for that."
+    SharedOver "shared.over" "One permit more is given out than there are."
 }
 
 impl fmt::Display for Mutation {

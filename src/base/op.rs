@@ -3,7 +3,7 @@
 use super::balance::Serving;
 use super::placement::Member;
 use super::{
-    CallId, FileOp, FileOutcome, NodeId, OWN_SESSION, ParseError, SagaStep, SessionOp,
+    CallId, FileOp, FileOutcome, LockMode, NodeId, OWN_SESSION, ParseError, SagaStep, SessionOp,
     SessionOutcome, Span, Token, TxOp, TxOutcome, TxnId, Version, Versions, Voters, parse_error,
 };
 use compact_str::CompactString;
@@ -85,8 +85,8 @@ pub enum Op {
     Put { key: Name, value: i64 },
     /// Add to a key; an absent key counts as zero.
     Add { key: Name, by: i64 },
-    /// Take a lock, or wait in its queue, for `ttl` at a time.
-    Acquire { lock: Name, ttl: Span },
+    /// Take a lock, or wait in its queue, for `ttl` at a time; `mode` says beside whom.
+    Acquire { lock: Name, ttl: Span, mode: LockMode },
     /// Keep a lock for another `ttl`, measured from when the log grants it.
     Renew { lock: Name, token: Token },
     /// Give a lock back.
@@ -167,7 +167,7 @@ impl fmt::Display for Op {
             Op::Get { key } => write!(f, "get {key}"),
             Op::Put { key, value } => write!(f, "put {key}={value}"),
             Op::Add { key, by } => write!(f, "add {key} {by}"),
-            Op::Acquire { lock, ttl } => write!(f, "acquire {lock} {ttl}"),
+            Op::Acquire { lock, ttl, mode } => write!(f, "acquire {lock} {ttl}{mode}"),
             Op::Renew { lock, token } => write!(f, "renew {lock} {}", Shown(*token)),
             Op::Release { lock, token } => write!(f, "release {lock} {}", Shown(*token)),
             Op::Write { resource, token, value } => {
@@ -253,7 +253,10 @@ impl FromStr for Op {
             },
             ["delete", key] => Op::Delete { key: key.parse()? },
             ["add", key, by] => Op::Add { key: key.parse()?, by: number(by)? },
-            ["acquire", lock, ttl] => Op::Acquire { lock: lock.parse()?, ttl: ttl.parse()? },
+            ["acquire", lock, ttl, ref mode @ ..] => {
+                let mode = LockMode::read(mode)?;
+                Op::Acquire { lock: lock.parse()?, ttl: ttl.parse()?, mode }
+            }
             ["renew", lock, t] => Op::Renew { lock: lock.parse()?, token: token(t)? },
             ["release", lock, t] => Op::Release { lock: lock.parse()?, token: token(t)? },
             ["write", resource, t, value] => {
@@ -287,7 +290,7 @@ impl FromStr for Op {
             _ => {
                 return parse_error(format!(
                     "'{text}' is not an operation; known: get K · put K=V · add K N · delete K · \
-                     acquire L TTL · renew L TOKEN · release L TOKEN · close session · write R TOKEN V · \
+                     acquire L TTL [read|of N] · renew L TOKEN · release L TOKEN · close session · write R TOKEN V · \
                      transfer A B N · move A N B N … · propose V · join N [WEIGHT] · leave N · \
                      voters N,N,… · lead N · request K · serve well|slowly N|failing|draining · \
                      tx begin [LEVEL] · tx get K · tx set K=V · tx commit · tx abort · \
@@ -415,6 +418,8 @@ pub enum Refusal {
     Critical,
     /// It waited in a circle of clients that waited for each other, and had lined up last.
     Deadlock,
+    /// Locks of this kind are not shared in this way.
+    NotShared,
 }
 
 impl fmt::Display for Outcome {
@@ -479,6 +484,7 @@ impl fmt::Display for Refusal {
             Refusal::Deadlock => {
                 f.write_str("it closed a circle of clients that wait for each other")
             }
+            Refusal::NotShared => f.write_str("locks of this kind are not shared in this way"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A session stands for a client as long as it gives a sign of life. What is made for a session is
 //! gone when the session is.
 
-use super::{Ballot, CallId, Name, NodeId, Slot, Span, Token};
+use super::{Ballot, CallId, LockMode, Name, NodeId, Slot, Span, Token};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub enum SessionOp {
     Expire { session: SessionId, pings: u32 },
     /// Line up for a lock: make a node below it, with the next number, that lives as long as the
     /// session. `wish` is what the client wants it for, and stands in its name: whoever asks for
-    /// it again gets the same node.
-    Create { lock: Name, session: SessionId, wish: CallId },
+    /// it again gets the same node. So does `mode`, for whom it may be held beside.
+    Create { lock: Name, session: SessionId, wish: CallId, mode: LockMode },
     /// Remove a node below a lock.
     Delete { lock: Name, session: SessionId, node: Token },
     /// List the nodes below a lock, from a replica that has applied `seen` at least.
@@ -132,6 +132,8 @@ pub struct Place {
     pub node: Token,
     /// What its client wants it for.
     pub wish: CallId,
+    /// Beside whom.
+    pub mode: LockMode,
 }
 
 impl SessionOp {
@@ -169,8 +171,8 @@ impl fmt::Display for SessionOp {
             SessionOp::Expire { session, pings } => {
                 write!(f, "expire s{session} after {pings} pings")
             }
-            SessionOp::Create { lock, session, wish } => {
-                write!(f, "create {lock}/{wish} of s{session}")
+            SessionOp::Create { lock, session, wish, mode } => {
+                write!(f, "create {lock}/{wish} of s{session}{}", mode.aside())
             }
             SessionOp::Delete { lock, session, node } => {
                 write!(f, "delete {lock}/{node} of s{session}")

@@ -2,7 +2,7 @@
 //!
 //! | rule | holds as long as |
 //! |---|---|
-//! | LOCK-1 | by the order of the log, a lock is granted only when nobody holds it |
+//! | LOCK-1 | by the order of the log, a lock is granted only when nobody holds it, or all who do read as well, or a permit is left; and no call twice |
 //! | LOCK-3 | a release, renewal or expiry affects only the grant that it names, and only if that is its caller's own and was not renewed since |
 //! | LOCK-6 | a client believes to hold a lock only for as long as its lease lasts, counted from when it asked |
 //! | LOCK-7 | who waits is granted the lock in the order of asking |
@@ -10,6 +10,7 @@
 //! | LOCK-9 | a lease does not run out before its time, counted from the last grant or renewal |
 //! | LOCK-10 | a call is refused for a deadlock only if its client then waits, by others, for itself, and lined up last |
 //! | LOCK-11 | where deadlocks are looked for, none stays |
+//! | LOCK-12 | who is first in line is granted the lock in the slot that makes it free for it |
 //! | RL-1 | where several instances keep a lock, each for itself, no client's grant begins while another's is good |
 //! | FENCE-1 | tokens of successive grants rise, where grants are counted (CON-2) |
 //! | FO-1 | a primary answers no write that a later one has not begun with |
@@ -48,80 +49,28 @@
 mod circles;
 mod consul;
 mod failover;
+mod ghost;
 mod keys;
 mod leases;
 mod sessions;
 mod watching;
 
 use super::{Check, Expect, Violation, Witness};
-use crate::base::{CallId, Entry, Name, NodeId, Op, SessionOp, Slot, Token};
+use crate::base::{CallId, Entry, LockMode, Name, NodeId, Slot, Token};
 use crate::event::{Event, Fact, Freed, Kind};
 use circles::Circles;
 use consul::Delays;
 use failover::Failover;
+use ghost::{Deed, Ghost, Held, Said};
 use keys::Keys;
 use leases::Leases;
 use sessions::Sessions;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use watching::Watching;
 
 /// How many statements about one lock are kept, to compare other replicas' with.
 const KEPT: usize = 512;
-
-/// What a slot did to a lock: at most one of each kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Deed {
-    Freed,
-    Granted,
-    Queued,
-    Renewed,
-}
-
-/// The part of a statement in which replicas must agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Freed(Token, Freed),
-    Granted(CallId, Token),
-    Queued(CallId),
-    Renewed(Token),
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Said::Freed(token, why) => write!(f, "token {token} {why}"),
-            Said::Granted(call, token) => write!(f, "token {token} granted to {call}"),
-            Said::Queued(call) => write!(f, "{call} queued"),
-            Said::Renewed(token) => write!(f, "token {token} renewed"),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Held {
-    call: CallId,
-    token: Token,
-    renewals: u32,
-    at: usize,
-}
-
-/// One lock, as the log has it.
-#[derive(Clone, Debug, Default)]
-struct Ghost {
-    /// All statements about slots up to here are taken in.
-    slot: Slot,
-    /// The ghost begins with how the lock stood after this slot.
-    base: Slot,
-    /// This replica told how that was.
-    told_by: Option<NodeId>,
-    held: Option<Held>,
-    queue: VecDeque<CallId>,
-    token: Token,
-    token_at: usize,
-    said: BTreeMap<(Slot, Deed), (Said, usize)>,
-}
 
 /// The check.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +84,9 @@ pub struct Lock {
     newest: Slot,
     /// The largest token that each resource accepted, and where.
     fences: BTreeMap<Name, (Token, usize)>,
-    believers: BTreeMap<Name, Vec<NodeId>>,
+    believers: BTreeMap<Name, Vec<(NodeId, LockMode)>>,
+    /// The locks of which the newest slot has changed who holds them or who waits.
+    changed: BTreeSet<Name>,
     leases: Leases,
     keys: Keys,
     sessions: Sessions,
@@ -162,7 +113,7 @@ impl Check for Lock {
     /// all were missed, nothing is judged before one has told how things stand.
     fn gap(&mut self, node: NodeId) {
         let hit = |who: NodeId| node == NodeId::BENCH || who == node;
-        self.believers.values_mut().for_each(|all| all.retain(|who| !hit(*who)));
+        self.believers.values_mut().for_each(|all| all.retain(|(who, _)| !hit(*who)));
         self.applied.retain(|who, _| !hit(*who));
         self.telling.retain(|who| !hit(*who));
         self.leases.forget(hit);
@@ -187,7 +138,8 @@ impl Check for Lock {
                 self.telling.remove(&event.node);
                 self.sessions.forget(|who| who == event.node);
                 self.watching.forget(|who| who == event.node);
-                self.believers.values_mut().for_each(|all| all.retain(|who| *who != event.node));
+                let others = |(who, _): &(NodeId, LockMode)| *who != event.node;
+                self.believers.values_mut().for_each(|all| all.retain(others));
                 None
             }
             // Before it says how things stand, something may be missing before what it says.
@@ -262,14 +214,15 @@ impl Lock {
         self.overlaps
     }
 
-    /// Whether a circle stays, now that the next slot is taken in.
-    fn stays(&self, fact: &Fact) -> Option<Broken> {
-        match fact {
-            Fact::Applies { slot, .. } if self.detects && *slot > self.newest => {
-                Circles::left(&self.ghosts, *slot)
-            }
-            _ => None,
+    /// Whether a circle stays, or somebody waits for nothing, now that the next slot is taken in.
+    fn stays(&mut self, fact: &Fact) -> Option<Broken> {
+        let Fact::Applies { slot, .. } = fact else { return None };
+        if *slot <= self.newest {
+            return None;
         }
+        let changed = std::mem::take(&mut self.changed);
+        let idle = changed.iter().find_map(|name| self.ghosts.get(name)?.idle(name, *slot));
+        idle.or_else(|| Circles::left(&self.ghosts, *slot).filter(|_| self.detects))
     }
 
     fn hear_of_circles(&mut self, fact: &Fact) -> Option<Broken> {
@@ -289,15 +242,15 @@ impl Lock {
                 self.applied.insert(node, (*slot, entry.clone()));
                 None
             }
-            Fact::LockIs { slot, lock, token, renewals } => {
-                self.adopt(at, node, *slot, lock, (*token, *renewals));
+            Fact::LockIs { slot, lock, token, held } => {
+                self.adopt(at, node, *slot, lock, (*token, held));
                 None
             }
-            Fact::Granted { slot, lock, call, token, .. } => {
-                self.say(at, node, *slot, lock, Deed::Granted, Said::Granted(*call, *token))
+            Fact::Granted { slot, lock, call, token, mode, .. } => {
+                self.say(at, node, *slot, lock, Deed::Granted, Said::Granted(*call, *token, *mode))
             }
-            Fact::Queued { slot, lock, call, .. } => {
-                self.say(at, node, *slot, lock, Deed::Queued, Said::Queued(*call))
+            Fact::Queued { slot, lock, call, mode, .. } => {
+                self.say(at, node, *slot, lock, Deed::Queued, Said::Queued(*call, *mode))
             }
             Fact::Renewed { slot, lock, token, .. } => {
                 self.say(at, node, *slot, lock, Deed::Renewed, Said::Renewed(*token))
@@ -316,17 +269,17 @@ impl Lock {
             Fact::Guards { resource, call, token, highest, accepted: true } => {
                 self.guard(at, resource, *call, (*token, *highest))
             }
-            Fact::Holds { lock, .. } => {
+            Fact::Holds { lock, mode, .. } => {
                 let all = self.believers.entry(lock.clone()).or_default();
-                if !all.contains(&node) {
-                    self.overlaps += u64::from(!all.is_empty());
-                    all.push(node);
+                if !all.iter().any(|(who, _)| *who == node) {
+                    self.overlaps += u64::from(!mode.fits(all.iter().map(|(_, mode)| *mode)));
+                    all.push((node, *mode));
                 }
                 None
             }
             Fact::LetsGo { lock, .. } => {
                 if let Some(all) = self.believers.get_mut(lock) {
-                    all.retain(|who| *who != node);
+                    all.retain(|(who, _)| *who != node);
                 }
                 None
             }
@@ -342,7 +295,7 @@ impl Lock {
         node: NodeId,
         slot: Slot,
         lock: &Name,
-        (token, renewals): (Token, u32),
+        (token, held): (Token, &[(Token, u32)]),
     ) {
         if slot <= self.newest {
             return;
@@ -350,8 +303,12 @@ impl Lock {
         let ghost = self.ghosts.entry(lock.clone()).or_default();
         if slot > ghost.slot {
             // Who holds it and who waits is said next; of slots up to here, nothing else is judged.
-            let held = Held { call: CallId::default(), token, renewals, at };
-            let (held, told_by, token_at) = (Some(held), Some(node), at);
+            let unknown = |(token, renewals): &(Token, u32)| {
+                let (call, mode) = (CallId::default(), LockMode::Alone);
+                Held { call, token: *token, renewals: *renewals, at, mode }
+            };
+            let held = held.iter().map(unknown).collect();
+            let (told_by, token_at) = (Some(node), at);
             self.telling.insert(node);
             *ghost = Ghost { slot, base: slot, told_by, held, token, token_at, ..Ghost::default() };
         }
@@ -368,9 +325,10 @@ impl Lock {
     ) -> Option<Broken> {
         let tells = self.telling.contains(&node);
         let ghost = self.ghosts.entry(lock.clone()).or_default();
-        if let Some((before, then)) = ghost.said.get(&(slot, deed)) {
+        let which = ghost.which(said);
+        if let Some((before, then)) = ghost.known(slot, deed, which, said) {
             let what = format!("{node} says of {lock} in slot {slot}: {said}, not {before}");
-            return if *before == said { None } else { broken("LOCK-8", Some(*then), what) };
+            return if before == said { None } else { broken("LOCK-8", Some(then), what) };
         }
         if tells && ghost.told_by == Some(node) && slot <= ghost.base {
             ghost.take_restated(slot, said, at);
@@ -379,19 +337,20 @@ impl Lock {
             return None;
         }
         (ghost.slot, ghost.told_by) = (slot, None);
-        ghost.said.insert((slot, deed), (said, at));
+        ghost.said.insert((slot, deed, which), (said, at));
         if ghost.said.len() > KEPT {
             ghost.said.pop_first();
         }
+        self.changed.insert(lock.clone());
         let entry = self.applied.get(&node).filter(|(applied, _)| *applied == slot);
         let entry = entry.map(|(_, entry)| entry.clone());
         if said == Said::Freed(ghost.token, Freed::Ended) && self.delays.begins_anew(lock) {
             ghost.token = 0;
         }
         match said {
-            Said::Granted(call, token) => ghost.grant(at, lock, call, token),
-            Said::Queued(call) => {
-                ghost.queue.push_back(call);
+            Said::Granted(call, token, mode) => ghost.grant(at, lock, (call, token, mode)),
+            Said::Queued(call, mode) => {
+                ghost.queue.push_back((call, mode));
                 None
             }
             Said::Renewed(token) => ghost.renew(lock, token, entry.as_deref()),
@@ -404,7 +363,8 @@ impl Lock {
         let ghost = self.ghosts.entry(lock.clone()).or_default();
         if slot > ghost.base && slot >= ghost.slot {
             (ghost.slot, ghost.told_by) = (slot, None);
-            ghost.queue.retain(|waiter| *waiter != call);
+            ghost.queue.retain(|(waiter, _)| *waiter != call);
+            self.changed.insert(lock.clone());
         }
     }
 
@@ -432,118 +392,10 @@ impl Lock {
     }
 }
 
-impl Ghost {
-    /// The slot in which a call lined up, if it waits and that was seen.
-    fn place(&self, call: CallId) -> Option<Slot> {
-        let queued = |((_, deed), (said, _)): &(&(Slot, Deed), &(Said, usize))| {
-            *deed == Deed::Queued && *said == Said::Queued(call)
-        };
-        self.said.iter().rfind(queued).map(|((slot, _), _)| *slot)
-    }
-
-    /// What a replica says of a slot before the ghost began: whom it has now.
-    fn take_restated(&mut self, slot: Slot, said: Said, at: usize) {
-        match said {
-            Said::Granted(call, token) => {
-                if let Some(held) = self.held.as_mut().filter(|held| held.token == token) {
-                    (held.call, held.at) = (call, at);
-                    self.said.insert((slot, Deed::Granted), (said, at));
-                }
-            }
-            Said::Queued(call) if !self.queue.contains(&call) => {
-                self.queue.push_back(call);
-                self.said.insert((slot, Deed::Queued), (said, at));
-            }
-            _ => {}
-        }
-    }
-
-    fn grant(&mut self, at: usize, lock: &Name, call: CallId, token: Token) -> Option<Broken> {
-        let held = self.held.replace(Held { call, token, renewals: 0, at });
-        let turn = self.queue.front().copied();
-        self.queue.retain(|waiter| *waiter != call);
-        let (before, then) = (self.token, self.token_at);
-        (self.token, self.token_at) = (token.max(before), at);
-        if let Some(held) = held.filter(|held| held.call != CallId::default()) {
-            let what = format!("{lock} is granted to {call} while {} holds it", held.call);
-            return broken("LOCK-1", Some(held.at), what);
-        }
-        if token <= before {
-            let what = format!("{lock} is granted under token {token} after token {before}");
-            return broken("FENCE-1", Some(then), what);
-        }
-        if let Some(turn) = turn.filter(|turn| *turn != call) {
-            let what = format!("{lock} is granted to {call}, but it was the turn of {turn}");
-            return broken("LOCK-7", None, what);
-        }
-        None
-    }
-
-    fn renew(&mut self, lock: &Name, token: Token, entry: Option<&Entry>) -> Option<Broken> {
-        let held = self.held.as_mut().filter(|held| held.call != CallId::default())?;
-        held.renewals += 1;
-        let own = match entry {
-            Some(Entry { call, op: Op::Renew { token: named, .. } }) => {
-                call.client == held.call.client && *named == held.token
-            }
-            Some(Entry { call, op: Op::Session(SessionOp::Ping { .. }) }) => {
-                call.client == held.call.client
-            }
-            Some(_) => false,
-            None => true,
-        };
-        let what = format!("{lock} is renewed for {} by a stranger", held.call);
-        if own && token == held.token { None } else { broken("LOCK-3", Some(held.at), what) }
-    }
-
-    fn free(
-        &mut self,
-        lock: &Name,
-        token: Token,
-        why: Freed,
-        entry: Option<&Entry>,
-    ) -> Option<Broken> {
-        let held = self.held.take().filter(|held| held.call != CallId::default())?;
-        let own = match entry {
-            Some(Entry { call, op: Op::Release { token: named, .. } }) => {
-                why == Freed::Released && call.client == held.call.client && *named == held.token
-            }
-            Some(Entry { call, op: Op::Session(SessionOp::Delete { node, .. }) }) => {
-                why == Freed::Released && call.client == held.call.client && *node == held.token
-            }
-            // Whether it was this session's, SES-2 says.
-            Some(Entry { call, op: Op::Session(SessionOp::Unlock { token: named, .. }) }) => {
-                why == Freed::Released && call.client == held.call.client && *named == held.token
-            }
-            Some(Entry {
-                op:
-                    Op::Session(
-                        SessionOp::Expire { .. }
-                        | SessionOp::Revoke { .. }
-                        | SessionOp::Check { .. }
-                        | SessionOp::Close { .. },
-                    ),
-                ..
-            }) => why == Freed::Ended,
-            Some(Entry { op: Op::Expire { token: named, renewals, .. }, .. }) => {
-                why == Freed::Expired && *named == held.token && held.renewals <= *renewals
-            }
-            Some(_) => false,
-            None => true,
-        };
-        if own && token == held.token {
-            return None;
-        }
-        let by = entry.map_or("nothing".to_owned(), ToString::to_string);
-        let what = format!("{lock} is taken from {} with token {}, by {by}", held.call, held.token);
-        broken("LOCK-3", Some(held.at), what)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Span, Time};
+    use crate::base::{Op, Span, Time};
     use crate::event::LetGo;
 
     fn name() -> Name {
@@ -556,11 +408,12 @@ mod tests {
 
     fn granted(slot: Slot, client: u16, token: Token) -> Fact {
         let (lock, call, ttl) = (name(), call(client), Span::secs(1));
-        Fact::Granted { slot, lock, call, token, ttl }
+        Fact::Granted { slot, lock, call, token, ttl, mode: LockMode::Alone }
     }
 
     fn queued(slot: Slot, client: u16) -> Fact {
-        Fact::Queued { slot, lock: name(), call: call(client), ahead: 0 }
+        let mode = LockMode::Alone;
+        Fact::Queued { slot, lock: name(), call: call(client), ahead: 0, mode }
     }
 
     fn freed(slot: Slot, token: Token, why: Freed) -> Fact {
@@ -606,6 +459,38 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_is_shared_only_by_those_who_agree() {
+        let shared = |slot, client, mode| match granted(slot, client, slot) {
+            Fact::Granted { slot, lock, call, token, ttl, .. } => {
+                (1, Fact::Granted { slot, lock, call, token, ttl, mode })
+            }
+            other => (1, other),
+        };
+        let reads = |slot, client| shared(slot, client, LockMode::Read);
+        let permit = |slot, client| shared(slot, client, LockMode::OneOf(2));
+        assert_eq!(rules(&[reads(1, 1), reads(2, 2)]), [""; 0]);
+        assert_eq!(rules(&[reads(1, 1), (1, granted(2, 2, 2))]), ["LOCK-1"]);
+        assert_eq!(rules(&[(1, granted(1, 1, 1)), reads(2, 2)]), ["LOCK-1"]);
+        assert_eq!(rules(&[permit(1, 1), permit(2, 2)]), [""; 0]);
+        assert_eq!(rules(&[permit(1, 1), permit(2, 2), permit(3, 3)]), ["LOCK-1"]);
+        assert_eq!(rules(&[permit(1, 1), permit(2, 1)]), ["LOCK-1"], "the same call twice");
+        let waits = [reads(1, 1), (1, queued(2, 2)), reads(3, 3)];
+        assert_eq!(rules(&waits), ["LOCK-7"], "a writer waits");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lock_that_is_free_for_it() {
+        let noop = |slot| (1, applies(slot, 1, Op::Noop));
+        let facts = |next| {
+            let free = (1, freed(3, 1, Freed::Expired));
+            let expire = applies(3, 9, Op::Expire { lock: name(), token: 1, renewals: 0 });
+            rules(&[(1, granted(1, 1, 1)), (1, queued(2, 2)), (1, expire), free, next, noop(4)])
+        };
+        assert_eq!(facts((1, granted(3, 2, 3))), [""; 0]);
+        assert_eq!(facts(noop(3)), ["LOCK-12"]);
+    }
+
+    #[test]
     fn tokens_must_rise() {
         let free = (1, freed(2, 5, Freed::Expired));
         let again = [(1, granted(1, 1, 5)), free, (1, granted(3, 2, 5))];
@@ -648,7 +533,7 @@ mod tests {
     #[test]
     fn a_restarted_replica_that_repeats_old_facts_is_no_news() {
         let expired = freed(3, 1, Freed::Expired);
-        let lock_is = |slot| Fact::LockIs { slot, lock: name(), token: 1, renewals: 0 };
+        let lock_is = |slot| Fact::LockIs { slot, lock: name(), token: 1, held: vec![(1, 0)] };
         let facts = [
             (1, applies(1, 1, Op::Noop)),
             (1, granted(1, 1, 1)),
@@ -685,7 +570,8 @@ mod tests {
     #[test]
     fn overlapping_beliefs_are_counted_and_not_reported() {
         let mut check = Lock::default();
-        let holds = Fact::Holds { lock: name(), token: 1, lease: Span::secs(1) };
+        let mode = LockMode::Alone;
+        let holds = Fact::Holds { lock: name(), token: 1, lease: Span::secs(1), mode };
         let lets_go = Fact::LetsGo { lock: name(), token: 1, why: LetGo::RanOut };
         let mut see = |client, kind| {
             let event = Event { at: Time::ZERO, node: NodeId::client(client), kind };

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::base::placement::{KeyRange, Member, Shape};
 use crate::base::{
-    Ballot, CallId, Commitment, Entry, Incarnation, Name, NodeId, Op, Outcome, Slot, Span, Token,
-    Turn, TxnId, Versions, Voters,
+    Ballot, CallId, Commitment, Entry, Incarnation, LockMode, Name, NodeId, Op, Outcome, Slot,
+    Span, Token, Turn, TxnId, Versions, Voters,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -117,18 +117,19 @@ pub enum Fact {
 
     // -- locks, by the log's order; every replica says them --------------------------------------
     /// Slot `slot` gave `lock` to `call`'s client under `token`, for `ttl` at a time.
-    Granted { slot: Slot, lock: Name, call: CallId, token: Token, ttl: Span },
+    Granted { slot: Slot, lock: Name, call: CallId, token: Token, ttl: Span, mode: LockMode },
     /// Slot `slot` put `call` into the queue of `lock`, behind `ahead` others.
-    Queued { slot: Slot, lock: Name, call: CallId, ahead: u32 },
+    Queued { slot: Slot, lock: Name, call: CallId, ahead: u32, mode: LockMode },
     /// Slot `slot` gave the holder of `lock` another `ttl`.
     Renewed { slot: Slot, lock: Name, token: Token, ttl: Span },
     /// Slot `slot` freed `lock`.
     Freed { slot: Slot, lock: Name, token: Token, why: Freed },
-    /// After a start: the last token of `lock` as of `slot`, and how often its grant was renewed.
+    /// After a start: the last token of `lock` as of `slot`, and under which ones it is held, each
+    /// with how often that grant was renewed.
     /// Followed by `Granted` and `Queued` for what is held and waited for, with their own slots.
-    LockIs { slot: Slot, lock: Name, token: Token, renewals: u32 },
+    LockIs { slot: Slot, lock: Name, token: Token, held: Vec<(Token, u32)> },
     /// As a client: it believes that it holds `lock` for another `lease` by its own clock.
-    Holds { lock: Name, token: Token, lease: Span },
+    Holds { lock: Name, token: Token, lease: Span, mode: LockMode },
     /// As a client: it no longer believes so.
     LetsGo { lock: Name, token: Token, why: LetGo },
     /// As the guarded resource: it judged a write by `call` under `token`; `highest` is the
@@ -519,11 +520,13 @@ impl Fact {
 
     fn lock(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fact::Granted { slot, lock, call, token, ttl } => {
-                write!(f, "slot {slot} grants {lock} to {call} token {token} for {ttl}")
+            Fact::Granted { slot, lock, call, token, ttl, mode } => {
+                let how = mode.aside();
+                write!(f, "slot {slot} grants {lock} to {call} token {token} for {ttl}{how}")
             }
-            Fact::Queued { slot, lock, call, ahead } => {
-                write!(f, "slot {slot} queues {call} for {lock} behind {ahead}")
+            Fact::Queued { slot, lock, call, ahead, mode } => {
+                let how = mode.aside();
+                write!(f, "slot {slot} queues {call} for {lock} behind {ahead}{how}")
             }
             Fact::Renewed { slot, lock, token, ttl } => {
                 write!(f, "slot {slot} renews {lock} token {token} for {ttl}")
@@ -534,11 +537,15 @@ impl Fact {
             Fact::Left { slot, lock, call } => {
                 write!(f, "slot {slot} takes {call} out of the queue of {lock}")
             }
-            Fact::LockIs { slot, lock, token, renewals } => {
-                write!(f, "slot {slot} has {lock} at token {token}, renewed {renewals} times")
+            Fact::LockIs { slot, lock, token, held } => {
+                write!(f, "slot {slot} has {lock} at token {token}")?;
+                held.iter().try_for_each(|(token, renewals)| {
+                    write!(f, ", held under {token} and renewed {renewals} times")
+                })
             }
-            Fact::Holds { lock, token, lease } => {
-                write!(f, "believes it holds {lock} token {token} for {lease}")
+            Fact::Holds { lock, token, lease, mode } => {
+                let how = mode.aside();
+                write!(f, "believes it holds {lock} token {token} for {lease}{how}")
             }
             Fact::LetsGo { lock, token, why } => {
                 let why = match why {

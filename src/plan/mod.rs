@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use crate::base::Terms;
 pub use crate::proto::balance::Settings as BalanceSettings;
 pub use crate::proto::cache::Settings as CacheSettings;
-pub use crate::proto::client::Watch;
+pub use crate::proto::client::{Sharing, Watch};
 pub use crate::proto::files::Settings as Files;
 pub use crate::proto::log::Reads;
 pub use crate::proto::multipaxos::ElectBy;
@@ -83,7 +83,7 @@ pub enum Load {
         counters: u32,
     },
     /// Takes one of these locks for `ttl`, keeps it for `hold` (renewing at half of the lease),
-    /// writes to the resource of the same name meanwhile, and gives it back.
+    /// writes to the resource of the same name meanwhile if it holds it alone, and gives it back.
     Lock {
         /// The locks.
         locks: Vec<Name>,
@@ -91,6 +91,8 @@ pub enum Load {
         ttl: Span,
         /// How long it is kept.
         hold: Span,
+        /// How it is shared.
+        share: Sharing,
     },
     /// Moves money between two of `accounts` accounts.
     Bank {
@@ -185,8 +187,8 @@ impl Load {
         match *self {
             Load::ReadWrite { keys, writes } => client::Load::ReadWrite { keys, writes },
             Load::Count { counters } => client::Load::Count { counters },
-            Load::Lock { ref locks, ttl, hold } => {
-                client::Load::Lock { locks: locks.as_slice().into(), ttl, hold }
+            Load::Lock { ref locks, ttl, hold, share } => {
+                client::Load::Lock { locks: locks.as_slice().into(), ttl, hold, share }
             }
             Load::Bank { accounts, most, legs } => client::Load::Bank { accounts, most, legs },
             Load::Request { keys } => client::Load::Request { keys },

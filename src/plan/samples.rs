@@ -13,8 +13,8 @@ macro_rules! samples {
 }
 
 samples! {
-    "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "etcd" "consul" "redlock" "balance" "swim"
-    "quorum" "cache" "saga" "transactions" "files"
+    "default" "three-paxos" "bank" "locks" "raft" "ring-50" "zab" "zookeeper" "sharing" "etcd" "consul" "redlock" "balance"
+    "swim" "quorum" "cache" "saga" "transactions" "files"
 }
 
 /// The text that `word` means, and what to call it: as for [`load`].

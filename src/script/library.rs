@@ -73,6 +73,8 @@ library! {
         "lock-renewal"
         "lock-clocks"
         "lock-queue"
+        "lock-readers"
+        "semaphore"
         "lock-without-token"
         "redis-key"
         "redis-two-steps"

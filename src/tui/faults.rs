@@ -358,7 +358,7 @@ fn all(target: &Target, board: &Board) -> Vec<Entry> {
             Entry::opens('d', "message", "delay", "how much", Page::Delay),
         ],
         Target::Lock(lock) => {
-            let held = board.locks.get(lock).and_then(|lock| lock.holder);
+            let held = board.locks.get(lock).and_then(|lock| lock.holder());
             let Some(holder) = held else { return Vec::new() };
             let client = holder.call.client;
             let op = Op::Release { lock: lock.clone(), token: holder.token };
@@ -516,7 +516,7 @@ fn clocks(target: &Target, board: &Board) -> Vec<Entry> {
     let id = match target {
         Target::Node(id) | Target::Link(id, _) => *id,
         Target::Txn(txn) => txn.coordinator,
-        Target::Lock(lock) => match board.locks.get(lock).and_then(|lock| lock.holder) {
+        Target::Lock(lock) => match board.locks.get(lock).and_then(|lock| lock.holder()) {
             Some(holder) => holder.call.client,
             None => return Vec::new(),
         },

@@ -235,7 +235,7 @@ impl Source<'_> {
         let ids: Vec<NodeId> = self.board.nodes.ids().to_vec();
         let mut whom: Vec<String> =
             ["leader", "minority", "majority", "one"].map(str::to_owned).to_vec();
-        let held = self.board.locks.all().filter(|(_, lock)| lock.holder.is_some());
+        let held = self.board.locks.all().filter(|(_, lock)| !lock.holders.is_empty());
         whom.extend(held.map(|(name, _)| format!("holder {name}")));
         let open = self.board.txns.all().filter(|txn| !txn.is_over());
         whom.extend(open.map(|txn| format!("coordinator {}", txn.id)));
@@ -289,7 +289,10 @@ impl Source<'_> {
         let mut lines = Vec::new();
         let client = ids.iter().find(|id| id.is_client());
         if let Some((client, lock)) = client.zip(self.board.locks.all().next()) {
-            lines.push(format!("{client} acquire {} 3s", lock.0));
+            let acquire = format!("{client} acquire {} 3s", lock.0);
+            let shared = ["read", "of 2"].map(|how| format!("{acquire} {how}"));
+            lines.extend(shared.into_iter().filter(|_| !self.board.locks.are_keys()));
+            lines.push(acquire);
         }
         lines.extend(self.voters());
         let Some(epoch) = self.board.ring.latest() else { return lines };

@@ -5,6 +5,7 @@
 //! different words stand.
 
 use super::Board;
+use super::locks::Holder;
 use super::nodes::Life;
 use super::timeline::{Branch, Moment};
 use crate::base::{Op, Outcome, Time};
@@ -92,9 +93,10 @@ fn state(board: &Board, words: &mut Words) {
         say(4, "ring".to_owned(), format!("settled at epoch {}", board.ring.settled));
     }
     for (name, lock) in board.locks.all() {
-        let text = match &lock.holder {
-            Some(holder) => format!("{} with token {}", holder.call.client, holder.token),
-            None => format!("free, last token {}", lock.token),
+        let held = |holder: &Holder| format!("{} with token {}", holder.call.client, holder.token);
+        let text = match lock.holders.as_slice() {
+            [] => format!("free, last token {}", lock.token),
+            all => all.iter().map(held).collect::<Vec<_>>().join(" and "),
         };
         let waits = match lock.queue.len() {
             0 => String::new(),

@@ -241,13 +241,16 @@ impl Board {
             };
             (out(after) || cut(after)) && !out(self) && !cut(self)
         };
-        let held = self.locks.all().filter_map(|(name, lock)| {
-            let holder = lock.holder.filter(|holder| gone(holder.call.client))?;
+        let held = self.locks.all().flat_map(|(name, lock)| {
+            let lost = lock.holders.iter().filter(|holder| gone(holder.call.client));
+            lost.map(move |holder| (name, lock, holder))
+        });
+        let held = held.map(|(name, lock, holder)| {
             let left = holder.deadline().since(self.now);
             let seconds = left.0 as f64 / 1e6;
             let waits = lock.queue.len();
             let queue = if waits > 0 { format!(", {waits} wait") } else { String::new() };
-            Some(format!("{} holds {name} for {seconds:.1} s more{queue}", holder.call.client))
+            format!("{} holds {name} for {seconds:.1} s more{queue}", holder.call.client)
         });
         let held: Vec<String> = held.collect();
         (!held.is_empty()).then(|| format!("{}.", few(&held)))

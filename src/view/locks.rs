@@ -6,7 +6,7 @@
 mod keys;
 
 use super::remember;
-use crate::base::{CallId, Name, NodeId, Slot, Span, Time, Token};
+use crate::base::{CallId, LockMode, Name, NodeId, Slot, Span, Time, Token};
 use crate::event::{Deadlock, Fact, Freed};
 pub use keys::Key;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +31,10 @@ pub struct Holder {
     pub granted: Time,
     /// When it was granted or renewed last.
     pub renewed: Time,
+    /// Beside whom it holds it.
+    pub mode: LockMode,
+    /// The slot that renewed it last, or granted it.
+    last: Slot,
 }
 
 impl Holder {
@@ -48,6 +52,8 @@ pub struct Waiter {
     pub call: CallId,
     /// Since when.
     pub since: Time,
+    /// Beside whom it wants to hold it.
+    pub mode: LockMode,
 }
 
 /// A grant, now or before.
@@ -61,6 +67,8 @@ pub struct Grant {
     pub since: Time,
     /// When and why it ended, if it has.
     pub end: Option<(Time, Freed)>,
+    /// Beside whom it was held.
+    pub mode: LockMode,
 }
 
 /// What a client believes: that it holds the lock.
@@ -73,6 +81,8 @@ pub struct Belief {
     /// Until then, in the world's time, if its clock goes on as it does. A client that is frozen
     /// believes on beyond it.
     pub until: Time,
+    /// Beside whom.
+    pub mode: LockMode,
 }
 
 /// A write to the guarded resource.
@@ -117,8 +127,8 @@ pub enum Change {
 /// One lock, and the resource of the same name that it guards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// Who holds it by the log.
-    pub holder: Option<Holder>,
+    /// Who holds it by the log, in the order of grants.
+    pub holders: Vec<Holder>,
     /// The largest token that was ever given out; of a lock that is a key, the holder's.
     pub token: Token,
     /// Who waits, in order.
@@ -129,7 +139,7 @@ pub struct Lock {
     pub beliefs: BTreeMap<NodeId, Belief>,
     /// Its key on each instance that has one, where locks are keys.
     pub keys: BTreeMap<NodeId, Key>,
-    /// Since when more than one client believes so.
+    /// Since when clients believe so of whom one must not hold it beside the others.
     pub overlap: Option<Time>,
     grants: VecDeque<Grant>,
     writes: VecDeque<Write>,
@@ -156,8 +166,8 @@ struct Account {
     slot: Slot,
     /// Whether its last token was not heard of before.
     news: bool,
-    holder: Option<Holder>,
-    queue: Vec<CallId>,
+    holders: Vec<Holder>,
+    queue: Vec<(CallId, LockMode)>,
 }
 
 impl Lock {
@@ -171,9 +181,25 @@ impl Lock {
         self.writes.iter()
     }
 
+    /// Who has held it for longest by the log.
+    pub fn holder(&self) -> Option<Holder> {
+        self.holders.first().copied()
+    }
+
+    /// What a client holds it under by the log, if it does.
+    pub fn held_by(&self, client: NodeId) -> Option<Holder> {
+        self.holders.iter().rfind(|holder| holder.call.client == client).copied()
+    }
+
+    /// How it is shared now, by those who hold it or else by those who wait.
+    pub fn mode(&self) -> LockMode {
+        let waits = || self.queue.first().map(|waiter| waiter.mode);
+        self.holder().map(|holder| holder.mode).or_else(waits).unwrap_or_default()
+    }
+
     /// Whether nobody holds it, waits for it or believes in it.
     pub fn is_idle(&self) -> bool {
-        self.holder.is_none() && self.queue.is_empty() && self.beliefs.is_empty()
+        self.holders.is_empty() && self.queue.is_empty() && self.beliefs.is_empty()
     }
 
     /// Whether what slot `slot` did is news, and from now on old.
@@ -185,25 +211,31 @@ impl Lock {
     }
 
     fn grant(&mut self, at: Time, slot: Slot, holder: Holder) {
-        if !self.is_news(slot, Step::Give) {
+        // A slot may grant it to several.
+        let another = (slot, Step::Give) == self.stamp && holder.token > self.token;
+        if !self.is_news(slot, Step::Give) && !another {
             return;
         }
-        let Holder { call, token, .. } = holder;
-        self.token = self.token.max(token);
-        self.queue.retain(|waiter| waiter.call != call);
-        self.holder = Some(holder);
+        if !holder.mode.fits(self.holders.iter().map(|held| held.mode)) {
+            // What was said in between was not heard.
+            self.holders.clear();
+        }
+        self.token = self.token.max(holder.token);
+        self.queue.retain(|waiter| waiter.call != holder.call);
+        self.holders.push(holder);
         self.changed = Some((at, Change::Granted));
-        remember(&mut self.grants, MAX_GRANTS, Grant { call, token, since: at, end: None });
+        remember(&mut self.grants, MAX_GRANTS, grant_of(holder, at));
     }
 
     /// `restated` says that it comes from a whole account of the lock that is not out of date.
-    fn enqueue(&mut self, at: Time, slot: Slot, call: CallId, restated: bool) {
-        let known = self.holder.is_some_and(|holder| holder.call == call)
+    fn enqueue(&mut self, slot: Slot, waiter: Waiter, restated: bool) {
+        let Waiter { call, since: at, .. } = waiter;
+        let known = self.holders.iter().any(|holder| holder.call == call)
             || self.queue.iter().any(|waiter| waiter.call == call);
         if !(self.is_news(slot, Step::Give) || restated) || known {
             return;
         }
-        self.queue.push(Waiter { call, since: at });
+        self.queue.push(waiter);
         self.changed = Some((at, Change::Queued));
     }
 
@@ -214,18 +246,22 @@ impl Lock {
     }
 
     fn renew(&mut self, at: Time, slot: Slot, token: Token, ttl: Span) {
-        let news = self.is_news(slot, Step::Give);
-        if let Some(holder) = self.holder.as_mut().filter(|h| news && h.token == token) {
-            (holder.renewed, holder.ttl) = (at, ttl);
+        self.is_news(slot, Step::Give);
+        let meant = |holder: &&mut Holder| holder.token == token && holder.last < slot;
+        if let Some(holder) = self.holders.iter_mut().find(meant) {
+            (holder.renewed, holder.ttl, holder.last) = (at, ttl, slot);
             self.changed = Some((at, Change::Renewed));
         }
     }
 
     fn free(&mut self, at: Time, slot: Slot, token: Token, why: Freed) {
-        if !self.is_news(slot, Step::Free) {
+        // A slot may take it from several.
+        let another =
+            (slot, Step::Free) == self.stamp && self.holders.iter().any(|h| h.token == token);
+        if !self.is_news(slot, Step::Free) && !another {
             return;
         }
-        self.holder = None;
+        self.holders.retain(|holder| holder.token != token);
         self.changed = Some((at, Change::Freed(why)));
         let open = |grant: &&mut Grant| grant.token == token && grant.end.is_none();
         if let Some(grant) = self.grants.iter_mut().rev().find(open) {
@@ -234,37 +270,49 @@ impl Lock {
     }
 
     /// Takes a whole account for the state, where it differs, if it is newer than what is known.
-    fn settle(&mut self, at: Time, Account { slot, news, holder, queue, .. }: Account) {
+    fn settle(&mut self, at: Time, Account { slot, news, holders, queue, .. }: Account) {
         if slot < self.stamp.0 {
             return;
         }
-        let name = |holder: Holder| (holder.call, holder.token);
-        let waits: Vec<CallId> = self.queue.iter().map(|waiter| waiter.call).collect();
-        if self.holder.map(name) == holder.map(name) && waits == queue && !news {
+        let same =
+            |one: &Holder, other: &Holder| (one.call, one.token) == (other.call, other.token);
+        let held = self.holders.len() == holders.len()
+            && self.holders.iter().zip(&holders).all(|(one, other)| same(one, other));
+        let waits: Vec<_> = self.queue.iter().map(|waiter| (waiter.call, waiter.mode)).collect();
+        if held && waits == queue && !news {
             return;
         }
         self.stamp = (slot, Step::Give);
-        if self.holder.map(name) != holder.map(name) {
-            self.holder = holder;
-            self.changed = Some((at, Change::Granted)).filter(|_| holder.is_some());
-            if let Some(Holder { call, token, .. }) = holder {
-                let grant = Grant { call, token, since: at, end: None };
-                remember(&mut self.grants, MAX_GRANTS, grant);
+        if !held {
+            self.changed = Some((at, Change::Granted)).filter(|_| !holders.is_empty());
+            for holder in &holders {
+                if !self.holders.iter().any(|known| same(known, holder)) {
+                    remember(&mut self.grants, MAX_GRANTS, grant_of(*holder, at));
+                }
             }
+            self.holders = holders;
         }
         let since = |call: CallId| {
             let known = self.queue.iter().find(|waiter| waiter.call == call);
             known.map_or(at, |waiter| waiter.since)
         };
-        self.queue = queue.iter().map(|call| Waiter { call: *call, since: since(*call) }).collect();
+        let waiter = |(call, mode): &_| Waiter { call: *call, since: since(*call), mode: *mode };
+        self.queue = queue.iter().map(waiter).collect();
     }
 
     fn weigh(&mut self, at: Time) {
-        match self.beliefs.len() {
-            0 | 1 => self.overlap = None,
-            _ => _ = self.overlap.get_or_insert(at),
+        let modes: Vec<LockMode> = self.beliefs.values().map(|belief| belief.mode).collect();
+        let beside = |at: usize| modes[..at].iter().copied();
+        match modes.iter().enumerate().all(|(at, mode)| mode.fits(beside(at))) {
+            true => self.overlap = None,
+            false => _ = self.overlap.get_or_insert(at),
         }
     }
+}
+
+/// The grant that somebody holds the lock under, since a time.
+fn grant_of(Holder { call, token, mode, .. }: Holder, since: Time) -> Grant {
+    Grant { call, token, since, end: None, mode }
 }
 
 /// All locks.
@@ -325,16 +373,14 @@ impl Locks {
         until: Time,
         again: bool,
     ) {
-        let Fact::Holds { lock, token, .. } = fact else { return };
+        let Fact::Holds { lock, token, mode, .. } = fact else { return };
         let lock = self.lock_mut(lock);
         if again && lock.beliefs.get(&node).is_some_and(|known| known.token == *token) {
             return;
         }
-        let belief = lock.beliefs.entry(node).or_insert(Belief { token: *token, since: at, until });
-        if belief.token != *token {
-            belief.since = at;
-        }
-        (belief.token, belief.until) = (*token, until);
+        let known = lock.beliefs.get(&node).filter(|belief| belief.token == *token);
+        let since = known.map_or(at, |belief| belief.since);
+        lock.beliefs.insert(node, Belief { token: *token, since, until, mode: *mode });
         lock.weigh(at);
     }
 
@@ -354,18 +400,19 @@ impl Locks {
                 let lock = self.lock_mut(lock);
                 let (slot, news, queue) = (*slot, *token > lock.token, Vec::new());
                 lock.token = lock.token.max(*token);
-                lock.account = Some(Account { by: node, slot, news, holder: None, queue });
+                let holders = Vec::new();
+                lock.account = Some(Account { by: node, slot, news, holders, queue });
             }
-            Fact::Granted { lock, call, token, ttl, .. } => {
-                let (call, token, ttl) = (*call, *token, *ttl);
+            Fact::Granted { slot, lock, call, token, ttl, mode } => {
+                let (last, call, token, ttl, mode) = (*slot, *call, *token, *ttl, *mode);
                 if let Some(account) = &mut self.lock_mut(lock).account {
-                    let holder = Holder { call, token, ttl, granted: at, renewed: at };
-                    account.holder = Some(holder);
+                    let holder = Holder { call, token, ttl, granted: at, renewed: at, mode, last };
+                    account.holders.push(holder);
                 }
             }
-            Fact::Queued { lock, call, .. } => {
+            Fact::Queued { lock, call, mode, .. } => {
                 if let Some(account) = &mut self.lock_mut(lock).account {
-                    account.queue.push(*call);
+                    account.queue.push((*call, *mode));
                 }
             }
             // The last write that was accepted.
@@ -383,15 +430,16 @@ impl Locks {
             return;
         }
         match fact {
-            Fact::Granted { slot, lock, call, token, ttl } => {
-                let (call, token, ttl) = (*call, *token, *ttl);
-                let holder = Holder { call, token, ttl, granted: at, renewed: at };
+            Fact::Granted { slot, lock, call, token, ttl, mode } => {
+                let (last, call, token, ttl, mode) = (*slot, *call, *token, *ttl, *mode);
+                let holder = Holder { call, token, ttl, granted: at, renewed: at, mode, last };
                 self.lock_mut(lock).grant(at, *slot, holder);
             }
-            Fact::Queued { slot, lock, call, .. } => {
+            Fact::Queued { slot, lock, call, mode, .. } => {
                 let lock = self.lock_mut(lock);
                 let told = |(by, upto): (NodeId, Slot)| by == node && *slot <= upto;
-                lock.enqueue(at, *slot, *call, lock.restating.is_some_and(told));
+                let waiter = Waiter { call: *call, since: at, mode: *mode };
+                lock.enqueue(*slot, waiter, lock.restating.is_some_and(told));
             }
             Fact::Renewed { slot, lock, token, ttl } => {
                 self.lock_mut(lock).renew(at, *slot, *token, *ttl);
@@ -419,7 +467,7 @@ impl Locks {
             Fact::Takes { resource, call, token } => {
                 let lock = self.lock_mut(resource);
                 let (call, token, highest, accepted, fenced) = (*call, *token, 0, true, false);
-                let late = lock.holder.is_none_or(|holder| holder.token != token);
+                let late = lock.holders.iter().all(|holder| holder.token != token);
                 let write = Write { at, call, token, highest, accepted, fenced, late };
                 remember(&mut lock.writes, MAX_WRITES, write);
             }

@@ -70,7 +70,7 @@ impl Board {
             Target::Minority => self.halves()?.0,
             Target::Majority => self.halves()?.1,
             Target::One => vec![self.any()?],
-            Target::Holder(name) => match self.locks.get(name).map(|lock| lock.holder) {
+            Target::Holder(name) => match self.locks.get(name).map(|lock| lock.holder()) {
                 Some(Some(holder)) => vec![holder.call.client],
                 Some(None) => return Err(format!("nobody holds lock {name} now")),
                 None => return Err(format!("nobody has asked for a lock {name} yet")),

@@ -8,8 +8,8 @@ use super::txns::Part;
 use super::*;
 use crate::base::placement::{Member, Shape};
 use crate::base::{
-    CallId, Commitment, Entry, Incarnation, MsgId, Name, Op, Outcome, Refusal, ServiceId, Span,
-    TxnId,
+    CallId, Commitment, Entry, Incarnation, LockMode, MsgId, Name, Op, Outcome, Refusal, ServiceId,
+    Span, TxnId,
 };
 use crate::event::{Freed, HandoffFact, Label, LetGo, Loss, Phase as Half};
 use std::sync::Arc;
@@ -401,12 +401,15 @@ fn an_owner_serves_until_it_yields_or_dies() {
 
 const TTL: Span = Span::secs(3);
 
+const ALONE: LockMode = LockMode::Alone;
+
 fn granted(slot: u64, client: NodeId, seq: u64) -> Fact {
-    Fact::Granted { slot, lock: name("l"), call: call(client, seq), token: slot, ttl: TTL }
+    let call = call(client, seq);
+    Fact::Granted { slot, lock: name("l"), call, token: slot, ttl: TTL, mode: ALONE }
 }
 
 fn queued(slot: u64, client: NodeId, seq: u64) -> Fact {
-    Fact::Queued { slot, lock: name("l"), call: call(client, seq), ahead: 0 }
+    Fact::Queued { slot, lock: name("l"), call: call(client, seq), ahead: 0, mode: ALONE }
 }
 
 fn freed(slot: u64, token: u64) -> Fact {
@@ -416,7 +419,7 @@ fn freed(slot: u64, token: u64) -> Fact {
 /// Holder, then waiters, of lock `l`.
 fn lock(bench: &Bench) -> String {
     let lock = bench.board.locks.get(&name("l")).unwrap();
-    let holder = lock.holder.map_or("-".to_owned(), |h| format!("{}:{}", h.call, h.token));
+    let holder = lock.holder().map_or("-".to_owned(), |h| format!("{}:{}", h.call, h.token));
     lock.queue.iter().fold(holder, |text, waiter| format!("{text} {}", waiter.call))
 }
 
@@ -433,9 +436,31 @@ fn a_lock_follows_the_first_replica_and_not_those_that_lag() {
     story.into_iter().for_each(|fact| bench.say(N2, fact));
     assert_eq!(bench.board.locks, before, "a second replica says nothing new");
     let kept = bench.board.locks.get(&name("l")).unwrap();
-    assert_eq!(kept.holder.unwrap().deadline(), Time(4_000) + TTL);
+    assert_eq!(kept.holder().unwrap().deadline(), Time(4_000) + TTL);
     let first = kept.grants().next().unwrap();
     assert_eq!((first.token, first.end), (1, Some((Time(3_000), Freed::Expired))));
+}
+
+#[test]
+fn one_slot_may_give_a_lock_to_several() {
+    let mut bench = Bench::new(3);
+    let reads = |slot, client, token| {
+        let (lock, call, mode) = (name("l"), call(client, token), LockMode::Read);
+        Fact::Granted { slot, lock, call, token, ttl: TTL, mode }
+    };
+    let end = |slot, token| Fact::Freed { slot, lock: name("l"), token, why: Freed::Ended };
+    let both = [granted(1, C1, 1), freed(5, 1), reads(5, C1, 5), reads(5, C2, 6)];
+    both.iter().for_each(|fact| bench.say(N1, fact.clone()));
+    both.iter().for_each(|fact| bench.say(N2, fact.clone()));
+    let held = |bench: &Bench| {
+        let lock = bench.board.locks.get(&name("l")).unwrap();
+        lock.holders.iter().map(|holder| holder.token).collect::<Vec<_>>()
+    };
+    assert_eq!(held(&bench), [5, 6]);
+    bench.say(N1, end(9, 6));
+    bench.say(N1, end(9, 5));
+    bench.say(N2, end(9, 6));
+    assert_eq!(held(&bench), [0; 0]);
 }
 
 #[test]
@@ -445,14 +470,14 @@ fn a_renewal_moves_the_deadline_once() {
     let renewed = Fact::Renewed { slot: 2, lock: name("l"), token: 1, ttl: TTL };
     bench.at(1_000).say(N1, renewed.clone());
     bench.at(1_500).say(N2, renewed);
-    let holder = bench.board.locks.get(&name("l")).unwrap().holder.unwrap();
+    let holder = bench.board.locks.get(&name("l")).unwrap().holder().unwrap();
     assert_eq!((holder.granted, holder.deadline()), (Time::ZERO, Time(1_000_000) + TTL));
 }
 
 #[test]
 fn what_a_replica_restates_is_taken_unless_it_is_out_of_date() {
     let mut bench = Bench::new(3);
-    let is = |slot| Fact::LockIs { slot, lock: name("l"), token: 9, renewals: 0 };
+    let is = |slot| Fact::LockIs { slot, lock: name("l"), token: 9, held: vec![(9, 0)] };
     bench.say(N1, is(20));
     bench.say(N1, granted(9, C1, 1));
     bench.say(N1, queued(4, C2, 1));
@@ -468,7 +493,7 @@ fn what_a_replica_restates_is_taken_unless_it_is_out_of_date() {
 #[test]
 fn two_clients_that_believe_in_one_lock_overlap() {
     let mut bench = Bench::new(3);
-    let holds = |token| Fact::Holds { lock: name("l"), token, lease: Span::secs(1) };
+    let holds = |token| Fact::Holds { lock: name("l"), token, lease: Span::secs(1), mode: ALONE };
     let overlap = |bench: &Bench| bench.board.locks.get(&name("l")).unwrap().overlap;
     bench.command("clock c1 drift -500000");
     bench.say(C1, holds(1));

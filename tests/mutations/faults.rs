@@ -1,7 +1,7 @@
 //! Faults that bring a planted bug to light, each list from a seed.
 
 use netsplit::base::balance::Serving;
-use netsplit::base::{FileOp, Name, NodeId, Op, Rng, Span, Time, Voters};
+use netsplit::base::{FileOp, LockMode, Name, NodeId, Op, Rng, Span, Time, Voters};
 use netsplit::command::{ClockFault, Command, DiskFault, Link, Target, Unsynced};
 use netsplit::plan::Plan;
 use netsplit::sim::hunt;
@@ -445,8 +445,8 @@ pub(super) fn circles(seed: u64, storm: Vec<(Time, Command)>, until: Time) -> Ve
     while at.0 + 10_000_000 < until.0 {
         let who = NodeId::client(rng.between(1, 4) as u16);
         let lock = rng.pick(&locks).expect("there are some").clone();
-        let ttl = Span::millis(600);
-        commands.push((at, Command::Ask { who, op: Op::Acquire { lock, ttl } }));
+        let (ttl, mode) = (Span::millis(600), LockMode::Alone);
+        commands.push((at, Command::Ask { who, op: Op::Acquire { lock, ttl, mode } }));
         at += rng.span(Span::millis(20), Span::millis(200));
     }
     commands.sort_by_key(|(at, _)| *at);

@@ -26,9 +26,10 @@ impl Circles {
         let next = circle.iter().cycle().skip(1);
         for ((call, lock), (holder, _)) in circle.iter().zip(next) {
             let ghost = ghosts.get(lock);
-            let waits = ghost.is_some_and(|ghost| ghost.queue.contains(call));
-            let held = ghost.and_then(|ghost| ghost.held.as_ref());
-            if !waits || held.is_none_or(|held| held.call.client != holder.client) {
+            let waits =
+                ghost.is_some_and(|ghost| ghost.queue.iter().any(|(waits, _)| waits == call));
+            let mut held = ghost.into_iter().flat_map(|ghost| &ghost.held);
+            if !waits || !held.any(|held| held.call.client == holder.client) {
                 let what = format!(
                     "slot {slot} refuses {victim} for a deadlock, and {} does not wait for {} \
                      because of {lock}",
@@ -47,7 +48,7 @@ impl Circles {
     /// LOCK-11: by the next slot, no circle is there.
     pub(super) fn left(ghosts: &Ghosts, slot: Slot) -> Option<Broken> {
         let waits = ghosts.values().flat_map(|ghost| ghost.queue.iter());
-        let all: BTreeSet<NodeId> = waits.map(|call| call.client).collect();
+        let all: BTreeSet<NodeId> = waits.map(|(call, _)| call.client).collect();
         let circle = all.into_iter().find(|who| goes_round(ghosts, *who))?;
         let what = format!("{circle} waits for itself, by others, and slot {slot} is there");
         broken("LOCK-11", None, what)
@@ -58,8 +59,11 @@ impl Circles {
 fn goes_round(ghosts: &Ghosts, who: NodeId) -> bool {
     let (mut seen, mut next) = (BTreeSet::new(), vec![who]);
     while let Some(client) = next.pop() {
-        let waits = |ghost: &&Ghost| ghost.queue.iter().any(|call| call.client == client);
-        let held = ghosts.values().filter(waits).filter_map(|ghost| ghost.held.as_ref());
+        // Who waits for a permit waits for any of those who have one.
+        let waits = |ghost: &&Ghost| {
+            ghost.queue.iter().any(|(call, mode)| call.client == client && !mode.is_permit())
+        };
+        let held = ghosts.values().filter(waits).flat_map(|ghost| &ghost.held);
         for holder in held.map(|held| held.call.client) {
             if holder == who {
                 return true;

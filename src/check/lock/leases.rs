@@ -10,7 +10,7 @@
 //! of unknown age, and nobody is blamed for ending it early.
 
 use super::{Broken, broken};
-use crate::base::{Name, NodeId, Op, SessionId, Slot, Span, Time};
+use crate::base::{Name, NodeId, Op, SessionId, Slot, Span, Time, Token};
 use crate::check::Witness;
 use crate::command::{ClockFault, Command, DiskFault};
 use crate::event::{Event, Fact, Freed, KeyDeed, Kind, Lapse, SessionFact};
@@ -40,7 +40,7 @@ const BACKLOG: Span = Span::secs(10);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Leased {
     /// By the log.
-    Lock(Name),
+    Lock(Name, Token),
     /// By an instance.
     Key(NodeId, Name),
     Session(SessionId),
@@ -52,6 +52,8 @@ enum Leased {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     given: BTreeMap<Leased, Given>,
+    /// The newest slot that did something to a lock: slower replicas say the same later.
+    newest: BTreeMap<Name, Slot>,
     /// For how long the session of a client lasts.
     sessions: BTreeMap<NodeId, Span>,
     /// When a client last asked for a lease of a lock, for how long, and in which event.
@@ -106,20 +108,32 @@ impl Leases {
             }
             Kind::Fact(Fact::Holds { lock, lease, .. }) => self.believes(event, lock, *lease),
             Kind::Fact(
-                Fact::Granted { slot, lock, ttl, .. } | Fact::Renewed { slot, lock, ttl, .. },
+                Fact::Granted { slot, lock, token, ttl, .. }
+                | Fact::Renewed { slot, lock, token, ttl },
             ) => {
-                self.give(at, event.at, Leased::Lock(lock.clone()), (*slot, *ttl));
+                if self.is_news(lock, *slot) {
+                    self.give(at, event.at, Leased::Lock(lock.clone(), *token), (*slot, *ttl));
+                }
                 None
             }
             Kind::Fact(Fact::Key { lock, deed }) => self.hear_key(at, event, lock, deed, witness),
             Kind::Fact(Fact::Session(fact)) => self.hear(at, event, fact, witness),
-            Kind::Fact(Fact::Freed { slot, lock, why: Freed::Expired, .. })
-                if witness.is_whole() =>
-            {
-                self.expires(event, *slot, &Leased::Lock(lock.clone()), "LOCK-9")
+            Kind::Fact(Fact::Freed { slot, lock, token, why }) if self.is_news(lock, *slot) => {
+                let of = Leased::Lock(lock.clone(), *token);
+                let judged = *why == Freed::Expired && witness.is_whole();
+                let broken = judged.then(|| self.expires(event, *slot, &of, "LOCK-9"));
+                self.given.remove(&of);
+                broken.flatten()
             }
             _ => None,
         }
+    }
+
+    /// Whether what a slot did to a lock is no older than what is known.
+    fn is_news(&mut self, lock: &Name, slot: Slot) -> bool {
+        let newest = self.newest.entry(lock.clone()).or_default();
+        *newest = slot.max(*newest);
+        slot == *newest
     }
 
     /// Whether some clock runs, or ran, too badly for leases to be judged.
@@ -180,7 +194,7 @@ impl Leases {
         // Sessions make many entries, which a disk that was slow may write for a while.
         let wait = match of {
             Leased::Session(_) | Leased::Delay(_) => ttl.max(BACKLOG),
-            Leased::Lock(_) | Leased::Key(..) => ttl,
+            Leased::Lock(..) | Leased::Key(..) => ttl,
         };
         let sure = self.is_sure(since, wait);
         // Other replicas say it later.
@@ -246,7 +260,7 @@ impl Leases {
 
     fn ask(&mut self, at: usize, event: &Event, op: &Op) {
         match op {
-            Op::Acquire { lock, ttl } => {
+            Op::Acquire { lock, ttl, .. } => {
                 let ttl = self.sessions.get(&event.node).unwrap_or(ttl);
                 self.asked.insert((event.node, lock.clone()), (event.at, *ttl, at));
             }
@@ -287,7 +301,7 @@ impl Leases {
             return None;
         }
         let name = match of {
-            Leased::Lock(lock) | Leased::Key(_, lock) => lock.to_string(),
+            Leased::Lock(lock, _) | Leased::Key(_, lock) => lock.to_string(),
             Leased::Session(session) => format!("s{session}"),
             Leased::Delay(lock) => format!("the lock-delay of {lock}"),
         };
@@ -302,8 +316,10 @@ impl Leases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::CallId;
+    use crate::base::{CallId, LockMode};
     use std::sync::Arc;
+
+    const ALONE: LockMode = LockMode::Alone;
 
     fn name() -> Name {
         "door".parse().unwrap()
@@ -333,15 +349,15 @@ mod tests {
     fn a_client_may_not_believe_for_longer_than_it_asked_for() {
         let client = NodeId::client(1);
         let call = CallId { client, seq: 1 };
-        let op = Arc::new(Op::Acquire { lock: name(), ttl: Span::secs(1) });
+        let op = Arc::new(Op::Acquire { lock: name(), ttl: Span::secs(1), mode: ALONE });
         let asks = fact(100, client, Fact::Invokes { call, op, at: NodeId::node(1), retry: 0 });
         let holds = |lease| {
             let lease = Span::millis(lease);
-            fact(700, client, Fact::Holds { lock: name(), token: 1, lease })
+            fact(700, client, Fact::Holds { lock: name(), token: 1, lease, mode: ALONE })
         };
         assert_eq!(rules(&[asks.clone(), holds(400)]), [""; 0]);
         assert_eq!(rules(&[asks.clone(), holds(990)]), ["LOCK-6"]);
-        let late = Fact::Holds { lock: name(), token: 1, lease: Span::ZERO };
+        let late = Fact::Holds { lock: name(), token: 1, lease: Span::ZERO, mode: ALONE };
         assert_eq!(rules(&[asks.clone(), fact(5_000, client, late)]), [""; 0], "it slept");
         assert_eq!(rules(&[command("clock c1 drift 90000"), asks.clone(), holds(990)]), [""; 0]);
         assert_eq!(rules(&[holds(990)]), [""; 0], "nobody saw when it asked");
@@ -354,7 +370,7 @@ mod tests {
         let node = NodeId::node(1);
         let call = CallId { client: NodeId::client(1), seq: 1 };
         let (lock, ttl) = (name(), Span::secs(1));
-        let granted = Fact::Granted { slot: 1, lock, call, token: 1, ttl };
+        let granted = Fact::Granted { slot: 1, lock, call, token: 1, ttl, mode: ALONE };
         let granted = fact(0, node, granted);
         let freed = |at, why| fact(at, node, Fact::Freed { slot: 2, lock: name(), token: 1, why });
         assert_eq!(rules(&[granted.clone(), freed(1_000, Freed::Expired)]), [""; 0]);

@@ -1,6 +1,6 @@
 //! `[[client]]`: who asks, and for what.
 
-use super::super::{Client, Load};
+use super::super::{Client, Load, Sharing};
 use super::{Ids, MAX_CLIENTS, TICK, time};
 use crate::base::{MAX_FILE, MAX_LEGS, Name, NodeId, Span};
 use crate::error::nearest;
@@ -44,7 +44,7 @@ const NOTHING: &str = "nothing";
 const LOADS: &[(&str, &str, &[&str])] = &[
     ("read-write", "store", &["load", "keys", "writes"]),
     ("count", "store", &["load", "counters"]),
-    ("lock", "lock", &["load", "locks", "ttl", "hold"]),
+    ("lock", "lock", &["load", "locks", "ttl", "hold", "reads", "permits"]),
     ("bank", "txn", &["load", "accounts", "most", "legs"]),
     ("idle", "store", &["load"]),
     ("transact", "txn", &["load", "keys"]),
@@ -99,6 +99,9 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
         true => None,
         false => Some(item.table(&format!("the load '{name}'"), keys)?),
     };
+    if let Some(table) = table.as_ref().filter(|_| *name == "lock") {
+        fits_the_sharing(top, table)?;
+    }
     load_of(name, table)
 }
 
@@ -114,6 +117,29 @@ fn fits_the_locks(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
         }
         false => Ok(()),
     }
+}
+
+/// Not all locks can be shared.
+fn fits_the_sharing(top: &Table<'_>, load: &Table<'_>) -> Read<()> {
+    let lock = top.get("lock").filter(Value::is_table);
+    let kind = lock.map(|lock| lock.open_table()).transpose()?;
+    let kind = kind.and_then(|table| table.get("kind"));
+    let kind = kind.as_ref().map(Value::text).transpose()?.unwrap_or("log");
+    let (reads, permits) = (load.get("reads"), load.get("permits"));
+    let (key, why, kinds) = match (kind, reads, permits) {
+        ("redis" | "redlock", Some(key), _) | ("redis" | "redlock", _, Some(key)) => {
+            (key, "a key of Redis has one owner", "\"log\", \"zookeeper\" or \"etcd\"")
+        }
+        ("consul", Some(key), _) | ("consul", _, Some(key)) => {
+            (key, "a key of Consul has one owner", "\"log\", \"zookeeper\" or \"etcd\"")
+        }
+        ("etcd", _, Some(key)) => {
+            (key, "etcd has no recipe for semaphores", "\"log\" or \"zookeeper\"")
+        }
+        _ => return Ok(()),
+    };
+    let error = key.wrong_key(format!("locks of kind = \"{kind}\" are not shared so"), why);
+    Err(error.help(format!("write kind = {kinds} in [lock], or leave '{}' out", key.key())))
 }
 
 /// Sums need one order of writes, and only quorums have deletions.
@@ -165,6 +191,7 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
             locks: get("locks").map_or_else(|| Ok(default_locks()), |value| locks(&value))?,
             ttl: span("ttl", Span::secs(3), Span::millis(10))?,
             hold: span("hold", Span::secs(1), Span::ZERO)?,
+            share: sharing(get("reads"), get("permits"))?,
         },
         "bank" => {
             let legs = get("legs").map_or(Ok(2), |value| value.number(2..=MAX_LEGS as u8))?;
@@ -192,6 +219,19 @@ fn load_of(name: &str, table: Option<Table<'_>>) -> Read<Load> {
             Load::ReadWrite { keys: count("keys", 16, 100_000)?, writes }
         }
     })
+}
+
+/// Whether locks are to be read, and how often, or are semaphores.
+fn sharing(reads: Option<Value<'_>>, permits: Option<Value<'_>>) -> Read<Sharing> {
+    match (reads, permits) {
+        (None, None) => Ok(Sharing::Alone),
+        (Some(reads), None) => Ok(Sharing::Reads(reads.number(0..=100)?)),
+        (None, Some(permits)) => Ok(Sharing::Permits(permits.number(1..=255)?)),
+        (Some(_), Some(permits)) => {
+            let error = permits.wrong_key("'reads' and 'permits' do not go together", "either");
+            Err(error.help("leave one of them out: a semaphore has no readers"))
+        }
+    }
 }
 
 fn default_locks() -> Vec<Name> {

@@ -6,7 +6,7 @@ use super::recipe::Recipes;
 use super::tx;
 use super::writer::{SURVEY, Writer};
 use super::{Client, Timer};
-use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
+use crate::base::{CallId, LockMode, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
 use crate::event::Fact;
 use crate::proto::{Context, server};
 use std::collections::BTreeMap;
@@ -117,6 +117,9 @@ impl Calls {
     /// Asks for `op`, in several steps if it takes them.
     pub(super) fn begin(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
         let op = tx::stamp(&mut self.latest, id, op);
+        if !self.can_share(&op) {
+            return self.refuse(id, op, Refusal::NotShared, cx);
+        }
         if let Some(recipes) = self.recipes.as_mut().filter(|_| Recipes::takes(&op)) {
             return recipes.begin(id, op, cx);
         }
@@ -130,6 +133,21 @@ impl Calls {
                 self.start(id, op, cx);
             }
         }
+    }
+
+    /// Whether locks are taken in this way here.
+    fn can_share(&self, op: &Op) -> bool {
+        let Op::Acquire { mode, .. } = op else { return true };
+        let keys = self.recipes.is_some() || self.quests.as_ref().is_some_and(Quests::are_keys);
+        *mode == LockMode::Alone || !keys
+    }
+
+    /// Refuses an operation without asking anybody.
+    fn refuse(&mut self, id: CallId, op: Op, why: Refusal, cx: &mut Context<'_, Client>) {
+        let (op, at, outcome) = (Arc::new(op), self.favourite(), Outcome::Refused(why));
+        cx.emit(Fact::Invokes { call: id, op: op.clone(), at, retry: 0 });
+        cx.emit(Fact::Returns { call: id, outcome: Box::new(outcome.clone()) });
+        self.note(Some(Finished { seq: id.seq, op, since: cx.now(), outcome }));
     }
 
     /// It is time for a sign of life.
@@ -425,6 +443,7 @@ impl Call {
             | Refusal::Compacted
             | Refusal::NoFile
             | Refusal::Overtaken
+            | Refusal::NotShared
             | Refusal::OnlyClients => true,
             Refusal::Funds if is_transaction(&self.op) => true,
             Refusal::NotHere { .. } => false,

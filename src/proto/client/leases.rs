@@ -1,7 +1,7 @@
 //! What a client believes to hold, and until when.
 
 use super::{Client, Timer};
-use crate::base::{Name, Span, Time, Token};
+use crate::base::{LockMode, Name, Span, Time, Token};
 use crate::event::{Fact, LetGo};
 use crate::proto::Context;
 use std::collections::BTreeMap;
@@ -35,14 +35,23 @@ struct Lease {
     ttl: Span,
     /// When it runs out, by the client's own clock.
     until: Time,
+    mode: LockMode,
+}
+
+impl Lease {
+    fn fact(&self, lock: &Name, cx: &Context<'_, Client>) -> Fact {
+        let (token, mode, lease) = (self.token, self.mode, self.until.since(cx.now()));
+        Fact::Holds { lock: lock.clone(), token, lease, mode }
+    }
 }
 
 /// All leases, by lock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     held: BTreeMap<Name, Lease>,
-    /// Grants that came too late to say how much of the lease is left: the token and the `ttl`.
-    unsure: BTreeMap<Name, (Token, Span)>,
+    /// Grants that came too late to say how much of the lease is left: the token, the `ttl` and the
+    /// mode.
+    unsure: BTreeMap<Name, (Token, Span, LockMode)>,
     margin: Margin,
     /// Whether a later grant has a larger token.
     ordered: bool,
@@ -61,16 +70,16 @@ impl Leases {
         &mut self,
         lock: &Name,
         token: Token,
-        ttl: Span,
+        (ttl, mode): (Span, LockMode),
         asked: Time,
         cx: &mut Context<'_, Client>,
     ) -> bool {
         let until = self.margin.end_of(asked, ttl);
         let sure = until.since(cx.now()) > Span(ttl.0 / 2);
         if sure {
-            self.hold(lock, Lease { token, ttl, until }, cx);
+            self.hold(lock, Lease { token, ttl, until, mode }, cx);
         } else {
-            self.unsure.insert(lock.clone(), (token, ttl));
+            self.unsure.insert(lock.clone(), (token, ttl, mode));
         }
         sure
     }
@@ -93,11 +102,12 @@ impl Leases {
         asked: Time,
         cx: &mut Context<'_, Client>,
     ) {
-        let unsure = self.unsure.get(lock).filter(|(unsure, _)| *unsure == token).copied();
-        if let Some((_, ttl)) = unsure {
+        let unsure = self.unsure.get(lock).filter(|(unsure, ..)| *unsure == token).copied();
+        if let Some((_, ttl, mode)) = unsure {
             self.unsure.remove(lock);
             if well {
-                self.hold(lock, Lease { token, ttl, until: self.margin.end_of(asked, ttl) }, cx);
+                let until = self.margin.end_of(asked, ttl);
+                self.hold(lock, Lease { token, ttl, until, mode }, cx);
             }
         } else if let Some(lease) = self.held.get_mut(lock).filter(|l| well && l.token == token) {
             lease.until = lease.until.max(self.margin.end_of(asked, lease.ttl));
@@ -107,8 +117,7 @@ impl Leases {
 
     fn believe(&self, lock: &Name, cx: &mut Context<'_, Client>) {
         if let Some(lease) = self.held.get(lock) {
-            let (token, lease) = (lease.token, lease.until.since(cx.now()));
-            cx.emit(Fact::Holds { lock: lock.clone(), token, lease });
+            cx.emit(lease.fact(lock, cx));
         }
         self.arm(cx);
     }
@@ -173,8 +182,7 @@ impl Leases {
 
     pub(super) fn restate(&self, cx: &mut Context<'_, Client>) {
         for (lock, lease) in &self.held {
-            let (token, lease) = (lease.token, lease.until.since(cx.now()));
-            cx.emit(Fact::Holds { lock: lock.clone(), token, lease });
+            cx.emit(lease.fact(lock, cx));
         }
     }
 }

@@ -3,8 +3,10 @@
 use super::calls::{Calls, Finished};
 use super::leases::Leases;
 use super::tx;
-use super::{Client, Load, Timer};
-use crate::base::{CallId, Content, FileOp, Leg, Name, Op, Outcome, Span, Time, Token, Transfer};
+use super::{Client, Load, Sharing, Timer};
+use crate::base::{
+    CallId, Content, FileOp, Leg, LockMode, Name, Op, Outcome, Span, Time, Token, Transfer,
+};
 use crate::event::LetGo;
 use crate::proto::Context;
 use std::collections::BTreeSet;
@@ -24,6 +26,7 @@ struct Work {
     lock: Name,
     token: Token,
     hold: Span,
+    mode: LockMode,
 }
 
 /// What the load is doing.
@@ -103,6 +106,17 @@ fn on_files(files: u32, size: u32, call: CallId, cx: &mut Context<'_, Client>) -
     })
 }
 
+impl Sharing {
+    fn mode(self, cx: &mut Context<'_, Client>) -> LockMode {
+        match self {
+            Sharing::Alone => LockMode::Alone,
+            Sharing::Permits(limit) => LockMode::OneOf(limit),
+            Sharing::Reads(reads) if cx.rng().percent(reads) => LockMode::Read,
+            Sharing::Reads(_) => LockMode::Alone,
+        }
+    }
+}
+
 impl Loads {
     pub(super) fn new(loads: Arc<[Load]>, rate: u32, careful: bool) -> Loads {
         let (written, doing) = (BTreeSet::new(), Doing::Nothing);
@@ -149,8 +163,9 @@ impl Loads {
                 }
             }
             Load::Count { counters } => Op::Add { key: one_of("count", *counters, cx)?, by: 1 },
-            Load::Lock { locks, ttl, .. } => {
-                Op::Acquire { lock: cx.rng().pick(locks)?.clone(), ttl: *ttl }
+            Load::Lock { locks, ttl, share, .. } => {
+                let lock = cx.rng().pick(locks)?.clone();
+                Op::Acquire { lock, ttl: *ttl, mode: share.mode(cx) }
             }
             Load::Bank { accounts, most, legs: legs @ 3.. } => {
                 Op::Move { legs: gifts(*legs, *accounts, *most, cx).into() }
@@ -206,13 +221,13 @@ impl Loads {
         self.tx.finished(finished, cx);
         match (&self.doing, &*finished.op, &finished.outcome) {
             (Doing::Call(seq), ..) if *seq == finished.seq => self.doing = Doing::Nothing,
-            (Doing::Acquiring(seq, hold), Op::Acquire { lock, .. }, outcome)
+            (Doing::Acquiring(seq, hold), Op::Acquire { lock, mode, .. }, outcome)
                 if *seq == finished.seq =>
             {
-                let (lock, hold) = (lock.clone(), *hold);
+                let (lock, hold, mode) = (lock.clone(), *hold, *mode);
                 self.doing = Doing::Nothing;
                 if let Outcome::Granted { token } = *outcome {
-                    let work = Work { lock, token, hold };
+                    let work = Work { lock, token, hold, mode };
                     match leases.until(&work.lock, token) {
                         Some(_) => self.work(work, leases, calls, cx),
                         None => self.doing = Doing::Confirming(work),
@@ -249,7 +264,7 @@ impl Loads {
     }
 
     fn write_later(&self, cx: &mut Context<'_, Client>) {
-        if let Doing::Holding(Work { hold, .. }) = self.doing {
+        if let Doing::Holding(Work { hold, mode: LockMode::Alone, .. }) = self.doing {
             let gap = cx.rng().span(Span(hold.0 / 8), Span(hold.0 / 2));
             cx.set(Timer::Write, Span(gap.0.max(SHORTEST)));
         }

@@ -104,6 +104,18 @@ pub struct Writes {
     pub survey: bool,
 }
 
+/// How clients share the locks that they take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// Not at all.
+    #[default]
+    Alone,
+    /// So many percent of them only read.
+    Reads(u8),
+    /// They are semaphores of so many permits.
+    Permits(u8),
+}
+
 /// What a client does, over and over.
 #[derive(Clone, Debug)]
 pub enum Load {
@@ -119,7 +131,8 @@ pub enum Load {
         /// How many counters.
         counters: u32,
     },
-    /// Takes a lock, writes to the resource of the same name, and gives it back.
+    /// Takes a lock, writes to the resource of the same name if it holds that alone, and gives it
+    /// back.
     Lock {
         /// The locks.
         locks: Arc<[Name]>,
@@ -127,6 +140,8 @@ pub enum Load {
         ttl: Span,
         /// How long it is kept.
         hold: Span,
+        /// How it is shared.
+        share: Sharing,
     },
     /// Moves money between `acct/1`, `acct/2` …
     Bank {
@@ -367,9 +382,9 @@ impl Client {
         let told =
             |refusal: &Refusal| matches!(refusal, Refusal::NotHeld | Refusal::StaleToken { .. });
         match (&*finished.op, &finished.outcome) {
-            (Op::Acquire { lock, ttl }, Outcome::Granted { token }) => {
-                let ttl = calls.ttl().unwrap_or(*ttl);
-                let sure = leases.granted(lock, *token, ttl, since, cx);
+            (Op::Acquire { lock, ttl, mode }, Outcome::Granted { token }) => {
+                let lease = (calls.ttl().unwrap_or(*ttl), *mode);
+                let sure = leases.granted(lock, *token, lease, since, cx);
                 let renew = (!sure).then(|| Op::Renew { lock: lock.clone(), token: *token });
                 renew.into_iter().for_each(|renew| calls.begin(cx.new_call(), renew, cx));
             }

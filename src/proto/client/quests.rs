@@ -17,6 +17,15 @@
 //!  │── list door ─────────────────>│ 5: the lowest, token 5
 //! ```
 //!
+//! Who only reads looks for the nearest node before its own that does not, and watches that one:
+//! a writer that waits lets no later reader past, and one that ends wakes all readers behind it up
+//! to the next writer.
+//!
+//! A semaphore needs two directories. The one has a node per permit; whoever comes makes its own
+//! and looks whether there are more than there are permits. Two that came at once would both count
+//! the other one, and both wait for ever. So they come one by one: each takes a lock first, in the
+//! other directory, and gives it back when it has its permit.
+//!
 //! Where a lock is one key (`Watch::Key`), the client asks for it, and if it is busy watches it and
 //! asks again: nobody is next in line, so a release wakes all who wait.
 //!
@@ -24,7 +33,9 @@
 //! the nodes and looks for its own before it asks again.
 //!
 //! **Sources.** Hunt, Konar, Junqueira and Reed, *ZooKeeper: wait-free coordination for
-//! internet-scale systems* (2010), section 2.4; ZooKeeper's page of recipes, on locks.
+//! internet-scale systems* (2010), section 2.4; ZooKeeper's page of recipes, on locks and shared
+//! locks; etcd's `RWMutex` (`client/v3/experimental/recipes`), which is the same; for semaphores,
+//! Curator's `InterProcessSemaphoreV2`.
 //!
 //! **What is left out.** Giving up: who has lined up waits until it has the lock or its session
 //! ends. A client has one session, which lasts as long as the first lock that it asked for was to.
@@ -34,7 +45,7 @@ use super::calls::{Calls, Finished};
 use super::leases::Leases;
 use super::session::{Session, own};
 use crate::base::{
-    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Place, Refusal, SessionOp,
+    CallId, LockMode, Mutation, Mutations, Name, NodeId, Op, Outcome, Place, Refusal, SessionOp,
     SessionOutcome, Slot, Span, Terms, Time, Token,
 };
 use crate::event::Fact;
@@ -64,6 +75,30 @@ struct Quest {
     step: Option<u64>,
     /// The node that it made.
     node: Option<Token>,
+    stage: Stage,
+}
+
+/// How far a quest for a permit has come.
+#[derive(Clone, Debug, Default)]
+enum Stage {
+    /// It takes the lock that it was asked for, and no other.
+    #[default]
+    Straight,
+    /// It takes the lock without which it may not count.
+    Gate,
+    /// It holds that, by this node, and takes its permit.
+    Inside(Token),
+    /// It gives that back, and ends so.
+    Leaving(Token, Outcome),
+}
+
+/// Letters of the name of a lock that also stand in that of the other directory.
+const STEM: usize = 58;
+
+/// The lock without which nobody counts the permits of a semaphore.
+fn gate(lock: &Name) -> Name {
+    let stem = lock.as_str().get(..STEM).unwrap_or(lock.as_str());
+    format!("{stem}/locks").parse().expect("it is made of a name and is not too long")
 }
 
 /// All quests of one client, and the session that they hang on.
@@ -82,6 +117,11 @@ impl Quests {
     pub(super) fn new(watch: Watch, mutations: Mutations) -> Quests {
         let (session, quests) = (Session::None, BTreeMap::new());
         Quests { watch, mutations, session, quests, seen: 0 }
+    }
+
+    /// Whether locks are keys, which only one client can have.
+    pub(super) fn are_keys(&self) -> bool {
+        matches!(self.watch, Watch::Key(_))
     }
 
     /// Whether an operation takes several steps.
@@ -106,10 +146,14 @@ impl Quests {
         let op = Arc::new(op);
         let at = calls.favourite();
         cx.emit(Fact::Invokes { call, op: op.clone(), at, retry: 0 });
-        let quest = Quest { op: op.clone(), since: cx.now(), at, step: None, node: None };
+        let stage = match &*op {
+            Op::Acquire { mode, .. } if mode.is_permit() && !self.has_no_gate() => Stage::Gate,
+            _ => Stage::Straight,
+        };
+        let quest = Quest { op: op.clone(), since: cx.now(), at, step: None, node: None, stage };
         self.quests.insert(call.seq, quest);
         match (&*op, self.session.open()) {
-            (Op::Acquire { .. }, Some(_)) => self.create(call.seq, calls, cx),
+            (Op::Acquire { .. }, Some(_)) => self.set_out(call.seq, calls, cx),
             (Op::Acquire { ttl, .. }, None) => self.want(*ttl, calls, cx),
             (Op::Release { lock, token }, Some(open)) => {
                 let (lock, session, token) = (lock.clone(), open.id, *token);
@@ -126,6 +170,18 @@ impl Quests {
             (Op::Renew { .. }, Some(_)) => drop(self.session.ping(calls, cx)),
             // It holds nothing that hangs on a session.
             (_, _) => calls.note(self.end(call.seq, Outcome::Refused(Refusal::NotHeld), None, cx)),
+        }
+    }
+
+    fn has_no_gate(&self) -> bool {
+        self.mutations.has(Mutation::SharedNoGate)
+    }
+
+    /// Takes the first step.
+    fn set_out(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+        match self.mode(quest).is_permit() && self.has_no_gate() {
+            true => self.list(quest, calls, cx),
+            false => self.create(quest, calls, cx),
         }
     }
 
@@ -186,7 +242,9 @@ impl Quests {
                 over.extend(self.expired(leases, calls, cx));
                 return over;
             }
-            (Op::Session(SessionOp::Delete { .. }), outcome) => Some(outcome.clone()),
+            (Op::Session(SessionOp::Delete { .. }), outcome) => {
+                self.left(quest, outcome, calls, cx)
+            }
             (Op::Session(SessionOp::Lock { .. }), Outcome::Unknown) => {
                 calls.turn();
                 self.create(quest, calls, cx);
@@ -216,7 +274,7 @@ impl Quests {
         match (outcome, &self.session) {
             (Outcome::Session(SessionOutcome::Opened { session }), _) => {
                 self.session.opened(*session, cx);
-                waiting.into_iter().for_each(|seq| self.create(seq, calls, cx));
+                waiting.into_iter().for_each(|seq| self.set_out(seq, calls, cx));
                 Vec::new()
             }
             // A session that was opened unheard of ends by itself.
@@ -292,14 +350,16 @@ impl Quests {
                 // Its own node, it must find in the list.
                 self.seen = self.seen.max(*node);
                 self.quests.get_mut(&quest)?.node = Some(*node);
-                if self.mutations.has(Mutation::LockNoCompare) {
+                let counted = self.mode(quest).is_permit() && self.has_no_gate();
+                if counted || self.mutations.has(Mutation::LockNoCompare) {
                     return Some(Outcome::Granted { token: *node });
                 }
                 self.list(quest, calls, cx);
             }
             SessionOutcome::Listed { seen, nodes } => {
                 self.seen = self.seen.max(*seen);
-                return self.compare(quest, *seen, nodes, calls, cx);
+                let outcome = self.compare(quest, *seen, nodes, calls, cx)?;
+                return self.goes_on(quest, outcome, calls, cx);
             }
             SessionOutcome::Changed { seen } => {
                 self.seen = self.seen.max(*seen);
@@ -314,9 +374,7 @@ impl Quests {
             }
             SessionOutcome::Busy { seen } => {
                 self.seen = self.seen.max(*seen);
-                let (lock, session) = (self.lock(quest)?, self.session.open()?.id);
-                let watch = SessionOp::Watch { lock, session, node: None, seen: *seen };
-                self.step(quest, watch, calls, cx);
+                self.look_out(quest, None, *seen, calls, cx);
             }
             _ => {}
         }
@@ -336,8 +394,13 @@ impl Quests {
         let known = self.quests.get(&quest)?.node;
         let is_own = |place: &Place| place.wish == wish || Some(place.node) == known;
         let Some(place) = nodes.iter().position(is_own) else {
-            if known.is_none() {
-                self.create(quest, calls, cx);
+            let full = |limit: u8| self.has_no_gate() && nodes.len() >= limit.into();
+            match (known, self.mode(quest)) {
+                (None, LockMode::OneOf(limit)) if full(limit) => {
+                    self.look_out(quest, None, seen, calls, cx);
+                }
+                (None, _) => self.create(quest, calls, cx),
+                _ => {}
             }
             if let Some(known) = known.filter(|_| self.mutations.has(Mutation::LockNoRecheck)) {
                 return self.wait(quest, known, seen, nodes, calls, cx);
@@ -349,7 +412,61 @@ impl Quests {
         self.wait(quest, token, seen, nodes, calls, cx)
     }
 
-    /// Watches the node before `token`. Without one, the lock is its own.
+    /// Something was granted or is lost. Some, if it was what the quest is for.
+    fn goes_on(
+        &mut self,
+        quest: u64,
+        outcome: Outcome,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Option<Outcome> {
+        let of = self.quests.get_mut(&quest)?;
+        match (&of.stage, &outcome) {
+            (Stage::Gate, Outcome::Granted { token }) => {
+                (of.stage, of.node) = (Stage::Inside(*token), None);
+                self.create(quest, calls, cx);
+                None
+            }
+            (Stage::Inside(gate), _) => {
+                of.stage = Stage::Leaving(*gate, outcome);
+                self.leave(quest, calls, cx);
+                None
+            }
+            _ => Some(outcome),
+        }
+    }
+
+    /// Gives back the lock without which it may not count.
+    fn leave(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
+        let Some(Quest { op, stage: Stage::Leaving(node, _), .. }) = self.quests.get(&quest) else {
+            return;
+        };
+        if let (Op::Acquire { lock, .. }, Some(open)) = (&**op, self.session.open()) {
+            let (lock, session, node) = (gate(lock), open.id, *node);
+            self.step(quest, SessionOp::Delete { lock, session, node }, calls, cx);
+        }
+    }
+
+    /// A node was removed. Some, if that was the last step.
+    fn left(
+        &mut self,
+        quest: u64,
+        outcome: &Outcome,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) -> Option<Outcome> {
+        match &self.quests.get(&quest)?.stage {
+            Stage::Leaving(..) if *outcome == Outcome::Unknown => {
+                calls.turn();
+                self.leave(quest, calls, cx);
+                None
+            }
+            Stage::Leaving(_, granted) => Some(granted.clone()),
+            _ => Some(outcome.clone()),
+        }
+    }
+
+    /// Watches what it must wait for. Without that, the lock is its own.
     fn wait(
         &mut self,
         quest: u64,
@@ -359,22 +476,67 @@ impl Quests {
         calls: &mut Calls,
         cx: &mut Context<'_, Client>,
     ) -> Option<Outcome> {
-        let before = match nodes.iter().rfind(|place| place.node < token) {
-            Some(before) => before.node,
+        let mode = self.mode(quest);
+        let before = match self.blocks(mode, token, nodes) {
+            Some(before) => before,
             // What is watched for then will never be.
             None if self.mutations.has(Mutation::LockWaitAlways) => token,
             None => return Some(Outcome::Granted { token }),
         };
-        let (lock, session) = (self.lock(quest)?, self.session.open()?.id);
-        let node = (self.watch == Watch::Predecessor).then_some(before);
-        self.step(quest, SessionOp::Watch { lock, session, node, seen }, calls, cx);
+        // Of a semaphore, any permit may be given back.
+        let one = self.watch == Watch::Predecessor && !mode.is_permit();
+        self.look_out(quest, one.then_some(before), seen, calls, cx);
         None
     }
 
+    /// Watches a node, or all that is below the lock.
+    fn look_out(
+        &mut self,
+        quest: u64,
+        node: Option<Token>,
+        seen: Slot,
+        calls: &mut Calls,
+        cx: &mut Context<'_, Client>,
+    ) {
+        if let (Some(lock), Some(open)) = (self.lock(quest), self.session.open()) {
+            let session = open.id;
+            self.step(quest, SessionOp::Watch { lock, session, node, seen }, calls, cx);
+        }
+    }
+
+    /// The nearest node before `token` because of which it waits.
+    fn blocks(&self, mode: LockMode, token: Token, nodes: &[Place]) -> Option<Token> {
+        let has = |mutation| self.mutations.has(mutation);
+        let mut before = nodes.iter().filter(|place| place.node < token);
+        let nearest = match mode {
+            LockMode::Read if has(Mutation::SharedBarge) => None,
+            LockMode::Read => before.rfind(|place| place.mode != LockMode::Read),
+            LockMode::Alone if has(Mutation::SharedWriter) => {
+                before.rfind(|place| place.mode != LockMode::Read)
+            }
+            LockMode::OneOf(limit) if nodes.len() <= limit.into() => None,
+            LockMode::OneOf(_) => nodes.first(),
+            LockMode::Alone => before.next_back(),
+        };
+        nearest.map(|place| place.node)
+    }
+
+    /// The lock that a quest is about to take.
     fn lock(&self, quest: u64) -> Option<Name> {
-        match &*self.quests.get(&quest)?.op {
-            Op::Acquire { lock, .. } => Some(lock.clone()),
+        let Quest { op, stage, .. } = self.quests.get(&quest)?;
+        match (&**op, stage) {
+            (Op::Acquire { lock, .. }, Stage::Gate) => Some(gate(lock)),
+            (Op::Acquire { lock, .. }, _) => Some(lock.clone()),
             _ => None,
+        }
+    }
+
+    /// Beside whom it is to hold that.
+    fn mode(&self, quest: u64) -> LockMode {
+        let quest = self.quests.get(&quest).filter(|quest| !matches!(quest.stage, Stage::Gate));
+        match quest.map(|quest| &*quest.op) {
+            Some(Op::Acquire { mode, .. }) => *mode,
+            _ => LockMode::Alone,
         }
     }
 
@@ -397,7 +559,7 @@ impl Quests {
             let session = open.id;
             let take = match self.watch {
                 Watch::Key(_) => SessionOp::Lock { lock, session, wish },
-                _ => SessionOp::Create { lock, session, wish },
+                _ => SessionOp::Create { lock, session, wish, mode: self.mode(quest) },
             };
             self.step(quest, take, calls, cx);
         }

@@ -179,7 +179,7 @@ impl LockService {
         let found = self.leases.iter_mut().find(|(_, lease)| lease.number == number);
         let Some((of, lease)) = found else { return };
         let op = match of {
-            Leased::Lock(_) => return,
+            Leased::Lock(..) => return,
             Leased::Delay(lock) => {
                 SessionOp::Lift { lessor, lock: lock.clone(), since: lease.token }
             }

@@ -1,8 +1,10 @@
 //! Locks, their leases, and the resource that they guard.
 //!
 //! **What it guarantees.** By the order of the log, a lock is held under at most one grant at a
-//! time; who waits gets it in the order of asking; only the holder releases or renews it. Each
-//! grant has a *fencing token*, the slot of the entry that granted it, so tokens rise. A lease
+//! time, or by several who all read, or by as many as there are permits; who waits gets it in the
+//! order of asking, readers behind a writer too; only the holder releases or renews it. Each
+//! grant has a *fencing token*, the slot of the entry that granted it (or one more than the last
+//! token, if that granted several), so tokens rise. A lease
 //! ends no earlier than its `ttl` after the last grant or renewal, by the leader's clock. A client
 //! may *believe* that it holds a lock when it does not any more (it slept, its clock is slow): no
 //! lock service with leases can prevent that. The resource does: it accepts no write with a smaller
@@ -41,8 +43,13 @@
 //! Kleppmann, *How to do distributed locking* (2016); Hunt, Konar, Junqueira and Reed, *ZooKeeper*
 //! (2010).
 //!
-//! **What is left out.** Shared (read) locks and re-entrance. A circle of waiting clients ends when
-//! a lease does, unless the table of locks looks for circles (`circle`).
+//! A number cannot fence a semaphore: who holds an old permit may be well while many later ones
+//! came and went, and a resource that goes by the largest token would turn it away. So clients
+//! write under a lock that they hold alone, and to nothing while they read or hold a permit.
+//!
+//! **What is left out.** Re-entrance, and turning a read lock into a write lock: whoever asks to
+//! write while it reads waits for itself. A resource that fences reads as well. A circle of waiting
+//! clients ends when a lease does, unless the table of locks looks for circles (`circle`).
 
 use super::{Context, Protocol, Ticket};
 use crate::base::{
@@ -145,7 +152,7 @@ pub enum Record {
 /// What a lease is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Leased {
-    Lock(Name),
+    Lock(Name, Token),
     Session(SessionId),
     Delay(Name),
 }
@@ -311,18 +318,17 @@ impl Protocol for LockService {
             }
             // Their locks hang on sessions, which have the leases.
             _ if self.config.sessions => {}
-            Fact::LockIs { lock, token, renewals, .. } => {
-                let lease = self.lease(Leased::Lock(lock.clone()));
-                (lease.held, lease.token, lease.renewals) = (false, *token, *renewals);
-            }
+            Fact::LockIs { lock, held, .. } => self.lock_is(lock, held, cx),
             Fact::Granted { lock, token, ttl, .. } => {
-                self.begin(Leased::Lock(lock.clone()), (*token, *ttl), None, cx);
+                self.begin(Leased::Lock(lock.clone(), *token), (*token, *ttl), None, cx);
             }
-            Fact::Renewed { lock, .. } => self.prolong(Leased::Lock(lock.clone()), cx),
-            Fact::Freed { lock, .. } => {
-                let lease = self.lease(Leased::Lock(lock.clone()));
-                lease.held = false;
-                lease.disarm(cx);
+            Fact::Renewed { lock, token, .. } => {
+                self.prolong(Leased::Lock(lock.clone(), *token), cx);
+            }
+            Fact::Freed { lock, token, .. } => {
+                if let Some(mut lease) = self.leases.remove(&Leased::Lock(lock.clone(), *token)) {
+                    lease.disarm(cx);
+                }
             }
             _ => {}
         }
@@ -381,6 +387,24 @@ impl LockService {
         })
     }
 
+    /// A lock is held under these tokens, each renewed so often, and under no others.
+    fn lock_is(&mut self, name: &Name, held: &[(Token, u32)], cx: &mut Context<'_, Self>) {
+        self.leases.retain(|of, lease| match of {
+            Leased::Lock(lock, token) if lock == name => {
+                let stays = held.iter().any(|(held, _)| held == token);
+                if !stays {
+                    lease.disarm(cx);
+                }
+                stays
+            }
+            _ => true,
+        });
+        for (token, renewals) in held {
+            let lease = self.lease(Leased::Lock(name.clone(), *token));
+            (lease.token, lease.renewals) = (*token, *renewals);
+        }
+    }
+
     /// A lease was given under this number, or is said to have been.
     fn begin(
         &mut self,
@@ -418,7 +442,7 @@ impl LockService {
                     let gone = match of {
                         Leased::Session(id) => !open.contains(id),
                         Leased::Delay(_) => true,
-                        Leased::Lock(_) => false,
+                        Leased::Lock(..) => false,
                     };
                     if gone {
                         lease.disarm(cx);
@@ -542,7 +566,7 @@ impl Lease {
     fn expire(&self, of: &Leased) -> Op {
         let Lease { token, renewals, .. } = *self;
         match of {
-            Leased::Lock(lock) => Op::Expire { lock: lock.clone(), token, renewals },
+            Leased::Lock(lock, _) => Op::Expire { lock: lock.clone(), token, renewals },
             Leased::Session(session) => {
                 let session = *session;
                 Op::Session(SessionOp::Expire { session, pings: renewals })
@@ -572,7 +596,7 @@ impl Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Rng;
+    use crate::base::{LockMode, Rng};
     use crate::proto::{Frame, Inner, Outbox};
 
     struct Lab {
@@ -630,7 +654,8 @@ mod tests {
 
     fn granted(token: Token) -> Fact {
         let call = CallId { client: NodeId::client(1), seq: 1 };
-        Fact::Granted { slot: token, lock: door(), call, token, ttl: Span::secs(2) }
+        let (ttl, mode) = (Span::secs(2), LockMode::Alone);
+        Fact::Granted { slot: token, lock: door(), call, token, ttl, mode }
     }
 
     fn door() -> Name {
@@ -673,11 +698,11 @@ mod tests {
     fn hearing_it_all_again_changes_nothing() {
         let mut lab = Lab::new();
         lab.hear(0, &[leads(1), granted(3), renewed()]);
-        let lock_is = Fact::LockIs { slot: 5, lock: door(), token: 3, renewals: 1 };
-        assert!(lab.hear(1_000, &[lock_is.clone(), granted(3)]).is_empty());
+        let is = |held: &[_]| Fact::LockIs { slot: 5, lock: door(), token: 3, held: held.into() };
+        assert!(lab.hear(1_000, &[is(&[(3, 1)]), granted(3)]).is_empty());
         let asked = lab.fire(2_000, Timer::Expire(1));
         assert_eq!(asked[0], "log: expire door 3 1");
-        lab.hear(2_100, &[lock_is]);
+        lab.hear(2_100, &[is(&[])]);
         assert!(lab.fire(2_250, Timer::Expire(1)).is_empty(), "by a snapshot, it is free");
     }
 }

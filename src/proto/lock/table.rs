@@ -4,9 +4,19 @@
 //! order, so all replicas have the same table at the same slot. It reads no clock: a lease ends
 //! when an `expire` is *in the log*, and the lock service of the leader decides when to put it
 //! there. A renewal that the log orders before the `expire` wins.
+//!
+//! A lock can be held by several at once who agree to that ([`LockMode`]): by all who read, or by
+//! as many as there are permits. The queue stays one, in the order of asking, and whoever is first
+//! in it is granted the lock as soon as that goes with those who hold it. So a writer waits for
+//! those who read already, and not for those who come later: these stand behind it. To prefer
+//! readers would let them keep it out for ever; to prefer writers, the other way round. In this
+//! order nobody starves, and ZooKeeper's recipe has the same.
+//!
+//! **Source.** Courtois, Heymans and Parnas, *Concurrent control with "readers" and "writers"*
+//! (1971), prefer one side or the other; the fair order is folklore.
 
 use crate::base::{
-    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Slot, Span, Token,
+    CallId, LockMode, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, Slot, Span, Token,
 };
 use crate::event::{Deadlock, Fact, Freed};
 use serde::{Deserialize, Serialize};
@@ -28,7 +38,8 @@ pub struct Table {
 struct Lock {
     /// The token of the last grant; 0 before the first.
     token: Token,
-    holder: Option<Grant>,
+    /// Who holds it, in the order of grants.
+    holders: Vec<Grant>,
     /// Who waits, first come first served. Empty if nobody holds the lock.
     queue: VecDeque<Waiter>,
     /// The newest acquire of each client, by its number: how a repetition is told from a new wish.
@@ -42,6 +53,7 @@ struct Grant {
     ttl: Span,
     slot: Slot,
     renewals: u32,
+    mode: LockMode,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +61,7 @@ struct Waiter {
     call: CallId,
     ttl: Span,
     slot: Slot,
+    mode: LockMode,
 }
 
 /// One operation on its way through the table.
@@ -100,7 +113,9 @@ impl Table {
             None => return smallvec![(call, Outcome::Refused(Refusal::NotHeld))],
         };
         match *op {
-            Op::Acquire { ttl, .. } => lock.acquire(Waiter { call, ttl, slot }, &mut step),
+            Op::Acquire { ttl, mode, .. } => {
+                lock.acquire(Waiter { call, ttl, slot, mode }, &mut step);
+            }
             Op::Renew { token, .. } => lock.renew(call, token, &mut step),
             Op::Release { token, .. } => lock.release(call, token, &mut step),
             Op::Expire { token, renewals, .. } => lock.expire(call, token, renewals, &mut step),
@@ -135,13 +150,17 @@ impl Table {
                 false => waiting.max_by_key(lined_up),
             };
             let Some((victim, name)) = victim.cloned() else { return };
-            if let Some(lock) = self.locks.get_mut(&name) {
-                lock.queue.retain(|waiter| waiter.call != victim);
-            }
             let circle = circle.into();
             facts.push(Fact::Deadlock(Deadlock { slot, circle, victim }));
-            facts.push(Fact::Left { slot, lock: name, call: victim });
+            facts.push(Fact::Left { slot, lock: name.clone(), call: victim });
             answers.push((victim, Outcome::Refused(Refusal::Deadlock)));
+            if let Some(lock) = self.locks.get_mut(&name) {
+                lock.queue.retain(|waiter| waiter.call != victim);
+                let mut step =
+                    Step { slot, name: &name, mutations, facts, answers: Answers::new() };
+                lock.serve(&mut step);
+                answers.extend(step.answers);
+            }
         }
     }
 
@@ -150,40 +169,43 @@ impl Table {
         self.locks.values().flat_map(|lock| lock.queue.iter().map(|waiter| waiter.call))
     }
 
-    /// The locks that a client waits for: with its call, and who holds them. Or has ever waited
-    /// for, if that is said.
+    /// The locks that a client waits for: with its call, and all who hold them. Or has ever waited
+    /// for, if that is said. Who waits for a permit waits for any holder, not for all of them, and
+    /// is left out.
     pub(super) fn waits_of(
         &self,
         client: NodeId,
         ever: bool,
     ) -> impl Iterator<Item = (&Name, CallId, NodeId)> {
-        self.locks.iter().filter_map(move |(name, lock)| {
-            let waiter = lock.queue.iter().map(|waiter| waiter.call);
-            let call = waiter.into_iter().find(|call| call.client == client);
-            let holder = lock.holder.as_ref()?.call.client;
-            let once = lock.asked.get(&client).filter(|_| ever && holder != client);
-            let once = once.map(|seq| CallId { client, seq: *seq });
-            Some((name, call.or(once)?, holder))
+        self.locks.iter().flat_map(move |(name, lock)| {
+            let waits = |w: &&Waiter| w.call.client == client && !w.mode.is_permit();
+            let call = lock.queue.iter().find(waits).map(|waiter| waiter.call);
+            lock.holders.iter().filter_map(move |held| {
+                let holder = held.call.client;
+                let once = lock.asked.get(&client).filter(|_| ever && holder != client);
+                let once = once.map(|seq| CallId { client, seq: *seq });
+                Some((name, call.or(once)?, holder))
+            })
         })
     }
 
     /// Says, as facts, what the table is at `slot`: for a replica that starts.
     pub fn restate(&self, slot: Slot, facts: &mut Vec<Fact>) {
         for (name, lock) in &self.locks {
-            let renewals = lock.holder.as_ref().map_or(0, |grant| grant.renewals);
+            let held = lock.holders.iter().map(|grant| (grant.token, grant.renewals)).collect();
             let token = lock.token;
-            facts.push(Fact::LockIs { slot, lock: name.clone(), token, renewals });
-            facts.extend(lock.holder.as_ref().map(|grant| grant.fact(name)));
+            facts.push(Fact::LockIs { slot, lock: name.clone(), token, held });
+            facts.extend(lock.holders.iter().map(|grant| grant.fact(name)));
             for (ahead, waiter) in lock.queue.iter().enumerate() {
                 facts.push(waiter.fact(name, ahead));
             }
         }
     }
 
-    /// Whose call holds the lock, under which token.
-    pub fn holder(&self, lock: &Name) -> Option<(CallId, Token)> {
-        let grant = self.locks.get(lock)?.holder.as_ref()?;
-        Some((grant.call, grant.token))
+    /// Whose calls hold the lock, under which tokens.
+    pub fn holders(&self, lock: &Name) -> impl Iterator<Item = (CallId, Token)> {
+        let held = self.locks.get(lock).into_iter().flat_map(|lock| &lock.holders);
+        held.map(|grant| (grant.call, grant.token))
     }
 
     /// Whose calls wait for the lock, in order.
@@ -210,8 +232,9 @@ impl Lock {
                 step.facts.push(Fact::Left { slot, lock, call });
                 step.answers.push((call, Outcome::Refused(Refusal::NotHeld)));
             }
+            self.serve(step);
         }
-        if self.holder.is_none() || step.mutations.has(Mutation::LockShared) {
+        if self.takes(&wish, step.mutations) || step.mutations.has(Mutation::LockShared) {
             self.grant(wish, step);
         } else {
             step.facts.push(wish.fact(step.name, self.queue.len()));
@@ -219,10 +242,26 @@ impl Lock {
         }
     }
 
+    /// Whether somebody new is granted the lock at once.
+    fn takes(&self, wish: &Waiter, mutations: Mutations) -> bool {
+        let barges = wish.mode == LockMode::Read && mutations.has(Mutation::SharedBarge);
+        let first = self.holders.is_empty() || self.queue.is_empty() || barges;
+        first && self.fits(wish.mode, mutations)
+    }
+
+    /// Whether it can be held beside those who hold it.
+    fn fits(&self, mode: LockMode, mutations: Mutations) -> bool {
+        let writes = mode == LockMode::Alone && mutations.has(Mutation::SharedWriter);
+        let read = |held: &LockMode| writes && *held == LockMode::Read;
+        let over = usize::from(mode.is_permit() && mutations.has(Mutation::SharedOver));
+        let held = self.holders.iter().map(|grant| grant.mode).skip(over);
+        mode.fits(held.filter(|held| !read(held)))
+    }
+
     /// The answer to an acquire that was seen before; none while it waits.
     fn repeated(&self, call: CallId) -> Option<Outcome> {
-        match &self.holder {
-            Some(grant) if grant.call == call => Some(Outcome::Granted { token: grant.token }),
+        match self.holders.iter().find(|grant| grant.call == call) {
+            Some(grant) => Some(Outcome::Granted { token: grant.token }),
             _ if self.queue.iter().any(|waiter| waiter.call == call) => None,
             _ => Some(Outcome::Refused(Refusal::NotHeld)),
         }
@@ -231,69 +270,75 @@ impl Lock {
     fn renew(&mut self, call: CallId, token: Token, step: &mut Step<'_>) {
         let blind = step.mutations.has(Mutation::LockBlindRenew);
         let own = |grant: &&mut Grant| blind || grant.is_of(call, token);
-        let Some(grant) = self.holder.as_mut().filter(own) else {
+        let Some(grant) = self.holders.iter_mut().find(own) else {
             return step.answers.push((call, Outcome::Refused(Refusal::NotHeld)));
         };
         grant.renewals = grant.renewals.saturating_add(1);
-        let (slot, lock, ttl) = (step.slot, step.name.clone(), grant.ttl);
-        step.facts.push(Fact::Renewed { slot, lock, token, ttl });
+        let (slot, lock, ttl, of) = (step.slot, step.name.clone(), grant.ttl, grant.token);
+        step.facts.push(Fact::Renewed { slot, lock, token: of, ttl });
         step.answers.push((call, Outcome::Granted { token }));
     }
 
     fn release(&mut self, call: CallId, token: Token, step: &mut Step<'_>) {
         let blind = step.mutations.has(Mutation::LockBlindRelease);
-        match &self.holder {
-            Some(grant) if blind || grant.is_of(call, token) => {
-                step.answers.push((call, Outcome::Done));
-                self.free(Freed::Released, step);
-            }
-            _ => step.answers.push((call, Outcome::Refused(Refusal::NotHeld))),
-        }
+        let own = |grant: &Grant| blind || grant.is_of(call, token);
+        self.end(call, self.holders.iter().position(own), Freed::Released, step);
     }
 
     fn expire(&mut self, call: CallId, token: Token, renewals: u32, step: &mut Step<'_>) {
         let stale = step.mutations.has(Mutation::LockStaleExpiry);
-        match &self.holder {
-            Some(grant) if grant.token == token && (stale || grant.renewals <= renewals) => {
-                step.answers.push((call, Outcome::Done));
-                self.free(Freed::Expired, step);
+        let over = |grant: &Grant| grant.token == token && (stale || grant.renewals <= renewals);
+        self.end(call, self.holders.iter().position(over), Freed::Expired, step);
+    }
+
+    /// Takes the lock from the holder that is meant, if there is one.
+    fn end(&mut self, call: CallId, which: Option<usize>, why: Freed, step: &mut Step<'_>) {
+        let Some(which) = which else {
+            return step.answers.push((call, Outcome::Refused(Refusal::NotHeld)));
+        };
+        step.answers.push((call, Outcome::Done));
+        let Grant { token, .. } = self.holders.remove(which);
+        let (slot, lock) = (step.slot, step.name.clone());
+        step.facts.push(Fact::Freed { slot, lock, token, why });
+        self.serve(step);
+    }
+
+    /// Gives the lock to those who are first in line, as long as they can hold it.
+    fn serve(&mut self, step: &mut Step<'_>) {
+        while let Some(next) = self.next(step.mutations) {
+            let alone =
+                next.mode == LockMode::Read && step.mutations.has(Mutation::SharedOneReader);
+            self.grant(next, step);
+            if alone {
+                return;
             }
-            _ => step.answers.push((call, Outcome::Refused(Refusal::NotHeld))),
         }
     }
 
-    /// Takes the lock from its holder and gives it to whoever has waited longest.
-    fn free(&mut self, why: Freed, step: &mut Step<'_>) {
-        if let Some(Grant { token, .. }) = self.holder.take() {
-            let (slot, lock) = (step.slot, step.name.clone());
-            step.facts.push(Fact::Freed { slot, lock, token, why });
+    /// Whoever is next in line and can hold the lock now.
+    fn next(&mut self, mutations: Mutations) -> Option<Waiter> {
+        if mutations.has(Mutation::LockForgetWaiters) {
+            return None;
         }
-        if step.mutations.has(Mutation::LockForgetWaiters) {
-            return;
-        }
-        let next = match step.mutations.has(Mutation::LockUnfair) {
-            true => self.queue.pop_back(),
-            false => self.queue.pop_front(),
+        let at = match mutations.has(Mutation::LockUnfair) {
+            true => self.queue.len().checked_sub(1)?,
+            false => 0,
         };
-        if let Some(next) = next {
-            self.grant(next, step);
-        }
-        while step.mutations.has(Mutation::LockWakeAll)
-            && let Some(next) = self.queue.pop_front()
-        {
-            self.grant(next, step);
-        }
+        let mode = self.queue.get(at)?.mode;
+        let all = mutations.has(Mutation::LockWakeAll);
+        if all || self.fits(mode, mutations) { self.queue.remove(at) } else { None }
     }
 
     fn grant(&mut self, to: Waiter, step: &mut Step<'_>) {
         if self.token == 0 || !step.mutations.has(Mutation::LockRepeatToken) {
-            self.token = step.slot;
+            // A slot may grant it to several.
+            self.token = step.slot.max(self.token + 1);
         }
-        let Waiter { call, ttl, .. } = to;
-        let grant = Grant { call, token: self.token, ttl, slot: step.slot, renewals: 0 };
+        let Waiter { call, ttl, mode, .. } = to;
+        let grant = Grant { call, token: self.token, ttl, slot: step.slot, renewals: 0, mode };
         step.facts.push(grant.fact(step.name));
         step.answers.push((call, Outcome::Granted { token: self.token }));
-        self.holder = Some(grant);
+        self.holders.push(grant);
     }
 }
 
@@ -304,15 +349,16 @@ impl Grant {
     }
 
     fn fact(&self, lock: &Name) -> Fact {
-        let Grant { call, token, ttl, slot, .. } = *self;
-        Fact::Granted { slot, lock: lock.clone(), call, token, ttl }
+        let Grant { call, token, ttl, slot, mode, .. } = *self;
+        Fact::Granted { slot, lock: lock.clone(), call, token, ttl, mode }
     }
 }
 
 impl Waiter {
     fn fact(&self, lock: &Name, ahead: usize) -> Fact {
         let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-        Fact::Queued { slot: self.slot, lock: lock.clone(), call: self.call, ahead }
+        let Waiter { call, slot, mode, .. } = *self;
+        Fact::Queued { slot, lock: lock.clone(), call, ahead, mode }
     }
 }
 
@@ -344,6 +390,10 @@ mod tests {
 
     fn refused(client: u16, seq: u64) -> (CallId, Outcome) {
         (call(client, seq), Outcome::Refused(Refusal::NotHeld))
+    }
+
+    fn held(lab: &Lab) -> Option<(CallId, Token)> {
+        lab.table.holders(&lock()).next()
     }
 
     impl Lab {
@@ -384,7 +434,7 @@ mod tests {
         lab.apply(3, 1, "acquire door 3s");
         assert_eq!(lab.apply(2, 1, "acquire door 3s"), [], "still waiting, still second");
         lab.apply(1, 2, "release door 1");
-        assert_eq!(lab.table.holder(&lock()), Some((call(2, 1), 6)));
+        assert_eq!(held(&lab), Some((call(2, 1), 6)));
         assert_eq!(lab.apply(1, 1, "acquire door 3s"), [refused(1, 1)], "that grant is over");
     }
 
@@ -409,7 +459,7 @@ mod tests {
         assert_eq!(lab.apply(2, 2, "renew door 1"), [refused(2, 2)]);
         assert_eq!(lab.apply(1, 3, "renew door 1"), [granted(1, 3, 1)]);
         assert_eq!(lab.apply(1, 4, "renew roof 1"), [refused(1, 4)], "no such lock");
-        assert_eq!(lab.table.holder(&lock()), Some((call(1, 1), 1)));
+        assert_eq!(held(&lab), Some((call(1, 1), 1)));
     }
 
     #[test]
@@ -418,9 +468,9 @@ mod tests {
         lab.apply(1, 1, "acquire door 3s");
         lab.apply(1, 2, "renew door 1");
         lab.expire(1, 0);
-        assert_eq!(lab.table.holder(&lock()), Some((call(1, 1), 1)));
+        assert_eq!(held(&lab), Some((call(1, 1), 1)));
         lab.expire(1, 1);
-        assert_eq!(lab.table.holder(&lock()), None);
+        assert_eq!(held(&lab), None);
     }
 
     #[test]
@@ -435,7 +485,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "slot 3 has door at token 1, renewed 1 times",
+                "slot 3 has door at token 1, held under 1 and renewed 1 times",
                 "slot 1 grants door to c1/1 token 1 for 3s",
                 "slot 2 queues c2/1 for door behind 0",
             ]
@@ -445,7 +495,7 @@ mod tests {
     /// What one client does next, drawn by chance.
     #[derive(Clone, Debug)]
     enum Deed {
-        Acquire { client: u16 },
+        Acquire { client: u16, mode: LockMode },
         Repeat { client: u16 },
         Renew { client: u16, back: u64 },
         Release { client: u16, back: u64 },
@@ -453,8 +503,9 @@ mod tests {
     }
 
     fn deed() -> impl Strategy<Value = Deed> {
+        let mode = prop::sample::select(&[LockMode::Alone, LockMode::Read, LockMode::OneOf(2)]);
         prop_oneof![
-            (1u16..5).prop_map(|client| Deed::Acquire { client }),
+            (1u16..5, mode).prop_map(|(client, mode)| Deed::Acquire { client, mode }),
             (1u16..5).prop_map(|client| Deed::Repeat { client }),
             (1u16..5, 0u64..2).prop_map(|(client, back)| Deed::Renew { client, back }),
             (1u16..5, 0u64..2).prop_map(|(client, back)| Deed::Release { client, back }),
@@ -465,7 +516,7 @@ mod tests {
     fn play(deeds: &[Deed], mutations: Mutations) -> Result<(), String> {
         let mut lab = Lab { mutations, ..Lab::default() };
         let mut seqs = [0u64; 5];
-        let mut last = [0u64; 5];
+        let mut last = [(0u64, LockMode::Alone); 5];
         let mut tokens = vec![0];
         for deed in deeds {
             let token =
@@ -476,13 +527,14 @@ mod tests {
             };
             let (ttl, lock) = (Span::secs(3), lock());
             match *deed {
-                Deed::Acquire { client } => {
+                Deed::Acquire { client, mode } => {
                     let call = next(client);
-                    last[client as usize] = call.seq;
-                    lab.put(call, &Op::Acquire { lock, ttl })
+                    last[client as usize] = (call.seq, mode);
+                    lab.put(call, &Op::Acquire { lock, ttl, mode })
                 }
-                Deed::Repeat { client } if last[client as usize] > 0 => {
-                    lab.put(call(client, last[client as usize]), &Op::Acquire { lock, ttl })
+                Deed::Repeat { client } if last[client as usize].0 > 0 => {
+                    let (seq, mode) = last[client as usize];
+                    lab.put(call(client, seq), &Op::Acquire { lock, ttl, mode })
                 }
                 Deed::Repeat { .. } => Vec::new(),
                 Deed::Renew { client, back } => {
@@ -501,38 +553,43 @@ mod tests {
         obeys(&lab.facts)
     }
 
-    /// Mutual exclusion, rising tokens, and grants in the order of asking, from facts alone.
+    /// Nobody holds it beside whom it must not be held, tokens rise, grants are in the order of
+    /// asking, and nobody waits who could have it: from facts alone.
     fn obeys(facts: &[Fact]) -> Result<(), String> {
-        let (mut holder, mut highest) = (None, 0);
-        let mut queue: VecDeque<CallId> = VecDeque::new();
+        let (mut held, mut highest) = (BTreeMap::new(), 0);
+        let mut queue: VecDeque<(CallId, LockMode)> = VecDeque::new();
         for fact in facts {
             match fact {
-                Fact::Granted { call, token, .. } => {
-                    if holder.is_some() {
+                Fact::Granted { call, token, mode, .. } => {
+                    if !mode.fits(held.values().copied()) {
                         return Err(format!("{fact}, but it is held"));
                     }
                     if *token <= highest {
                         return Err(format!("{fact}, but token {highest} was granted"));
                     }
-                    if queue.pop_front().is_some_and(|first| first != *call) {
+                    if queue.pop_front().is_some_and(|(first, _)| first != *call) {
                         return Err(format!("{fact} out of turn"));
                     }
-                    (holder, highest) = (Some(*token), *token);
+                    held.insert(*token, *mode);
+                    highest = *token;
                 }
-                Fact::Left { call, .. } => queue.retain(|waiter| waiter != call),
-                Fact::Queued { call, ahead, .. } => {
-                    if queue.len() != *ahead as usize || holder.is_none() {
+                Fact::Left { call, .. } => queue.retain(|(waiter, _)| waiter != call),
+                Fact::Queued { call, ahead, mode, .. } => {
+                    if queue.len() != *ahead as usize {
                         return Err(format!("{fact}, but {} wait", queue.len()));
                     }
-                    queue.push_back(*call);
+                    queue.push_back((*call, *mode));
                 }
-                Fact::Freed { token, .. } if holder.take() != Some(*token) => {
+                Fact::Freed { token, .. } if held.remove(token).is_none() => {
                     return Err(format!("{fact}, but it is not held so"));
                 }
                 _ => {}
             }
         }
-        Ok(())
+        match queue.front().filter(|(_, mode)| mode.fits(held.values().copied())) {
+            Some((call, _)) => Err(format!("{call} waits for what it could have")),
+            None => Ok(()),
+        }
     }
 
     proptest! {
@@ -544,14 +601,55 @@ mod tests {
         }
     }
 
+    fn alone(client: u16) -> Deed {
+        Deed::Acquire { client, mode: LockMode::Alone }
+    }
+
+    #[test]
+    fn readers_share_a_lock_and_stand_behind_a_writer_that_waits() {
+        let mut lab = Lab::default();
+        assert_eq!(lab.apply(1, 1, "acquire door 3s read"), [granted(1, 1, 1)]);
+        assert_eq!(lab.apply(2, 1, "acquire door 3s read"), [granted(2, 1, 2)]);
+        assert_eq!(lab.apply(3, 1, "acquire door 3s"), [], "it waits for both");
+        assert_eq!(lab.apply(4, 1, "acquire door 3s read"), [], "it came later");
+        assert_eq!(lab.apply(2, 2, "release door 2"), [(call(2, 2), Outcome::Done)]);
+        let last = lab.apply(1, 2, "release door 1");
+        assert_eq!(last, [(call(1, 2), Outcome::Done), granted(3, 1, 6)]);
+        lab.apply(5, 1, "acquire door 3s read");
+        let both = lab.expire(6, 0);
+        assert_eq!(both[1..], [granted(4, 1, 8), granted(5, 1, 9)], "each its own token");
+        lab.apply(1, 3, "release door 8");
+        lab.apply(6, 1, "acquire door 3s");
+        lab.apply(4, 2, "release door 8");
+        let next = lab.apply(5, 2, "release door 9");
+        assert_eq!(next[1..], [granted(6, 1, 12)]);
+    }
+
+    #[test]
+    fn a_reader_goes_on_when_the_writer_before_it_gives_up() {
+        let mut lab = Lab::default();
+        lab.apply(1, 1, "acquire door 3s read");
+        lab.apply(2, 1, "acquire door 3s");
+        lab.apply(3, 1, "acquire door 3s read");
+        let answers = lab.apply(2, 2, "acquire door 3s read");
+        assert_eq!(answers, [refused(2, 1), granted(3, 1, 4), granted(2, 2, 5)]);
+    }
+
+    #[test]
+    fn a_semaphore_has_so_many_permits_and_counts_a_call_once() {
+        let mut lab = Lab::default();
+        assert_eq!(lab.apply(1, 1, "acquire door 3s of 2"), [granted(1, 1, 1)]);
+        assert_eq!(lab.apply(1, 1, "acquire door 3s of 2"), [granted(1, 1, 1)], "again");
+        assert_eq!(lab.apply(2, 1, "acquire door 3s of 2"), [granted(2, 1, 3)]);
+        assert_eq!(lab.apply(3, 1, "acquire door 3s of 2"), []);
+        let holders: Vec<_> = lab.table.holders(&lock()).collect();
+        assert_eq!(holders, [(call(1, 1), 1), (call(2, 1), 3)]);
+        assert_eq!(lab.expire(1, 0)[1..], [granted(3, 1, 5)]);
+    }
+
     #[test]
     fn a_shared_lock_and_a_repeated_token_break_the_rules() {
-        let deeds = [
-            Deed::Acquire { client: 1 },
-            Deed::Release { client: 1, back: 0 },
-            Deed::Acquire { client: 2 },
-            Deed::Acquire { client: 3 },
-        ];
+        let deeds = [alone(1), Deed::Release { client: 1, back: 0 }, alone(2), alone(3)];
         assert_eq!(play(&deeds, Mutations::NONE), Ok(()));
         for mutation in [Mutation::LockShared, Mutation::LockRepeatToken] {
             assert!(play(&deeds, Mutations::NONE.with(mutation)).is_err(), "{mutation}");
@@ -564,6 +662,6 @@ mod tests {
             Lab { mutations: Mutations::NONE.with(Mutation::LockBlindRelease), ..Lab::default() };
         lab.apply(1, 1, "acquire door 3s");
         lab.apply(2, 1, "release door 9");
-        assert_eq!(lab.table.holder(&lock()), None);
+        assert_eq!(held(&lab), None);
     }
 }

@@ -19,8 +19,8 @@ mod consul;
 
 use super::table::Answers;
 use crate::base::{
-    Ballot, CallId, KeyChange, Mutation, Mutations, Name, NodeId, Outcome, Place, Refusal,
-    SessionId, SessionOp, SessionOutcome, Slot, Span, Terms, Token,
+    Ballot, CallId, KeyChange, LockMode, Mutation, Mutations, Name, NodeId, Outcome, Place,
+    Refusal, SessionId, SessionOp, SessionOutcome, Slot, Span, Terms, Token,
 };
 use crate::event::{Fact, Freed, Lapse, SessionFact};
 use serde::{Deserialize, Serialize};
@@ -78,9 +78,9 @@ impl Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Lock {
     nodes: BTreeMap<Token, Node>,
-    /// The token that it was granted under last, and the slot that did: the number of a node, or
-    /// how often it was granted (`consul`).
-    granted: (Token, Slot),
+    /// The token that it was granted under last: the number of a node, or how often it was granted
+    /// (`consul`).
+    token: Token,
     /// The last slot that made or removed a node.
     changed: Slot,
 }
@@ -89,6 +89,9 @@ struct Lock {
 struct Node {
     session: SessionId,
     wish: CallId,
+    mode: LockMode,
+    /// The token that the lock was granted under, if it was, and the slot that did.
+    granted: Option<(Token, Slot)>,
 }
 
 /// One operation on its way through the tree.
@@ -121,8 +124,8 @@ impl Tree {
             SessionOp::Open { ttl } => self.open(*ttl, &mut step),
             SessionOp::Ping { session } => self.ping(*session, &mut step),
             SessionOp::Expire { session, pings } => self.expire(*session, *pings, &mut step),
-            SessionOp::Create { lock, session, wish } => {
-                self.create(lock, *session, *wish, &mut step)
+            SessionOp::Create { lock, session, wish, mode } => {
+                self.create(lock, *session, (*wish, *mode), &mut step)
             }
             SessionOp::Delete { lock, session, node } => {
                 self.delete(lock, *session, *node, &mut step)
@@ -233,9 +236,9 @@ impl Tree {
         let (slot, ttl) = (step.slot, session.ttl);
         step.say(SessionFact::Pinged { slot, session: id });
         for (name, lock) in &self.locks {
-            if let Some((token, _)) = lock.holder().filter(|(_, node)| node.session == id) {
-                step.facts.push(Fact::Renewed { slot, lock: name.clone(), token, ttl });
-            }
+            let own = lock.holders().filter(|(_, node)| node.session == id);
+            let renewed = |(token, _)| Fact::Renewed { slot, lock: name.clone(), token, ttl };
+            step.facts.extend(own.map(renewed));
         }
         Outcome::Done
     }
@@ -345,7 +348,7 @@ impl Tree {
         &mut self,
         name: &Name,
         session: SessionId,
-        wish: CallId,
+        (wish, mode): (CallId, LockMode),
         step: &mut Step<'_>,
     ) -> Outcome {
         if let Err(outcome) = self.admit(session, step) {
@@ -356,12 +359,12 @@ impl Tree {
             return Outcome::Session(SessionOutcome::Made { node: *node });
         }
         let (slot, ahead) = (step.slot, lock.nodes.len());
-        lock.nodes.insert(slot, Node { session, wish });
+        lock.nodes.insert(slot, Node { session, wish, mode, granted: None });
         lock.changed = slot;
         step.say(SessionFact::Made { slot, lock: name.clone(), node: slot, session, wish });
-        match ahead {
-            0 => lock.grant(name, &self.sessions, step),
-            _ => step.facts.push(queued(slot, name, wish, ahead - 1)),
+        lock.serve(name, &self.sessions, step);
+        if let Some(node) = lock.nodes.get(&slot).filter(|node| node.granted.is_none()) {
+            step.facts.push(node.queued(slot, name, ahead - lock.holders().count()));
         }
         Outcome::Session(SessionOutcome::Made { node: slot })
     }
@@ -407,7 +410,10 @@ impl Tree {
             SessionOp::Glance => Some(self.state(applied)),
             SessionOp::List { lock, .. } => {
                 let nodes = self.locks.get(lock).into_iter().flat_map(|lock| &lock.nodes);
-                let place = |(node, of): (&Token, &Node)| Place { node: *node, wish: of.wish };
+                let place = |(node, of): (&Token, &Node)| {
+                    let Node { wish, mode, .. } = *of;
+                    Place { node: *node, wish, mode }
+                };
                 let nodes = nodes.map(place).collect();
                 Some(Outcome::Session(SessionOutcome::Listed { seen: applied, nodes }))
             }
@@ -458,7 +464,7 @@ impl Tree {
             }
         }
         for (name, lock) in &self.locks {
-            for (node, Node { session, wish }) in &lock.nodes {
+            for (node, Node { session, wish, .. }) in &lock.nodes {
                 let (node, session, wish) = (*node, *session, *wish);
                 let made = SessionFact::Made { slot, lock: name.clone(), node, session, wish };
                 facts.push(Fact::Session(made));
@@ -481,19 +487,28 @@ fn change_of(fact: &Fact) -> Option<KeyChange> {
     }
 }
 
-fn queued(slot: Slot, lock: &Name, call: CallId, ahead: usize) -> Fact {
-    let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-    Fact::Queued { slot, lock: lock.clone(), call, ahead }
+impl Node {
+    fn queued(&self, slot: Slot, lock: &Name, ahead: usize) -> Fact {
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        Fact::Queued { slot, lock: lock.clone(), call: self.wish, ahead, mode: self.mode }
+    }
+
+    fn granted_fact(&self, name: &Name, sessions: &BTreeMap<SessionId, Session>) -> Option<Fact> {
+        let (token, slot) = self.granted?;
+        let ttl = sessions.get(&self.session).map_or(Span::ZERO, |session| session.ttl);
+        let (lock, call, mode) = (name.clone(), self.wish, self.mode);
+        Some(Fact::Granted { slot, lock, call, token, ttl, mode })
+    }
 }
 
 impl Lock {
-    /// The lowest node.
-    fn holder(&self) -> Option<(Token, &Node)> {
-        self.nodes.first_key_value().map(|(token, node)| (*token, node))
+    /// Who holds it, under which token: the lowest node, or the lowest ones that share it.
+    fn holders(&self) -> impl Iterator<Item = (Token, &Node)> {
+        self.nodes.values().filter_map(|node| Some((node.granted?.0, node)))
     }
 
-    /// Removes the nodes that are meant, and grants the lock anew if its holder was one of them.
-    /// Returns whether there were any.
+    /// Removes the nodes that are meant, and grants the lock anew if some of them held it. Returns
+    /// whether there were any.
     fn remove(
         &mut self,
         name: &Name,
@@ -502,44 +517,45 @@ impl Lock {
         sessions: &BTreeMap<SessionId, Session>,
         step: &mut Step<'_>,
     ) -> bool {
-        let (slot, holder) = (step.slot, self.nodes.keys().next().copied());
-        let gone: Vec<(Token, CallId)> = self
+        let slot = step.slot;
+        let gone: Vec<(Token, Node)> = self
             .nodes
             .iter()
             .filter(|(number, node)| is_meant(**number, node))
-            .map(|(number, node)| (*number, node.wish))
+            .map(|(number, node)| (*number, node.clone()))
             .collect();
-        for (node, call) in &gone {
+        for (node, of) in &gone {
             self.nodes.remove(node);
             step.say(SessionFact::Removed { slot, lock: name.clone(), node: *node });
-            if Some(*node) != holder {
-                step.facts.push(Fact::Left { slot, lock: name.clone(), call: *call });
+            if of.granted.is_none() {
+                step.facts.push(Fact::Left { slot, lock: name.clone(), call: of.wish });
             }
         }
         if gone.is_empty() {
             return false;
         }
         self.changed = slot;
-        if holder.is_some_and(|holder| !self.nodes.contains_key(&holder)) {
-            let token = self.granted.0;
+        for (token, _) in gone.iter().filter_map(|(_, of)| of.granted) {
             step.facts.push(Fact::Freed { slot, lock: name.clone(), token, why });
-            self.grant(name, sessions, step);
         }
+        self.serve(name, sessions, step);
         true
     }
 
-    /// The lowest node has become another.
-    fn grant(&mut self, name: &Name, sessions: &BTreeMap<SessionId, Session>, step: &mut Step<'_>) {
-        if let Some((token, _)) = self.holder() {
-            self.granted = (token, step.slot);
-            step.facts.extend(self.granted_fact(name, sessions));
+    /// Grants the lock to the lowest nodes, as long as they can hold it beside each other.
+    fn serve(&mut self, name: &Name, sessions: &BTreeMap<SessionId, Session>, step: &mut Step<'_>) {
+        let mut before: Vec<LockMode> = Vec::new();
+        for (number, node) in &mut self.nodes {
+            if !node.mode.fits(before.iter().copied()) {
+                return;
+            }
+            before.push(node.mode);
+            if node.granted.is_none() {
+                node.granted = Some((*number, step.slot));
+                self.token = *number;
+                step.facts.extend(node.granted_fact(name, sessions));
+            }
         }
-    }
-
-    fn granted_fact(&self, name: &Name, sessions: &BTreeMap<SessionId, Session>) -> Option<Fact> {
-        let ((_, node), (token, slot)) = (self.holder()?, self.granted);
-        let ttl = sessions.get(&node.session).map_or(Span::ZERO, |session| session.ttl);
-        Some(Fact::Granted { slot, lock: name.clone(), call: node.wish, token, ttl })
     }
 
     fn restate(
@@ -549,11 +565,12 @@ impl Lock {
         sessions: &BTreeMap<SessionId, Session>,
         facts: &mut Vec<Fact>,
     ) {
-        let token = self.granted.0;
-        facts.push(Fact::LockIs { slot, lock: name.clone(), token, renewals: 0 });
-        facts.extend(self.granted_fact(name, sessions));
-        for (ahead, (number, node)) in self.nodes.iter().skip(1).enumerate() {
-            facts.push(queued(*number, name, node.wish, ahead));
+        let held = self.holders().map(|(token, _)| (token, 0)).collect();
+        facts.push(Fact::LockIs { slot, lock: name.clone(), token: self.token, held });
+        facts.extend(self.nodes.values().filter_map(|node| node.granted_fact(name, sessions)));
+        let waiting = self.nodes.iter().filter(|(_, node)| node.granted.is_none());
+        for (ahead, (number, node)) in waiting.enumerate() {
+            facts.push(node.queued(*number, name, ahead));
         }
     }
 }
@@ -594,7 +611,12 @@ mod tests {
         }
 
         fn create(&mut self, client: u16, session: SessionId) -> String {
-            self.put(client, SessionOp::Create { lock: door(), session, wish: wish(client) })
+            self.shared(client, session, LockMode::Alone)
+        }
+
+        fn shared(&mut self, client: u16, session: SessionId, mode: LockMode) -> String {
+            let (lock, wish) = (door(), wish(client));
+            self.put(client, SessionOp::Create { lock, session, wish, mode })
         }
 
         /// What was said since the last time that this was asked.
@@ -628,10 +650,36 @@ mod tests {
     }
 
     #[test]
+    fn readers_have_the_lock_together_and_not_those_behind_a_writer() {
+        let mut lab = Lab::default();
+        (1..=4).for_each(|client| drop(lab.open(client)));
+        lab.said();
+        let modes = [LockMode::Read, LockMode::Read, LockMode::Alone, LockMode::Read];
+        for (client, mode) in (1u16..).zip(modes) {
+            lab.shared(client, client.into(), mode);
+        }
+        let said = lab.said();
+        let granted = [
+            "slot 5 grants door to c1/9 token 5 for 2s, read",
+            "slot 6 grants door to c2/9 token 6 for 2s, read",
+            "slot 7 queues c3/9 for door behind 0",
+            "slot 8 queues c4/9 for door behind 1, read",
+        ];
+        assert_eq!([1, 3, 5, 7].map(|at| said[at].as_str()), granted);
+        lab.put(1, SessionOp::Close { session: 1 });
+        lab.said();
+        lab.put(2, SessionOp::Close { session: 2 });
+        assert_eq!(lab.said()[3], "slot 10 grants door to c3/9 token 7 for 2s");
+        lab.put(3, SessionOp::Close { session: 3 });
+        assert_eq!(lab.said()[3], "slot 11 grants door to c4/9 token 8 for 2s, read");
+    }
+
+    #[test]
     fn what_was_overtaken_is_not_carried_out() {
         let mut lab = three();
         let call = CallId { client: NodeId::client(1), seq: 2 };
-        let late = SessionOp::Create { lock: door(), session: 1, wish: call };
+        let (lock, mode) = (door(), LockMode::Alone);
+        let late = SessionOp::Create { lock, session: 1, wish: call, mode };
         let mut apply = |mutations| {
             let answers = lab.tree.apply(9, call, &late, mutations, &mut lab.facts);
             answers[0].1.to_string()
@@ -685,7 +733,7 @@ mod tests {
         assert_eq!(said[0], "slot 6 has 3 sessions and 3 nodes");
         assert_eq!(said[4], "slot 6 has node door/4 of s1 for c1/9");
         let last = [
-            "slot 6 has door at token 4, renewed 0 times",
+            "slot 6 has door at token 4, held under 4 and renewed 0 times",
             "slot 4 grants door to c1/9 token 4 for 2s",
             "slot 5 queues c2/9 for door behind 0",
             "slot 6 queues c3/9 for door behind 1",

@@ -224,7 +224,7 @@ impl App {
                 }
             }
             Target::Lock(lock) => {
-                let holder = board.locks.get(lock).and_then(|lock| lock.holder.as_ref());
+                let holder = board.locks.get(lock).and_then(|lock| lock.holder());
                 let holder = holder.ok_or_else(|| format!("nobody holds {lock}"))?;
                 let op = Op::Release { lock: lock.clone(), token: holder.token };
                 Command::Ask { who: holder.call.client, op }

@@ -4,7 +4,7 @@
 use super::sample::{Story, ballot, begins, c, call, entry, n, name, op, txn, votes};
 use super::*;
 use crate::base::placement::{Member, Ring, Shape, Share};
-use crate::base::{Ballot, Incarnation, MsgId, Outcome, ServiceId, Span, TxnId};
+use crate::base::{Ballot, Incarnation, LockMode, MsgId, Outcome, ServiceId, Span, TxnId};
 use crate::check::Expect;
 use crate::event::{Fact, Kind, Label, LetGo, Loss, Phase};
 use crate::tui::theme::{GlyphsArg, Role};
@@ -141,24 +141,25 @@ fn ring(story: &mut Story, epoch: u64, members: std::ops::Range<u16>, millis: u6
 
 /// c1 lost its lock and does not know; c2 has it; c3 waits.
 fn locks(story: &mut Story, nodes: u16) {
-    let lock = name("billing");
+    let (lock, mode) = (name("billing"), LockMode::Alone);
     let granted = |slot, client: u16, token, ttl| Fact::Granted {
         slot,
         lock: lock.clone(),
         call: call(client, slot),
         token,
         ttl: Span::secs(ttl),
+        mode,
     };
     story.at(1_500);
     (1..=nodes).for_each(|node| _ = story.says(n(node), granted(9, 1, 33, 1)));
-    story.says(c(1), Fact::Holds { lock: lock.clone(), token: 33, lease: Span::secs(4) });
+    story.says(c(1), Fact::Holds { lock: lock.clone(), token: 33, lease: Span::secs(4), mode });
     let freed =
         Fact::Freed { slot: 10, lock: lock.clone(), token: 33, why: crate::event::Freed::Expired };
     story.at(2_600);
     (1..=nodes).for_each(|node| _ = story.says(n(node), freed.clone()));
     (1..=nodes).for_each(|node| _ = story.says(n(node), granted(11, 2, 34, 2)));
-    story.says(c(2), Fact::Holds { lock: lock.clone(), token: 34, lease: Span::secs(2) });
-    let queued = Fact::Queued { slot: 12, lock: lock.clone(), call: call(3, 1), ahead: 0 };
+    story.says(c(2), Fact::Holds { lock: lock.clone(), token: 34, lease: Span::secs(2), mode });
+    let queued = Fact::Queued { slot: 12, lock: lock.clone(), call: call(3, 1), ahead: 0, mode };
     (1..=nodes).for_each(|node| _ = story.says(n(node), queued.clone()));
     for (at, client, token, highest, accepted) in
         [(2_700, 2, 34, 33, true), (2_750, 1, 33, 34, false)]
@@ -168,7 +169,7 @@ fn locks(story: &mut Story, nodes: u16) {
         story.at(at).says(n(1), Fact::Guards { resource, call, token, highest, accepted });
     }
     let idle = name("reports");
-    let hold = Fact::Holds { lock: idle.clone(), token: 2, lease: Span::secs(1) };
+    let hold = Fact::Holds { lock: idle.clone(), token: 2, lease: Span::secs(1), mode };
     let gone = Fact::LetsGo { lock: idle, token: 2, why: LetGo::Released };
     story.says(c(3), hold).says(c(3), gone);
 }

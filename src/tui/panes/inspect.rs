@@ -353,8 +353,8 @@ impl<'a> Sheet<'a> {
             self.head("locks that it believes to hold");
         }
         for (lock, belief) in beliefs {
-            let holder = scene.board.locks.get(lock).and_then(|lock| lock.holder.as_ref());
-            let right = holder.is_some_and(|holder| holder.token == belief.token);
+            let held = scene.board.locks.get(lock).and_then(|lock| lock.held_by(id));
+            let right = held.is_some_and(|holder| holder.token == belief.token);
             let (role, by) = match right {
                 true => (Role::Text, "and the log says so too"),
                 false => (Role::Warn, "but the log says otherwise"),
@@ -488,19 +488,20 @@ impl<'a> Sheet<'a> {
             return self.plain(&format!("Nothing has been heard of {name} up to here."));
         };
         self.head(&format!("lock {name}"));
-        match &lock.holder {
-            None => self.tell("holder", "nobody, by the log"),
-            Some(holder) => {
-                let (client, token) = (holder.call.client, holder.token);
-                let (since, until) = (clock(holder.granted), clock(holder.deadline()));
-                let text =
-                    format!("{client} under token {token} since {since}, until about {until}");
-                self.tell("holder", text);
-            }
+        if lock.holders.is_empty() {
+            self.tell("holder", "nobody, by the log");
+        }
+        for holder in &lock.holders {
+            let (client, token, how) = (holder.call.client, holder.token, holder.mode.aside());
+            let (since, until) = (clock(holder.granted), clock(holder.deadline()));
+            let text =
+                format!("{client} under token {token} since {since}, until about {until}{how}");
+            self.tell("holder", text);
         }
         self.tell("last token", lock.token.to_string());
         for waiter in &lock.queue {
-            self.tell("waits", format!("{} since {}", waiter.call.client, clock(waiter.since)));
+            let (client, how) = (waiter.call.client, waiter.mode.aside());
+            self.tell("waits", format!("{client} since {}{how}", clock(waiter.since)));
         }
         for (client, belief) in &lock.beliefs {
             let until = clock(belief.until);

@@ -14,12 +14,12 @@ mod nodes;
 use super::row::{self, Row};
 use super::table::{self, Mark};
 use super::{Item, Pane, Scene};
-use crate::base::{Name, NodeId, Span, Time, Token};
+use crate::base::{LockMode, Name, NodeId, Span, Time, Token};
 use crate::event::Freed;
 use crate::tui::frame::Title;
 use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
-use crate::view::locks::{Change, Lock, Write};
+use crate::view::locks::{Change, Lock, Waiter, Write};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span as Run};
@@ -68,7 +68,7 @@ impl Pane for Locks {
 
     fn title(&self, scene: &Scene<'_>) -> Title {
         let locks = || scene.board.locks.all().map(|(_, lock)| lock);
-        let held = locks().filter(|lock| lock.holder.is_some()).count();
+        let held = locks().filter(|lock| !lock.holders.is_empty()).count();
         let all = scene.board.locks.all();
         let waits =
             |(name, lock): (&Name, &Lock)| lock.queue.len() + keys::watching(scene, name).len();
@@ -178,11 +178,13 @@ fn is_broken(lock: &Lock) -> bool {
 
 /// The clients that believe in a grant of which the log says that it is over.
 fn late(lock: &Lock) -> impl Iterator<Item = (NodeId, Token, Time)> {
-    let current = lock.holder.map(|holder| (holder.call.client, holder.token));
+    let holds = |client, token| {
+        lock.holders.iter().any(|holder| (holder.call.client, holder.token) == (client, token))
+    };
     lock.beliefs
         .iter()
         .map(|(client, belief)| (*client, belief.token, belief.until))
-        .filter(move |(client, token, _)| current != Some((*client, *token)))
+        .filter(move |(client, token, _)| !holds(*client, *token))
 }
 
 /// What is to be said about the locks as a whole and the selected one.
@@ -224,6 +226,7 @@ fn notes<'a>(
     }
     rows.extend(primaries(scene));
     rows.extend(circles::rows(scene));
+    rows.extend(shared(scene, name, lock));
     if !lock.queue.is_empty() {
         rows.push(Row::plain(look).text(Role::Text, format!("{name} next: {}", queue(lock))));
     }
@@ -236,6 +239,23 @@ fn notes<'a>(
     rows.extend(below);
     rows.truncate(height.saturating_sub(3).min(6));
     rows
+}
+
+/// How a lock is shared now, if it is.
+fn shared<'a>(scene: &Scene<'a>, name: &Name, lock: &Lock) -> Option<Row<'a>> {
+    let held = lock.holders.len();
+    let text = match lock.mode() {
+        LockMode::Alone if !lock.queue.iter().any(|waiter| waiter.mode == LockMode::Read) => {
+            return None;
+        }
+        LockMode::Alone => format!("{name}: written by {held}, others waiting to read"),
+        LockMode::Read => {
+            let writers = lock.queue.iter().filter(|waiter| waiter.mode == LockMode::Alone).count();
+            format!("{name}: read by {held}, {writers} waiting to write")
+        }
+        LockMode::OneOf(limit) => format!("{name}: {held} of {limit} permits are given out"),
+    };
+    Some(Row::plain(scene.look).text(Role::Text, text))
 }
 
 /// Who is primary, once a replica has taken over, and who has not heard of it.
@@ -255,10 +275,13 @@ fn primaries<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
     Some(Row::new(scene.look, mark).text(role, text))
 }
 
-/// Who waits, in order.
+/// Who waits, in order; `r` is to read.
 fn queue(lock: &Lock) -> String {
-    let waiters = lock.queue.iter().map(|waiter| waiter.call.client.to_string());
-    waiters.collect::<Vec<_>>().join(" > ")
+    let waits = |waiter: &Waiter| match waiter.mode {
+        LockMode::Read => format!("{}r", waiter.call.client),
+        _ => waiter.call.client.to_string(),
+    };
+    lock.queue.iter().map(waits).collect::<Vec<_>>().join(" > ")
 }
 
 /// How much time is left until `until`, in a few characters, and how it looks.
@@ -274,6 +297,10 @@ fn left(now: Time, until: Time) -> (String, Role) {
         long => (table::brief(long), Role::Ok),
     }
 }
+
+/// The state of a client that holds a lock beside others who read; without a column for that, it
+/// has an `r`.
+const READ: &str = "READ";
 
 /// The state of a client that goes by a grant that is over.
 const LATE: &str = "believes";
@@ -292,6 +319,8 @@ struct Entry<'a> {
     /// When it ends by its holder's belief.
     own: Option<Time>,
     mark: Mark,
+    /// Whether it is the first of its lock's.
+    leads: bool,
 }
 
 /// Which columns there are.
@@ -370,8 +399,9 @@ impl Grid {
     }
 
     fn row<'a>(&self, scene: &Scene<'a>, line: &Entry<'_>, picked: bool) -> Row<'a> {
-        let client = line.client.map_or_else(|| line.state.to_owned(), |id| id.to_string());
-        let waiting = line.lock.queue.len();
+        let reads = if !self.wide && line.state == READ { "r" } else { "" };
+        let client = line.client.map_or_else(|| line.state.to_owned(), |id| format!("{id}{reads}"));
+        let waiting = if line.leads { line.lock.queue.len() } else { 0 };
         let holder = match (self.wide, line.client, waiting) {
             (true, None, _) => "-".to_owned(),
             (true, ..) | (false, _, 0) => client,
@@ -414,7 +444,7 @@ impl Grid {
             };
             row = row.left(self.bar, role, self.bar(scene, line, at)).right(5, role, text);
         }
-        if line.state == LATE {
+        if line.state == LATE || !line.leads {
             return row;
         }
         let queue = if line.lock.queue.is_empty() { "-".to_owned() } else { queue(line.lock) };
@@ -425,7 +455,8 @@ impl Grid {
         let Some(until) = until else { return String::new() };
         let belief = line.client.and_then(|client| line.lock.beliefs.get(&client));
         let believed = belief.map(|belief| belief.until.since(belief.since));
-        let granted = line.lock.holder.map(|holder| holder.ttl);
+        let held = line.client.and_then(|client| line.lock.held_by(client));
+        let granted = held.map(|holder| holder.ttl);
         let whole = if line.state == LATE { believed } else { granted.or(believed) };
         let left = until.since(scene.board.now);
         let bar = u16::try_from(self.bar).unwrap_or(u16::MAX);
@@ -433,7 +464,7 @@ impl Grid {
     }
 }
 
-/// The rows of one lock: its holder by the log, and everybody else who believes in it.
+/// The rows of one lock: its holders by the log, and everybody else who believes in it.
 fn lines<'a>(scene: &Scene<'_>, name: &'a Name, lock: &'a Lock) -> Vec<Entry<'a>> {
     let overlap = lock.overlap.is_some() || is_broken(lock);
     let mark = if overlap { Mark::Trouble } else { Mark::None };
@@ -447,17 +478,24 @@ fn lines<'a>(scene: &Scene<'_>, name: &'a Name, lock: &'a Lock) -> Vec<Entry<'a>
         log: None,
         own: None,
         mark,
+        leads: true,
     };
-    let mut lines = Vec::new();
-    if let Some(holder) = lock.holder {
+    let mut lines: Vec<Entry<'_>> = Vec::new();
+    for holder in &lock.holders {
         let client = holder.call.client;
         let belief = lock.beliefs.get(&client).filter(|belief| belief.token == holder.token);
         let down = scene.board.node(client).is_some_and(|node| !node.life.is_up());
-        let (state, role) = if down { ("HELD ?", Role::Warn) } else { ("HELD", Role::Ok) };
+        let (state, role) = match (down, holder.mode) {
+            (true, _) => ("HELD ?", Role::Warn),
+            (false, LockMode::Read) => (READ, Role::Ok),
+            (false, LockMode::OneOf(_)) => ("PERMIT", Role::Ok),
+            (false, LockMode::Alone) => ("HELD", Role::Ok),
+        };
         let mark = if down { mark.max(Mark::Doubt) } else { mark };
         let (client, log) = (Some(client), Some(holder.deadline()));
         let own = belief.map(|belief| belief.until);
-        lines.push(Entry { state, role, client, token: holder.token, log, own, mark, ..blank });
+        let (token, leads) = (holder.token, lines.is_empty());
+        lines.push(Entry { state, role, client, token, log, own, mark, leads, ..blank });
     }
     for (client, token, until) in late(lock) {
         let mark = mark.max(Mark::Doubt);
@@ -486,7 +524,7 @@ fn sentence(scene: &Scene<'_>, line: &Entry<'_>) -> String {
             text.push_str(&format!(", {what} {}", left(scene.board.now, until).0));
         }
     }
-    if !line.lock.queue.is_empty() {
+    if line.leads && !line.lock.queue.is_empty() {
         text.push_str(&format!(", queue {}", queue(line.lock)));
     }
     text

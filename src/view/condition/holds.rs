@@ -38,7 +38,7 @@ impl Term {
             [Arg::Word(op), Arg::Who(who)] => pending(op, who, board),
             [Arg::Name(ref name)] => named(self.what, name, board),
             [Arg::Name(ref name), Arg::Who(who)] => {
-                lock(board, name).and_then(|l| l.holder).is_some_and(|h| h.call.client == who)
+                lock(board, name).is_some_and(|lock| lock.held_by(who).is_some())
             }
             [Arg::Name(ref name), ref rest @ ..] => lock_number(self.what, name, rest, board),
             [Arg::Txn(which), ref rest @ ..] if is_of_sagas(self.what) => {
@@ -205,8 +205,8 @@ fn named(what: What, name: &Name, board: &Board) -> bool {
             let ring = board.ring.latest().map(|epoch| &epoch.ring);
             board.files.file(name).is_some() && board.files.thin(name, ring) == 0
         }
-        What::LockFree => lock(board, name).is_some_and(|lock| lock.holder.is_none()),
-        _ => lock(board, name).is_some_and(|lock| lock.holder.is_some()),
+        What::LockFree => lock(board, name).is_some_and(|lock| lock.holders.is_empty()),
+        _ => lock(board, name).is_some_and(|lock| !lock.holders.is_empty()),
     }
 }
 
@@ -219,7 +219,7 @@ fn lock_number(what: What, name: &Name, args: &[Arg], board: &Board) -> bool {
     let Some(lock) = lock(board, name) else { return false };
     match *args {
         [Arg::Cmp(cmp), Arg::Span(span)] => {
-            let left = lock.holder.map(|holder| holder.deadline().since(board.now));
+            let left = lock.holder().map(|holder| holder.deadline().since(board.now));
             left.is_some_and(|left| cmp.holds(left, span))
         }
         [Arg::Cmp(cmp), Arg::N(n)] => cmp.holds(lock.token, n),

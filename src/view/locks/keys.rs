@@ -4,8 +4,8 @@
 //! independent instances, holds the lock as far as the service goes. An instance that is down keeps
 //! what it had until it starts: then it says what it still has.
 
-use super::{Change, Grant, Holder, Lock, Locks, MAX_GRANTS, remember};
-use crate::base::{CallId, Name, NodeId, Span, Time, Token, majority};
+use super::{Change, Grant, Holder, Lock, Locks, MAX_GRANTS, grant_of, remember};
+use crate::base::{CallId, LockMode, Name, NodeId, Span, Time, Token, majority};
 use crate::event::{Freed, KeyDeed};
 use std::collections::BTreeMap;
 
@@ -121,8 +121,8 @@ impl Locks {
 
 impl Lock {
     fn hold(&mut self, at: Time, key: Option<Key>, why: Freed) {
-        let before = self.holder.map(|holder| (holder.call, holder.token));
-        if let Some(holder) = self.holder.as_mut().filter(|_| key.map(of) == before) {
+        let before = self.holder().map(|holder| (holder.call, holder.token));
+        if let Some(holder) = self.holders.first_mut().filter(|_| key.map(of) == before) {
             let renewed = key.map_or(at, renewed);
             if renewed > holder.renewed {
                 holder.renewed = renewed;
@@ -138,14 +138,15 @@ impl Lock {
             self.changed = Some((at, Change::Freed(why)));
         }
         self.token = key.map_or(0, |key| key.token);
-        self.holder = key.map(|key| {
+        let holder = key.map(|key| {
             let Key { call, token, ttl, since, .. } = key;
-            let ttl = ttl.unwrap_or(Span(u64::MAX));
-            Holder { call, token, ttl, granted: since, renewed: renewed(key) }
+            let (ttl, mode) = (ttl.unwrap_or(Span(u64::MAX)), LockMode::Alone);
+            Holder { call, token, ttl, granted: since, renewed: renewed(key), mode, last: 0 }
         });
-        if let Some(Holder { call, token, .. }) = self.holder {
+        self.holders = holder.into_iter().collect();
+        if let Some(holder) = holder {
             self.changed = Some((at, Change::Granted));
-            remember(&mut self.grants, MAX_GRANTS, Grant { call, token, since: at, end: None });
+            remember(&mut self.grants, MAX_GRANTS, grant_of(holder, at));
         }
     }
 }

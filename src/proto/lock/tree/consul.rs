@@ -38,8 +38,8 @@
 
 use super::{Lock, Node, Session, SessionFact, Step, Tree};
 use crate::base::{
-    Ballot, CallId, Mutation, Name, NodeId, Outcome, Refusal, SessionId, SessionOutcome, Slot,
-    Span, Terms, Token,
+    Ballot, CallId, LockMode, Mutation, Name, NodeId, Outcome, Refusal, SessionId, SessionOutcome,
+    Slot, Span, Terms, Token,
 };
 use crate::event::{Fact, Freed, Lapse};
 
@@ -79,19 +79,18 @@ impl Tree {
         let delayed = self.delays.contains_key(name) && !hasty;
         let lock = self.locks.entry(name.clone()).or_default();
         let shares = step.mutations.has(Mutation::ConsulShared);
-        match lock.holder() {
-            Some((_, held)) if held.session == session => {
-                return Outcome::Granted { token: lock.granted.0 };
-            }
+        match lock.holders().next() {
+            Some((token, held)) if held.session == session => return Outcome::Granted { token },
             Some(_) if !shares => return busy(step),
             _ if delayed => return busy(step),
             _ => {}
         }
         let (slot, index) = (step.slot, lock.next_index(step));
-        lock.nodes.insert(slot, Node { session, wish });
-        (lock.granted, lock.changed) = ((index, slot), slot);
+        let node = Node { session, wish, mode: LockMode::Alone, granted: Some((index, slot)) };
         step.say(SessionFact::Made { slot, lock: name.clone(), node: slot, session, wish });
-        step.facts.extend(lock.granted_fact(name, &self.sessions));
+        step.facts.extend(node.granted_fact(name, &self.sessions));
+        lock.nodes.insert(slot, node);
+        (lock.token, lock.changed) = (index, slot);
         Outcome::Granted { token: index }
     }
 
@@ -107,8 +106,10 @@ impl Tree {
             of.takes(step.call, step.mutations);
         }
         let anybody = step.mutations.has(Mutation::ConsulBlindRelease);
-        let own = |_: Token, of: &Node| anybody || of.session == session;
-        let lock = self.locks.get_mut(name).filter(|lock| anybody || lock.granted.0 == token);
+        let own = |_: Token, of: &Node| {
+            anybody || (of.session == session && of.granted.is_some_and(|it| it.0 == token))
+        };
+        let lock = self.locks.get_mut(name);
         match lock.is_some_and(|it| it.remove(name, own, Freed::Released, &self.sessions, step)) {
             true => Outcome::Done,
             false => Outcome::Refused(Refusal::NotHeld),
@@ -175,7 +176,7 @@ impl Tree {
                 continue;
             }
             if terms.deletes {
-                lock.granted = (0, slot);
+                lock.token = 0;
             }
             if terms.delay > Span::ZERO && !step.mutations.has(Mutation::ConsulNoDelay) {
                 self.delays.insert(name.clone(), (slot, terms.delay));
@@ -214,7 +215,7 @@ fn busy(step: &Step<'_>) -> Outcome {
 impl Lock {
     /// The LockIndex of the next grant.
     fn next_index(&self, step: &Step<'_>) -> Token {
-        let same = self.granted.0 > 0 && step.mutations.has(Mutation::ConsulSameIndex);
-        self.granted.0 + u64::from(!same)
+        let same = self.token > 0 && step.mutations.has(Mutation::ConsulSameIndex);
+        self.token + u64::from(!same)
     }
 }

@@ -206,7 +206,7 @@ pub(super) fn chain(scene: &Scene<'_>, client: NodeId, name: &Name) -> Chain {
         let Some(name) = next else { break };
         found += 1;
         text += &format!("{arrow}{name}");
-        let Some(holder) = locks.get(name).and_then(|lock| lock.holder) else { break };
+        let Some(holder) = locks.get(name).and_then(|lock| lock.holder()) else { break };
         let holder = holder.call.client;
         text += &format!("{arrow}{holder}");
         if !seen.insert(holder) {

@@ -37,7 +37,7 @@ pub(super) fn rows<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Vec<Row
 
 fn key<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Row<'a> {
     let row = Row::plain(scene.look).text(Role::Muted, format!("{name} key: "));
-    let holder = scene.board.locks.get(name).and_then(|lock| lock.holder);
+    let holder = scene.board.locks.get(name).and_then(|lock| lock.holder());
     let row = match (below.nodes.values().next(), holder, below.delay) {
         (Some(node), Some(holder), _) => {
             let (client, session) = (node.wish.client, node.session);

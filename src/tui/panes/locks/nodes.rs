@@ -43,14 +43,15 @@ fn watchers<'a>(scene: &Scene<'a>) -> Option<Row<'a>> {
     Some(row)
 }
 
-/// The nodes, the last in line first: an arrow points to what its client watches.
+/// The nodes, the last in line first: an arrow points to what its client watches, or names it.
 fn line<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Row<'a> {
     let arrow = scene.look.glyphs.arrow;
     let mut row = Row::plain(scene.look).text(Role::Muted, format!("{name} line: "));
     let nodes: Vec<(&Token, &Node)> = below.nodes.iter().rev().collect();
+    let lock = scene.board.locks.get(name);
+    let holds = |node: Token| lock.is_some_and(|it| it.holders.iter().any(|h| h.token == node));
     for (at, (number, node)) in nodes.iter().enumerate() {
-        let last = at + 1 == nodes.len();
-        let role = if last { Role::Ok } else { Role::Text };
+        let role = if holds(**number) { Role::Ok } else { Role::Text };
         row = row.text(role, format!("{}/{number}", node.wish.client));
         let next = nodes.get(at + 1).map(|(next, _)| **next);
         let watches = below.watches.iter().find(|((session, _), _)| *session == node.session);
@@ -58,6 +59,7 @@ fn line<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Row<'a> {
             (None, _) => String::new(),
             (next, Some((_, watched))) if *watched == next => format!(" {arrow} "),
             (_, Some((_, None))) => format!(" {arrow}all "),
+            (_, Some((_, Some(other)))) => format!(" {arrow}{other} "),
             _ => " - ".to_owned(),
         };
         row = row.text(Role::Muted, link);

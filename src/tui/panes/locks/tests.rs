@@ -4,16 +4,18 @@ use crate::base::Terms;
 use crate::event::{Fact, Feels, KeyDeed, Kind, Lapse, SessionFact};
 use crate::tui::theme::GlyphsArg;
 
+const ALONE: LockMode = LockMode::Alone;
+
 /// Seconds of a lease.
 const TTL: Span = Span::secs(5);
 
 fn granted(story: &mut Story, lock: &str, client: u16, token: Token) {
     let (lock, call, ttl) = (name(lock), call(client, token), TTL);
-    story.says(n(1), Fact::Granted { slot: token, lock, call, token, ttl });
+    story.says(n(1), Fact::Granted { slot: token, lock, call, token, ttl, mode: ALONE });
 }
 
 fn holds(story: &mut Story, lock: &str, client: u16, token: Token) {
-    story.says(c(client), Fact::Holds { lock: name(lock), token, lease: TTL });
+    story.says(c(client), Fact::Holds { lock: name(lock), token, lease: TTL, mode: ALONE });
 }
 
 fn freed(story: &mut Story, lock: &str, token: Token, why: Freed) {
@@ -22,7 +24,7 @@ fn freed(story: &mut Story, lock: &str, token: Token, why: Freed) {
 
 fn queued(story: &mut Story, lock: &str, client: u16, slot: u64) {
     let (lock, call) = (name(lock), call(client, slot));
-    story.says(n(1), Fact::Queued { slot, lock, call, ahead: 0 });
+    story.says(n(1), Fact::Queued { slot, lock, call, ahead: 0, mode: ALONE });
 }
 
 fn writes(story: &mut Story, client: u16, token: Token, highest: Token, accepted: bool) {
@@ -457,4 +459,23 @@ fn who_is_primary_after_a_fail_over() {
     >billing free       -                  -     -
      primary n3 (e1)
     ");
+}
+
+#[test]
+fn a_lock_that_is_shared_has_a_row_for_each_holder() {
+    let mut story = Story::of(3, 5);
+    for (lock, client, token, mode) in [
+        ("ledger", 1, 4, LockMode::Read),
+        ("ledger", 2, 5, LockMode::Read),
+        ("pool", 4, 6, LockMode::OneOf(2)),
+    ] {
+        let (lock, call, ttl) = (name(lock), call(client, token), TTL);
+        story.says(n(1), Fact::Granted { slot: token, lock, call, token, ttl, mode });
+    }
+    for (client, slot, mode) in [(3, 7, ALONE), (5, 8, LockMode::Read)] {
+        let (lock, call) = (name("ledger"), call(client, slot));
+        story.says(n(1), Fact::Queued { slot, lock, call, ahead: 0, mode });
+    }
+    insta::assert_snapshot!("shared", story.screen(&Locks, 110, 8));
+    insta::assert_snapshot!("shared_narrow", story.screen(&Locks, 44, 8));
 }
