@@ -22,6 +22,8 @@ pub(in crate::check) struct Ghost {
     /// The newest version of each file.
     files: BTreeMap<Name, (u64, Option<Manifest>)>,
     copies: BTreeMap<BlockId, BTreeMap<NodeId, Copy>>,
+    /// Copies that had rotted when their node started: those of them that are still there have.
+    turned: BTreeSet<(NodeId, BlockId)>,
     /// How many members the rings had that somebody may still go by.
     members: BTreeMap<u64, usize>,
     /// Who has said all that it has.
@@ -62,8 +64,9 @@ impl Ghost {
             FileFact::Keeps { block, .. } => self.note(node, block, Copy::Sound),
             FileFact::Has { block, .. } => {
                 // A turned bit stays turned, whatever its node believes.
-                let old = self.copies.get(block).and_then(|of| of.get(&node));
-                let rotten = matches!(old, Some(Copy::Rotten | Copy::Spoilt));
+                let old = self.copy(block, node);
+                let rotten = matches!(old, Some(Copy::Rotten | Copy::Spoilt))
+                    || self.turned.remove(&(node, block.clone()));
                 self.note(node, block, if rotten { Copy::Rotten } else { Copy::Sound });
             }
             FileFact::Rots { block } => self.note(node, block, Copy::Rotten),
@@ -84,12 +87,16 @@ impl Ghost {
         self.copies.entry(block.clone()).or_default().insert(node, copy);
     }
 
-    /// It says next what it has. Of a disk that is not empty it loses no more than what it has not
-    /// said yet, so what is not said again was dropped.
+    /// It says next what it has. What it does not say again it has dropped, and was cut short before
+    /// it could say so; of a disk that is not empty it loses no more than what it has not said yet.
     fn started(&mut self, node: NodeId, empty: bool) {
         self.known.insert(node);
-        for of in self.copies.values_mut() {
-            of.retain(|who, copy| *who != node || (!empty && *copy != Copy::Sound));
+        self.turned.retain(|(who, _)| *who != node);
+        for (block, of) in &mut self.copies {
+            let rotten = of.remove(&node).is_some_and(|copy| copy != Copy::Sound);
+            if rotten && !empty {
+                self.turned.insert((node, block.clone()));
+            }
         }
     }
 
@@ -97,6 +104,7 @@ impl Ghost {
     pub(in crate::check) fn forget(&mut self, node: NodeId) {
         let is = |who: &NodeId| *who == node || node == NodeId::BENCH;
         self.known.retain(|who| !is(who));
+        self.turned.retain(|(who, _)| !is(who));
         self.copies.values_mut().for_each(|of| of.retain(|who, _| !is(who)));
     }
 

@@ -47,6 +47,12 @@ fn hears(seq: u64, outcome: FileOutcome) -> Fact {
 
 /// The rules that a list of facts breaks in a cluster of four, of which three keep each block.
 fn broken(facts: &[(u16, Fact)]) -> Vec<&'static str> {
+    let kinds = facts.iter().map(|(node, fact)| (*node, Kind::Fact(fact.clone())));
+    broken_by(kinds.collect())
+}
+
+/// The same, of facts and other events.
+fn broken_by(kinds: Vec<(u16, Kind)>) -> Vec<&'static str> {
     let nodes: Vec<NodeId> = (1..=4).map(n).collect();
     let scrub = crate::base::Span::secs(1);
     let files = Some(Shelves { replicas: 3, scrub, throttle: 1_000, block: 100 });
@@ -61,9 +67,8 @@ fn broken(facts: &[(u16, Fact)]) -> Vec<&'static str> {
         let kind = Kind::Started { boot: 1, records: 0, torn: false };
         Event { at: Time(0), node: *node, kind }
     };
-    let said = [(1, view)].into_iter().chain(facts.iter().cloned());
-    let said =
-        said.map(|(node, fact)| Event { at: Time(9), node: n(node), kind: Kind::Fact(fact) });
+    let said = [(1, Kind::Fact(view))].into_iter().chain(kinds);
+    let said = said.map(|(node, kind)| Event { at: Time(9), node: n(node), kind });
     let events: Vec<Event> = nodes.iter().map(start).chain(said).collect();
     let mut broken = Vec::new();
     for (at, event) in events.iter().enumerate() {
@@ -133,4 +138,17 @@ fn each_rule_is_noticed() {
     let drop = |why| (1, file(FileFact::Drops { block: block(1), why }));
     assert_eq!(then(&[vouch(2), drop(Needless::Spare)]), ["FS-5"]);
     assert_eq!(then(&[drop(Needless::Garbage)]), ["FS-5"]);
+}
+
+#[test]
+fn a_rotten_copy_that_was_dropped_before_a_crash_is_not_looked_for() {
+    let rots = (2, Kind::Fact(file(FileFact::Rots { block: block(1) })));
+    let starts = (2, Kind::Started { boot: 2, records: 3, torn: false });
+    let has = (2, Kind::Fact(file(FileFact::Has { block: block(1), sum: 1 })));
+    let scrubs = (2, Kind::Fact(file(FileFact::Scrubs { blocks: 1, spoilt: 0 })));
+    let put = || put(1).into_iter().map(|(node, fact)| (node, Kind::Fact(fact)));
+    let dropped = [rots.clone(), starts.clone(), scrubs.clone(), scrubs.clone()];
+    assert!(broken_by(put().chain(dropped).collect()).is_empty());
+    let there = [rots, starts, has, scrubs.clone(), scrubs];
+    assert_eq!(broken_by(put().chain(there).collect()), ["F-6"]);
 }

@@ -167,10 +167,12 @@ impl Files {
         }
     }
 
-    /// Has the disk turn a bit of some block.
+    /// Has the disk turn a bit of some block that is sound: of another, it might turn the same bit
+    /// back.
     pub(super) fn rot(&mut self, ticket: Ticket, file: Option<&Name>, cx: &mut Cx<'_>) {
         let of = |block: &&BlockId| file.is_none_or(|file| block.file == *file);
-        let sound = self.blocks.iter().filter(|(_, copy)| !copy.spoilt && !copy.bytes.is_empty());
+        let is_sound = |copy: &Block| !copy.bytes.is_empty() && copy.bytes.sum() == copy.sum;
+        let sound = self.blocks.iter().filter(|(_, copy)| is_sound(copy));
         let all: Vec<BlockId> = sound.map(|(block, _)| block).filter(of).cloned().collect();
         let Some(block) = cx.rng().pick(&all).cloned() else {
             return cx.reply(ticket, Outcome::Refused(Refusal::NoFile));
