@@ -148,11 +148,13 @@ impl Openings {
             TxFact::All { open, .. } => {
                 self.all.retain(|_, known| !known.is_open() || open.contains(&known.tx));
             }
-            TxFact::Opens { open, .. } => {
-                let known = self.all.get(&open.tx.client);
-                let since =
-                    known.filter(|known| known.tx == open.tx).map_or(at, |known| known.since);
-                self.all.insert(open.tx.client, Opened::of(open, since));
+            TxFact::Opens { slot, open } => {
+                let known = self.all.get(&open.tx.client).filter(|known| known.tx == open.tx);
+                let since = known.map_or(at, |known| known.since);
+                // Of one that is known, a replica that is behind says nothing new.
+                if known.is_none() || *slot >= self.applied {
+                    self.all.insert(open.tx.client, Opened::of(open, since));
+                }
             }
             TxFact::Dooms { tx, why, .. } => {
                 if let Some(open) = self.open_mut(*tx) {
