@@ -47,6 +47,10 @@ pub use reads::{ReadId, Reader, Reads};
 pub(super) use reads::{Rounds, Teller};
 use watches::Watches;
 
+/// How many messages with entries a leader may have under way to one node. What comes meanwhile
+/// goes together, so that the more there is to do, the less each entry costs.
+pub(super) const PIPELINE: usize = 8;
+
 /// What every log is told.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -36,35 +36,31 @@ impl Configuration {
     }
 }
 
-/// The configurations of one log: that of its snapshot, and those of the entries after it.
+/// The configurations of one log, in the order of slots: that of its snapshot, which is always
+/// there, and those of the entries after it.
 #[derive(Clone, Debug)]
-pub(in crate::proto) struct Configurations {
-    base: Configuration,
-    /// In the order of slots.
-    later: Vec<Configuration>,
-}
+pub(in crate::proto) struct Configurations(Vec<Configuration>);
 
 impl Configurations {
     /// Those of a log without entries.
     pub(in crate::proto) fn after(base: Configuration) -> Configurations {
-        Configurations { base, later: Vec::new() }
+        Configurations(vec![base])
     }
 
     /// The last one.
     pub(in crate::proto) fn last(&self) -> &Configuration {
-        self.later.last().unwrap_or(&self.base)
+        &self.0[self.0.len() - 1]
     }
 
     /// That of `slot`.
     pub(in crate::proto) fn of(&self, slot: Slot) -> &Configuration {
-        self.later.iter().rfind(|one| one.slot <= slot).unwrap_or(&self.base)
+        &self.since(slot)[0]
     }
 
     /// That of `slot`, and all later ones.
-    pub(in crate::proto) fn since(&self, slot: Slot) -> impl Iterator<Item = &Configuration> {
-        let all = std::iter::once(&self.base).chain(&self.later);
-        let gone = self.later.iter().take_while(|one| one.slot <= slot).count();
-        all.skip(gone)
+    pub(in crate::proto) fn since(&self, slot: Slot) -> &[Configuration] {
+        let gone = self.0[1..].iter().take_while(|one| one.slot <= slot).count();
+        &self.0[gone..]
     }
 
     /// Takes in an entry that is appended in `slot`. Returns whether it names voters.
@@ -74,23 +70,22 @@ impl Configurations {
         }
         let mut next = self.last().clone();
         next.take(slot, entry);
-        self.later.push(next);
+        self.0.push(next);
         true
     }
 
     /// All slots after `slot` are dropped. Returns whether the last one was among them.
     pub(in crate::proto) fn truncate(&mut self, slot: Slot) -> bool {
-        let before = self.later.len();
-        self.later.retain(|one| one.slot <= slot);
-        self.later.len() < before
+        let keep = 1 + self.0[1..].iter().take_while(|one| one.slot <= slot).count();
+        let dropped = keep < self.0.len();
+        self.0.truncate(keep);
+        dropped
     }
 
     /// Everything up to `slot` is in the snapshot.
     pub(in crate::proto) fn cut(&mut self, slot: Slot) {
-        let cut = self.later.iter().take_while(|one| one.slot <= slot).count();
-        if let Some(base) = self.later.drain(..cut).next_back() {
-            self.base = base;
-        }
+        let gone = self.0.len() - self.since(slot).len();
+        self.0.drain(..gone);
     }
 }
 
@@ -117,7 +112,7 @@ mod tests {
         assert!(all.append(4, &entry("voters n1,n4")));
         assert_eq!(all.last().voters.to_string(), "n1,n4");
         assert_eq!([1, 2, 3, 4].map(|slot| all.of(slot).slot), [0, 2, 2, 4]);
-        let since = |slot| all.since(slot).map(|one| one.slot).collect::<Vec<_>>();
+        let since = |slot| all.since(slot).iter().map(|one| one.slot).collect::<Vec<_>>();
         assert_eq!((since(1), since(3), since(4)), (vec![0, 2, 4], vec![2, 4], vec![4]));
         assert!(all.truncate(3) && !all.truncate(2));
         assert_eq!((all.last().slot, all.last().voters.is_joint()), (2, true));

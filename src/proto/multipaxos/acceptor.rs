@@ -9,10 +9,12 @@ impl Log {
     pub(super) fn recall(&mut self, record: &Record) {
         match record {
             Record::Promised(ballot) => self.promised = self.promised.max(*ballot),
-            Record::Accepted(vote) => {
-                self.promised = self.promised.max(vote.ballot);
-                if let Some(cell) = self.strip.note(vote.slot) {
-                    cell.vote = Some((vote.ballot, vote.entry.clone()));
+            Record::Accepted { ballot, first, entries } => {
+                self.promised = self.promised.max(*ballot);
+                for (slot, entry) in (*first..).zip(entries.iter()) {
+                    if let Some(cell) = self.strip.note(slot) {
+                        cell.vote = Some((*ballot, entry.clone()));
+                    }
                 }
             }
             Record::Snapshot(machine) => {
@@ -30,7 +32,11 @@ impl Log {
         if !self.config.mutations.has(Mutation::PaxosForgetPromise) {
             records.push(Record::Promised(self.promised));
         }
-        records.extend(self.votes(0).map(Record::Accepted));
+        records.extend(self.votes(0).map(|Vote { slot, ballot, entry }| Record::Accepted {
+            ballot,
+            first: slot,
+            entries: [entry].into(),
+        }));
         records
     }
 
@@ -142,13 +148,16 @@ impl Log {
                 cx.emit(Fact::Promises { slot: first, ballot });
             }
         }
-        for (slot, entry) in (first..).zip(entries.iter()) {
-            let Some(cell) = self.strip.note(slot) else { continue };
-            if cell.vote.as_ref().is_some_and(|(voted, _)| *voted == ballot) {
+        let slots = || (first..).zip(entries.iter());
+        if slots().any(|(slot, _)| !self.has_voted(slot, ballot)) {
+            cx.write(Record::Accepted { ballot, first, entries: entries.clone() });
+        }
+        for (slot, entry) in slots() {
+            if self.has_voted(slot, ballot) {
                 continue;
             }
+            let Some(cell) = self.strip.note(slot) else { continue };
             cell.vote = Some((ballot, entry.clone()));
-            cx.write(Record::Accepted(Vote { slot, ballot, entry: entry.clone() }));
             cx.emit_with(|| Fact::Accepts { slot, ballot, entry: entry.clone() });
             if self.told.0 == ballot && slot <= self.told.1 {
                 self.learn(slot, entry, cx);
@@ -157,5 +166,11 @@ impl Log {
         self.answered = (ballot, cx.now());
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         cx.send(from, Message::Accepted { ballot, first, count });
+    }
+
+    /// Whether its vote in a slot is that of a ballot, or cut off.
+    fn has_voted(&self, slot: Slot, ballot: Ballot) -> bool {
+        let vote = self.strip.get(slot).and_then(|cell| cell.vote.as_ref());
+        slot <= self.strip.base() || vote.is_some_and(|(voted, _)| *voted == ballot)
     }
 }

@@ -71,31 +71,54 @@ impl Electorate {
     }
 
     /// All that are known, oldest first.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Configuration> {
+    pub(super) fn all(&self) -> &[Configuration] {
         self.configurations.since(0)
     }
 
     /// Who decides a slot.
     pub(super) fn of(&self, slot: Slot) -> &Voters {
-        let named = match self.mutations.has(Mutation::LogNoWindow) {
-            true => slot,
-            false => slot.saturating_sub(self.window),
-        };
-        &self.configurations.of(named).voters
+        &self.configurations.of(slot.saturating_sub(self.lead())).voters
+    }
+
+    /// How many slots after its own a change counts from.
+    fn lead(&self) -> u64 {
+        match self.mutations.has(Mutation::LogNoWindow) {
+            true => 0,
+            false => self.window,
+        }
     }
 
     /// Whether voters were named who do not decide `slot` yet.
     pub(super) fn is_changing(&self, slot: Slot) -> bool {
-        let Configuration { slot: named, .. } = self.last();
-        *named > 0 && slot < named + self.window
+        slot <= self.changes_until()
+    }
+
+    /// The last slot that those who were named last do not decide yet; 0 if none were.
+    pub(super) fn changes_until(&self) -> Slot {
+        match self.last().slot {
+            0 => 0,
+            named => named + self.window - 1,
+        }
     }
 
     /// Whether these are a quorum of those who decide a slot.
     pub(super) fn enough(&self, tally: &Tally, slot: Slot) -> bool {
-        let voters = self.of(slot);
-        match self.mutations.has(Mutation::PaxosMinority) {
+        self.reach(tally, slot) >= slot
+    }
+
+    /// Up to which slot, from `first` on, these are a quorum of those who decide it; the slot
+    /// before `first`, if they are none.
+    pub(super) fn reach(&self, tally: &Tally, first: Slot) -> Slot {
+        let minority = self.mutations.has(Mutation::PaxosMinority);
+        let enough = |voters: &Voters| match minority {
             true => tally.count() >= (majority(voters.iter().count()) - 1).max(1),
             false => tally.is_quorum(voters),
+        };
+        let all = self.configurations.since(first.saturating_sub(self.lead()));
+        match all.iter().position(|one| !enough(&one.voters)) {
+            Some(0) => first - 1,
+            Some(later) => all[later].slot + self.lead() - 1,
+            None => Slot::MAX,
         }
     }
 

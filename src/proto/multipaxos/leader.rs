@@ -1,18 +1,17 @@
 //! Seeking to lead, leading, and following.
 
+use super::electorate::Electorate;
 use super::{Context, Entries, Log, Message, Role, Timer, Vote};
 use crate::base::{
     Ballot, CallId, Entry, Few, Lane, Mutation, NodeId, Op, Slot, Span, Time, Voters,
 };
 use crate::event::{Fact, Phase};
-use crate::proto::log::{Agreement, Rounds, Teller};
+use crate::proto::log::{Agreement, PIPELINE, Rounds, Teller};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-
-/// How many messages that ask for votes may be under way; what comes meanwhile goes together.
-const PIPELINE: usize = 16;
 
 /// What those have said who promised a ballot.
 #[derive(Clone, Debug, Default)]
@@ -50,14 +49,23 @@ pub(super) struct Candidate {
     source: NodeId,
 }
 
-/// A slot that is under way.
+/// Slots that are under way together: one message asked for votes in all of them.
 #[derive(Clone, Debug)]
-struct Pending {
-    entry: Arc<Entry>,
+struct Batch {
+    first: Slot,
+    /// What is proposed in them; never empty.
+    entries: Entries,
+    /// Who has voted in all of them.
     votes: Tally,
     chosen: bool,
     /// When votes were last asked for.
     asked: Time,
+}
+
+impl Batch {
+    fn last(&self) -> Slot {
+        self.first + self.entries.len() as u64 - 1
+    }
 }
 
 /// Who leads.
@@ -69,10 +77,8 @@ pub(super) struct Leader {
     /// How far this replica had come when it last came further, and when that was.
     came: (Slot, Time),
     /// The slots after `done`.
-    pending: VecDeque<Pending>,
-    /// The last slots of messages that ask for votes and are under way.
-    sent: VecDeque<Slot>,
-    /// Entries that wait for room in the window, or for fewer messages under way.
+    pending: VecDeque<Batch>,
+    /// Entries that wait for room in the window, or for fewer batches under way.
     queue: VecDeque<Arc<Entry>>,
     /// The calls of all entries that are pending, queued, or chosen and not applied.
     pub(super) calls: Lane<CallId>,
@@ -88,7 +94,25 @@ pub(super) struct Leader {
 impl Leader {
     /// The last slot that it has asked for votes in.
     fn asked(&self) -> Slot {
-        self.done + self.pending.len() as u64
+        self.pending.back().map_or(self.done, Batch::last)
+    }
+
+    /// The last slot, after `asked`, that there is something to propose in: what may be chosen, then
+    /// what was asked for, and what a change of voters needs.
+    fn wants(&self, asked: Slot, electorate: &Electorate) -> Slot {
+        let queued = self.promises.last(asked) + self.queue.len() as u64;
+        queued.max(electorate.changes_until())
+    }
+
+    /// What to propose in the next slot, and the ballot to adopt it from. Holes are filled.
+    fn next(&mut self, slot: Slot) -> (Ballot, Arc<Entry>) {
+        let noop = || Arc::new(Entry { call: CallId::default(), op: Op::Noop });
+        if slot <= self.promises.last(0) {
+            let best = self.promises.best.remove(&slot).unwrap_or_else(|| (Ballot::NONE, noop()));
+            self.calls.add(best.1.call);
+            return best;
+        }
+        (Ballot::NONE, self.queue.pop_front().unwrap_or_else(noop))
     }
 
     /// The largest number of a heartbeat that a majority has answered; its own it has answered
@@ -225,7 +249,6 @@ impl Log {
             done,
             came: (self.commit, cx.now()),
             pending: VecDeque::new(),
-            sent: VecDeque::new(),
             queue: VecDeque::new(),
             calls: Lane::default(),
             heard: self.config.others(cx.me()).map(|id| (*id, (cx.now(), 0))).collect(),
@@ -289,68 +312,51 @@ impl Log {
     /// Asks for votes in the next slots, as far as there is something to ask for, and it may.
     /// Returns whether it did.
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> bool {
-        if matches!(&self.role, Role::Leader(leader) if leader.sent.len() >= PIPELINE) {
+        let blind = self.has(Mutation::LogSkipPhaseOne);
+        let Role::Leader(leader) = &mut self.role else { return false };
+        if leader.pending.len() >= PIPELINE {
             return false;
         }
-        let mut batch = Vec::new();
-        while let Some(next) = self.next(batch.len() as u64) {
-            batch.push(next);
+        let (ballot, first) = (leader.ballot, leader.asked() + 1);
+        let promised =
+            if blind { Slot::MAX } else { self.electorate.reach(&leader.promises.by, first) };
+        let known = self.commit + self.electorate.window();
+        let last = leader.wants(first - 1, &self.electorate).min(promised).min(known);
+        if last < first {
+            return false;
         }
-        let any = !batch.is_empty();
-        self.ask_for_votes(batch, cx);
-        any
-    }
-
-    /// What to propose in the next slot but `skip`, and the ballot to adopt it from: first what may
-    /// be chosen, with holes filled, then what was asked for, then what a change of voters needs.
-    fn next(&mut self, skip: u64) -> Option<(Ballot, Arc<Entry>)> {
-        let blind = self.has(Mutation::LogSkipPhaseOne);
-        let Role::Leader(leader) = &mut self.role else { return None };
-        let slot = leader.asked() + skip + 1;
-        let known = slot <= self.commit + self.electorate.window();
-        if !known || !(blind || self.electorate.enough(&leader.promises.by, slot)) {
-            return None;
-        }
-        let noop = || Arc::new(Entry { call: CallId::default(), op: Op::Noop });
-        if slot <= leader.promises.last(0) {
-            let best = leader.promises.best.remove(&slot).unwrap_or((Ballot::NONE, noop()));
-            leader.calls.add(best.1.call);
-            return Some(best);
-        }
-        let asked = leader.queue.pop_front();
-        let entry = asked.or_else(|| self.electorate.is_changing(slot).then(noop))?;
-        Some((Ballot::NONE, entry))
+        let next = |slot| {
+            let (adopted, entry) = leader.next(slot);
+            cx.emit_with(|| {
+                let entry = entry.clone();
+                Fact::Proposes { slot, ballot, entry, adopted }
+            });
+            entry
+        };
+        let entries: Entries = (first..last + 1).map(next).collect();
+        self.ask_for_votes(ballot, first, entries, cx);
+        true
     }
 
     /// Phase 2, for the next slots.
-    fn ask_for_votes(&mut self, batch: Vec<(Ballot, Arc<Entry>)>, cx: &mut Context<'_, Self>) {
+    fn ask_for_votes(
+        &mut self,
+        ballot: Ballot,
+        first: Slot,
+        entries: Entries,
+        cx: &mut Context<'_, Self>,
+    ) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let (ballot, commit) = (leader.ballot, leader.done);
-        let first = leader.asked() + 1;
-        if batch.is_empty() {
-            return;
-        }
-        for (slot, (adopted, entry)) in (first..).zip(&batch) {
-            let pending = Pending {
-                entry: entry.clone(),
-                votes: Tally::default(),
-                chosen: false,
-                asked: cx.now(),
-            };
-            leader.pending.push_back(pending);
-            cx.emit_with(|| {
-                let (entry, adopted) = (entry.clone(), *adopted);
-                Fact::Proposes { slot, ballot, entry, adopted }
-            });
-        }
-        leader.sent.push_back(leader.asked());
-        let entries: Entries = batch.into_iter().map(|(_, entry)| entry).collect();
+        let (commit, votes, asked) = (leader.done, Tally::default(), cx.now());
+        let batch = Batch { first, entries: entries.clone(), votes, chosen: false, asked };
+        leader.pending.push_back(batch);
         let accept = Message::Accept { ballot, commit, first, entries: entries.clone() };
         cx.send_all(self.config.others(cx.me()), &accept);
         // Its own vote; that it is durable arrives as a message.
         self.on_accept(cx.me(), ballot, first, &entries, cx);
     }
 
+    /// A node has voted in so many slots from `first` on.
     pub(super) fn on_accepted(
         &mut self,
         from: NodeId,
@@ -364,35 +370,40 @@ impl Log {
         if leader.ballot != ballot {
             return;
         }
-        let mut chosen = Vec::new();
-        for slot in first.max(leader.done + 1)..first.saturating_add(count.into()) {
-            let index = (slot - leader.done - 1) as usize;
-            let Some(pending) = leader.pending.get_mut(index) else { break };
-            pending.votes.add(from);
-            if !pending.chosen && self.electorate.enough(&pending.votes, slot) {
-                pending.chosen = true;
-                chosen.push((slot, pending.entry.clone()));
+        let end = first.saturating_add(count.into());
+        let mut chosen = SmallVec::<[(Slot, Entries); 1]>::new();
+        let within = |batch: &&mut Batch| first <= batch.first && batch.last() < end;
+        for batch in leader.pending.iter_mut().filter(within) {
+            batch.votes.add(from);
+            if !batch.chosen && self.electorate.reach(&batch.votes, batch.first) >= batch.last() {
+                batch.chosen = true;
+                chosen.push((batch.first, batch.entries.clone()));
             }
         }
         if chosen.is_empty() {
             return;
         }
         let before = leader.done;
-        while leader.pending.front().is_some_and(|pending| pending.chosen) {
+        while let Some(batch) = leader.pending.front().filter(|batch| batch.chosen) {
+            leader.done = batch.last();
             leader.pending.pop_front();
-            leader.done += 1;
-        }
-        while leader.sent.front().is_some_and(|slot| *slot <= leader.done) {
-            leader.sent.pop_front();
         }
         let upto = leader.done;
         self.confirm_anew(before);
-        chosen.iter().for_each(|(slot, entry)| self.learn(*slot, entry, cx));
+        for (first, entries) in &chosen {
+            (*first..).zip(entries.iter()).for_each(|(slot, entry)| self.learn(slot, entry, cx));
+        }
         self.advance(cx);
-        // Votes that are asked for carry the news too.
-        if upto > before && !self.flush(cx) {
+        // Votes that are asked for carry the news too; so does what follows on the next answers.
+        let told = upto == before || self.flush(cx) || self.is_asking();
+        if !told {
             cx.send_all(self.config.others(cx.me()), &Message::Commit { ballot, upto });
         }
+    }
+
+    /// Whether it leads, and some votes that it has asked for are not there.
+    fn is_asking(&self) -> bool {
+        matches!(&self.role, Role::Leader(leader) if !leader.pending.is_empty())
     }
 
     pub(super) fn on_alive(
@@ -455,21 +466,15 @@ impl Log {
     /// Repeats what was asked for a while ago, to those who have not answered.
     fn ask_again(&mut self, cx: &mut Context<'_, Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let now = cx.now();
-        let late = |p: &Pending| !p.chosen && now.since(p.asked) >= self.config.heartbeat;
-        let Some(skip) = leader.pending.iter().position(late) else { return };
-        let slots: Vec<&mut Pending> =
-            leader.pending.iter_mut().skip(skip).take_while(|p| late(p)).collect();
-        let entries = slots.iter().map(|pending| pending.entry.clone()).collect();
-        let missing = self
-            .config
-            .peers
-            .iter()
-            .filter(|peer| slots.iter().any(|pending| !pending.votes.has(**peer)));
-        let (ballot, commit) = (leader.ballot, leader.done);
-        let first = leader.done + 1 + skip as u64;
-        cx.send_all(missing, &Message::Accept { ballot, commit, first, entries });
-        slots.into_iter().for_each(|pending| pending.asked = now);
+        let (ballot, commit, now) = (leader.ballot, leader.done, cx.now());
+        let late =
+            |batch: &&mut Batch| !batch.chosen && now.since(batch.asked) >= self.config.heartbeat;
+        for batch in leader.pending.iter_mut().filter(late) {
+            let (first, entries) = (batch.first, batch.entries.clone());
+            let missing = self.config.peers.iter().filter(|peer| !batch.votes.has(**peer));
+            cx.send_all(missing, &Message::Accept { ballot, commit, first, entries });
+            batch.asked = now;
+        }
     }
 }
 

@@ -261,8 +261,15 @@ pub enum Timer {
 pub enum Record {
     /// It promised this ballot.
     Promised(Ballot),
-    /// It voted.
-    Accepted(Vote),
+    /// It voted in consecutive slots.
+    Accepted {
+        /// The ballot of the proposals.
+        ballot: Ballot,
+        /// The first slot.
+        first: Slot,
+        /// What was proposed.
+        entries: Entries,
+    },
     /// The state after some slot; earlier slots are gone.
     Snapshot(Arc<Machine>),
 }

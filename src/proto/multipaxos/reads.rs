@@ -99,7 +99,7 @@ impl Log {
     /// decide the next one, what they have confirmed counts, and nothing that was before.
     pub(super) fn confirm_anew(&mut self, before: Slot) {
         let Role::Leader(leader) = &mut self.role else { return };
-        if self.electorate.of(before + 1) != self.electorate.of(leader.done + 1) {
+        if !std::ptr::eq(self.electorate.of(before + 1), self.electorate.of(leader.done + 1)) {
             leader.rounds.begin_anew(leader.done);
         }
     }

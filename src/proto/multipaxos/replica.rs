@@ -29,7 +29,7 @@ impl Log {
         }
         let seen = if ballot == self.told.0 { self.told.1 } else { 0 };
         for slot in seen.max(self.commit) + 1..=upto.min(self.strip.last()) {
-            if let Some(cell) = self.strip.note(slot)
+            if let Some(cell) = self.strip.get_mut(slot)
                 && cell.chosen.is_none()
                 && let Some((voted, entry)) = &cell.vote
                 && *voted == ballot
@@ -49,18 +49,13 @@ impl Log {
 
     /// Applies all that is chosen without a gap.
     pub(super) fn advance(&mut self, cx: &mut Context<'_, Self>) {
-        while self.strip.chosen(self.commit + 1).is_some() {
+        while self.apply(self.commit + 1, cx) {
             self.commit += 1;
-            if self.replica.applied() < self.commit {
-                self.apply(self.commit, cx);
-            }
         }
         if self.config.mutations.has(Mutation::LogApplyGaps) {
             let rest = self.replica.applied().max(self.commit) + 1..=self.strip.last();
             for slot in rest {
-                if self.strip.chosen(slot).is_some() {
-                    self.apply(slot, cx);
-                }
+                self.apply(slot, cx);
             }
         }
         // A snapshot keeps the last voters only, so it must not be too early for those.
@@ -70,9 +65,13 @@ impl Log {
         }
     }
 
-    fn apply(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
-        let Some(cell) = self.strip.note(slot) else { return };
-        let Some(entry) = &cell.chosen else { return };
+    /// Applies what is chosen in a slot, unless that is done. Returns whether anything is.
+    fn apply(&mut self, slot: Slot, cx: &mut Context<'_, Self>) -> bool {
+        let Some(cell) = self.strip.get_mut(slot) else { return false };
+        let Some(entry) = &cell.chosen else { return false };
+        if slot <= self.replica.applied() {
+            return true;
+        }
         if let Role::Leader(leader) = &mut self.role {
             leader.calls.remove(entry.call);
         }
@@ -81,6 +80,7 @@ impl Log {
         if named {
             self.say_voters(cx);
         }
+        true
     }
 
     /// Writes the snapshot down, and cuts off what is in it.

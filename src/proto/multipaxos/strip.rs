@@ -44,6 +44,11 @@ impl Strip {
         self.cells.get(usize::try_from(slot.checked_sub(self.base + 1)?).ok()?)
     }
 
+    /// The same, to note something more of it down.
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Cell> {
+        self.cells.get_mut(usize::try_from(slot.checked_sub(self.base + 1)?).ok()?)
+    }
+
     /// A slot, to note something down; none if it is cut off.
     pub(super) fn note(&mut self, slot: Slot) -> Option<&mut Cell> {
         let index = usize::try_from(slot.checked_sub(self.base + 1)?).ok()?;

@@ -97,7 +97,7 @@ impl Raft {
         let commit = commit.min(self.entries.last().slot);
         if commit > self.commit {
             self.commit = commit;
-            cx.emit(Fact::Commits { slot: commit });
+            cx.emit_with(|| Fact::Commits { slot: commit });
             self.advance(cx);
         }
     }

@@ -157,7 +157,7 @@ impl Raft {
     /// Whether a node may have to lead: it votes, or may still be counted on to, until that it does
     /// not is committed.
     pub(super) fn may_lead(&self, id: NodeId) -> bool {
-        self.configurations.since(self.commit).any(|one| one.voters.has(id))
+        self.configurations.since(self.commit).iter().any(|one| one.voters.has(id))
     }
 
     /// Those who count.

@@ -43,7 +43,7 @@
 //!
 //! *Copying.* The leader finds out with one empty message at a time where a follower's log agrees
 //! with its own, going back a term at a time (probe); then it sends what comes without waiting for
-//! answers, at most 16 messages, and in batches of what has gathered meanwhile (replicate). A
+//! answers, at most 8 messages, and in batches of what has gathered meanwhile (replicate). A
 //! follower whose next slot is cut off gets the state instead (snapshot).
 //!
 //! *Reads* go through the log like writes, or cost no entry: see [`Reads`](super::log::Reads).

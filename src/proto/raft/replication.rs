@@ -5,13 +5,11 @@ use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Few, Lane, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
-use crate::proto::log::{Agreement, Entries, Item, Items, Place, Rounds, Teller};
+use crate::proto::log::{Agreement, Entries, Item, Items, PIPELINE, Place, Rounds, Teller};
 use crate::proto::machine::Known;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many messages with entries may be under way to one follower.
-const PIPELINE: usize = 16;
 /// How many entries one message carries at the most.
 const BATCH: usize = 256;
 
@@ -342,10 +340,9 @@ impl Raft {
         let own = self.entries.place(slot).is_some_and(|place| place.term == self.term);
         if slot > self.commit && (own || self.has(Mutation::RaftCommitAnyTerm)) {
             self.commit = slot;
-            cx.emit(Fact::Commits { slot });
+            cx.emit_with(|| Fact::Commits { slot });
             self.advance(cx);
             self.for_others(cx.me(), |raft, id| raft.tell(id, cx));
-            self.go_on(cx);
         }
     }
 

@@ -189,7 +189,7 @@ impl Zab {
         let commit = commit.min(self.history.last().slot);
         if commit > self.commit && self.has_adopted() {
             self.commit = commit;
-            cx.emit(Fact::Commits { slot: commit });
+            cx.emit_with(|| Fact::Commits { slot: commit });
             self.advance(cx);
         }
     }

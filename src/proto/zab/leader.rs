@@ -4,7 +4,7 @@ use super::message::Sync;
 use super::{Context, Message, Phase, Timer, Zab};
 use crate::base::{Ballot, CallId, Entry, Few, Lane, Mutation, NodeId, Slot, Time, Voters};
 use crate::event::{self, Fact};
-use crate::proto::log::{Agreement, Item, Items, Place};
+use crate::proto::log::{Agreement, Item, Items, PIPELINE, Place};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
 use std::collections::VecDeque;
@@ -12,8 +12,6 @@ use std::sync::Arc;
 
 /// How many entries one message carries at the most.
 const BATCH: usize = 256;
-/// How many proposals may be under way to one follower; what comes meanwhile goes as one.
-const PIPELINE: usize = 16;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,7 +313,7 @@ impl Zab {
     fn commit_upto(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
         if slot > self.commit {
             self.commit = slot;
-            cx.emit(Fact::Commits { slot });
+            cx.emit_with(|| Fact::Commits { slot });
             self.advance(cx);
         }
     }
