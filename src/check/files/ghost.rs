@@ -87,8 +87,9 @@ impl Ghost {
         self.copies.entry(block.clone()).or_default().insert(node, copy);
     }
 
-    /// It says next what it has. What it does not say again it has dropped, and was cut short before
-    /// it could say so; of a disk that is not empty it loses no more than what it has not said yet.
+    /// It says next what it has. What it does not say again it has dropped, and was cut short
+    /// before it could say so; of a disk that is not empty it loses no more than what it has not
+    /// said yet.
     fn started(&mut self, node: NodeId, empty: bool) {
         self.known.insert(node);
         self.turned.retain(|(who, _)| *who != node);

@@ -97,8 +97,8 @@ impl Leader {
         self.pending.back().map_or(self.done, Batch::last)
     }
 
-    /// The last slot, after `asked`, that there is something to propose in: what may be chosen, then
-    /// what was asked for, and what a change of voters needs.
+    /// The last slot, after `asked`, that there is something to propose in: what may be chosen,
+    /// then what was asked for, and what a change of voters needs.
     fn wants(&self, asked: Slot, electorate: &Electorate) -> Slot {
         let queued = self.promises.last(asked) + self.queue.len() as u64;
         queued.max(electorate.changes_until())
