@@ -546,7 +546,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::ThreePhaseWait, "progress", Case::Dead(THREE), 20),
     (Mutation::PaxosCommitWait, "progress", Case::Dead(PAXOS), 20),
     (Mutation::ThreePhaseSkip, "atomic", Case::Crashes(THREE), 10),
-    (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 600),
+    (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 40),
     (Mutation::PaxosCommitFree, "paxoscommit", Case::Unsure(PAXOS), 20),
     (Mutation::PaxosCommitOwnValue, "paxoscommit", Case::Unsure(PAXOS), 20),
     (Mutation::PaxosCommitVolatile, "paxoscommit", Case::Unsure(PAXOS), 40),
@@ -768,6 +768,10 @@ fn gossiping(lifeguard: bool) -> Plan {
 fn hasty(case: Case, mut plan: Plan) -> Plan {
     if let Case::Dead(_) = case {
         plan.progress_within = Span::secs(8);
+    }
+    if let Case::Crashes(_) = case {
+        // So slow that most crashes come when some have heard the news, and others have not.
+        plan.net = Ways { fastest: Span::millis(1), slowest: Span::millis(40) };
     }
     let (heartbeat, suspect_after) = (Span::millis(100), Span::millis(500));
     let heartbeats = Heartbeats { heartbeat, suspect_after, phi: None };
@@ -1427,7 +1431,11 @@ fn is_of_logs(case: Case) -> bool {
             | Decree
             | Duel
             | Locks
+            | Circles
             | Keys
+            | Pages
+            | Files(_)
+            | Messages
             | Exodus
     );
     !(other || is_of_money(case) || is_of_members(case))
