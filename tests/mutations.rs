@@ -546,7 +546,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::ThreePhaseWait, "progress", Case::Dead(THREE), 20),
     (Mutation::PaxosCommitWait, "progress", Case::Dead(PAXOS), 20),
     (Mutation::ThreePhaseSkip, "atomic", Case::Crashes(THREE), 10),
-    (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 40),
+    (Mutation::ThreePhaseIgnoreReady, "atomic", Case::Crashes(THREE), 200),
     (Mutation::PaxosCommitFree, "paxoscommit", Case::Unsure(PAXOS), 20),
     (Mutation::PaxosCommitOwnValue, "paxoscommit", Case::Unsure(PAXOS), 20),
     (Mutation::PaxosCommitVolatile, "paxoscommit", Case::Unsure(PAXOS), 40),
