@@ -387,7 +387,7 @@ fn the_selection_walks_over_links_and_never_to_a_loop() {
 #[test]
 fn checks_that_are_broken_come_first_and_say_why() {
     let mut stage = split();
-    stage.select.check = 5;
+    stage.select.check = Some(5);
     let page = screen(PaneKind::Checks, &stage, (60, 24), GlyphsArg::Unicode);
     let rows: Vec<&str> = page.lines().collect();
     assert!(rows[0].starts_with("Checks !: 6✓ 1? 1✗"), "{page}");
@@ -440,7 +440,7 @@ proptest! {
         }
         let (node, peer, client, check) = select;
         stage.select = Select::new(if client { c(node) } else { n(node) }, n(peer));
-        stage.select.check = check;
+        stage.select.check = Some(check);
         let look = look(glyphs);
         for to in moves {
             let select = pane(kind).select(&scene(&stage, &look), to);

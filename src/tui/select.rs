@@ -26,8 +26,8 @@ pub struct Select {
     pub key: Option<Name>,
     /// The selected row of the event list, as an index of the run; none follows the newest.
     pub event: Option<usize>,
-    /// The selected check, counted from 0.
-    pub check: usize,
+    /// The selected check, counted from 0; none is the first of those that matter most.
+    pub check: Option<usize>,
     /// The moment whose measurements are told; none tells of no single one.
     pub time: Option<Time>,
 }
@@ -36,8 +36,8 @@ impl Select {
     /// The first node, and its link to the second.
     pub fn new(node: NodeId, peer: NodeId) -> Select {
         let (slot, ballot, epoch, lock, txn) = (None, None, None, None, None);
-        let (key, event, time) = (None, None, None);
-        Select { node, peer, slot, ballot, epoch, lock, txn, key, event, check: 0, time }
+        let (key, event, check, time) = (None, None, None, None);
+        Select { node, peer, slot, ballot, epoch, lock, txn, key, event, check, time }
     }
 
     /// Selects what was pointed at. A moment is not selected but gone to, by who knows how.
@@ -51,7 +51,7 @@ impl Select {
             Pick::Txn(txn) => self.txn = Some(*txn),
             Pick::Key(key) => self.key = Some(key.clone()),
             Pick::Event(index) => self.event = Some(*index),
-            Pick::Check(number) => self.check = *number,
+            Pick::Check(number) => self.check = Some(*number),
             Pick::Moment(_) => {}
         }
     }
@@ -67,7 +67,7 @@ impl Select {
             Pick::Txn(txn) => self.txn == Some(*txn),
             Pick::Key(key) => self.key.as_ref() == Some(key),
             Pick::Event(index) => self.event == Some(*index),
-            Pick::Check(number) => self.check == *number,
+            Pick::Check(number) => self.check == Some(*number),
             Pick::Moment(_) => false,
         }
     }

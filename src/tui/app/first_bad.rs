@@ -40,7 +40,7 @@ impl App {
     /// or else what was broken first.
     fn first_violation(&self) -> Option<&Violation> {
         let checks = self.timeline.whole().checks();
-        let selected = checks.standings().nth(self.select.check).and_then(|check| check.first);
+        let selected = self.select.check.and_then(|check| checks.standings().nth(check)?.first);
         let selected = selected.filter(|_| self.focused() == PaneKind::Checks);
         selected.or(checks.first())
     }

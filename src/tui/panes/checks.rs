@@ -41,13 +41,15 @@ impl Pane for Standings {
     }
 
     fn list(&self, scene: &Scene<'_>) -> Vec<Item> {
+        let ranked = ranked(scene);
+        let chosen = selected(scene, &ranked);
         let item = |(at, standing): &(usize, Standing<'_>)| {
             let (_, _, mark) = sign(scene, standing);
             let text =
                 format!("{}: {}, {}", standing.name, standing.verdict, note(scene, standing));
-            Item::new(mark, text).selected(*at == scene.select.check).picks(Pick::Check(*at))
+            Item::new(mark, text).selected(Some(*at) == chosen).picks(Pick::Check(*at))
         };
-        ranked(scene).iter().map(item).collect()
+        ranked.iter().map(item).collect()
     }
 
     fn title(&self, scene: &Scene<'_>) -> Title {
@@ -106,9 +108,10 @@ impl Pane for Standings {
 
     fn select(&self, scene: &Scene<'_>, to: Move) -> Select {
         let mut select = scene.select.clone();
-        let order: Vec<usize> = ranked(scene).into_iter().map(|(at, _)| at).collect();
-        if let Some(check) = to.along(Some(&select.check), &order) {
-            select.check = check;
+        let ranked = ranked(scene);
+        let order: Vec<usize> = ranked.iter().map(|(at, _)| *at).collect();
+        if let Some(check) = to.along(selected(scene, &ranked).as_ref(), &order) {
+            select.check = Some(check);
         }
         select
     }
@@ -146,19 +149,26 @@ fn ranked<'a>(scene: &Scene<'a>) -> Vec<(usize, Standing<'a>)> {
     all
 }
 
+/// The selected check: the first, if nobody has chosen another.
+fn selected(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)]) -> Option<usize> {
+    scene.select.check.or(ranked.first().map(|(at, _)| *at))
+}
+
 /// The violation whose evidence is shown: that of the selected check, or the first of all.
 fn shown<'a>(scene: &Scene<'a>, ranked: &[(usize, Standing<'a>)]) -> Option<&'a Violation> {
-    let selected = ranked.iter().find(|(at, _)| *at == scene.select.check);
+    let chosen = selected(scene, ranked);
+    let selected = ranked.iter().find(|(at, _)| Some(*at) == chosen);
     selected.and_then(|(_, standing)| standing.first).or(scene.checks.first())
 }
 
 fn list(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], area: Rect, buf: &mut Buffer) {
-    let at = ranked.iter().position(|(at, _)| *at == scene.select.check).unwrap_or(0);
+    let chosen = selected(scene, ranked);
+    let at = ranked.iter().position(|(at, _)| Some(*at) == chosen).unwrap_or(0);
     let height = usize::from(area.height);
     let folds = ranked.len() > height && height > 2;
     let shown = window(ranked.len(), at, height - usize::from(folds));
-    for ((at, standing), row) in ranked[shown.clone()].iter().zip(area.rows()) {
-        standing_row(scene, *at, standing, row, buf);
+    for (standing, row) in ranked[shown.clone()].iter().zip(area.rows()) {
+        standing_row(scene, standing, Some(standing.0) == chosen, row, buf);
     }
     if let Some(last) = area.rows().next_back().filter(|_| folds) {
         put(buf, scene.look, last, hidden(scene, ranked, &shown));
@@ -189,12 +199,13 @@ fn grid(
     area: Rect,
     buf: &mut Buffer,
 ) {
+    let chosen = selected(scene, ranked);
     let width = area.width / u16::try_from(columns).unwrap_or(1);
     for (at, part) in (0..).zip(ranked.chunks(area.height.max(1).into())) {
         let column = right_of(area, width * at);
         let column = Rect { width: (width - 1).min(column.width), ..column };
-        for ((at, standing), row) in part.iter().zip(column.rows()) {
-            standing_row(scene, *at, standing, row, buf);
+        for (standing, row) in part.iter().zip(column.rows()) {
+            standing_row(scene, standing, Some(standing.0) == chosen, row, buf);
         }
     }
 }
@@ -223,11 +234,17 @@ fn note(scene: &Scene<'_>, standing: &Standing<'_>) -> String {
     }
 }
 
-fn standing_row(scene: &Scene<'_>, at: usize, s: &Standing<'_>, row: Rect, buf: &mut Buffer) {
-    scene.spot(row, Pick::Check(at));
+/// The row of a check and its number; whether it is the selected one.
+fn standing_row(
+    scene: &Scene<'_>,
+    (at, s): &(usize, Standing<'_>),
+    selected: bool,
+    row: Rect,
+    buf: &mut Buffer,
+) {
+    scene.spot(row, Pick::Check(*at));
     let (look, glyphs) = (scene.look, scene.look.glyphs);
     let (glyph, role, mark) = sign(scene, s);
-    let selected = at == scene.select.check;
     let glyph_width = [glyphs.holds, glyphs.pending, glyphs.broken].map(UnicodeWidthStr::width);
     let glyph_width = glyph_width.into_iter().max().unwrap_or(1);
     let mut line = Line::from(padded(Span::styled(glyph, look.style(role)), glyph_width, false));
@@ -277,7 +294,8 @@ fn evidence(scene: &Scene<'_>, ranked: &[(usize, Standing<'_>)], width: u16) -> 
     let look = scene.look;
     let width = usize::from(width.saturating_sub(1));
     let mut lines = Vec::new();
-    let selected = ranked.iter().find(|(at, _)| *at == scene.select.check);
+    let chosen = selected(scene, ranked);
+    let selected = ranked.iter().find(|(at, _)| Some(*at) == chosen);
     let violation = shown(scene, ranked);
     let about = match violation {
         Some(violation) => ranked.iter().find(|(_, s)| s.name == violation.check),
