@@ -1474,6 +1474,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Epochs, 1_086..1_087);
     // A node crashes when what it took over is on its disk, and before it came to say so.
     silent(Case::Crashes(THREE), 110..111);
+    // A vote is repeated when the log is asked to commit already, and says no.
+    silent(Case::Money(LOGGED), 607..608);
 }
 
 /// What three-phase commit assumes is needed: the storms that all others survive break it.

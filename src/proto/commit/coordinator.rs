@@ -188,7 +188,8 @@ impl Transactions {
         }
     }
 
-    /// A vote has come in.
+    /// A vote has come in. When all have said yes the votes are counted: what is heard after that,
+    /// say to a question that was long under way, changes nothing.
     pub(super) fn vote(
         &mut self,
         from: NodeId,
@@ -198,9 +199,8 @@ impl Transactions {
         cx: &mut Cx<'_>,
     ) {
         let yes = yes || self.has(Mutation::TxnIgnoreVotes);
-        let Some(state) = self.txns.get_mut(&txn).filter(|state| state.decided.is_none()) else {
-            return;
-        };
+        let asks = |state: &&mut Txn| state.decided.is_none() && state.stage == Stage::Voting;
+        let Some(state) = self.txns.get_mut(&txn).filter(asks) else { return };
         if !yes {
             return self.decide(txn, false, cx);
         }
