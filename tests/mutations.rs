@@ -345,6 +345,7 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::ZabAckBeforeHistory, "zab", Case::Epochs, 100),
     (Mutation::ZabNoTrunc, "zab", Case::Epochs, 100),
     (Mutation::ZabNoGapCheck, "zab", Case::Epochs, 100),
+    (Mutation::ZabHole, "zab", Case::Epochs, 40),
     (Mutation::LogNoClientTable, "log", Case::Zab, 40),
     (Mutation::HostNoBarrier, "raft", Case::Raft, 400),
     (Mutation::LockBlindRelease, "lock", Case::Locks, 40),

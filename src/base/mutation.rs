@@ -91,6 +91,7 @@ mutations! {
     ZabNoTrunc "zab.no_trunc" "A follower keeps entries of its own that the leader does not have."
     ZabNoGapCheck "zab.no_gap_check" "A follower takes a proposal in without looking for a gap before it."
     ZabCountObserver "zab.count_observer" "What an observer has counts towards the majority of all nodes, not of those who vote."
+    ZabHole "zab.hole" "A leader leaves an entry out of what a follower lacks."
     LockBlindRelease "lock.blind_release" "A release frees the lock whoever holds it."
     LockNoFence "lock.no_fence" "The resource does not look at the token."
     LockRepeatToken "lock.repeat_token" "A grant repeats the token of the one before it."

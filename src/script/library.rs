@@ -56,6 +56,7 @@ library! {
         "lease-forgotten"
         "zab-truncate"
         "zab-joining"
+        "zab-hole"
         "zab-epoch-twice"
         "zab-two-calls"
         "lock-fencing"

@@ -162,7 +162,10 @@ impl Zab {
             false if common == last => (Sync::Diff, common),
             false => (Sync::Trunc, common),
         };
-        let items = self.history.items(after.slot + 1, BATCH);
+        let mut items = self.history.items(after.slot + 1, BATCH);
+        if items.len() > 1 && self.has(Mutation::ZabHole) {
+            items = items[1..].into();
+        }
         let (epoch, upto) = (self.accepted.round, self.history.last().slot);
         cx.send(to, Message::NewLeader { epoch, how, after, items, upto });
     }
