@@ -1477,6 +1477,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Crashes(THREE), 110..111);
     // A vote is repeated when the log is asked to commit already, and says no.
     silent(Case::Money(LOGGED), 607..608);
+    // A saga is passed on once more, by a message that was under way until it was long over.
+    silent(Case::Late(DANCED), 203..204);
 }
 
 /// What three-phase commit assumes is needed: the storms that all others survive break it.

@@ -355,12 +355,15 @@ impl Sagas {
         let fresh = match (known, self.had.get(&saga)) {
             (Some(state), _) => hop > state.baton.hop,
             (None, Some(had)) => hop > *had,
-            // Its origin has closed it.
-            (None, None) => saga.coordinator != cx.me(),
+            // Its origin has closed it, as all that were before it perhaps.
+            (None, None) => {
+                let floor = self.floors.get(&saga.coordinator).copied();
+                saga.coordinator != cx.me() && saga.number >= floor.unwrap_or_default()
+            }
         };
         if fresh {
             let ticket = known.and_then(|state| state.ticket);
-            self.forget(saga, baton.floor);
+            self.forget(saga.coordinator, baton.floor);
             self.write(Record::Directs { saga, baton: baton.clone() }, cx);
             self.sagas.insert(saga, Saga { ticket, ..Saga::of(baton, cx.now()) });
         }
@@ -370,9 +373,12 @@ impl Sagas {
         }
     }
 
-    /// Sagas of the same origin below `floor` are over: nobody passes them on any more.
-    fn forget(&mut self, saga: TxnId, floor: u32) {
-        self.had.retain(|of, _| of.coordinator != saga.coordinator || of.number >= floor);
+    /// Sagas of an origin below `floor` are over: nobody passes them on any more, and what comes of
+    /// them yet was long under way.
+    pub(super) fn forget(&mut self, origin: NodeId, floor: u32) {
+        let known = self.floors.entry(origin).or_default();
+        *known = floor.max(*known);
+        self.had.retain(|of, _| of.coordinator != origin || of.number >= floor);
     }
 
     /// The next one has it.

@@ -200,6 +200,8 @@ pub enum Record {
     Passed(TxnId, u32),
     /// The saga is over.
     Over(TxnId),
+    /// All sagas of this origin below this number are over.
+    Closed(NodeId, u32),
 }
 
 /// The records of a service that has checkpointed before it does so again.
@@ -223,6 +225,8 @@ pub struct Sagas {
     /// Those of others that it has directed, and how often they had been passed on then. What comes
     /// again is an old one.
     had: BTreeMap<TxnId, u32>,
+    /// The sagas of an origin below this number are over: what comes of them is older still.
+    floors: BTreeMap<NodeId, u32>,
     numbers: Numbers,
     records: usize,
     jobs: BTreeMap<u64, Job>,
@@ -244,6 +248,7 @@ impl Protocol for Sagas {
             owners: Owners::default(),
             sagas: BTreeMap::new(),
             had: BTreeMap::new(),
+            floors: BTreeMap::new(),
             numbers: Numbers::of_boot(cx.boot()),
             records: disk.len(),
             jobs: BTreeMap::new(),
@@ -254,6 +259,7 @@ impl Protocol for Sagas {
             match record {
                 Record::Reserved(upto) => service.numbers = Numbers::used(*upto),
                 Record::Directs { saga, baton } => {
+                    service.forget(saga.coordinator, baton.floor);
                     service.sagas.insert(*saga, Saga::of(baton.clone(), cx.now()));
                 }
                 Record::Passes(saga, to) => {
@@ -261,6 +267,7 @@ impl Protocol for Sagas {
                 }
                 Record::Passed(saga, hop) => service.leave(*saga, *hop, cx.me()),
                 Record::Over(saga) => drop(service.sagas.remove(saga)),
+                Record::Closed(origin, floor) => service.forget(*origin, *floor),
             }
         }
         if disk.is_empty() {
@@ -362,6 +369,8 @@ impl Sagas {
         if self.records > MANY + 4 * (self.sagas.len() + self.had.len()) {
             let mut records = vec![Record::Reserved(self.numbers.reserved())];
             records.extend(self.had.iter().map(|(saga, hop)| Record::Passed(*saga, *hop)));
+            let closed = self.floors.iter();
+            records.extend(closed.map(|(origin, floor)| Record::Closed(*origin, *floor)));
             records.extend(self.sagas.iter().flat_map(|(saga, state)| state.records(*saga)));
             self.records = records.len();
             cx.checkpoint(records);
