@@ -1415,31 +1415,25 @@ const SOUND: &[(Case, u64)] = &[
 /// Whether a case is about a log alone.
 fn is_of_logs(case: Case) -> bool {
     use Case::*;
-    let other = matches!(
+    matches!(
         case,
-        Requests(_)
-            | Reports
-            | Cached(_)
-            | Redis
-            | Failover
-            | Flickering
-            | Widowed
-            | Redlock(_)
-            | Recipe(..)
-            | Shared(_)
-            | SharedBy(..)
-            | Quorum(_)
-            | Decree
-            | Duel
-            | Locks
-            | Circles
-            | Keys
-            | Pages
-            | Files(_)
-            | Messages
-            | Exodus
-    );
-    !(other || is_of_money(case) || is_of_members(case))
+        Log | Connected
+            | Electorate
+            | Raft
+            | Terms
+            | Voters
+            | Singles
+            | Handovers
+            | Relay
+            | Zab
+            | Observers
+            | Stale(_)
+            | Epochs
+            | Reads(_)
+            | Quorums
+            | Leases(_)
+            | Naps(_)
+    )
 }
 
 fn is_of_money(case: Case) -> bool {

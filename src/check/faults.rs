@@ -47,6 +47,13 @@ impl Faults {
         }
     }
 
+    /// Whether anything is wrong with some of these, or between them, but that they are down.
+    pub(super) fn are_rough(&self, is_meant: impl Fn(NodeId) -> bool) -> bool {
+        let mut nodes = self.frozen.iter().chain(&self.disks).chain(&self.clocks);
+        nodes.any(|id| is_meant(*id))
+            || self.links.keys().any(|(from, to)| is_meant(*from) && is_meant(*to))
+    }
+
     fn commanded(&mut self, command: &Command) {
         match command {
             Command::Clock { who, fault } => {

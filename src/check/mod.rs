@@ -31,7 +31,7 @@
 //! | bank | `bank` | BANK-1 to BANK-3: transfers make no money and lose none |
 //! | ring | `ring` | RING-1, 2, 3, 7, 8: one ring for all, one owner for each key, with its data |
 //! | quorum | `quorum` | Q-1, 2, 4, 5, 7 to 11: quorums meet, and nothing is lost that they took |
-//! | lock | `lock` | LOCK-1, 3, 6 to 11, RL-1, FENCE-1, FENCE-2, FO-1 to 3, 5, 6, SES, CON, W: one holder, in order, behind a fence |
+//! | lock | `lock` | LOCK-1, 3, 6 to 12, RL-1, FENCE-1, FENCE-2, FO-1 to 3, 5, 6, SES, CON, W: one holder, in order, behind a fence |
 //! | balance | `balance` | LB-1 to 3, 5, 7 to 12: requests go where they should, and trouble is not multiplied |
 //! | cache | `cache` | CACHE-1, 3, 4, 7, 8: how old answers may be, and who may fetch |
 //! | files | `files` | FS-5, F-1 to F-7: files are what was put, on enough disks, repaired at a bounded rate |

@@ -38,6 +38,12 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// Whom a fact of this moment grants a lock to, if it does.
+    fn granted(fact: &Fact, at: Time) -> Option<Holder> {
+        let Fact::Granted { slot: last, call, token, ttl, mode, .. } = *fact else { return None };
+        Some(Holder { call, token, ttl, granted: at, renewed: at, mode, last })
+    }
+
     /// When the lease runs out by the clock of whoever said so first. The leader counts by its own,
     /// from when it heard, so this is an estimate.
     pub fn deadline(&self) -> Time {
@@ -210,7 +216,8 @@ impl Lock {
         news
     }
 
-    fn grant(&mut self, at: Time, slot: Slot, holder: Holder) {
+    fn grant(&mut self, holder: Holder) {
+        let Holder { granted: at, last: slot, .. } = holder;
         // A slot may grant it to several.
         let another = (slot, Step::Give) == self.stamp && holder.token > self.token;
         if !self.is_news(slot, Step::Give) && !another {
@@ -403,11 +410,9 @@ impl Locks {
                 let holders = Vec::new();
                 lock.account = Some(Account { by: node, slot, news, holders, queue });
             }
-            Fact::Granted { slot, lock, call, token, ttl, mode } => {
-                let (last, call, token, ttl, mode) = (*slot, *call, *token, *ttl, *mode);
+            Fact::Granted { lock, .. } => {
                 if let Some(account) = &mut self.lock_mut(lock).account {
-                    let holder = Holder { call, token, ttl, granted: at, renewed: at, mode, last };
-                    account.holders.push(holder);
+                    account.holders.extend(Holder::granted(fact, at));
                 }
             }
             Fact::Queued { lock, call, mode, .. } => {
@@ -430,10 +435,9 @@ impl Locks {
             return;
         }
         match fact {
-            Fact::Granted { slot, lock, call, token, ttl, mode } => {
-                let (last, call, token, ttl, mode) = (*slot, *call, *token, *ttl, *mode);
-                let holder = Holder { call, token, ttl, granted: at, renewed: at, mode, last };
-                self.lock_mut(lock).grant(at, *slot, holder);
+            Fact::Granted { lock, .. } => {
+                let lock = self.lock_mut(lock);
+                Holder::granted(fact, at).into_iter().for_each(|holder| lock.grant(holder));
             }
             Fact::Queued { slot, lock, call, mode, .. } => {
                 let lock = self.lock_mut(lock);

@@ -230,16 +230,16 @@ impl Ghost {
             return None;
         }
         let own = match entry {
-            Some(Entry { call, op: Op::Release { token: named, .. } }) => {
-                why == Freed::Released && call.client == held.call.client && *named == held.token
-            }
-            Some(Entry { call, op: Op::Session(SessionOp::Delete { node, .. }) }) => {
-                why == Freed::Released && call.client == held.call.client && *node == held.token
-            }
             // Whether it was this session's, SES-2 says.
-            Some(Entry { call, op: Op::Session(SessionOp::Unlock { token: named, .. }) }) => {
-                why == Freed::Released && call.client == held.call.client && *named == held.token
-            }
+            Some(Entry {
+                call,
+                op:
+                    Op::Release { token: named, .. }
+                    | Op::Session(
+                        SessionOp::Delete { node: named, .. }
+                        | SessionOp::Unlock { token: named, .. },
+                    ),
+            }) => why == Freed::Released && call.client == held.call.client && *named == held.token,
             Some(Entry {
                 op:
                     Op::Session(

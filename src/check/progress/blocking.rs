@@ -60,7 +60,7 @@ impl Blocking {
             Kind::Fact(Fact::Suspects { who, .. }) if !faults.down.contains(who) => self.betray(),
             _ => {}
         }
-        if is_rough(faults) {
+        if faults.are_rough(|_| true) {
             self.betray();
             self.since = at;
         }
@@ -99,7 +99,7 @@ impl Blocking {
         faults: &Faults,
         within: Span,
     ) -> Option<(&'static str, String)> {
-        if is_rough(faults) || faults.down.iter().all(|who| who.is_client()) {
+        if faults.are_rough(|_| true) || faults.down.iter().all(|who| who.is_client()) {
             return None;
         }
         let nodes: Vec<NodeId> = faults.all.iter().copied().filter(|id| !id.is_client()).collect();
@@ -126,10 +126,4 @@ impl Blocking {
             format!("{node} is in doubt of {txn} on {key} since {since}, while {down} is down");
         Some((rule, what))
     }
-}
-
-/// Whether something is wrong but for nodes that are down.
-fn is_rough(faults: &Faults) -> bool {
-    let Faults { frozen, links, disks, clocks, .. } = faults;
-    !(frozen.is_empty() && links.is_empty() && disks.is_empty() && clocks.is_empty())
 }

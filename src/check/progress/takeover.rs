@@ -77,7 +77,7 @@ impl Takeover {
         let wanted = if self.rules.fenced { majority(instances.len()) } else { 1 };
         let enough = others.iter().filter(up).count() >= majority(others.len() + 1)
             && instances.iter().filter(up).count() >= wanted;
-        enough && is_away(primary, &others, faults) && !is_rough(&others, faults)
+        enough && is_away(primary, &others, faults) && !faults.are_rough(|id| others.contains(&id))
     }
 }
 
@@ -85,17 +85,6 @@ impl Takeover {
 fn is_away(node: NodeId, others: &[NodeId], faults: &Faults) -> bool {
     let cut = |to: &NodeId| faults.links.get(&(node, *to)).is_some_and(|fault| fault.cut);
     faults.down.contains(&node) || faults.frozen.contains(&node) || others.iter().all(cut)
-}
-
-/// Whether anything but their being down is wrong among these.
-fn is_rough(nodes: &[NodeId], faults: &Faults) -> bool {
-    let Faults { frozen, links, disks, clocks, .. } = faults;
-    let among = |(from, to): &(NodeId, NodeId)| nodes.contains(from) && nodes.contains(to);
-    let wrong = |id: &NodeId| nodes.contains(id);
-    frozen.iter().any(wrong)
-        || links.keys().any(among)
-        || disks.iter().any(wrong)
-        || clocks.iter().any(wrong)
 }
 
 #[cfg(test)]

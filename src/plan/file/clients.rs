@@ -105,11 +105,15 @@ fn load(top: &Table<'_>, item: &Value<'_>) -> Read<Load> {
     load_of(name, table)
 }
 
+/// What the file says of who keeps locks, if anything.
+fn kind_of_locks<'a>(top: &Table<'a>) -> Read<Option<Value<'a>>> {
+    let lock = top.get("lock").filter(Value::is_table);
+    Ok(lock.map(|lock| lock.open_table()).transpose()?.and_then(|table| table.get("kind")))
+}
+
 /// Only with etcd, changes are kept for those who follow them.
 fn fits_the_locks(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
-    let lock = top.get("lock").filter(Value::is_table);
-    let kind = lock.map(|lock| lock.open_table()).transpose()?;
-    let kind = kind.and_then(|table| table.get("kind"));
+    let kind = kind_of_locks(top)?;
     match name == "watch" && kind.as_ref().is_none_or(|kind| kind.text() != Ok("etcd")) {
         true => {
             let error = word.wrong("these locks keep no changes to watch", "follows changes");
@@ -121,23 +125,17 @@ fn fits_the_locks(top: &Table<'_>, name: &str, word: &Value<'_>) -> Read<()> {
 
 /// Not all locks can be shared.
 fn fits_the_sharing(top: &Table<'_>, load: &Table<'_>) -> Read<()> {
-    let lock = top.get("lock").filter(Value::is_table);
-    let kind = lock.map(|lock| lock.open_table()).transpose()?;
-    let kind = kind.and_then(|table| table.get("kind"));
+    let kind = kind_of_locks(top)?;
     let kind = kind.as_ref().map(Value::text).transpose()?.unwrap_or("log");
     let (reads, permits) = (load.get("reads"), load.get("permits"));
-    let (key, why, kinds) = match (kind, reads, permits) {
-        ("redis" | "redlock", Some(key), _) | ("redis" | "redlock", _, Some(key)) => {
-            (key, "a key of Redis has one owner", "\"log\", \"zookeeper\" or \"etcd\"")
-        }
-        ("consul", Some(key), _) | ("consul", _, Some(key)) => {
-            (key, "a key of Consul has one owner", "\"log\", \"zookeeper\" or \"etcd\"")
-        }
-        ("etcd", _, Some(key)) => {
-            (key, "etcd has no recipe for semaphores", "\"log\" or \"zookeeper\"")
-        }
+    let any = "\"log\", \"zookeeper\" or \"etcd\"";
+    let (key, why, kinds) = match kind {
+        "redis" | "redlock" => (reads.or(permits), "a key of Redis has one owner", any),
+        "consul" => (reads.or(permits), "a key of Consul has one owner", any),
+        "etcd" => (permits, "etcd has no recipe for semaphores", "\"log\" or \"zookeeper\""),
         _ => return Ok(()),
     };
+    let Some(key) = key else { return Ok(()) };
     let error = key.wrong_key(format!("locks of kind = \"{kind}\" are not shared so"), why);
     Err(error.help(format!("write kind = {kinds} in [lock], or leave '{}' out", key.key())))
 }

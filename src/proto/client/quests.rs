@@ -177,9 +177,14 @@ impl Quests {
         self.mutations.has(Mutation::SharedNoGate)
     }
 
+    /// Whether it counts permits, and takes one, without the lock for that.
+    fn counts_openly(&self, quest: u64) -> bool {
+        self.mode(quest).is_permit() && self.has_no_gate()
+    }
+
     /// Takes the first step.
     fn set_out(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
-        match self.mode(quest).is_permit() && self.has_no_gate() {
+        match self.counts_openly(quest) {
             true => self.list(quest, calls, cx),
             false => self.create(quest, calls, cx),
         }
@@ -350,8 +355,7 @@ impl Quests {
                 // Its own node, it must find in the list.
                 self.seen = self.seen.max(*node);
                 self.quests.get_mut(&quest)?.node = Some(*node);
-                let counted = self.mode(quest).is_permit() && self.has_no_gate();
-                if counted || self.mutations.has(Mutation::LockNoCompare) {
+                if self.counts_openly(quest) || self.mutations.has(Mutation::LockNoCompare) {
                     return Some(Outcome::Granted { token: *node });
                 }
                 self.list(quest, calls, cx);

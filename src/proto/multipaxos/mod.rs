@@ -37,7 +37,8 @@
 //!
 //! *Reads* go through the log like writes, or cost no entry: see [`Reads`].
 //!
-//! *Window.* At most 64 slots are under way (`window`); what comes meanwhile leaves as one batch.
+//! *Window.* At most 64 slots are under way (`window`), in at most 8 messages; what comes meanwhile
+//! leaves as one batch. The slots of one message are voted on, counted and chosen together.
 //!
 //! *Voters.* Who votes is in the log, and counts a window later: see `electorate`. All other nodes
 //! keep a replica: they promise, vote and learn like any, and nobody counts that.
