@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 pub enum Copy {
     /// Nothing is known against it.
     Sound,
-    /// Its disk has turned a bit, and its node does not know yet.
+    /// It is not what was put, a bit of it having turned on this disk or on the one that it was
+    /// copied from, and its node does not know.
     Rotten,
     /// Its node knows that it is spoilt.
     Spoilt,
@@ -142,6 +143,16 @@ impl Files {
         self.rounds.remove(&node);
     }
 
+    /// What has been written for a block, by its checksum.
+    fn written(&self, block: &BlockId, sum: u64) -> Copy {
+        let manifest = self.file(&block.file).filter(|manifest| manifest.put == block.put);
+        let index = usize::try_from(block.index).unwrap_or(usize::MAX);
+        match manifest.and_then(|manifest| manifest.pieces.get(index)) {
+            Some(piece) if piece.sum != sum => Copy::Rotten,
+            _ => Copy::Sound,
+        }
+    }
+
     fn set(&mut self, block: &BlockId, node: NodeId, copy: Copy) {
         self.copies.entry(block.clone()).or_default().insert(node, copy);
     }
@@ -155,11 +166,11 @@ impl Files {
                     *known = File { version: *version, manifest: manifest.clone() };
                 }
             }
-            FileFact::Keeps { block, .. } => self.set(block, node, Copy::Sound),
-            FileFact::Has { block, .. } => {
+            FileFact::Keeps { block, sum } => self.set(block, node, self.written(block, *sum)),
+            FileFact::Has { block, sum } => {
                 let copy = match self.copy(block, node) {
                     Some(Copy::Rotten | Copy::Spoilt) => Copy::Rotten,
-                    _ => Copy::Sound,
+                    _ => self.written(block, *sum),
                 };
                 self.set(block, node, copy);
             }
