@@ -376,7 +376,7 @@ impl Network {
             let call = CallId { client: NodeId::client(1), seq: slot << 8 | u64::from(*term) };
             let value = format!("{slot}-{term}").parse().expect("a name");
             let entry = Arc::new(Entry { call, op: Op::Propose { value } });
-            Record::Raft(raft::Record::Append(slot, raft::Item { term: *term, entry }))
+            Record::Raft(raft::Record::Append(slot, [raft::Item { term: *term, entry }].into()))
         };
         let disk = (1..).zip(&terms).map(append);
         let disk = disk.chain([Record::Raft(raft::Record::Term(Ballot::term(term)))]).collect();

@@ -302,6 +302,11 @@ impl FromStr for Op {
 }
 
 impl Op {
+    /// Whether it is an entry of the log that says who votes.
+    pub fn names_voters(&self) -> bool {
+        matches!(self, Op::Voters { .. } | Op::Joint { .. })
+    }
+
     /// What it does to which keys, if it is a transaction.
     pub fn legs(&self) -> Vec<Leg> {
         match self {

@@ -83,19 +83,23 @@ impl Voters {
         !self.agree(|id| !has(id))
     }
 
-    /// The largest value that each of a quorum reaches.
-    pub fn reached<T: Ord + Copy>(&self, by: impl Fn(NodeId) -> T) -> Option<T> {
+    /// The largest value that each of a quorum reaches, if that is more than `floor`.
+    pub fn reached<T: Ord + Copy>(&self, floor: T, by: impl Fn(NodeId) -> T) -> Option<T> {
         let half = |of: &[NodeId]| {
-            if of.is_empty() {
+            let mut values: SmallVec<[T; 8]> = SmallVec::new();
+            of.iter().map(|id| by(*id)).filter(|it| *it > floor).for_each(|it| values.push(it));
+            let needed = majority(of.len());
+            if values.len() < needed {
                 return None;
             }
-            let mut values: SmallVec<[T; 8]> = SmallVec::new();
-            of.iter().for_each(|id| values.push(by(*id)));
             values.sort_unstable_by(|a, b| b.cmp(a));
-            values.get(majority(of.len()) - 1).copied()
+            values.get(needed - 1).copied()
         };
-        let (now, before) = (half(&self.now)?, half(&self.before));
-        Some(before.map_or(now, |before| now.min(before)))
+        let now = half(&self.now)?;
+        match self.is_joint() {
+            true => half(&self.before).map(|before| now.min(before)),
+            false => Some(now),
+        }
     }
 
     /// Whether each quorum of these surely shares a node with each quorum of `other`.
@@ -182,10 +186,11 @@ mod tests {
     #[test]
     fn what_a_quorum_reaches_is_the_least_of_it() {
         let by = |id: NodeId| u64::from(id.number());
-        assert_eq!(voters("n1,n2,n3").reached(by), Some(2));
-        assert_eq!(voters("n1,n2,n3,n4").reached(by), Some(2));
-        assert_eq!(voters("n1,n2,n3>n4,n5,n6").reached(by), Some(2));
-        assert_eq!(Voters::of([]).reached(by), None);
+        assert_eq!(voters("n1,n2,n3").reached(0, by), Some(2));
+        assert_eq!(voters("n1,n2,n3,n4").reached(0, by), Some(2));
+        assert_eq!(voters("n1,n2,n3>n4,n5,n6").reached(0, by), Some(2));
+        assert_eq!(voters("n1,n2,n3").reached(2, by), None, "no more than the floor");
+        assert_eq!(Voters::of([]).reached(0, by), None);
     }
 
     /// By trying all sets of five nodes.

@@ -68,7 +68,7 @@ use tokio::io::AsyncRead;
 use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 /// What both ends must speak. Goes up when something changes that is no addition at an end.
-pub const VERSION: u16 = 8;
+pub const VERSION: u16 = 9;
 
 /// The name of this protocol in TLS (ALPN).
 pub const ALPN: &[u8] = b"netsplit/1";

@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 pub use configuration::Configuration;
 pub(super) use configuration::Configurations;
-pub(super) use entries::Entries;
+pub(super) use entries::{BATCH, Batch, Entries};
 pub use entries::{Item, Items, Place};
 pub use reads::{ReadId, Reader, Reads};
 pub(super) use reads::{Rounds, Teller};
@@ -92,14 +92,6 @@ impl Config {
 struct Waiting {
     entry: Arc<Entry>,
     tickets: SmallVec<[Ticket; 1]>,
-}
-
-impl Waiting {
-    fn answer<P: Protocol>(&self, outcome: &Outcome, cx: &mut Context<'_, P>) {
-        for ticket in &self.tickets {
-            cx.reply(*ticket, outcome.clone());
-        }
-    }
 }
 
 /// Somebody asked this node that `node` may lead.
@@ -173,18 +165,22 @@ impl Replica {
         entry: &Arc<Entry>,
         cx: &mut Context<'_, P>,
     ) -> u64 {
-        let (mut facts, mut answers) = (Vec::new(), SmallVec::<[(Waiting, Outcome); 1]>::new());
+        let (mut facts, mut answers) = (Vec::new(), SmallVec::<[(Ticket, Outcome); 1]>::new());
         let Replica { machine, waiting, .. } = self;
         machine.apply(slot, entry, &mut facts, &mut |call, outcome| {
             if let Some(waiting) = waiting.remove(call) {
-                answers.push((waiting, outcome.clone()));
+                for ticket in &waiting.tickets {
+                    answers.push((*ticket, outcome.clone()));
+                }
             }
         });
         let digest = machine.digest();
         cx.emit_with(|| Fact::Applies { slot, entry: entry.clone(), digest });
-        facts.into_iter().for_each(|fact| cx.emit(fact));
-        for (waiting, outcome) in &answers {
-            waiting.answer(outcome, cx);
+        for fact in facts {
+            cx.emit(fact);
+        }
+        for (ticket, outcome) in answers {
+            cx.reply(ticket, outcome);
         }
         self.answer_reads(cx);
         self.watches.look(&self.machine, cx);
@@ -200,7 +196,7 @@ impl Replica {
         });
         for (call, outcome) in answered.collect::<Vec<_>>() {
             if let Some(waiting) = self.waiting.remove(call) {
-                waiting.answer(&outcome, cx);
+                waiting.tickets.iter().for_each(|ticket| cx.reply(*ticket, outcome.clone()));
             }
         }
         self.answer_reads(cx);

@@ -168,7 +168,9 @@ impl Machine {
         if matches!(entry.op, Op::Noop) {
             return;
         }
-        self.configuration.take(slot, entry);
+        if entry.op.names_voters() {
+            self.configuration.take(slot, entry);
+        }
         match self.known(entry.call) {
             Known::Answered(outcome) => return hears(entry.call, outcome),
             Known::Waiting if !matches!(entry.op, Op::Voters { .. }) => return,

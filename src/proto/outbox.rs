@@ -4,12 +4,13 @@
 //! that it wrote before is durable ([`Outbox::release`]). This one rule replaces a contract about
 //! the order of disk and network in every protocol. The mutation `host.no_barrier` removes it.
 
-use super::{Message, Record, Timer};
-use crate::base::{NodeId, ServiceId, Span, Time};
+use super::{Message, Record, Timer, multipaxos, raft, zab};
+use crate::base::{NodeId, ServiceId, Slot, Span, Time};
 use crate::event::{Fact, Watch};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// One change of the write-ahead log.
 #[allow(missing_docs, reason = "the sentence of a variant says what its fields are")]
@@ -19,6 +20,35 @@ pub enum Write {
     Append(Record),
     /// Replace all records of one service.
     Checkpoint { service: ServiceId, records: Vec<Record> },
+}
+
+impl Write {
+    /// The same in smaller writes, of which a crash may keep the first and lose the rest: the
+    /// entries of a log are written one after the other.
+    pub fn pieces(self) -> Vec<Write> {
+        fn each<T: Clone>(
+            first: Slot,
+            items: &[T],
+            piece: impl Fn(Slot, Arc<[T]>) -> Record,
+        ) -> Vec<Write> {
+            let items = items.iter().map(|item| [item.clone()].into());
+            (first..).zip(items).map(|(slot, one)| Write::Append(piece(slot, one))).collect()
+        }
+        match &self {
+            Write::Append(Record::Raft(raft::Record::Append(first, items))) => {
+                each(*first, items, |slot, one| raft::Record::Append(slot, one).into())
+            }
+            Write::Append(Record::Zab(zab::Record::Append(first, items))) => {
+                each(*first, items, |slot, one| zab::Record::Append(slot, one).into())
+            }
+            Write::Append(Record::Log(multipaxos::Record::Accepted { ballot, first, entries })) => {
+                each(*first, entries, |first, entries| {
+                    multipaxos::Record::Accepted { ballot: *ballot, first, entries }.into()
+                })
+            }
+            Write::Append(_) | Write::Checkpoint { .. } => vec![self],
+        }
+    }
 }
 
 /// What is written while one input is handled.
@@ -95,16 +125,22 @@ impl Outbox {
     }
 
     /// Says something now, or once the writes before it are durable.
+    #[inline]
     pub fn say(&mut self, output: Output) {
+        self.room().push(output);
+    }
+
+    /// Where the next thing that is said has its place.
+    fn room(&mut self) -> &mut Vec<Output> {
         let needs = self.written + u64::from(!self.batch.is_empty());
         if needs <= self.durable || !self.barrier {
-            return self.ready.push(output);
+            return &mut self.ready;
         }
-        self.waiting.push(output);
         match self.marks.back_mut() {
             Some((batch, count)) if *batch == needs => *count += 1,
             _ => self.marks.push_back((needs, 1)),
         }
+        &mut self.waiting
     }
 
     /// Whether there are observers.

@@ -410,7 +410,8 @@ impl World {
         if matches!(slot.state, State::Down) {
             return;
         }
-        let writes: Vec<Write> = slot.pending.drain(..).flat_map(|(_, batch)| batch).collect();
+        let writes = slot.pending.drain(..).flat_map(|(_, batch)| batch);
+        let writes: Vec<Write> = writes.flat_map(Write::pieces).collect();
         let total = writes.len() as u64;
         let (kept, torn) = match unsynced {
             Unsynced::Keep => (total, false),

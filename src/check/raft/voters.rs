@@ -2,7 +2,7 @@
 //! names them is appended.
 
 use super::{Committed, Node, Raft, Seen};
-use crate::base::{Ballot, Entry, NodeId, Op, Slot, Voters};
+use crate::base::{Ballot, Entry, NodeId, Slot, Voters};
 use crate::check::{Dialect, Violation};
 
 /// The voters that a node goes by.
@@ -12,11 +12,6 @@ pub(super) struct Goes {
     /// The slot of the entry that named them.
     slot: Slot,
     at: usize,
-}
-
-/// Whether an entry names voters.
-fn names(entry: &Entry) -> bool {
-    matches!(entry.op, Op::Voters { .. } | Op::Joint { .. })
 }
 
 impl Node {
@@ -35,7 +30,7 @@ impl Node {
 
     /// Takes in an entry that it has appended.
     pub(super) fn name(&mut self, slot: Slot, entry: &Entry) {
-        if names(entry) {
+        if entry.op.names_voters() {
             self.naming.insert(slot);
         }
     }
@@ -51,7 +46,7 @@ impl Raft {
     /// RX-10 and RX-11: a leader lets other voters in.
     pub(super) fn lets_in(&self, seen: Seen, slot: Slot, entry: &Entry) -> Option<Violation> {
         let node = self.nodes.get(&seen.node)?;
-        let new = names(entry) && node.restated.is_none() && node.known;
+        let new = entry.op.names_voters() && node.restated.is_none() && node.known;
         let term = node.leads.filter(|_| new && seen.dialect == Dialect::Raft)?;
         if let Some(goes) = node.goes.as_ref().filter(|goes| goes.slot > node.commit.0) {
             let what = format!(

@@ -24,15 +24,14 @@ impl Configuration {
         Configuration { slot: 0, call: CallId::default(), voters }
     }
 
-    /// Goes by what an entry says of voters. Returns whether it says anything of them.
-    pub fn take(&mut self, slot: Slot, entry: &Entry) -> bool {
+    /// Goes by what an entry says of voters, if it says anything of them.
+    pub fn take(&mut self, slot: Slot, entry: &Entry) {
         let voters = match &entry.op {
             Op::Voters { voters } => voters.settled(),
             Op::Joint { voters } => self.voters.settled().joint(voters),
-            _ => return false,
+            _ => return,
         };
         *self = Configuration { slot, call: entry.call, voters };
-        true
     }
 }
 
@@ -65,7 +64,7 @@ impl Configurations {
 
     /// Takes in an entry that is appended in `slot`. Returns whether it names voters.
     pub(in crate::proto) fn append(&mut self, slot: Slot, entry: &Entry) -> bool {
-        if !matches!(entry.op, Op::Voters { .. } | Op::Joint { .. }) {
+        if !entry.op.names_voters() {
             return false;
         }
         let mut next = self.last().clone();

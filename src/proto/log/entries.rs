@@ -21,6 +21,28 @@ pub struct Item {
 /// Entries of consecutive slots.
 pub type Items = Arc<[Item]>;
 
+/// How many entries one message carries at the most, or one record.
+pub(in crate::proto) const BATCH: usize = 256;
+
+/// The entries that a leader sent or wrote last, and their first slot: most often several are to
+/// have the same.
+#[derive(Clone, Debug, Default)]
+pub(in crate::proto) struct Batch {
+    first: Slot,
+    items: Items,
+}
+
+impl Batch {
+    /// The entries of a log from `first` on, as many as go together.
+    pub(in crate::proto) fn from(&mut self, first: Slot, entries: &Entries) -> Items {
+        let there = usize::try_from(entries.last().slot + 1 - first).unwrap_or(BATCH);
+        if self.first != first || self.items.len() != there.min(BATCH) {
+            (self.first, self.items) = (first, entries.items(first, BATCH));
+        }
+        self.items.clone()
+    }
+}
+
 /// A place in a log: a slot, and the term of the entry in it. What comes before is the same in all
 /// logs that have this place. Places order by term first: the later one belongs to the log that is
 /// more up to date.
@@ -96,10 +118,18 @@ impl Entries {
         }
     }
 
-    /// Appends an item, and says in which slot.
-    pub(in crate::proto) fn push(&mut self, item: Item) -> Slot {
+    /// How many items, of those that come after slot `after`, it has already, up to the first that
+    /// it has not. What is cut off it has.
+    pub(in crate::proto) fn count_known(&self, after: Slot, items: &[Item]) -> usize {
+        let known = |(slot, item): (Slot, &Item)| {
+            slot <= self.base.slot || self.get(slot).is_some_and(|cell| cell.item.term == item.term)
+        };
+        (after + 1..).zip(items).position(|it| !known(it)).unwrap_or(items.len())
+    }
+
+    /// Appends an item.
+    pub(in crate::proto) fn push(&mut self, item: Item) {
         self.cells.push_back(Cell { item, digest: 0 });
-        self.last().slot
     }
 
     /// Drops all slots after `slot`.

@@ -122,7 +122,7 @@ impl Leader {
             true => self.rounds.last(),
             false => self.heard.get(id).map_or(0, |heard| heard.1),
         };
-        voters.reached(answered).unwrap_or_default()
+        voters.reached(0, answered).unwrap_or_default()
     }
 
     /// Whether a quorum was heard of since then; itself, it was.

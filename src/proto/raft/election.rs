@@ -164,6 +164,7 @@ impl Raft {
     /// Changes its role, and says so, unless it knew of no leader and does not now.
     pub(super) fn turn_into(&mut self, role: Role, cx: &mut Context<'_, Self>) {
         const ALONE: Fact = Fact::Seeks { ballot: Ballot::NONE };
+        self.write_rest(cx);
         let before = self.standing(cx.me());
         if let Role::Leader(_) = std::mem::replace(&mut self.role, role) {
             cx.cancel(Timer::Heartbeat);

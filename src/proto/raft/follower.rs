@@ -9,19 +9,21 @@ use std::sync::Arc;
 
 // -- appending -----------------------------------------------------------------------------------
 impl Raft {
-    /// Appends an item to its own log, on disk too. Returns its slot.
-    pub(super) fn push(&mut self, item: Item, cx: &mut Context<'_, Self>) -> Slot {
-        let (slot, term) = (self.entries.push(item.clone()), item.term);
+    /// Puts an item at the end of its log, not on disk. Returns whether it names voters.
+    pub(super) fn push(&mut self, item: Item) -> bool {
+        let slot = self.entries.last().slot + 1;
         let news = self.configurations.append(slot, &item.entry);
-        let entry = cx.has_audience().then(|| item.entry.clone());
-        cx.write(Record::Append(slot, item));
-        if let Some(entry) = entry {
-            cx.emit(Fact::Appends { slot, term, entry });
+        self.entries.push(item);
+        news
+    }
+
+    /// Writes items of its log down, and says that it has them.
+    pub(super) fn write_items(&self, first: Slot, items: Items, cx: &mut Context<'_, Self>) {
+        let heard = cx.has_audience().then(|| items.clone());
+        cx.write(Record::Append(first, items));
+        for (slot, Item { term, entry }) in (first..).zip(heard.iter().flat_map(|it| it.iter())) {
+            cx.emit(Fact::Appends { slot, term: *term, entry: entry.clone() });
         }
-        if news {
-            self.say_voters(cx);
-        }
-        slot
     }
 
     /// The leader sends what comes after `prev`.
@@ -29,7 +31,7 @@ impl Raft {
         &mut self,
         from: NodeId,
         prev: Place,
-        items: &Items,
+        items: Items,
         commit: Slot,
         round: u64,
         cx: &mut Context<'_, Self>,
@@ -63,18 +65,25 @@ impl Raft {
 
     /// Appends what it does not have. An entry of another term gives way, with all after it; one
     /// that it has stays, with all after it: the message may be old.
-    fn take_in(&mut self, prev: Slot, items: &Items, cx: &mut Context<'_, Self>) {
-        for (slot, item) in (prev + 1..).zip(items.iter()) {
-            let own = self.entries.place(slot).map(|place| place.term);
-            let there = own == Some(item.term) || slot <= self.entries.base().slot;
-            if there || (own.is_some() && self.has(Mutation::RaftNoTruncate)) {
-                continue;
-            }
-            self.drop_after(slot - 1, cx);
-            self.push(item.clone(), cx);
+    fn take_in(&mut self, prev: Slot, items: Items, cx: &mut Context<'_, Self>) {
+        let end = prev + items.len() as u64;
+        let mut known = self.entries.count_known(prev, &items);
+        if self.has(Mutation::RaftNoTruncate) {
+            let there = self.entries.last().slot.saturating_sub(prev);
+            known = known.max(items.len().min(usize::try_from(there).unwrap_or(usize::MAX)));
         }
-        if !items.is_empty() && self.has(Mutation::RaftTruncateAlways) {
-            self.drop_after(prev + items.len() as u64, cx);
+        if known < items.len() {
+            let new = if known == 0 { items } else { items[known..].into() };
+            self.drop_after(prev + known as u64, cx);
+            let first = self.entries.last().slot + 1;
+            let news = new.iter().fold(false, |news, item| news | self.push(item.clone()));
+            self.write_items(first, new, cx);
+            if news {
+                self.say_voters(cx);
+            }
+        }
+        if end > prev && self.has(Mutation::RaftTruncateAlways) {
+            self.drop_after(end, cx);
         }
     }
 

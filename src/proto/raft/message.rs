@@ -197,8 +197,8 @@ pub enum Timer {
 pub enum Record {
     /// It goes by this term, and voted for that node in it (`Ballot::node`; the bench for nobody).
     Term(Ballot),
-    /// Its log has this item in this slot, and nothing after it.
-    Append(Slot, Item),
+    /// Its log has these items from this slot on, and nothing after them.
+    Append(Slot, Items),
     /// The state after a place; its log begins after it.
     Snapshot(Place, Arc<Machine>),
 }

@@ -39,7 +39,8 @@
 //!
 //! *Commit.* The leader counts copies only of entries of its own term (figure 8 of the paper shows
 //! why); the first is a no-op, so that it need not wait for a request. Its own copy counts when it
-//! is on its own disk: it acknowledges it to itself, like any follower.
+//! is on its own disk: it acknowledges it to itself, like any follower. While some are on their way
+//! there, it writes no others; those that come meanwhile are written together (group commit).
 //!
 //! *Copying.* The leader finds out with one empty message at a time where a follower's log agrees
 //! with its own, going back a term at a time (probe); then it sends what comes without waiting for
@@ -177,7 +178,7 @@ impl Protocol for Raft {
             Message::Vote { term, granted, pre } => self.on_vote(from, term, granted, pre, cx),
             Message::AppendEntries { term, prev, items, commit, round } => {
                 if self.listen(from, term, cx) {
-                    self.on_append(from, prev, &items, commit, round, cx);
+                    self.on_append(from, prev, items, commit, round, cx);
                 }
             }
             Message::Appended { term, upto, round } => {
@@ -343,12 +344,13 @@ impl Raft {
                 self.term = ballot.round;
                 self.vote = Some(ballot.node).filter(|node| *node != NodeId::BENCH);
             }
-            Record::Append(slot, item) => {
-                self.term = self.term.max(item.term);
-                self.entries.truncate(slot - 1);
-                self.entries.push(item.clone());
-                self.configurations.truncate(slot - 1);
-                self.configurations.append(*slot, &item.entry);
+            Record::Append(first, items) => {
+                self.entries.truncate(first.saturating_sub(1));
+                self.configurations.truncate(first.saturating_sub(1));
+                for item in items.iter() {
+                    self.term = self.term.max(item.term);
+                    self.push(item.clone());
+                }
             }
             Record::Snapshot(base, machine) => {
                 self.entries = Entries::after(*base);
@@ -380,8 +382,9 @@ impl Raft {
         let mut records =
             vec![Record::Snapshot(self.entries.base(), self.replica.snapshot().clone())];
         records.extend((!self.has(Mutation::RaftForgetTerm)).then(|| self.term_record()));
-        let items = self.entries.iter();
-        records.extend(items.map(|(slot, cell)| Record::Append(slot, cell.item.clone())));
+        let first = self.entries.base().slot + 1;
+        let items = self.entries.items(first, usize::MAX);
+        records.extend((!items.is_empty()).then_some(Record::Append(first, items)));
         cx.checkpoint(records);
         self.replica.restate_snapshot(cx);
     }

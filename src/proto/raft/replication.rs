@@ -5,13 +5,10 @@ use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Few, Lane, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
-use crate::proto::log::{Agreement, Entries, Item, Items, PIPELINE, Place, Rounds, Teller};
+use crate::proto::log::{Agreement, Batch, Item, Items, PIPELINE, Place, Rounds, Teller};
 use crate::proto::machine::Known;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// How many entries one message carries at the most.
-const BATCH: usize = 256;
 
 /// How the leader copies its log to one follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +25,7 @@ enum Mode {
 /// What the leader knows of one node, itself included.
 #[derive(Clone, Debug)]
 struct Progress {
-    /// The next slot to send.
+    /// The next slot to send; its own, to write.
     next: Slot,
     /// The node's log is the leader's up to here, on its disk.
     matched: Slot,
@@ -55,8 +52,7 @@ pub(super) struct Leader {
     pub(super) changes: VecDeque<Change>,
     /// To whom it hands over, if it does.
     pub(super) handing: Option<Handing>,
-    /// The entries that were sent last, and their first slot: most often several are sent the same.
-    batch: (Slot, Items),
+    batch: Batch,
 }
 
 impl Progress {
@@ -102,18 +98,18 @@ impl Leader {
             true => self.rounds.last(),
             false => self.progress.get(id).map_or(0, |progress| progress.round),
         };
-        voters.reached(round).unwrap_or_default()
+        voters.reached(0, round).unwrap_or_default()
     }
 
-    /// The largest slot that a quorum has on disk. `me` counts too, if it may for another.
-    fn copied(&self, voters: &Voters, me: Option<NodeId>) -> Slot {
+    /// The largest slot after `floor` that a quorum has on disk. `me` counts too, if it may for
+    /// another.
+    fn copied(&self, voters: &Voters, floor: Slot, me: Option<NodeId>) -> Option<Slot> {
         let matched = |id: NodeId| self.matched(id).unwrap_or_default();
         let other = me.and_then(|me| Some((me, voters.iter().min_by_key(|id| matched(*id))?)));
-        let own = |id: NodeId| match other {
+        voters.reached(floor, |id| match other {
             Some((me, other)) if id == other => matched(me).max(matched(id)),
             _ => matched(id),
-        };
-        voters.reached(own).unwrap_or_default()
+        })
     }
 
     /// Whether a quorum has answered since then; itself, it has.
@@ -137,7 +133,7 @@ impl Raft {
             rounds: Rounds::default(),
             changes: VecDeque::new(),
             handing: None,
-            batch: (0, Items::default()),
+            batch: Batch::default(),
         };
         let facts: Vec<Fact> = leader.facts(cx.me()).collect();
         self.turn_into(Role::Leader(Box::new(leader)), cx);
@@ -171,8 +167,13 @@ impl Raft {
     }
 
     pub(super) fn append(&mut self, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
-        self.push(Item { term: self.term, entry }, cx);
-        self.acknowledge(cx);
+        match self.push(Item { term: self.term, entry }) {
+            true => {
+                self.write_rest(cx);
+                self.say_voters(cx);
+            }
+            false => self.keep(cx),
+        }
         self.for_others(cx.me(), |raft, id| raft.copy(id, cx));
     }
 
@@ -193,7 +194,7 @@ impl Raft {
     fn copy(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let last = self.entries.last().slot;
         if to == cx.me() {
-            return self.acknowledge(cx);
+            return self.keep(cx);
         }
         loop {
             let Role::Leader(leader) = &mut self.role else { return };
@@ -216,7 +217,7 @@ impl Raft {
                 cx.send(to, Message::AppendEntries { term, prev, items, commit, round });
                 return;
             }
-            let items = batch(&mut leader.batch, &self.entries, prev.slot + 1);
+            let items = leader.batch.from(prev.slot + 1, &self.entries);
             progress.next += items.len() as u64;
             progress.told = progress.told.max(commit.min(progress.next - 1));
             progress.sent.push_back((progress.next - 1, cx.now()));
@@ -224,15 +225,34 @@ impl Raft {
         }
     }
 
-    /// Tells itself that its own entries are durable: that arrives once they are. One such message
-    /// is under way at a time; what is written meanwhile is acknowledged together, by the next.
-    fn acknowledge(&mut self, cx: &mut Context<'_, Self>) {
+    /// Writes its own entries down, unless some are on their way to the disk: what comes meanwhile
+    /// is written together.
+    fn keep(&mut self, cx: &mut Context<'_, Self>) {
+        let Role::Leader(leader) = &self.role else { return };
+        if leader.progress.get(cx.me()).is_some_and(|own| own.sent.is_empty()) {
+            self.write_rest(cx);
+        }
+    }
+
+    /// Writes down what is not on its own disk, if it leads, and tells itself: that arrives once it
+    /// is durable.
+    pub(super) fn write_rest(&mut self, cx: &mut Context<'_, Self>) {
         let (term, upto, me) = (self.term, self.entries.last().slot, cx.me());
-        let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(me) else { return };
-        if progress.sent.is_empty() && progress.matched < upto {
-            progress.sent.push_back((upto, cx.now()));
-            cx.send(me, Message::Appended { term, upto, round: 0 });
+        loop {
+            let Role::Leader(leader) = &mut self.role else { return };
+            let Some(own) = leader.progress.get_mut(me).filter(|own| own.next <= upto) else {
+                return;
+            };
+            let (first, items) = (own.next, leader.batch.from(own.next, &self.entries));
+            own.next += items.len() as u64;
+            let done = own.next > upto;
+            if done {
+                own.sent.push_back((upto, cx.now()));
+            }
+            self.write_items(first, items, cx);
+            if done {
+                return cx.send(me, Message::Appended { term, upto, round: 0 });
+            }
         }
     }
 
@@ -270,17 +290,6 @@ impl Raft {
         let (term, commit) = (self.term, self.commit.min(prev.slot));
         Message::AppendEntries { term, prev, items: Items::default(), commit, round }
     }
-}
-
-/// The entries from `first` on, as many as one message takes: most often those that were sent to
-/// another follower just before.
-fn batch(last: &mut (Slot, Items), entries: &Entries, first: Slot) -> Items {
-    let there = entries.last().slot + 1 - first;
-    let count = usize::try_from(there).unwrap_or(BATCH).min(BATCH);
-    if last.0 != first || last.1.len() != count {
-        *last = (first, entries.items(first, BATCH));
-    }
-    last.1.clone()
 }
 
 // -- answers -------------------------------------------------------------------------------------
@@ -336,9 +345,10 @@ impl Raft {
         let me = Some(cx.me())
             .filter(|me| self.has(Mutation::RaftRemovedCounts) && !self.voters().has(*me));
         let Role::Leader(leader) = &self.role else { return };
-        let slot = leader.copied(&self.counted(), me);
+        let Some(slot) = leader.copied(&self.counted(), self.commit, me) else { return };
         let own = self.entries.place(slot).is_some_and(|place| place.term == self.term);
-        if slot > self.commit && (own || self.has(Mutation::RaftCommitAnyTerm)) {
+        if own || self.has(Mutation::RaftCommitAnyTerm) {
+            self.write_rest(cx);
             self.commit = slot;
             cx.emit_with(|| Fact::Commits { slot });
             self.advance(cx);

@@ -188,6 +188,7 @@ impl Zab {
 
     /// Changes its phase, and says so, unless it knew of no leader and does not now.
     pub(super) fn turn_into(&mut self, phase: Phase, cx: &mut Context<'_, Self>) {
+        self.write_rest(cx);
         let before = self.standing(cx.me());
         self.phase = phase;
         self.say_if_other(&before, cx);

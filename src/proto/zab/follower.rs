@@ -86,7 +86,7 @@ impl Zab {
         from: NodeId,
         how: &Sync,
         after: Place,
-        items: &Items,
+        items: Items,
         upto: Slot,
         cx: &mut Context<'_, Self>,
     ) {
@@ -161,7 +161,7 @@ impl Zab {
         &mut self,
         from: NodeId,
         after: Place,
-        items: &Items,
+        items: Items,
         cx: &mut Context<'_, Self>,
     ) {
         if !self.has_adopted() {
@@ -170,8 +170,8 @@ impl Zab {
         let epoch = self.accepted.round;
         let mut upto = self.history.last().slot;
         if self.has_place(after) || self.has(Mutation::ZabNoGapCheck) {
-            self.take_in(after.slot, items, cx);
             upto = after.slot + items.len() as u64;
+            self.take_in(after.slot, items, cx);
         }
         cx.send(from, Message::Ack { epoch, upto });
     }
@@ -197,17 +197,15 @@ impl Zab {
 
 // -- the history ---------------------------------------------------------------------------------
 impl Zab {
-    /// Puts an item at the end of its history, on disk too. Returns its slot.
-    pub(super) fn push(&mut self, item: Item, cx: &mut Context<'_, Self>) -> Slot {
-        let (slot, term) = (self.history.push(item.clone()), item.term);
-        let entry = cx.has_audience().then(|| item.entry.clone());
+    /// Writes items of its history down, and says that it has them.
+    pub(super) fn write_items(&self, first: Slot, items: Items, cx: &mut Context<'_, Self>) {
+        let heard = cx.has_audience().then(|| items.clone());
         if !self.puts_off_writing() {
-            cx.write(Record::Append(slot, item));
+            cx.write(Record::Append(first, items));
         }
-        if let Some(entry) = entry {
-            cx.emit(Fact::Appends { slot, term, entry });
+        for (slot, Item { term, entry }) in (first..).zip(heard.iter().flat_map(|it| it.iter())) {
+            cx.emit(Fact::Appends { slot, term: *term, entry: entry.clone() });
         }
-        slot
     }
 
     /// Whether what it takes over is to be written when broadcast has begun.
@@ -225,15 +223,18 @@ impl Zab {
     }
 
     /// Takes in what it does not have. An entry of another epoch gives way, with all after it.
-    fn take_in(&mut self, after: Slot, items: &Items, cx: &mut Context<'_, Self>) {
-        for (slot, item) in (after + 1..).zip(items.iter()) {
-            let own = self.history.place(slot).map(|place| place.term);
-            let there = own == Some(item.term) || slot <= self.history.base().slot;
-            if there || (own.is_some() && self.has(Mutation::ZabNoTrunc)) {
-                continue;
-            }
-            self.drop_after(slot - 1, cx);
-            self.push(item.clone(), cx);
+    fn take_in(&mut self, after: Slot, items: Items, cx: &mut Context<'_, Self>) {
+        let mut known = self.history.count_known(after, &items);
+        if self.has(Mutation::ZabNoTrunc) {
+            let there = self.history.last().slot.saturating_sub(after);
+            known = known.max(items.len().min(usize::try_from(there).unwrap_or(usize::MAX)));
+        }
+        if known < items.len() {
+            let new = if known == 0 { items } else { items[known..].into() };
+            self.drop_after(after + known as u64, cx);
+            let first = self.history.last().slot + 1;
+            new.iter().for_each(|item| self.history.push(item.clone()));
+            self.write_items(first, new, cx);
         }
     }
 

@@ -4,14 +4,11 @@ use super::message::Sync;
 use super::{Context, Message, Phase, Timer, Zab};
 use crate::base::{Ballot, CallId, Entry, Few, Lane, Mutation, NodeId, Slot, Time, Voters};
 use crate::event::{self, Fact};
-use crate::proto::log::{Agreement, Item, Items, PIPELINE, Place};
+use crate::proto::log::{Agreement, BATCH, Batch, Item, PIPELINE, Place};
 use crate::proto::machine::Known;
 use crate::proto::quorum::Tally;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// How many entries one message carries at the most.
-const BATCH: usize = 256;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +30,7 @@ struct Learner {
     last: Place,
     /// Whether its history was made the leader's.
     synced: bool,
-    /// The next slot to send.
+    /// The next slot to send; its own, to write.
     next: Slot,
     /// It has the leader's history up to here on disk.
     acked: Slot,
@@ -55,8 +52,7 @@ pub(super) struct Leading {
     heard: Few<NodeId, Time>,
     /// The calls of all entries in the history that are not applied.
     pub(super) calls: Lane<CallId>,
-    /// The entries that were sent last, and their first slot: most often several are sent the same.
-    batch: (Slot, Items),
+    batch: Batch,
 }
 
 impl Leading {
@@ -70,7 +66,7 @@ impl Leading {
             learners: Few::default(),
             heard: Few::default(),
             calls: Lane::default(),
-            batch: (0, Items::default()),
+            batch: Batch::default(),
         }
     }
 
@@ -146,8 +142,10 @@ impl Zab {
             self.synchronise(id, last, cx);
         }
         // That it is durable here arrives as a message.
-        let (epoch, upto) = (self.accepted.round, self.history.last().slot);
-        cx.send(cx.me(), Message::AckLeader { epoch, upto });
+        let (epoch, upto, me) = (self.accepted.round, self.history.last().slot, cx.me());
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        leading.learners.get_mut(me).into_iter().for_each(|own| own.next = upto + 1);
+        cx.send(me, Message::AckLeader { epoch, upto });
     }
 
     /// Sends a node, whose history ends at `last`, what makes it this one's.
@@ -227,7 +225,8 @@ impl Zab {
             return;
         }
         if leading.calls.add(entry.call) || again {
-            self.push(Item { term: self.accepted.round, entry }, cx);
+            self.history.push(Item { term: self.accepted.round, entry });
+            self.keep(cx);
             self.send_all_more(cx);
         }
     }
@@ -237,15 +236,33 @@ impl Zab {
         peers.iter().for_each(|id| self.send_more(*id, cx));
     }
 
-    /// Tells itself that its own entries are durable: that arrives once they are. One such message
-    /// is under way at a time; what is written meanwhile is acknowledged together, by the next.
-    fn acknowledge(&mut self, cx: &mut Context<'_, Self>) {
+    /// Writes its own entries down, unless some are on their way to the disk: what comes meanwhile
+    /// is written together.
+    fn keep(&mut self, cx: &mut Context<'_, Self>) {
+        let Phase::Leading(leading) = &self.phase else { return };
+        if leading.learners.get(cx.me()).is_some_and(|own| own.sent.is_empty()) {
+            self.write_rest(cx);
+        }
+    }
+
+    /// Writes down what is not on its own disk, if it is established, and tells itself: that
+    /// arrives once it is durable.
+    pub(super) fn write_rest(&mut self, cx: &mut Context<'_, Self>) {
         let (epoch, upto, me) = (self.accepted.round, self.history.last().slot, cx.me());
-        let Phase::Leading(leading) = &mut self.phase else { return };
-        let Some(learner) = leading.learners.get_mut(me) else { return };
-        if learner.sent.is_empty() && learner.acked < upto {
-            learner.sent.push_back((upto, cx.now()));
-            cx.send(me, Message::Ack { epoch, upto });
+        loop {
+            let Phase::Leading(leading) = &mut self.phase else { return };
+            let own = leading.learners.get_mut(me);
+            let Some(own) = own.filter(|own| (1..=upto).contains(&own.next)) else { return };
+            let (first, items) = (own.next, leading.batch.from(own.next, &self.history));
+            own.next += items.len() as u64;
+            let done = own.next > upto;
+            if done {
+                own.sent.push_back((upto, cx.now()));
+            }
+            self.write_items(first, items, cx);
+            if done {
+                return cx.send(me, Message::Ack { epoch, upto });
+            }
         }
     }
 
@@ -253,7 +270,7 @@ impl Zab {
     fn send_more(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let last = self.history.last().slot;
         if to == cx.me() {
-            return self.acknowledge(cx);
+            return self.keep(cx);
         }
         loop {
             let Phase::Leading(leading) = &mut self.phase else { return };
@@ -269,12 +286,8 @@ impl Zab {
                 learner.sent.push_back((last, cx.now()));
                 return self.synchronise(to, place, cx);
             };
-            let (slot, items) = &mut leading.batch;
-            let count = usize::try_from(last - after.slot).unwrap_or(BATCH).min(BATCH);
-            if *slot != learner.next || items.len() != count {
-                (*slot, *items) = (learner.next, self.history.items(learner.next, BATCH));
-            }
-            let (epoch, items) = (self.accepted.round, items.clone());
+            let epoch = self.accepted.round;
+            let items = leading.batch.from(learner.next, &self.history);
             learner.next += items.len() as u64;
             learner.sent.push_back((learner.next - 1, cx.now()));
             cx.send(to, Message::Propose { epoch, after, items });
@@ -300,11 +313,10 @@ impl Zab {
         let Phase::Leading(leading) = &self.phase else { return };
         let acked = |id: NodeId| leading.learners.get(id).map_or(0, |it| it.acked);
         let slot = match self.has(Mutation::ZabCountObserver) {
-            true => Voters::of(self.config.peers.iter().copied()).reached(acked),
-            false => self.config.voters.reached(acked),
+            true => Voters::of(self.config.peers.iter().copied()).reached(self.commit, acked),
+            false => self.config.voters.reached(self.commit, acked),
         };
-        let slot = slot.unwrap_or_default();
-        if leading.is_established() && slot > self.commit {
+        if let Some(slot) = slot.filter(|_| leading.is_established()) {
             self.commit_upto(slot, cx);
             let commit = Message::Commit { epoch: self.accepted.round, upto: self.commit };
             let (me, Phase::Leading(leading)) = (cx.me(), &self.phase) else { return };
@@ -315,6 +327,7 @@ impl Zab {
 
     fn commit_upto(&mut self, slot: Slot, cx: &mut Context<'_, Self>) {
         if slot > self.commit {
+            self.write_rest(cx);
             self.commit = slot;
             cx.emit_with(|| Fact::Commits { slot });
             self.advance(cx);

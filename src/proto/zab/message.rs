@@ -284,8 +284,8 @@ pub enum Record {
     Accepted(Ballot),
     /// It has adopted this epoch: its history was that of its leader.
     Current(u32),
-    /// Its history has this item in this slot, and nothing after it.
-    Append(Slot, Item),
+    /// Its history has these items from this slot on, and nothing after them.
+    Append(Slot, Items),
     /// Its history ends with this slot.
     Truncate(Slot),
     /// The state after a place; its history begins after it.

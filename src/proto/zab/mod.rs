@@ -43,7 +43,8 @@
 //!
 //! *The order of durability*: first the history, then that the epoch is adopted, then the answer.
 //! The entries of a snapshot, of a difference and of a proposal are on disk before they are
-//! acknowledged; `host` sees to that.
+//! acknowledged; `host` sees to that. The leader writes its own proposals as a follower does, those
+//! together that come while others are on their way to the disk (group commit).
 //!
 //! **What the network may do.** The paper asks for channels that keep order and lose nothing, as
 //! TCP does as long as it lasts. Here messages say what comes before them, a follower takes in
@@ -154,7 +155,7 @@ impl Protocol for Zab {
             }
             Message::NewLeader { epoch, how, after, items, upto } => {
                 if self.heeds(from, epoch, cx) {
-                    self.on_new_leader(from, &how, after, &items, upto, cx);
+                    self.on_new_leader(from, &how, after, items, upto, cx);
                 }
             }
             Message::Behind { epoch, last } => {
@@ -174,7 +175,7 @@ impl Protocol for Zab {
             }
             Message::Propose { epoch, after, items } => {
                 if self.heeds(from, epoch, cx) {
-                    self.on_propose(from, after, &items, cx);
+                    self.on_propose(from, after, items, cx);
                 }
             }
             Message::Ack { epoch, upto } => {
@@ -338,9 +339,9 @@ impl Zab {
         match record {
             Record::Accepted(ballot) => self.accepted = *ballot,
             Record::Current(epoch) => self.current = *epoch,
-            Record::Append(slot, item) => {
-                self.history.truncate(slot - 1);
-                self.history.push(item.clone());
+            Record::Append(first, items) => {
+                self.history.truncate(first.saturating_sub(1));
+                items.iter().for_each(|item| self.history.push(item.clone()));
             }
             Record::Truncate(slot) => self.history.truncate(*slot),
             Record::Snapshot(base, machine) => {
@@ -358,8 +359,9 @@ impl Zab {
         let accepted = Record::Accepted(self.accepted);
         records.extend((!self.has(Mutation::ZabForgetEpoch)).then_some(accepted));
         records.push(Record::Current(self.current));
-        let items = self.history.iter();
-        records.extend(items.map(|(slot, cell)| Record::Append(slot, cell.item.clone())));
+        let first = self.history.base().slot + 1;
+        let items = self.history.items(first, usize::MAX);
+        records.extend((!items.is_empty()).then_some(Record::Append(first, items)));
         cx.checkpoint(records);
         self.replica.restate_snapshot(cx);
     }
