@@ -6,8 +6,9 @@
 mod faults;
 
 use faults::{
-    circles, crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses, losses,
-    moving, naps, one_dead, one_link, relay, servings, terms, voters, widowed, with_rot,
+    circles, crashes, doubt, duel, epochs, exodus, flickering, handovers, jitter, lapses,
+    late_word, losses, moving, naps, one_dead, one_link, relay, second, servings, terms, unheard,
+    voters, widowed, with_rot,
 };
 use netsplit::base::balance::{Limits, Policy};
 use netsplit::base::cache::{Invalidate, Mode};
@@ -58,6 +59,13 @@ enum Case {
     Handovers,
     /// Raft in peace, where somebody is asked to lead now and then.
     Relay,
+    /// Raft without elections but those that are called for: acknowledgements come two terms late.
+    LateWord,
+    /// Keys on Raft, and one voter of five, which is cut off from the second just when that is to
+    /// vote, too; then it restarts.
+    Second,
+    /// Keys on Raft: nobody hears a node just when it is to lead.
+    Unheard,
     /// The log on Zab.
     Zab,
     /// The same, with three voters and two observers.
@@ -334,6 +342,9 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::RaftTransferBehind, "raft", Case::Voters, 20),
     (Mutation::RaftTransferKeepsLease, "clients", Case::Handovers, 40),
     (Mutation::RaftTransferIgnored, "progress", Case::Relay, 10),
+    (Mutation::RaftAckOldTerm, "raft", Case::LateWord, 10),
+    (Mutation::RaftLearnerRefuses, "progress", Case::Second, 10),
+    (Mutation::RaftStuckProbe, "progress", Case::Unheard, 40),
     (Mutation::LogReadBackwards, "clients", Case::Stale(false), 40),
     (Mutation::LogReadBackwards, "clients", Case::Stale(true), 400),
     (Mutation::ZabCountObserver, "zab", Case::Observers, 40),
@@ -587,6 +598,23 @@ fn reading(on: On, reads: Reads) -> Plan {
     };
     let clients = (1..=3).map(client).collect();
     Plan { services, clients, ..Plan::bare(5) }
+}
+
+/// Keys on Raft, where clients are to be answered soon.
+fn pressed(voters: Option<Voters>) -> Plan {
+    let mut plan = reading(On::Raft, Reads::Index);
+    plan.services.log = plan.services.log.map(|log| Log { voters, ..log });
+    Plan { progress_within: Span::secs(8), ..plan }
+}
+
+/// Raft without switches, where nobody seeks to lead by itself.
+fn patient() -> Plan {
+    let changes = Changes::Joint;
+    let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
+    let mut plan = hurried(LogKind::Raft(raft), Span::millis(30));
+    let election = Ways { fastest: Span::secs(60), slowest: Span::secs(90) };
+    plan.services.log = plan.services.log.map(|log| Log { election, ..log });
+    plan
 }
 
 /// A log in a hurry, whose voters change; the first so many nodes vote at first.
@@ -964,6 +992,9 @@ fn plan(case: Case) -> Plan {
         Case::Voters => changing(raft(Changes::Joint), 3),
         Case::Singles => changing(raft(Changes::Single), 4),
         Case::Relay => Plan { progress_within: Span::secs(1), ..plan(Case::Raft) },
+        Case::LateWord => patient(),
+        Case::Second => pressed(Some(Voters::of([NodeId::node(1)]))),
+        Case::Unheard => pressed(None),
         Case::Handovers => with_clients(6, plan(Case::Leases(On::Raft))),
         Case::Epochs => hurried(LogKind::Zab, Span::millis(20)),
         Case::Reads(on) => reading(on, Reads::Index),
@@ -1015,6 +1046,8 @@ fn until(case: Case) -> Time {
             Time(12_000_000)
         }
         Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
+        Case::LateWord => Time(12_000_000),
+        Case::Second | Case::Unheard => Time(20_000_000),
         Case::Leases(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks
@@ -1069,6 +1102,7 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
             let storm = hunt::storm(seed, plan, until);
             return with_rot(seed, rotten as u16, storm, until);
         }
+        Case::LateWord => return late_word(seed),
         _ => {}
     }
     let mut commands = match case {
@@ -1077,6 +1111,8 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
         Case::Voters | Case::Singles | Case::Electorate => voters(seed, plan),
         Case::Handovers => handovers(seed),
         Case::Relay => relay(seed),
+        Case::Second => second(seed),
+        Case::Unheard => unheard(seed),
         Case::Leases(_) => lapses(seed),
         Case::Naps(_) => naps(seed),
         Case::Recipe(_, By::Notes) => lulls(seed),
@@ -1302,6 +1338,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Singles, 40),
     (Case::Handovers, 20),
     (Case::Relay, 10),
+    (Case::LateWord, 10),
+    (Case::Second, 10),
+    (Case::Unheard, 20),
     (Case::Zab, 60),
     (Case::Observers, 60),
     (Case::Stale(false), 60),
@@ -1425,6 +1464,9 @@ fn is_of_logs(case: Case) -> bool {
             | Singles
             | Handovers
             | Relay
+            | LateWord
+            | Second
+            | Unheard
             | Zab
             | Observers
             | Stale(_)

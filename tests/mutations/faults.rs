@@ -181,6 +181,76 @@ pub(super) fn handovers(seed: u64) -> Vec<(Time, Command)> {
     commands
 }
 
+/// What a node acknowledges to the first leader is heard only when that one has crashed, lost those
+/// entries to a second leader, and leads again, with others in their slots. Then it is left with one node
+/// and its old acknowledgements, and somebody else is to lead the rest.
+pub(super) fn late_word(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "late word", 0);
+    let [one, two, three, four, five] = shuffled(&mut rng)[..] else { return Vec::new() };
+    let mut jitter = |ms: u64| Time(ms * 1_000) + rng.span(Span::ZERO, Span::millis(200));
+    let who = |ids: &[NodeId]| Target::Nodes(ids.to_vec());
+    let leads = |id| Command::Fire {
+        who: Target::just(id),
+        timer: Some("election".parse().unwrap()),
+        after: None,
+    };
+    let ask = |text: &str| Command::Ask { who: one, op: text.parse().unwrap() };
+    let between = |a, b| Link::Between(who(a), who(b));
+    let slow = Link::OneWay(Target::just(two), Target::just(one));
+    let mut commands = vec![
+        (jitter(500), leads(one)),
+        (jitter(1_000), Command::Cut(between(&[one, two], &[three, four, five]))),
+        (jitter(1_200), Command::Delay { link: slow, by: Span::secs(4), jitter: Span::ZERO }),
+        (jitter(2_000), leads(three)),
+        (jitter(2_200), Command::Kill { who: who(&[one]), unsynced: Unsynced::Keep }),
+        (jitter(2_400), Command::Restart(who(&[one]))),
+        (jitter(2_600), Command::Heal(between(&[one, two], &[three, four, five]))),
+        (jitter(3_000), leads(one)),
+        (jitter(3_500), Command::Cut(between(&[one, five], &[two, three, four]))),
+        (jitter(7_000), leads(three)),
+        (jitter(9_000), Command::Heal(Link::All)),
+    ];
+    commands.extend((0..6).map(|n| (jitter(1_500), ask(&format!("propose red-{n}")))));
+    commands.extend((0..3).map(|n| (jitter(3_800), ask(&format!("propose blue-{n}")))));
+    commands.sort_by_key(|(at, _)| *at);
+    commands
+}
+
+/// n1, the only voter, is asked to let n2 vote, too; n2 hears nothing of it any more as soon as it
+/// has caught up; then n1 restarts.
+pub(super) fn second(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "second", 0);
+    let (one, two) = (NodeId::node(1), NodeId::node(2));
+    let at = Time::ZERO + rng.span(Span::secs(2), Span::secs(4));
+    let cut = Command::Cut(Link::OneWay(Target::just(one), Target::just(two)));
+    let op = Op::Voters { voters: Voters::of([one, two]) };
+    let kill = Command::Kill { who: Target::just(one), unsynced: Unsynced::Keep };
+    let dies = at + rng.span(Span::millis(20), Span::millis(90));
+    vec![
+        (at, Command::Ask { who: one, op }),
+        (at + Span::micros(50), cut),
+        (dies, kill),
+        (dies + Span::millis(1), Command::Heal(Link::All)),
+        (dies + Span::millis(100), Command::Restart(Target::just(one))),
+    ]
+}
+
+/// A node is asked to lead, and when it may nobody hears it for a moment.
+pub(super) fn unheard(seed: u64) -> Vec<(Time, Command)> {
+    let mut rng = Rng::split(seed, "unheard", 0);
+    let nodes = shuffled(&mut rng);
+    let (one, rest) = (Target::just(nodes[0]), Target::Nodes(nodes[1..].to_vec()));
+    let lead = Op::Lead { node: nodes[0] };
+    let at = Time(2_000_000) + rng.span(Span::ZERO, Span::millis(500));
+    let deaf = at + rng.span(Span::millis(2), Span::millis(20));
+    let healed = deaf + rng.span(Span::millis(10), Span::millis(60));
+    vec![
+        (at, Command::Ask { who: nodes[1], op: lead }),
+        (deaf, Command::Cut(Link::OneWay(one, rest))),
+        (healed, Command::Heal(Link::All)),
+    ]
+}
+
 /// Somebody is asked to lead every other second.
 pub(super) fn relay(seed: u64) -> Vec<(Time, Command)> {
     let mut rng = Rng::split(seed, "relay", 0);

@@ -106,6 +106,9 @@ impl Raft {
         if term > self.term && sticky && !handed && self.has_leader(cx) {
             return;
         }
+        if self.has(Mutation::RaftLearnerRefuses) && !self.voters().has(cx.me()) {
+            return;
+        }
         let pre = campaign == Campaign::Ask;
         let fresh = last >= self.entries.last() || self.has(Mutation::RaftVoteBlind);
         if pre {

@@ -182,7 +182,8 @@ impl Protocol for Raft {
                 }
             }
             Message::Appended { term, upto, round } => {
-                if self.is_leader_of(term) {
+                let late = term < self.term && self.has(Mutation::RaftAckOldTerm);
+                if self.is_leader_of(if late { self.term } else { term }) {
                     self.on_appended(from, upto, round, cx);
                 }
             }

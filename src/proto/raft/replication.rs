@@ -403,14 +403,15 @@ impl Raft {
         let late = |at: Time| cx.now().since(at) >= patience;
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(to) else { return };
+        let stuck = self.config.log.mutations.has(Mutation::RaftStuckProbe);
         match progress.mode {
-            Mode::Probe(_) => progress.mode = Mode::Probe(false),
+            Mode::Probe(_) if !stuck => progress.mode = Mode::Probe(false),
             Mode::Replicate if progress.sent.front().is_some_and(|(_, at)| late(*at)) => {
                 progress.probe(progress.matched + 1);
                 cx.emit(progress.fact(to));
             }
             Mode::Snapshot(at) if late(at) => self.send_snapshot(to, cx),
-            Mode::Replicate | Mode::Snapshot(_) => {
+            Mode::Replicate | Mode::Snapshot(_) | Mode::Probe(_) => {
                 let (matched, round) = (progress.matched, leader.rounds.last());
                 cx.send(to, self.note(matched, round));
             }
