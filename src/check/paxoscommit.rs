@@ -9,7 +9,7 @@
 //! From Gray and Lamport 2006, sections 4 and A.3. An instance is that of a transaction and one of
 //! its keys. It has chosen what a majority of the acceptors accepted in one ballot. In the first
 //! ballot only the participant speaks; in later ones a leader does, who finds *prepared* or
-//! proposes *aborted*.
+//! proposes *aborted*. Acceptors that restart say again what is on their disks.
 //!
 //! Judged are transactions that were seen to begin.
 
@@ -97,6 +97,10 @@ impl PaxosCommit {
         let begun = self.txns.get(&txn)?.begun;
         let (instance, quorum) = self.instance(txn, key)?;
         let what = word(prepared);
+        let before = instance.ballots.get(&ballot).filter(|(value, ..)| *value == prepared);
+        if before.is_some_and(|(_, who, _)| who.contains(&node)) {
+            return None;
+        }
         if let Some((promised, since)) = instance.promised.get(&node)
             && *promised > ballot
         {
@@ -253,6 +257,13 @@ mod tests {
         let late = [promise(1, "b", 1), promise(3, "b", 1), accept(2, "b", 0, true)];
         let found = [accept(1, "b", 1, true), accept(3, "b", 1, true), commit()];
         assert_eq!(broken(&[&votes[..], &late, &found].concat()), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_said_again_is_not_judged_again() {
+        let votes = [begin(), yes("a"), accept(1, "a", 0, true), promise(1, "a", 1)];
+        let again = [accept(1, "a", 0, true), promise(1, "a", 1)];
+        assert_eq!(broken(&[&votes[..], &again].concat()), [""; 0]);
     }
 
     #[test]

@@ -445,6 +445,8 @@ impl Txns {
             | Fact::Votes { txn, .. }
             | Fact::Precommits { txn, .. }
                 if again && self.is_old(*txn) => {}
+            // Acceptors keep votes long after it all is over.
+            Fact::InstanceAccepts { txn, .. } if !self.txns.contains_key(txn) => {}
             Fact::Precommits { txn, .. } => {
                 self.txn_mut(at, *txn).ready.entry(node).or_insert(at);
             }

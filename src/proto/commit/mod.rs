@@ -532,6 +532,7 @@ impl Protocol for Transactions {
                 cx.emit(Fact::Decides { txn: *txn, commit });
             }
         }
+        self.acceptor.restate(cx);
     }
 }
 

@@ -106,6 +106,21 @@ impl Acceptor {
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
+
+    /// What is on its disk, oldest first: it may have crashed before it came to say so.
+    pub(super) fn restate(&self, cx: &mut Cx<'_>) {
+        for of in &self.order {
+            let Some(Accepted { promised, vote }) = self.known.get(of).copied() else { continue };
+            let (txn, key) = of.clone();
+            if let Some((ballot, prepared)) = vote {
+                cx.emit(Fact::InstanceAccepts { txn, key: key.clone(), ballot, prepared });
+            }
+            let voted = vote.map(|(ballot, _)| ballot);
+            if let Some(ballot) = promised.filter(|_| promised > voted) {
+                cx.emit(Fact::InstancePromises { txn, key, ballot });
+            }
+        }
+    }
 }
 
 /// One instance, as its leader knows it.
