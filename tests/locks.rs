@@ -6,7 +6,7 @@ use netsplit::check::lock::Lock;
 use netsplit::check::{Check, Checks, Witness};
 use netsplit::event::Watch;
 use netsplit::event::{Event, Fact, LetGo};
-use netsplit::plan::{self, Client, Load, Log, Plan, Sharing};
+use netsplit::plan::{self, Client, Load, LockKind, Log, Plan, Sharing};
 use netsplit::sim::history::History;
 
 /// Three nodes; clients that do as they are told, or take one lock again and again.
@@ -159,6 +159,29 @@ fn who_waited_longer_than_the_lease_can_still_use_it() {
         assert!(lab.events.iter().filter(holds).count() > 5, "{client} holds");
         assert!(lab.count(wrote) > 5, "{client} writes");
     }
+    assert_eq!(lab.broken(), None);
+}
+
+/// Its own signs of life arrive for so long that the log forgets what it asked for before them.
+#[test]
+fn who_hears_nothing_for_long_goes_on_where_it_was() {
+    let mut plan = plan(2, None);
+    let kind = LockKind::ZooKeeper { watch: plan::Watch::Predecessor };
+    plan.services.lock = Some(plan::Lock { kind, detects: false });
+    let mut lab = Lab::new(plan);
+    lab.until(1_000);
+    lab.command("c1 acquire door 1s");
+    let lines = lab.until(1_500);
+    let token = lines.iter().find_map(|line| line.strip_prefix("c1 holds door ")).unwrap();
+    lab.command("c2 acquire door 1s");
+    lab.until(2_000);
+    lab.command("partition n1,n2,n3 -> c1,c2");
+    lab.command(&format!("c1 release door {token}"));
+    lab.until(32_000);
+    lab.command("heal");
+    let lines = lab.until(34_000);
+    assert!(has(&lines, "c1 c1/7 hears refused: lock not held"), "{lines:?}");
+    assert!(has(&lines, "c2 c2/1 hears granted token"), "{lines:?}");
     assert_eq!(lab.broken(), None);
 }
 

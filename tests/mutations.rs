@@ -1517,6 +1517,8 @@ fn without_a_bug_no_check_is_broken() {
     silent(Case::Late(DANCED), 203..204);
     // An acceptor crashes when a vote is on its disk, and before it came to say so.
     silent(Case::Unsure(PAXOS), 680..681);
+    // A client that waits hears nothing for so long that the log has forgotten when it began to.
+    silent(Case::Recipe(On::Zab, By::Nodes), 961..962);
 }
 
 /// What three-phase commit assumes is needed: the storms that all others survive break it.

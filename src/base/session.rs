@@ -151,6 +151,14 @@ impl SessionOp {
         }
     }
 
+    /// Whether it ends what cannot end twice, so that it may be asked for by another call.
+    pub fn gives_back(&self) -> bool {
+        matches!(
+            self,
+            SessionOp::Delete { .. } | SessionOp::Unlock { .. } | SessionOp::Close { .. }
+        )
+    }
+
     /// Whether it changes nothing, and any replica answers it from its own state.
     pub fn is_look(&self) -> bool {
         matches!(

@@ -306,14 +306,15 @@ pub trait Agreement: Protocol {
 
     /// Takes a request in. It is answered when this replica has applied it.
     fn on_request(&mut self, ticket: Ticket, entry: Arc<Entry>, cx: &mut Context<'_, Self>) {
-        if let Known::Answered(outcome) = self.replica().machine.known(entry.call) {
-            return cx.reply(ticket, outcome.clone());
-        }
+        // However long ago it was asked for first, it is in no log.
         if let Op::Session(op) = &entry.op
             && op.is_look()
         {
             let Replica { machine, watches, .. } = self.replica();
             return watches.take(ticket, op, machine, cx);
+        }
+        if let Known::Answered(outcome) = self.replica().machine.known(entry.call) {
+            return cx.reply(ticket, outcome.clone());
         }
         if let Some(why) = self.unable(&entry.op) {
             return cx.reply(ticket, Outcome::Refused(why));

@@ -285,6 +285,8 @@ impl Calls {
                 }
                 None
             }
+            // The log may have forgotten this call, and will not have forgotten another.
+            Outcome::Unknown if call.gives_back() => self.end(id.seq, outcome, cx),
             Outcome::Unknown => {
                 call.doubt |= call.has_effect();
                 None
@@ -425,6 +427,10 @@ impl Call {
     /// Whether it is a part of what was asked for, rather than the whole.
     fn is_step(&self) -> bool {
         matches!(*self.op, Op::Session(_))
+    }
+
+    fn gives_back(&self) -> bool {
+        matches!(&*self.op, Op::Session(op) if op.gives_back())
     }
 
     fn is_watch(&self) -> bool {

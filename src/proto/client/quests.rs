@@ -30,7 +30,8 @@
 //! asks again: nobody is next in line, so a release wakes all who wait.
 //!
 //! An answer to `create` that does not come may have been lost, or the request: the client lists
-//! the nodes and looks for its own before it asks again.
+//! the nodes and looks for its own before it asks again. Of a call that is older than the log
+//! remembers nobody can say what became of it: what gives something back is asked for anew.
 //!
 //! **Sources.** Hunt, Konar, Junqueira and Reed, *ZooKeeper: wait-free coordination for
 //! internet-scale systems* (2010), section 2.4; ZooKeeper's page of recipes, on locks and shared
@@ -247,9 +248,12 @@ impl Quests {
                 over.extend(self.expired(leases, calls, cx));
                 return over;
             }
-            (Op::Session(SessionOp::Delete { .. }), outcome) => {
-                self.left(quest, outcome, calls, cx)
+            (Op::Session(op), Outcome::Unknown) if op.gives_back() => {
+                calls.turn();
+                self.step(quest, op.clone(), calls, cx);
+                None
             }
+            (Op::Session(SessionOp::Delete { .. }), outcome) => self.left(quest, outcome),
             (Op::Session(SessionOp::Lock { .. }), Outcome::Unknown) => {
                 calls.turn();
                 self.create(quest, calls, cx);
@@ -451,23 +455,12 @@ impl Quests {
         }
     }
 
-    /// A node was removed. Some, if that was the last step.
-    fn left(
-        &mut self,
-        quest: u64,
-        outcome: &Outcome,
-        calls: &mut Calls,
-        cx: &mut Context<'_, Client>,
-    ) -> Option<Outcome> {
-        match &self.quests.get(&quest)?.stage {
-            Stage::Leaving(..) if *outcome == Outcome::Unknown => {
-                calls.turn();
-                self.leave(quest, calls, cx);
-                None
-            }
-            Stage::Leaving(_, granted) => Some(granted.clone()),
-            _ => Some(outcome.clone()),
-        }
+    /// A node was removed, and that was the last step.
+    fn left(&self, quest: u64, outcome: &Outcome) -> Option<Outcome> {
+        Some(match &self.quests.get(&quest)?.stage {
+            Stage::Leaving(_, granted) => granted.clone(),
+            _ => outcome.clone(),
+        })
     }
 
     /// Watches what it must wait for. Without that, the lock is its own.
