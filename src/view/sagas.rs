@@ -235,7 +235,9 @@ impl Sagas {
                 saga.director = node;
                 saga.enter(Stage::Closing { done: *done }, at);
             }
-            SagaFact::Passes { to, .. } => saga.director = *to,
+            // Who restarts passes on what may be further already.
+            SagaFact::Passes { to, .. } if saga.director == node => saga.director = *to,
+            SagaFact::Passes { .. } => {}
             SagaFact::Ends { done, .. } => {
                 let fresh = !saga.is_over() && !again;
                 saga.stage = (Stage::Over { done: *done }, at);

@@ -90,13 +90,26 @@ impl Saga {
     }
 
     /// Says who waits for what.
-    pub(super) fn state_stage(&self, saga: TxnId, cx: &mut Cx<'_>) {
+    fn state_stage(&self, saga: TxnId, cx: &mut Cx<'_>) {
         cx.emit(Fact::Saga(match self.stage() {
             Stage::Forward(step) => SagaFact::Asks { saga, step, back: false },
             Stage::Back(step) => SagaFact::Asks { saga, step, back: true },
             Stage::Ending { done } => SagaFact::Closes { saga, done },
             Stage::Away => return,
         }));
+    }
+
+    /// The same, or to whom it is being passed.
+    pub(super) fn restate(&self, saga: TxnId, cx: &mut Cx<'_>) {
+        match self.to {
+            Some(to) => cx.emit(Fact::Saga(SagaFact::Passes { saga, to })),
+            None => self.state_stage(saga, cx),
+        }
+    }
+
+    /// Whether nothing is to be done or compensated any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage(), Stage::Ending { .. })
     }
 
     /// The step at which this stage is, of those that have a key.

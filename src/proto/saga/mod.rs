@@ -260,7 +260,12 @@ impl Protocol for Sagas {
                 Record::Reserved(upto) => service.numbers = Numbers::used(*upto),
                 Record::Directs { saga, baton } => {
                     service.forget(saga.coordinator, baton.floor);
-                    service.sagas.insert(*saga, Saga::of(baton.clone(), cx.now()));
+                    let mut state = Saga::of(baton.clone(), cx.now());
+                    // It may have crashed before it wrote down that it passes the end on.
+                    if state.is_over() && saga.coordinator != cx.me() {
+                        state.pass_to(saga.coordinator);
+                    }
+                    service.sagas.insert(*saga, state);
                 }
                 Record::Passes(saga, to) => {
                     service.sagas.entry(*saga).and_modify(|state| state.pass_to(*to));
@@ -336,7 +341,7 @@ impl Protocol for Sagas {
             if saga.coordinator == cx.me() {
                 self.state_begin(*saga, state, cx);
             }
-            state.state_stage(*saga, cx);
+            state.restate(*saga, cx);
         }
     }
 }
