@@ -57,6 +57,12 @@ enum Case {
     /// Keys on Raft, read under leases. Again and again a node is asked to have another lead, and cut
     /// off with a client the next moment.
     Handovers,
+    /// Raft by these of its switches, in the storm of `Voters`.
+    Switched(Switches),
+    /// The same under leases, which need voters that listen to no candidate beside a leader.
+    Leased(Switches),
+    /// Keys on Multi-Paxos whose leaders are elected by connectivity, read so.
+    Linked(Reads),
     /// Raft in peace, where somebody is asked to lead now and then.
     Relay,
     /// Raft without elections but those that are called for: acknowledgements come two terms late.
@@ -191,6 +197,17 @@ enum Kept {
     Moving,
     /// The same with siblings.
     MovingSiblings,
+}
+
+/// Which of Raft's switches are on, bit by bit: pre-vote, sticky voters, quorum checks, voters who
+/// change one at a time.
+type Switches = u8;
+
+/// Raft with these.
+fn switched(on: Switches) -> LogKind {
+    let has = |bit: u8| on & 1 << bit != 0;
+    let changes = if has(3) { Changes::Single } else { Changes::Joint };
+    LogKind::Raft(Raft { pre_vote: has(0), sticky: has(1), check_quorum: has(2), changes })
 }
 
 /// The log that a case is about, where it may be more than one.
@@ -600,10 +617,17 @@ fn reading(on: On, reads: Reads) -> Plan {
     Plan { services, clients, ..Plan::bare(5) }
 }
 
+/// The same with another log.
+fn with_log(mut plan: Plan, change: impl FnOnce(&mut Log)) -> Plan {
+    if let Some(log) = &mut plan.services.log {
+        change(log);
+    }
+    plan
+}
+
 /// Keys on Raft, where clients are to be answered soon.
 fn pressed(voters: Option<Voters>) -> Plan {
-    let mut plan = reading(On::Raft, Reads::Index);
-    plan.services.log = plan.services.log.map(|log| Log { voters, ..log });
+    let plan = with_log(reading(On::Raft, Reads::Index), |log| log.voters = voters);
     Plan { progress_within: Span::secs(8), ..plan }
 }
 
@@ -611,10 +635,8 @@ fn pressed(voters: Option<Voters>) -> Plan {
 fn patient() -> Plan {
     let changes = Changes::Joint;
     let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
-    let mut plan = hurried(LogKind::Raft(raft), Span::millis(30));
     let election = Ways { fastest: Span::secs(60), slowest: Span::secs(90) };
-    plan.services.log = plan.services.log.map(|log| Log { election, ..log });
-    plan
+    with_log(hurried(LogKind::Raft(raft), Span::millis(30)), |log| log.election = election)
 }
 
 /// A log in a hurry, whose voters change; the first so many nodes vote at first.
@@ -958,6 +980,7 @@ fn pages() -> Plan {
 fn plan(case: Case) -> Plan {
     let name = |text: &str| text.parse().unwrap();
     match case {
+        _ if is_of_logs(case) => log_plan(case),
         Case::Decree => {
             let proposers = vec![(NodeId::node(1), name("red")), (NodeId::node(2), name("blue"))];
             let paxos = Some(Paxos { proposers, ..Paxos::default() });
@@ -970,38 +993,6 @@ fn plan(case: Case) -> Plan {
             let paxos = Some(Paxos { proposers, retry, backoff });
             Plan { services: Services { paxos, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Log | Case::Connected | Case::Raft | Case::Zab | Case::Observers => {
-            let kind = match case {
-                Case::Raft => LogKind::Raft(Raft::default()),
-                Case::Zab | Case::Observers => LogKind::Zab,
-                _ => LogKind::MultiPaxos,
-            };
-            let connected = case == Case::Connected;
-            let elect_by = if connected { ElectBy::Connectivity } else { ElectBy::Patience };
-            let voters = (case == Case::Observers).then(three);
-            let log = Log { kind, elect_by, voters, snapshot_every: 20, ..Log::default() };
-            let log = Some(log);
-            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
-        }
-        Case::Terms => {
-            let changes = Changes::Joint;
-            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
-            hurried(LogKind::Raft(raft), Span::millis(30))
-        }
-        Case::Electorate => changing(LogKind::MultiPaxos, 3),
-        Case::Voters => changing(raft(Changes::Joint), 3),
-        Case::Singles => changing(raft(Changes::Single), 4),
-        Case::Relay => Plan { progress_within: Span::secs(1), ..plan(Case::Raft) },
-        Case::LateWord => patient(),
-        Case::Second => pressed(Some(Voters::of([NodeId::node(1)]))),
-        Case::Unheard => pressed(None),
-        Case::Handovers => with_clients(6, plan(Case::Leases(On::Raft))),
-        Case::Epochs => hurried(LogKind::Zab, Span::millis(20)),
-        Case::Reads(on) => reading(on, Reads::Index),
-        Case::Quorums => reading(On::Paxos, Reads::Quorum),
-        Case::Leases(on) => reading(on, Reads::Lease),
-        Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
-        Case::Naps(on) => long_leases(on),
         Case::Locks => fighting(),
         Case::Shared(share) => sharing(share, fighting()),
         Case::SharedBy(on, by, share) => sharing(share, by_recipe(on, by)),
@@ -1034,6 +1025,50 @@ fn plan(case: Case) -> Plan {
             Plan { progress_within: Span::secs(15), ..trips(style, Span::secs(1)) }
         }
         Case::Impatient(style) => trips(style, Span::millis(60)),
+        _ => unreachable!("{case:?} is of logs"),
+    }
+}
+
+fn log_plan(case: Case) -> Plan {
+    match case {
+        Case::Log | Case::Connected | Case::Raft | Case::Zab | Case::Observers => {
+            let kind = match case {
+                Case::Raft => LogKind::Raft(Raft::default()),
+                Case::Zab | Case::Observers => LogKind::Zab,
+                _ => LogKind::MultiPaxos,
+            };
+            let connected = case == Case::Connected;
+            let elect_by = if connected { ElectBy::Connectivity } else { ElectBy::Patience };
+            let voters = (case == Case::Observers).then(three);
+            let log = Log { kind, elect_by, voters, snapshot_every: 20, ..Log::default() };
+            let log = Some(log);
+            Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
+        }
+        Case::Terms => {
+            let changes = Changes::Joint;
+            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
+            hurried(LogKind::Raft(raft), Span::millis(30))
+        }
+        Case::Electorate => changing(LogKind::MultiPaxos, 3),
+        Case::Voters => changing(raft(Changes::Joint), 3),
+        Case::Singles => changing(raft(Changes::Single), 4),
+        Case::Switched(on) => changing(switched(on), 4),
+        Case::Leased(on) => with_log(plan(Case::Leases(On::Raft)), |log| log.kind = switched(on)),
+        Case::Linked(reads) => {
+            with_log(reading(On::Paxos, reads), |log| log.elect_by = ElectBy::Connectivity)
+        }
+        Case::Relay => Plan { progress_within: Span::secs(1), ..plan(Case::Raft) },
+        Case::LateWord => patient(),
+        Case::Second => pressed(Some(Voters::of([NodeId::node(1)]))),
+        Case::Unheard => pressed(None),
+        Case::Handovers => with_clients(6, plan(Case::Leases(On::Raft))),
+        Case::Epochs => hurried(LogKind::Zab, Span::millis(20)),
+        Case::Reads(on) => reading(on, Reads::Index),
+        Case::Quorums => reading(On::Paxos, Reads::Quorum),
+        Case::Leases(on) => reading(on, Reads::Lease),
+        Case::Stale(sync) => reading(On::Zab, if sync { Reads::Sync } else { Reads::Local }),
+        Case::Naps(on) => long_leases(on),
+        _ => unreachable!("{case:?} is not of logs"),
     }
 }
 
@@ -1042,13 +1077,18 @@ fn until(case: Case) -> Time {
         Case::Decree | Case::Exodus => Time(12_000_000),
         Case::Duel => Time(3_000_000),
         Case::Log | Case::Connected | Case::Raft | Case::Zab | Case::Observers => Time(18_000_000),
-        Case::Terms | Case::Epochs | Case::Voters | Case::Singles | Case::Electorate => {
-            Time(12_000_000)
+        Case::Terms
+        | Case::Epochs
+        | Case::Voters
+        | Case::Singles
+        | Case::Switched(_)
+        | Case::Electorate => Time(12_000_000),
+        Case::Linked(_) | Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => {
+            Time(20_000_000)
         }
-        Case::Reads(_) | Case::Quorums | Case::Stale(_) | Case::Relay => Time(20_000_000),
         Case::LateWord => Time(12_000_000),
         Case::Second | Case::Unheard => Time(20_000_000),
-        Case::Leases(_) | Case::Handovers => Time(30_000_000),
+        Case::Leases(_) | Case::Leased(_) | Case::Handovers => Time(30_000_000),
         Case::Naps(_) => Time(54_000_000),
         Case::Locks
         | Case::Shared(_)
@@ -1108,12 +1148,12 @@ fn commands(case: Case, seed: u64, plan: &Plan) -> Vec<(Time, Command)> {
     let mut commands = match case {
         Case::Terms => terms(seed),
         Case::Epochs => epochs(seed),
-        Case::Voters | Case::Singles | Case::Electorate => voters(seed, plan),
+        Case::Voters | Case::Singles | Case::Switched(_) | Case::Electorate => voters(seed, plan),
         Case::Handovers => handovers(seed),
         Case::Relay => relay(seed),
         Case::Second => second(seed),
         Case::Unheard => unheard(seed),
-        Case::Leases(_) => lapses(seed),
+        Case::Leases(_) | Case::Leased(_) => lapses(seed),
         Case::Naps(_) => naps(seed),
         Case::Recipe(_, By::Notes) => lulls(seed),
         Case::Recipe(_, By::Falling) => crashes(seed),
@@ -1337,6 +1377,28 @@ const SOUND: &[(Case, u64)] = &[
     (Case::Voters, 40),
     (Case::Singles, 40),
     (Case::Handovers, 20),
+    (Case::Switched(0), 4),
+    (Case::Switched(1), 4),
+    (Case::Switched(2), 4),
+    (Case::Switched(3), 4),
+    (Case::Switched(4), 4),
+    (Case::Switched(5), 4),
+    (Case::Switched(6), 4),
+    (Case::Switched(7), 4),
+    (Case::Switched(8), 4),
+    (Case::Switched(9), 4),
+    (Case::Switched(10), 4),
+    (Case::Switched(11), 4),
+    (Case::Switched(12), 4),
+    (Case::Switched(13), 4),
+    (Case::Switched(14), 4),
+    (Case::Switched(15), 4),
+    (Case::Leased(2), 4),
+    (Case::Leased(3), 4),
+    (Case::Leased(6), 4),
+    (Case::Linked(Reads::Index), 4),
+    (Case::Linked(Reads::Lease), 4),
+    (Case::Linked(Reads::Quorum), 4),
     (Case::Relay, 10),
     (Case::LateWord, 10),
     (Case::Second, 10),
@@ -1464,6 +1526,9 @@ fn is_of_logs(case: Case) -> bool {
             | Singles
             | Handovers
             | Relay
+            | Switched(_)
+            | Leased(_)
+            | Linked(_)
             | LateWord
             | Second
             | Unheard

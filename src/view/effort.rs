@@ -139,7 +139,9 @@ pub fn theory(how: Commitment, participants: u64) -> Theory {
         }
         Commitment::Logged => (4 * n, 2 * n + 1, "as presumed abort, and the log's own"),
         Commitment::ThreePhase => {
-            (6 * n, 3 * n + 1, "Bernstein, Hadzilacos and Goodman 1987, section 7.5")
+            let source =
+                "Bernstein, Hadzilacos and Goodman 1987, section 7.5, and acknowledgements";
+            (6 * n, 3 * n + 1, source)
         }
         Commitment::PaxosCommit { acceptors } => {
             let f = u64::from(acceptors.max(1) - 1) / 2;
