@@ -189,6 +189,8 @@ library! {
         "epoch-before-history"
         "endless-elections"
         "voters-side-by-side"
+        "two-masters"
+        "returning-member"
         "deaf-network-card"
         "the-hub"
         "vote-that-evaporated"
