@@ -118,13 +118,22 @@ impl Entries {
         }
     }
 
-    /// How many items, of those that come after slot `after`, it has already, up to the first that
-    /// it has not. What is cut off it has.
-    pub(in crate::proto) fn count_known(&self, after: Slot, items: &[Item]) -> usize {
-        let known = |(slot, item): (Slot, &Item)| {
-            slot <= self.base.slot || self.get(slot).is_some_and(|cell| cell.item.term == item.term)
+    /// Of items that come after slot `after`, those from the first on that it has not, and the slot
+    /// before them; none if it has all. What is cut off it has. `keeps` takes whatever is in a slot
+    /// for what should be there, in a mutation.
+    pub(in crate::proto) fn lacks(
+        &self,
+        after: Slot,
+        items: Items,
+        keeps: bool,
+    ) -> Option<(Slot, Items)> {
+        let has = |(slot, item): (Slot, &Item)| {
+            let there = self.get(slot);
+            slot <= self.base.slot || there.is_some_and(|it| it.item.term == item.term || keeps)
         };
-        (after + 1..).zip(items).position(|it| !known(it)).unwrap_or(items.len())
+        let known = (after + 1..).zip(items.iter()).position(|it| !has(it))?;
+        let new = if known == 0 { items } else { items[known..].into() };
+        Some((after + known as u64, new))
     }
 
     /// Appends an item.
@@ -217,6 +226,31 @@ mod tests {
         assert_eq!(log.last(), Place { term: 2, slot: 5 });
         log.truncate(1);
         assert_eq!(log.last().slot, 4, "what is cut off stays");
+    }
+
+    #[test]
+    fn what_is_lacking_begins_with_the_first_entry_that_differs() {
+        let own = log(2, &[4, 4, 5]);
+        let theirs = |terms: &[u32]| log(2, terms).items(3, 9);
+        let lacks = |after, terms: &[u32], keeps| {
+            let lacks = own.lacks(after, theirs(terms), keeps);
+            lacks.map(|(before, new)| (before, new.iter().map(|item| item.term).collect()))
+        };
+        assert_eq!(lacks(2, &[4, 4, 5], false), None::<(Slot, Vec<u32>)>);
+        assert_eq!(lacks(2, &[4, 4], false), None, "what comes after them stays");
+        assert_eq!(lacks(2, &[4, 4, 6, 6], false), Some((4, vec![6, 6])));
+        assert_eq!(lacks(2, &[4, 4, 6, 6], true), Some((5, vec![6])), "it keeps its own");
+        assert_eq!(lacks(5, &[6], false), Some((5, vec![6])));
+        assert_eq!(lacks(0, &[1, 1, 4], false), None, "what is cut off it has");
+    }
+
+    #[test]
+    fn those_who_are_sent_the_same_share_it() {
+        let (mut batch, mut log) = (Batch::default(), log(2, &[4, 4]));
+        let one = batch.from(3, &log);
+        assert!(Arc::ptr_eq(&one, &batch.from(3, &log)));
+        log.push(one[0].clone());
+        assert_eq!([batch.from(3, &log).len(), batch.from(5, &log).len()], [3, 1]);
     }
 
     #[test]

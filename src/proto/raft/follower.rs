@@ -67,14 +67,9 @@ impl Raft {
     /// that it has stays, with all after it: the message may be old.
     fn take_in(&mut self, prev: Slot, items: Items, cx: &mut Context<'_, Self>) {
         let end = prev + items.len() as u64;
-        let mut known = self.entries.count_known(prev, &items);
-        if self.has(Mutation::RaftNoTruncate) {
-            let there = self.entries.last().slot.saturating_sub(prev);
-            known = known.max(items.len().min(usize::try_from(there).unwrap_or(usize::MAX)));
-        }
-        if known < items.len() {
-            let new = if known == 0 { items } else { items[known..].into() };
-            self.drop_after(prev + known as u64, cx);
+        let keeps = self.has(Mutation::RaftNoTruncate);
+        if let Some((before, new)) = self.entries.lacks(prev, items, keeps) {
+            self.drop_after(before, cx);
             let first = self.entries.last().slot + 1;
             let news = new.iter().fold(false, |news, item| news | self.push(item.clone()));
             self.write_items(first, new, cx);

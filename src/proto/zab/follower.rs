@@ -224,14 +224,9 @@ impl Zab {
 
     /// Takes in what it does not have. An entry of another epoch gives way, with all after it.
     fn take_in(&mut self, after: Slot, items: Items, cx: &mut Context<'_, Self>) {
-        let mut known = self.history.count_known(after, &items);
-        if self.has(Mutation::ZabNoTrunc) {
-            let there = self.history.last().slot.saturating_sub(after);
-            known = known.max(items.len().min(usize::try_from(there).unwrap_or(usize::MAX)));
-        }
-        if known < items.len() {
-            let new = if known == 0 { items } else { items[known..].into() };
-            self.drop_after(after + known as u64, cx);
+        let keeps = self.has(Mutation::ZabNoTrunc);
+        if let Some((before, new)) = self.history.lacks(after, items, keeps) {
+            self.drop_after(before, cx);
             let first = self.history.last().slot + 1;
             new.iter().for_each(|item| self.history.push(item.clone()));
             self.write_items(first, new, cx);
