@@ -460,6 +460,9 @@ const TABLE: &[(Mutation, &str, Case, u64)] = &[
     (Mutation::SharedBarge, "lock", Case::SharedBy(On::Paxos, By::Nodes, READ), 10),
     (Mutation::SharedWriter, "lock", Case::SharedBy(On::Raft, By::Leases, READ), 10),
     (Mutation::SharedNoGate, "lock", Case::SharedBy(On::Paxos, By::Nodes, TWO), 40),
+    (Mutation::ConsulNoCas, "lock", Case::SharedBy(On::Raft, By::Keys, TWO), 10),
+    (Mutation::ConsulPruneLive, "lock", Case::SharedBy(On::Paxos, By::Keys, TWO), 10),
+    (Mutation::ConsulNoPrune, "progress", Case::SharedBy(On::Raft, By::Keys, TWO), 10),
     (Mutation::DeadlockStale, "lock", Case::Circles, 10),
     (Mutation::DeadlockLate, "lock", Case::Circles, 40),
     (Mutation::DeadlockOldest, "lock", Case::Circles, 10),
@@ -684,7 +687,7 @@ fn sharing(share: Sharing, plan: Plan) -> Plan {
     let mut plan = with_clients(5, plan);
     for load in plan.clients.iter_mut().flat_map(|client| &mut client.load) {
         if let Load::Lock { hold, share: how, .. } = load {
-            (*hold, *how) = (Span::millis(400), share);
+            (*hold, *how) = ((*hold).min(Span::millis(400)), share);
         }
     }
     plan
@@ -1446,6 +1449,9 @@ const SOUND: &[(Case, u64)] = &[
     (Case::SharedBy(On::Raft, By::Leases, READ), 40),
     (Case::SharedBy(On::Paxos, By::Nodes, TWO), 40),
     (Case::SharedBy(On::Zab, By::Herd, TWO), 20),
+    (Case::SharedBy(On::Raft, By::Keys, TWO), 40),
+    (Case::SharedBy(On::Paxos, By::Keys, TWO), 20),
+    (Case::SharedBy(On::Raft, By::Deleted, TWO), 20),
     (Case::Keys, 30),
     (Case::Pages, 20),
     (Case::Quorum(Kept::Exactly), 10),

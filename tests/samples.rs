@@ -217,6 +217,7 @@ fn keys_and_values_that_do_not_exist_are_refused() {
     };
     refused(&shares("redis", "reads = 50"), &["not shared so", "a key of Redis has one owner"]);
     refused(&shares("consul", "reads = 50"), &["not shared so", "leave 'reads' out"]);
+    refused(&shares("redis", "permits = 2"), &["\"zookeeper\" or \"consul\""]);
     refused(&shares("etcd", "permits = 2"), &["no recipe for semaphores", "\"zookeeper\""]);
     refused(&shares("log", "permits = 2, reads = 50"), &["do not go together"]);
     refused(&shares("log", "permits = 0"), &["1 to 255"]);

@@ -268,6 +268,9 @@ mutations! {
     SharedWriter "shared.writer" "A writer waits for writers only, and for nobody who reads."
     SharedOneReader "shared.one_reader" "When a lock is freed, only the first of the readers in line is granted it."
     SharedNoGate "shared.no_gate" "A client counts who holds a permit, and then takes one, without the lock for that."
+    ConsulNoCas "consul.no_cas" "Who has a permit is written down, whoever has done so in between."
+    ConsulNoPrune "consul.no_prune" "A client counts permits of sessions that have ended."
+    ConsulPruneLive "consul.prune_live" "A client takes all others that have a permit for dead."
     SharedOver "shared.over" "One permit more is given out than there are."
 }
 

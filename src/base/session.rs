@@ -81,6 +81,13 @@ pub enum SessionOp {
     Lift { lessor: Ballot, lock: Name, since: Slot },
     /// End the session now.
     Close { session: SessionId },
+    /// Have a key of one's own below a semaphore, for `wish`: the key is there as long as the
+    /// session.
+    Contend { lock: Name, session: SessionId, wish: CallId },
+    /// Through the log: who has a permit of a semaphore, and who contends for one.
+    Permits { lock: Name },
+    /// Write down who has a permit of a semaphore of `limit`, if that was done last in slot `index`.
+    Swap { lock: Name, session: SessionId, index: Slot, limit: u8, holders: Arc<[SessionId]> },
 }
 
 /// What is answered.
@@ -101,6 +108,15 @@ pub enum SessionOutcome {
     Told { upto: Slot, changes: Vec<KeyChange> },
     /// As of slot `seen`, somebody holds the lock, or a lock-delay is under way.
     Busy { seen: Slot },
+    /// As of slot `seen`, who has a permit of a semaphore, each with its token, as it was written
+    /// down in slot `index`; and whose keys are there of those who contend for one.
+    Permits {
+        seen: Slot,
+        index: Slot,
+        limit: u8,
+        holders: Vec<(SessionId, Token)>,
+        contenders: Vec<SessionId>,
+    },
 }
 
 /// A node by its lock and number.
@@ -146,7 +162,10 @@ impl SessionOp {
             | SessionOp::Watch { lock, .. }
             | SessionOp::Lock { lock, .. }
             | SessionOp::Unlock { lock, .. }
-            | SessionOp::Lift { lock, .. } => Some(lock),
+            | SessionOp::Lift { lock, .. }
+            | SessionOp::Contend { lock, .. }
+            | SessionOp::Permits { lock }
+            | SessionOp::Swap { lock, .. } => Some(lock),
             _ => None,
         }
     }
@@ -212,6 +231,26 @@ impl fmt::Display for SessionOp {
             }
             SessionOp::Close { session: OWN_SESSION } => f.write_str("close session"),
             SessionOp::Close { session } => write!(f, "close s{session}"),
+            SessionOp::Contend { lock, session, .. } => {
+                write!(f, "contend for {lock} by s{session}")
+            }
+            SessionOp::Permits { lock } => write!(f, "permits of {lock}"),
+            SessionOp::Swap { lock, session, index, limit, holders } => {
+                write!(f, "write of {limit} permits of {lock}:{}", Sessions(holders))?;
+                write!(f, ", if the index is {index}, by s{session}")
+            }
+        }
+    }
+}
+
+/// ` s3 s5`, or ` none`.
+struct Sessions<'a>(&'a [SessionId]);
+
+impl fmt::Display for Sessions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str(" none"),
+            all => all.iter().try_for_each(|session| write!(f, " s{session}")),
         }
     }
 }
@@ -239,6 +278,11 @@ impl fmt::Display for SessionOutcome {
             }
             SessionOutcome::Changed { seen } => write!(f, "changed by slot {seen}"),
             SessionOutcome::Busy { seen } => write!(f, "busy as of slot {seen}"),
+            SessionOutcome::Permits { index, limit, holders, contenders, .. } => {
+                let held: Vec<SessionId> = holders.iter().map(|(session, _)| *session).collect();
+                write!(f, "index {index}, of {limit} permits:{}", Sessions(&held))?;
+                write!(f, "; contend:{}", Sessions(contenders))
+            }
             SessionOutcome::State { revision, keys } => {
                 write!(f, "{} nodes as of slot {revision}", keys.len())
             }

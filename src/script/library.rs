@@ -85,6 +85,7 @@ library! {
         "lock-queue"
         "lock-readers"
         "semaphore"
+        "semaphore-key"
         "lock-without-token"
         "redis-key"
         "redis-two-steps"

@@ -35,7 +35,10 @@ impl Delays {
     /// Takes a statement in. `entry` is what its sayer has just applied.
     pub(super) fn see(&mut self, at: usize, fact: &Fact, entry: Option<&Entry>) -> Option<Broken> {
         match fact {
-            Fact::Granted { slot, lock, call, .. } => self.granted(*slot, lock, *call),
+            // Who contends for a permit has a key of its own, which is all that a delay is for.
+            Fact::Granted { slot, lock, call, mode, .. } if !mode.is_permit() => {
+                self.granted(*slot, lock, *call)
+            }
             Fact::Session(fact) => {
                 // Slower replicas say the same later.
                 let slot = fact.slot().filter(|slot| *slot >= self.newest)?;

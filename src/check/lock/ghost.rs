@@ -230,6 +230,12 @@ impl Ghost {
             return None;
         }
         let own = match entry {
+            // Who is left out of what another writes down has to be gone; the log knows.
+            Some(Entry { call, op: Op::Session(SessionOp::Swap { .. }) }) => match why {
+                Freed::Released => call.client == held.call.client,
+                Freed::Ended => true,
+                Freed::Expired | Freed::Lost => false,
+            },
             // Whether it was this session's, SES-2 says.
             Some(Entry {
                 call,

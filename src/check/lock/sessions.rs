@@ -194,7 +194,9 @@ impl Sessions {
             Op::Session(SessionOp::Delete { session: of, node, .. }) => {
                 *of == session && *node == path.1
             }
-            Op::Session(SessionOp::Unlock { session: of, .. }) => *of == session,
+            Op::Session(
+                SessionOp::Unlock { session: of, .. } | SessionOp::Contend { session: of, .. },
+            ) => *of == session,
             Op::Session(
                 SessionOp::Expire { session: of, .. }
                 | SessionOp::Revoke { session: of, .. }

@@ -128,14 +128,15 @@ fn fits_the_sharing(top: &Table<'_>, load: &Table<'_>) -> Read<()> {
     let kind = kind_of_locks(top)?;
     let kind = kind.as_ref().map(Value::text).transpose()?.unwrap_or("log");
     let (reads, permits) = (load.get("reads"), load.get("permits"));
-    let any = "\"log\", \"zookeeper\" or \"etcd\"";
-    let (key, why, kinds) = match kind {
-        "redis" | "redlock" => (reads.or(permits), "a key of Redis has one owner", any),
-        "consul" => (reads.or(permits), "a key of Consul has one owner", any),
-        "etcd" => (permits, "etcd has no recipe for semaphores", "\"log\" or \"zookeeper\""),
+    let readers = "\"log\", \"zookeeper\" or \"etcd\"";
+    let permitters = "\"log\", \"zookeeper\" or \"consul\"";
+    let (key, why, kinds) = match (kind, reads, permits) {
+        ("redis" | "redlock", Some(key), _) => (key, "a key of Redis has one owner", readers),
+        ("redis" | "redlock", _, Some(key)) => (key, "a key of Redis has one owner", permitters),
+        ("consul", Some(key), _) => (key, "a key of Consul has one owner", readers),
+        ("etcd", _, Some(key)) => (key, "etcd has no recipe for semaphores", permitters),
         _ => return Ok(()),
     };
-    let Some(key) = key else { return Ok(()) };
     let error = key.wrong_key(format!("locks of kind = \"{kind}\" are not shared so"), why);
     Err(error.help(format!("write kind = {kinds} in [lock], or leave '{}' out", key.key())))
 }

@@ -138,8 +138,12 @@ impl Calls {
     /// Whether locks are taken in this way here.
     fn can_share(&self, op: &Op) -> bool {
         let Op::Acquire { mode, .. } = op else { return true };
-        let keys = self.recipes.is_some() || self.quests.as_ref().is_some_and(Quests::are_keys);
-        *mode == LockMode::Alone || !keys
+        let keys = self.quests.as_ref().is_some_and(Quests::are_keys);
+        match mode {
+            LockMode::Alone => true,
+            LockMode::Read => self.recipes.is_none() && !keys,
+            LockMode::OneOf(_) => self.recipes.is_none(),
+        }
     }
 
     /// Refuses an operation without asking anybody.

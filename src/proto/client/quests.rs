@@ -41,6 +41,8 @@
 //! **What is left out.** Giving up: who has lined up waits until it has the lock or its session
 //! ends. A client has one session, which lasts as long as the first lock that it asked for was to.
 
+mod permits;
+
 use super::Client;
 use super::calls::{Calls, Finished};
 use super::leases::Leases;
@@ -112,12 +114,14 @@ pub(super) struct Quests {
     quests: BTreeMap<u64, Quest>,
     /// The newest state that the client has seen: it reads no older one.
     seen: Slot,
+    /// The permits that it has by a key, and its contenders' keys.
+    permits: BTreeMap<(Name, Token), Token>,
 }
 
 impl Quests {
     pub(super) fn new(watch: Watch, mutations: Mutations) -> Quests {
         let (session, quests) = (Session::None, BTreeMap::new());
-        Quests { watch, mutations, session, quests, seen: 0 }
+        Quests { watch, mutations, session, quests, seen: 0, permits: BTreeMap::new() }
     }
 
     /// Whether locks are keys, which only one client can have.
@@ -147,13 +151,19 @@ impl Quests {
         let op = Arc::new(op);
         let at = calls.favourite();
         cx.emit(Fact::Invokes { call, op: op.clone(), at, retry: 0 });
+        let keys = self.are_keys();
         let stage = match &*op {
-            Op::Acquire { mode, .. } if mode.is_permit() && !self.has_no_gate() => Stage::Gate,
+            Op::Acquire { mode, .. } if mode.is_permit() && !self.has_no_gate() && !keys => {
+                Stage::Gate
+            }
             _ => Stage::Straight,
         };
         let quest = Quest { op: op.clone(), since: cx.now(), at, step: None, node: None, stage };
         self.quests.insert(call.seq, quest);
         match (&*op, self.session.open()) {
+            (Op::Release { .. }, Some(_)) if self.is_of_permits(&op) => {
+                self.contend(call.seq, calls, cx);
+            }
             (Op::Acquire { .. }, Some(_)) => self.set_out(call.seq, calls, cx),
             (Op::Acquire { ttl, .. }, None) => self.want(*ttl, calls, cx),
             (Op::Release { lock, token }, Some(open)) => {
@@ -185,8 +195,9 @@ impl Quests {
 
     /// Takes the first step.
     fn set_out(&mut self, quest: u64, calls: &mut Calls, cx: &mut Context<'_, Client>) {
-        match self.counts_openly(quest) {
-            true => self.list(quest, calls, cx),
+        match self.mode(quest).is_permit() && self.are_keys() {
+            true => self.contend(quest, calls, cx),
+            false if self.counts_openly(quest) => self.list(quest, calls, cx),
             false => self.create(quest, calls, cx),
         }
     }
@@ -241,7 +252,10 @@ impl Quests {
             let refused = Outcome::Refused(Refusal::NotHeld);
             return self.end(*seq, refused, None, cx).into_iter().collect();
         };
+        let permit = Quests::steps_to_permits(op)
+            || self.quests.get(&quest).is_some_and(|it| self.is_of_permits(&it.op));
         let over = match (&**op, outcome) {
+            _ if permit => self.weigh(quest, op, outcome, calls, cx),
             (Op::Session(SessionOp::Close { .. }), Outcome::Done) => {
                 let mut over: Vec<_> =
                     self.end(quest, Outcome::Done, None, cx).into_iter().collect();
@@ -336,6 +350,7 @@ impl Quests {
         cx: &mut Context<'_, Client>,
     ) -> Vec<Finished> {
         self.session.expired(calls, cx);
+        self.permits.clear();
         leases.let_go_all(cx);
         let quests: Vec<u64> = self.quests.keys().copied().collect();
         let refused = Outcome::Refused(Refusal::Expired);

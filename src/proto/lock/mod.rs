@@ -16,7 +16,8 @@
 //! renewal that the log orders first wins. A new leader gives every grant its full `ttl` again.
 //! Each resource has one home node, given by its name; the others forward writes to it
 //! ([`resource`]). Where instances keep the locks as keys ([`super::redis`]), this service is there
-//! for the resources only.
+//! for the resources only; the recipe that Redis documents has neither read-write locks nor
+//! semaphores.
 //!
 //! ```text
 //!  c1        n1 (leader)     log                                  home of door
@@ -35,7 +36,8 @@
 //! answers from its own state, which may be old, but not older than what the client has seen.
 //! `"etcd"` has the same recipe, with leases for sessions: the leader keeps signs of life in its
 //! memory ([`lessor`]). `"consul"` has such sessions too, but they hang on nodes as well, and locks
-//! that one entry takes, or finds busy (`tree::consul`).
+//! that one entry takes, or finds busy (`tree::consul`), and semaphores in one key
+//! (`tree::permits`).
 //!
 //! **Sources.** Gray and Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed
 //! file cache consistency* (1989); Burrows, *The Chubby lock service for loosely-coupled

@@ -16,6 +16,7 @@
 //! asks for older ones is told that they are forgotten, and has to look at the whole again.
 
 mod consul;
+mod permits;
 
 use super::table::Answers;
 use crate::base::{
@@ -23,6 +24,7 @@ use crate::base::{
     Refusal, SessionId, SessionOp, SessionOutcome, Slot, Span, Terms, Token,
 };
 use crate::event::{Fact, Freed, Lapse, SessionFact};
+use permits::Permits;
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 use std::collections::{BTreeMap, VecDeque};
@@ -83,6 +85,8 @@ struct Lock {
     token: Token,
     /// The last slot that made or removed a node.
     changed: Slot,
+    /// Who has a permit, where that is written in a key.
+    permits: Permits,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +155,13 @@ impl Tree {
             }
             SessionOp::Lift { lessor, lock, since } => self.lift(*lessor, lock, *since, &mut step),
             SessionOp::Close { session } => self.close(*session, &mut step),
+            SessionOp::Contend { lock, session, wish } => {
+                self.contend(lock, *session, *wish, &mut step)
+            }
+            SessionOp::Permits { lock } => self.permits(lock, slot),
+            SessionOp::Swap { lock, session, index, limit, holders } => {
+                self.swap(lock, *session, (*index, *limit, holders), &mut step)
+            }
         };
         if facts.len() > before {
             self.changed = slot;
@@ -383,6 +394,10 @@ impl Tree {
         let Some(lock) = self.locks.get_mut(name) else {
             return Outcome::Refused(Refusal::NotHeld);
         };
+        if lock.permits.has(session, node) && lock.permits.leave(name, session, step) {
+            lock.changed = step.slot;
+            return Outcome::Done;
+        }
         let lowest = lock.nodes.keys().next().copied();
         let own = |number: Token, of: &Node| match bare {
             true => Some(number) == lowest,
@@ -443,7 +458,11 @@ impl Tree {
             return;
         }
         let open = self.sessions.keys().copied().collect();
-        let nodes = self.locks.values().flat_map(|lock| lock.nodes.keys().copied()).collect();
+        let below = |lock: &Lock| {
+            let contenders = lock.permits.contenders().map(|(node, ..)| node);
+            lock.nodes.keys().copied().chain(contenders).collect::<Vec<_>>()
+        };
+        let nodes = self.locks.values().flat_map(below).collect();
         facts.push(Fact::Session(SessionFact::All { slot, open, nodes }));
         if self.lessor != Ballot::NONE {
             facts.push(Fact::Session(SessionFact::Lessor { slot, lessor: self.lessor }));
@@ -466,6 +485,10 @@ impl Tree {
         for (name, lock) in &self.locks {
             for (node, Node { session, wish, .. }) in &lock.nodes {
                 let (node, session, wish) = (*node, *session, *wish);
+                let made = SessionFact::Made { slot, lock: name.clone(), node, session, wish };
+                facts.push(Fact::Session(made));
+            }
+            for (node, session, wish) in lock.permits.contenders() {
                 let made = SessionFact::Made { slot, lock: name.clone(), node, session, wish };
                 facts.push(Fact::Session(made));
             }
@@ -565,9 +588,11 @@ impl Lock {
         sessions: &BTreeMap<SessionId, Session>,
         facts: &mut Vec<Fact>,
     ) {
-        let held = self.holders().map(|(token, _)| (token, 0)).collect();
+        let held = self.holders().map(|(token, _)| (token, 0)).chain(self.permits.held());
+        let held = held.collect();
         facts.push(Fact::LockIs { slot, lock: name.clone(), token: self.token, held });
         facts.extend(self.nodes.values().filter_map(|node| node.granted_fact(name, sessions)));
+        self.permits.restate(name, facts);
         let waiting = self.nodes.iter().filter(|(_, node)| node.granted.is_none());
         for (ahead, (number, node)) in waiting.enumerate() {
             facts.push(node.queued(*number, name, ahead));

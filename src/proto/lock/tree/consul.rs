@@ -78,6 +78,9 @@ impl Tree {
         let hasty = step.mutations.has(Mutation::ConsulHasty);
         let delayed = self.delays.contains_key(name) && !hasty;
         let lock = self.locks.entry(name.clone()).or_default();
+        if lock.permits.are_used() {
+            return Outcome::Refused(Refusal::NotShared);
+        }
         let shares = step.mutations.has(Mutation::ConsulShared);
         match lock.holders().next() {
             Some((token, held)) if held.session == session => return Outcome::Granted { token },
@@ -171,6 +174,9 @@ impl Tree {
         }
         let slot = step.slot;
         for (name, lock) in &mut self.locks {
+            if lock.permits.leave(name, id, step) {
+                lock.changed = slot;
+            }
             let own = |_: Token, node: &Node| node.session == id;
             if !lock.remove(name, own, Freed::Ended, &self.sessions, step) {
                 continue;

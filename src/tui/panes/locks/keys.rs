@@ -7,6 +7,7 @@ use super::left;
 use crate::base::{Name, NodeId};
 use crate::event::Feels;
 use crate::tui::theme::Role;
+use crate::view::locks::Lock;
 use crate::view::sessions::Below;
 
 /// Whether sessions hang on nodes in this cluster.
@@ -37,8 +38,10 @@ pub(super) fn rows<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Vec<Row
 
 fn key<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Row<'a> {
     let row = Row::plain(scene.look).text(Role::Muted, format!("{name} key: "));
-    let holder = scene.board.locks.get(name).and_then(|lock| lock.holder());
+    let lock = scene.board.locks.get(name);
+    let holder = lock.and_then(|lock| lock.holder());
     let row = match (below.nodes.values().next(), holder, below.delay) {
+        _ if lock.is_some_and(|lock| lock.mode().is_permit()) => contenders(row, below, lock),
         (Some(node), Some(holder), _) => {
             let (client, session) = (node.wish.client, node.session);
             let text = format!("{client} by s{session}, LockIndex {}", holder.token);
@@ -55,6 +58,18 @@ fn key<'a>(scene: &Scene<'a>, name: &Name, below: &Below) -> Row<'a> {
         true => row,
         false => row.text(Role::Muted, "  watched by ").text(Role::Text, names(&waiting)),
     }
+}
+
+/// Whose keys are there of those who contend for a permit; who has one stands out.
+fn contenders<'a>(mut row: Row<'a>, below: &Below, lock: Option<&Lock>) -> Row<'a> {
+    row = row.text(Role::Muted, "contend");
+    for node in below.nodes.values() {
+        let client = node.wish.client;
+        let has = lock.is_some_and(|lock| lock.held_by(client).is_some());
+        let role = if has { Role::Ok } else { Role::Text };
+        row = row.text(role, format!(" {client} by s{}", node.session));
+    }
+    row
 }
 
 /// How much is left of each session, on which node it hangs, and what its client knows of it.
