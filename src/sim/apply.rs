@@ -286,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_a_slow_disk_is_written_fast_once_that_is_repaired() {
+        let plan = Plan {
+            services: Services { log: Some(Default::default()), ..Services::default() },
+            ..Plan::bare(1)
+        };
+        let mut world = World::new(&plan, 7, Watch::Facts, &mut Vec::new());
+        apply(&mut world, "disk n1 slow 1s").expect("there is n1");
+        let mut out = Vec::new();
+        while world.next() < Time(9_000_000) && world.step(&mut out) {}
+        for n in 1..=4 {
+            apply(&mut world, &format!("n1 put x={n}")).expect("n1 is up");
+        }
+        let waits = |world: &World| world.slots[0].pending.len();
+        assert!(waits(&world) > 2, "it takes one second for each: {}", waits(&world));
+        apply(&mut world, "disk n1 ok").expect("there is n1");
+        while world.next() < Time(10_100_000) && world.step(&mut out) {}
+        assert_eq!(waits(&world), 0, "only the first had begun while it was slow");
+    }
+
+    #[test]
     fn a_timer_that_is_fired_by_hand_makes_its_node_stand_for_leader() {
         let plan = Plan {
             services: Services { log: Some(Default::default()), ..Services::default() },

@@ -30,13 +30,20 @@ pub(super) struct Slot {
     pub(super) state: State,
     pub(super) boot: u32,
     pub(super) disk: Arc<Disk>,
-    /// Batches that are not durable yet, oldest first.
-    pub(super) pending: VecDeque<(u64, Batch)>,
-    /// When the disk is done with what it was given.
-    pub(super) disk_free: Time,
+    /// Batches that are not durable yet, oldest first: that one is being written.
+    pub(super) pending: VecDeque<Pending>,
     pub(super) disk_slow: Span,
     pub(super) torn: bool,
     pub(super) clock: Clock,
+}
+
+/// A batch on its way to the disk.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    upto: u64,
+    batch: Batch,
+    /// How long it takes a disk that is well.
+    way: Span,
 }
 
 /// A message under way.
@@ -94,7 +101,6 @@ impl World {
             boot: 0,
             disk: Arc::default(),
             pending: VecDeque::new(),
-            disk_free: Time::ZERO,
             disk_slow: Span::ZERO,
             torn: false,
             clock: Clock::default(),
@@ -239,11 +245,13 @@ impl World {
             Item::Synced { node, boot, upto } => {
                 let Some(index) = self.index(node) else { return };
                 let slot = &mut self.slots[index];
-                if slot.boot == boot && slot.pending.front().is_some_and(|(n, _)| *n == upto) {
-                    let batch =
-                        slot.pending.pop_front().map(|(_, batch)| batch).unwrap_or_default();
+                if slot.boot == boot
+                    && slot.pending.front().is_some_and(|it| it.upto == upto)
+                    && let Some(Pending { batch, .. }) = slot.pending.pop_front()
+                {
                     let disk = Arc::make_mut(&mut slot.disk);
                     batch.into_iter().for_each(|write| disk.write(write));
+                    self.write_next(index);
                     self.feed(index, Input::Synced { upto }, out);
                 }
             }
@@ -329,13 +337,21 @@ impl World {
     }
 
     fn write(&mut self, index: usize, upto: u64, batch: Batch) {
-        let slot = &mut self.slots[index];
-        let way = self.disks.span(self.disk_ways.0, self.disk_ways.1) + slot.disk_slow;
-        slot.disk_free = slot.disk_free.max(self.now) + way;
-        slot.pending.push_back((upto, batch));
-        let item = Item::Synced { node: self.ids[index], boot: slot.boot, upto };
-        let at = slot.disk_free;
-        self.later(at, item);
+        let way = self.disks.span(self.disk_ways.0, self.disk_ways.1);
+        let pending = &mut self.slots[index].pending;
+        pending.push_back(Pending { upto, batch, way });
+        if pending.len() == 1 {
+            self.write_next(index);
+        }
+    }
+
+    /// Begins with the oldest batch, if there is one; how slow the disk is, it is now.
+    fn write_next(&mut self, index: usize) {
+        let slot = &self.slots[index];
+        if let Some(Pending { upto, way, .. }) = slot.pending.front() {
+            let item = Item::Synced { node: self.ids[index], boot: slot.boot, upto: *upto };
+            self.later(self.now + *way + slot.disk_slow, item);
+        }
     }
 
     pub(super) fn later(&mut self, at: Time, item: Item) {
@@ -380,7 +396,7 @@ impl World {
         let (now, seed, id) = (self.now, self.seed, self.ids[index]);
         let slot = &mut self.slots[index];
         slot.boot += 1;
-        (slot.state, slot.disk_free) = (State::Up, now);
+        slot.state = State::Up;
         let purpose = u64::from(slot.boot) << 32 | u64::from(id.number()) << 1;
         let rng = Rng::split(seed, "node", purpose | u64::from(id.is_client()));
         let records = slot.disk.records().len() as u64;
@@ -410,7 +426,7 @@ impl World {
         if matches!(slot.state, State::Down) {
             return;
         }
-        let writes = slot.pending.drain(..).flat_map(|(_, batch)| batch);
+        let writes = slot.pending.drain(..).flat_map(|it| it.batch);
         let writes: Vec<Write> = writes.flat_map(Write::pieces).collect();
         let total = writes.len() as u64;
         let (kept, torn) = match unsynced {
