@@ -86,7 +86,7 @@ pub enum SessionOp {
     Contend { lock: Name, session: SessionId, wish: CallId },
     /// Through the log: who has a permit of a semaphore, and who contends for one.
     Permits { lock: Name },
-    /// Write down who has a permit of a semaphore of `limit`, if that was done last in slot `index`.
+    /// Write down who has a permit of a semaphore of `limit`, if slot `index` was the last to.
     Swap { lock: Name, session: SessionId, index: Slot, limit: u8, holders: Arc<[SessionId]> },
 }
 
