@@ -253,7 +253,8 @@ impl Lock {
     }
 
     fn renew(&mut self, at: Time, slot: Slot, token: Token, ttl: Span) {
-        self.is_news(slot, Step::Give);
+        // A grant or a queue that is told later of this slot or an earlier one is old.
+        self.stamp = self.stamp.max((slot, Step::Give));
         let meant = |holder: &&mut Holder| holder.token == token && holder.last < slot;
         if let Some(holder) = self.holders.iter_mut().find(meant) {
             (holder.renewed, holder.ttl, holder.last) = (at, ttl, slot);
