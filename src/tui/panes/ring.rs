@@ -298,12 +298,15 @@ fn hundredths(per_mille: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// How far a share is from what is promised, relative to that: `+2.0%`.
+/// How far a share is from what is promised, relative to that: `+2.0%`, and `+120%`.
 fn deviation(share: Share, ideal: Share) -> String {
     let (share, ideal) = (share.ppm(), ideal.ppm());
     let Some(per_mille) = (share.abs_diff(ideal) * 1_000 + ideal / 2).checked_div(ideal) else {
         return "-".to_owned();
     };
     let sign = if share < ideal { '-' } else { '+' };
-    format!("{sign}{}.{}%", per_mille / 10, per_mille % 10)
+    match per_mille {
+        0..1_000 => format!("{sign}{}.{}%", per_mille / 10, per_mille % 10),
+        _ => format!("{sign}{}%", (per_mille + 5) / 10),
+    }
 }

@@ -7,7 +7,7 @@ use super::row::{self, Row};
 use super::table::{self, Mark};
 use super::{Item, Pane, Scene};
 use crate::base::{Commitment, Leg, NodeId, Time, TxnId};
-use crate::tui::frame::Title;
+use crate::tui::frame::{self, Title};
 use crate::tui::select::{Move, Pick, Select, Target};
 use crate::tui::theme::Role;
 use crate::view::effort::{Efforts, theory};
@@ -99,7 +99,7 @@ impl Pane for Transactions {
             after.push(legend(scene, area.width.into()));
         }
         if scene.zoomed && height >= 12 {
-            after.extend(effort(scene, picked));
+            after.extend(effort(scene, picked, usize::from(area.width).saturating_sub(1)));
         }
         let head = usize::from(height > 1);
         let most = height.saturating_sub(head).saturating_sub(after.len());
@@ -455,7 +455,7 @@ fn sent(seen: u64, messages: f64, digits: usize) -> String {
 }
 
 /// What it has taken, beside what a commit of as many keys takes in theory, and the mean of all.
-fn effort<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
+fn effort<'a>(scene: &Scene<'a>, txn: &Txn, width: usize) -> Vec<Row<'a>> {
     let keys = txn.op.as_ref().map_or(0, |op| op.legs().len());
     if keys == 0 {
         return Vec::new();
@@ -474,7 +474,8 @@ fn effort<'a>(scene: &Scene<'a>, txn: &Txn) -> Vec<Row<'a>> {
     let sent = sent(messages, mean(messages), 1);
     let all = format!("mean of all commits ({ended}): {sent}{:.1} forced writes", mean(forced));
     let all = Some(all).filter(|_| ended > 0);
-    [own].into_iter().chain(all).map(|text| Row::muted(scene.look, text)).collect()
+    let texts = [own].into_iter().chain(all).flat_map(|text| frame::wrap(&text, width));
+    texts.map(|text| Row::muted(scene.look, text)).collect()
 }
 
 /// One cell per participant, if there are too many to read them one by one.
@@ -827,7 +828,8 @@ mod tests {
              11.020 n2    knows that all know
          t2.41: done
          Y yes N no . silent  Y? in doubt  C A done  c a decided  ~ cut × down
-         5 forced writes; in theory a commit takes 5, and 8 messages (Mohan, Lindsay …
+         5 forced writes; in theory a commit takes 5, and 8 messages (Mohan, Lindsay
+         and Obermarck 1986, presumed abort)
          mean of all commits (1): 5.0 forced writes
         "#);
     }
