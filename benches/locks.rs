@@ -29,6 +29,7 @@ const KINDS: &[(&str, &str)] = &[
     ("redlock", "[lock]\nkind = \"redlock\""),
     ("zookeeper", "[log]\nkind = \"zab\"\n[lock]\nkind = \"zookeeper\""),
     ("etcd", "[log]\nkind = \"raft\"\n[lock]\nkind = \"etcd\""),
+    ("consul", "[log]\nkind = \"raft\"\n[membership]\n[lock]\nkind = \"consul\""),
 ];
 /// How many clients there are.
 const CLIENTS: [u16; 2] = [1, 50];
