@@ -423,8 +423,12 @@ pub enum Refusal {
     Critical,
     /// It waited in a circle of clients that waited for each other, and had lined up last.
     Deadlock,
-    /// Locks of this kind are not shared in this way.
+    /// Others have the lock in another way: as a lock, or as a semaphore of another limit.
     NotShared,
+    /// Locks of this kind have one owner: nobody reads beside others.
+    NoReaders,
+    /// Locks of this kind have no permits.
+    NoPermits,
 }
 
 impl fmt::Display for Outcome {
@@ -489,7 +493,13 @@ impl fmt::Display for Refusal {
             Refusal::Deadlock => {
                 f.write_str("it closed a circle of clients that wait for each other")
             }
-            Refusal::NotShared => f.write_str("locks of this kind are not shared in this way"),
+            Refusal::NotShared => f.write_str("others have it in another way: ask as they did"),
+            Refusal::NoReaders => {
+                f.write_str("no readers: write kind = \"log\", \"zookeeper\" or \"etcd\" in [lock]")
+            }
+            Refusal::NoPermits => f.write_str(
+                "no permits: write kind = \"log\", \"zookeeper\" or \"consul\" in [lock]",
+            ),
         }
     }
 }

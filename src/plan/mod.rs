@@ -365,6 +365,12 @@ impl Plan {
             || store.is_none() && log.as_ref().is_some_and(|log| !log.reads.are_current())
     }
 
+    /// Beside whom clients can hold locks.
+    fn shares(&self) -> client::Shares {
+        let kept = self.services.lock.as_ref().map(|lock| lock.kind.shares());
+        kept.unwrap_or_else(|| LockKind::Log.shares())
+    }
+
     /// What clients watch while they wait for a lock, if they do.
     fn watch(&self) -> Option<Watch> {
         match self.services.lock.as_ref()?.kind {
@@ -639,6 +645,7 @@ impl Plan {
             stale_reads,
             recipe: self.recipe(),
             watch: self.watch(),
+            shares: self.shares(),
             writes: self.quorum().map(|quorum| client::Writes { survey: quorum.survey }),
             mutations,
         })]

@@ -3,7 +3,7 @@
 use super::Ways;
 use crate::base::{Commitment, Conflict, Isolation, Name, NodeId, Op, Span, Style, Terms, Voters};
 use crate::check::SwimBounds;
-use crate::proto::client::Watch;
+use crate::proto::client::{Shares, Watch};
 use crate::proto::files::Settings as Files;
 use crate::proto::log::Reads;
 use crate::proto::membership;
@@ -208,6 +208,14 @@ impl LockKind {
             LockKind::Etcd { .. } => "etcd",
             LockKind::Consul(_) => "consul",
         }
+    }
+
+    /// Beside whom locks of this kind can be held.
+    pub fn shares(&self) -> Shares {
+        let owner = matches!(self, LockKind::Redis(_) | LockKind::Redlock(_));
+        let readers = !owner && !matches!(self, LockKind::Consul(_));
+        let permits = !owner && !matches!(self, LockKind::Etcd { .. });
+        Shares { readers, permits }
     }
 
     /// The switches of a kind that keeps locks as keys.

@@ -5,8 +5,8 @@ use super::quests::Quests;
 use super::recipe::Recipes;
 use super::tx;
 use super::writer::{SURVEY, Writer};
-use super::{Client, Timer};
-use crate::base::{CallId, LockMode, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
+use super::{Client, Shares, Timer};
+use crate::base::{CallId, Name, NodeId, Op, Outcome, Refusal, SessionOp, Span, Time};
 use crate::event::Fact;
 use crate::proto::{Context, server};
 use std::collections::BTreeMap;
@@ -58,6 +58,8 @@ pub(super) struct Calls {
     open: BTreeMap<u64, Call>,
     /// The newest version of each key that it was told, where reads may be stale.
     told: Option<BTreeMap<Name, u64>>,
+    /// Beside whom locks can be held here.
+    shares: Shares,
     /// Who takes locks, if they are keys.
     recipes: Option<Recipes>,
     /// Who takes locks, if they need nodes.
@@ -77,6 +79,7 @@ impl Calls {
         timeout: Span,
         retries: u32,
         stale_reads: bool,
+        shares: Shares,
     ) -> Calls {
         let (favourite, open) = (at % peers.len().max(1), BTreeMap::new());
         let told = stale_reads.then(BTreeMap::new);
@@ -88,6 +91,7 @@ impl Calls {
             favourite,
             open,
             told,
+            shares,
             recipes,
             quests,
             over,
@@ -117,8 +121,8 @@ impl Calls {
     /// Asks for `op`, in several steps if it takes them.
     pub(super) fn begin(&mut self, id: CallId, op: Op, cx: &mut Context<'_, Client>) {
         let op = tx::stamp(&mut self.latest, id, op);
-        if !self.can_share(&op) {
-            return self.refuse(id, op, Refusal::NotShared, cx);
+        if let Some(why) = self.shares.refuses(&op) {
+            return self.refuse(id, op, why, cx);
         }
         if let Some(recipes) = self.recipes.as_mut().filter(|_| Recipes::takes(&op)) {
             return recipes.begin(id, op, cx);
@@ -132,17 +136,6 @@ impl Calls {
                 self.quests = quests;
                 self.start(id, op, cx);
             }
-        }
-    }
-
-    /// Whether locks are taken in this way here.
-    fn can_share(&self, op: &Op) -> bool {
-        let Op::Acquire { mode, .. } = op else { return true };
-        let keys = self.quests.as_ref().is_some_and(Quests::are_keys);
-        match mode {
-            LockMode::Alone => true,
-            LockMode::Read => self.recipes.is_none() && !keys,
-            LockMode::OneOf(_) => self.recipes.is_none(),
         }
     }
 
@@ -454,6 +447,8 @@ impl Call {
             | Refusal::NoFile
             | Refusal::Overtaken
             | Refusal::NotShared
+            | Refusal::NoReaders
+            | Refusal::NoPermits
             | Refusal::OnlyClients => true,
             Refusal::Funds if is_transaction(&self.op) => true,
             Refusal::NotHere { .. } => false,

@@ -41,7 +41,7 @@
 use super::redis::Answer;
 use super::{Context, Protocol, Ticket};
 use crate::base::{
-    CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span,
+    CallId, LockMode, Mutation, Mutations, Name, NodeId, Op, Outcome, Refusal, ServiceId, Span,
 };
 use crate::event::LetGo;
 use calls::{Calls, Finished};
@@ -91,6 +91,8 @@ pub struct Config {
     pub recipe: Option<Recipe>,
     /// What it watches while it waits for a lock; none if the service keeps the queue itself.
     pub watch: Option<Watch>,
+    /// Beside whom locks can be held here.
+    pub shares: Shares,
     /// Whether it names its versions itself, because keys are kept by quorums, and how.
     pub writes: Option<Writes>,
     /// Which rules are switched off.
@@ -102,6 +104,28 @@ pub struct Config {
 pub struct Writes {
     /// It asks first which versions there are.
     pub survey: bool,
+}
+
+/// Beside whom locks of a kind can be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Whether many can read.
+    pub readers: bool,
+    /// Whether there are semaphores.
+    pub permits: bool,
+}
+
+impl Shares {
+    /// Why an operation is refused without asking anybody, if it is.
+    fn refuses(self, op: &Op) -> Option<Refusal> {
+        match op {
+            Op::Acquire { mode: LockMode::Read, .. } if !self.readers => Some(Refusal::NoReaders),
+            Op::Acquire { mode: LockMode::OneOf(_), .. } if !self.permits => {
+                Some(Refusal::NoPermits)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How clients share the locks that they take.
@@ -257,7 +281,7 @@ impl Protocol for Client {
 
     fn start(config: Config, _: &[Record], cx: &mut Context<'_, Self>) -> Self {
         let Config { peers, loads, rate, timeout, retries, careful, .. } = config;
-        let Config { stale_reads, recipe, watch, writes, mutations, .. } = config;
+        let Config { stale_reads, recipe, watch, shares, writes, mutations, .. } = config;
         let quests = watch.map(|watch| Quests::new(watch, mutations));
         let backwards = mutations.has(Mutation::LogReadBackwards);
         let at = usize::from(cx.me().number().max(1) - 1);
@@ -270,7 +294,7 @@ impl Protocol for Client {
                 (None, Some(Watch::Key(terms))) => Leases::new(Margin::default(), !terms.deletes),
                 (None, _) => Leases::new(Margin::default(), true),
             },
-            calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards)
+            calls: Calls::new(peers, at, timeout, retries, stale_reads && !backwards, shares)
                 .with(recipe.map(|recipe| Recipes::new(recipe, retries, mutations)), quests)
                 .writing(writer),
             loads: Loads::new(loads, rate, careful),

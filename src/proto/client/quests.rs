@@ -125,7 +125,7 @@ impl Quests {
     }
 
     /// Whether locks are keys, which only one client can have.
-    pub(super) fn are_keys(&self) -> bool {
+    fn are_keys(&self) -> bool {
         matches!(self.watch, Watch::Key(_))
     }
 
