@@ -170,11 +170,16 @@ impl SessionOp {
         }
     }
 
-    /// Whether it ends what cannot end twice, so that it may be asked for by another call.
-    pub fn gives_back(&self) -> bool {
+    /// Whether it does no more if it is done twice, so that it may be asked for by another call.
+    pub fn is_idempotent(&self) -> bool {
         matches!(
             self,
-            SessionOp::Delete { .. } | SessionOp::Unlock { .. } | SessionOp::Close { .. }
+            SessionOp::Delete { .. }
+                | SessionOp::Unlock { .. }
+                | SessionOp::Close { .. }
+                | SessionOp::Contend { .. }
+                | SessionOp::Permits { .. }
+                | SessionOp::Swap { .. }
         )
     }
 

@@ -283,7 +283,7 @@ impl Calls {
                 None
             }
             // The log may have forgotten this call, and will not have forgotten another.
-            Outcome::Unknown if call.gives_back() => self.end(id.seq, outcome, cx),
+            Outcome::Unknown if call.is_idempotent() => self.end(id.seq, outcome, cx),
             Outcome::Unknown => {
                 call.doubt |= call.has_effect();
                 None
@@ -426,8 +426,8 @@ impl Call {
         matches!(*self.op, Op::Session(_))
     }
 
-    fn gives_back(&self) -> bool {
-        matches!(&*self.op, Op::Session(op) if op.gives_back())
+    fn is_idempotent(&self) -> bool {
+        matches!(&*self.op, Op::Session(op) if op.is_idempotent())
     }
 
     fn is_watch(&self) -> bool {

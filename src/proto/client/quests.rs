@@ -31,7 +31,8 @@
 //!
 //! An answer to `create` that does not come may have been lost, or the request: the client lists
 //! the nodes and looks for its own before it asks again. Of a call that is older than the log
-//! remembers nobody can say what became of it: what gives something back is asked for anew.
+//! remembers nobody can say what became of it: what does no more if it is done twice is asked for
+//! anew.
 //!
 //! **Sources.** Hunt, Konar, Junqueira and Reed, *ZooKeeper: wait-free coordination for
 //! internet-scale systems* (2010), section 2.4; ZooKeeper's page of recipes, on locks and shared
@@ -255,17 +256,17 @@ impl Quests {
         let permit = Quests::steps_to_permits(op)
             || self.quests.get(&quest).is_some_and(|it| self.is_of_permits(&it.op));
         let over = match (&**op, outcome) {
+            (Op::Session(op), Outcome::Unknown) if op.is_idempotent() => {
+                calls.turn();
+                self.step(quest, op.clone(), calls, cx);
+                None
+            }
             _ if permit => self.weigh(quest, op, outcome, calls, cx),
             (Op::Session(SessionOp::Close { .. }), Outcome::Done) => {
                 let mut over: Vec<_> =
                     self.end(quest, Outcome::Done, None, cx).into_iter().collect();
                 over.extend(self.expired(leases, calls, cx));
                 return over;
-            }
-            (Op::Session(op), Outcome::Unknown) if op.gives_back() => {
-                calls.turn();
-                self.step(quest, op.clone(), calls, cx);
-                None
             }
             (Op::Session(SessionOp::Delete { .. }), outcome) => self.left(quest, outcome),
             (Op::Session(SessionOp::Lock { .. }), Outcome::Unknown) => {

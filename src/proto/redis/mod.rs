@@ -35,9 +35,9 @@
 //!
 //! One instance may have replicas: see `copies`, and `failover` for who takes over.
 //!
-//! **What is left out.** Read-write locks and semaphores: the documented recipe has neither, since a
-//! key has one owner. (Libraries have them, each by scripts of its own.) A log that is synced once a
-//! second, keys that are anything but locks, and reading a key.
+//! **What is left out.** Read-write locks and semaphores: the documented recipe has neither, since
+//! a key has one owner. (Libraries have them, each by scripts of its own.) A log that is synced
+//! once a second, keys that are anything but locks, and reading a key.
 
 use super::{Context, Protocol};
 use crate::base::{CallId, Mutation, Mutations, Name, NodeId, ServiceId, Span, Spot, Time};

@@ -4,8 +4,8 @@
 //! Who finds all permits given out watches the keys, and reads again when one has changed: nobody
 //! is next in line. It watches from the slot in which it read, and not from that in which the key
 //! was written: the key does not change when a session ends, and what is to be left out of it does.
-//! A step without an answer is asked for again under its old number, so nothing is written twice. A
-//! permit is given back in the same way.
+//! A step without an answer is asked for again; who has been written down meanwhile finds itself
+//! there. A permit is given back in the same way.
 
 use super::{Client, Quest, Quests, Stage};
 use crate::base::{

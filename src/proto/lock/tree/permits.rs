@@ -16,7 +16,8 @@
 //!
 //! The token of a permit is the index under which it was written down.
 //!
-//! **Sources.** Consul's documentation, *Distributed semaphore*, and its client (`api/semaphore.go`).
+//! **Sources.** Consul's documentation, *Distributed semaphore*, and its client
+//! (`api/semaphore.go`).
 //!
 //! A key is a lock or a semaphore: who wants the other one while it is in use is refused, and so is
 //! who wants a semaphore of another limit.
