@@ -5,7 +5,7 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `handoff_rate=N`, with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=files`, in blocks of ten bytes, with `scrub`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=tx` for transactions that clients open; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
+//! | `cluster nodes=3 services=paxos` | starts nodes; `services=log`, `raft` or `zab`, with `snapshot=N`, `voters="n1,n2"`, `reads=index`, `lease`, `quorum`, `local` or `sync`, `elect_by=connectivity`, `window=N`, `mutation=NAME`, and for Raft `membership=single` and switches (`pre_vote sticky check_quorum`); `services=bank`, with `handoff_rate=N`, `read_queue=N` (reads take 10 ms), with `txn=commit` (presumed), `cooperative`, `log`, `threephase` or `paxoscommit`, or with `saga=orchestrated`, `choreographed`, `takes` or `unlocked`; `services=files`, in blocks of ten bytes, with `scrub`; `services=balance` with `policy=NAME`, the last three nodes being backends; `services=cache` with `mode=NAME`, `invalidate=message`, `behind=N`; `services=tx` for transactions that clients open; `services=redis` or `redlock`, with `clients=N`, `replicas=N`, `acks=N` and switches (`fencing forgetful fenced sentinel`); `services=swim`, with `lifeguard` if that is meant; `services=quorum` with `r=N`, `w=N`, `versions=siblings`, `repair=off` or `write-back`, and `sloppy`, `blind` |
 //! | `cluster … lock=zookeeper clients=2` | the same with locks, and clients that do as they are told |
 //! | `terms n1 1 1 2 [in=3]` | starts a Raft node anew with entries of these terms on its disk, in this term |
 //! | `ask n1 propose red` | asks a node for an operation |
@@ -280,6 +280,12 @@ impl Network {
         let clients = args.lookup_parse("clients")?.unwrap_or(0);
         let window = args.lookup_parse("window")?.unwrap_or(64);
         let handoff_rate = args.lookup_parse("handoff_rate")?;
+        let store = match args.lookup_parse("read_queue")? {
+            Some(read_queue) => {
+                Store { read_time: Span::millis(10), read_queue, ..Store::default() }
+            }
+            None => Store::default(),
+        };
         let log = Log { snapshot_every, voters, reads, elect_by, window, ..Log::default() };
         let changes = match args.lookup("membership").map(|arg| arg.value.as_str()) {
             None | Some("joint") => Changes::Joint,
@@ -317,7 +323,7 @@ impl Network {
             "bank" => Services {
                 log: Some(log),
                 ring: Some(Ring { replicas: 2, handoff_rate, ..Ring::default() }),
-                store: Some(Store::default()),
+                store: Some(store),
                 txn: Some(Txn { kind: txn, ..Txn::default() }),
                 ..Services::default()
             },

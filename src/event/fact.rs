@@ -299,6 +299,10 @@ pub enum Fact {
     // -- transactions that clients open, by the log's order; every replica says them --------------
     /// Something about such a transaction.
     Tx(TxFact),
+
+    // -- reads that take time --------------------------------------------------------------------
+    /// As an owner of keys: so many reads wait for their turn, or have it.
+    Backlog { reads: u32 },
 }
 
 impl fmt::Display for Freed {
@@ -369,7 +373,8 @@ impl fmt::Display for Fact {
             | Fact::Took { .. }
             | Fact::Synced { .. }
             | Fact::Settled { .. }
-            | Fact::Load { .. } => self.membership(f),
+            | Fact::Load { .. }
+            | Fact::Backlog { .. } => self.membership(f),
             Fact::Granted { .. }
             | Fact::Queued { .. }
             | Fact::Renewed { .. }
@@ -452,6 +457,9 @@ impl Fact {
             Fact::Settled { epoch } => write!(f, "ring e{epoch} is settled"),
             Fact::Synced { epoch } => write!(f, "synced e{epoch}"),
             Fact::Load { keys, owned } => write!(f, "holds {keys} keys, owns {owned}"),
+            Fact::Backlog { reads: 0 } => f.write_str("has no reads to do"),
+            Fact::Backlog { reads: 1 } => f.write_str("has one read to do"),
+            Fact::Backlog { reads } => write!(f, "has {reads} reads to do"),
             _ => Ok(()),
         }
     }

@@ -569,7 +569,7 @@ impl Plan {
     }
 
     fn store(&self, store: &Store) -> Config {
-        let Store { kind, retry, give_up, opening_balance } = *store;
+        let Store { kind, retry, give_up, opening_balance, read_time, read_queue } = *store;
         let (peers, mutations) = (self.peers(), self.mutations);
         match kind {
             StoreKind::Primary => {
@@ -579,6 +579,8 @@ impl Plan {
                     give_up,
                     opening_balance,
                     handoff_rate,
+                    read_time,
+                    read_queue,
                     mutations,
                 })
             }

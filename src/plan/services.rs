@@ -296,6 +296,10 @@ pub struct Store {
     pub give_up: Span,
     /// What an absent key that begins with `acct/` is worth.
     pub opening_balance: i64,
+    /// How long an owner works on a read, on one at a time; zero if that takes no time.
+    pub read_time: Span,
+    /// How many reads may wait at an owner for their turn; it refuses more.
+    pub read_queue: u16,
 }
 
 /// Transactions.
@@ -510,6 +514,8 @@ impl Default for Store {
             retry: Span::millis(50),
             give_up: Span::secs(3),
             opening_balance: 100,
+            read_time: Span::ZERO,
+            read_queue: 10_000,
         }
     }
 }

@@ -202,7 +202,8 @@ library! {
         "forty-three-seconds"
         "ring-of-one"
         "shoot-each-other"
-        "everybody-repairs";
+        "everybody-repairs"
+        "empty-caches";
 }
 
 /// The text that `word` means: a built-in scenario, a built-in cluster, or the path of a file. A

@@ -156,6 +156,7 @@ impl Family {
             | Fact::Synced { .. }
             | Fact::Settled { .. }
             | Fact::Load { .. }
+            | Fact::Backlog { .. }
             | Fact::File(_) => Family::Ring,
             Fact::Begins { .. }
             | Fact::Votes { .. }

@@ -146,6 +146,7 @@ impl Sign {
             | Fact::Serves { .. }
             | Fact::Yields { .. }
             | Fact::Load { .. }
+            | Fact::Backlog { .. }
             | Fact::Restates
             | Fact::Restated => Sign::Quiet,
             Fact::Chooses { slot, .. } | Fact::Proposes { slot, .. } if *slot > 0 => Sign::Quiet,

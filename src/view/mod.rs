@@ -385,8 +385,7 @@ impl Board {
             | Fact::Primary { .. }
             | Fact::Takes { .. } => self.locks.hear(at, node, fact, again),
             Fact::Holds { lease, .. } => {
-                let until = self.nodes.due(node, at, *lease);
-                self.locks.believes(at, node, fact, until, again);
+                self.locks.believes(at, node, fact, self.nodes.due(node, at, *lease), again);
             }
             Fact::View { .. }
             | Fact::Serves { .. }
@@ -395,7 +394,8 @@ impl Board {
             | Fact::Synced { .. }
             | Fact::Settled { .. }
             | Fact::Handoff(_)
-            | Fact::Load { .. } => self.ring.hear(at, node, fact),
+            | Fact::Load { .. }
+            | Fact::Backlog { .. } => self.ring.hear(at, node, fact),
             Fact::Begins { .. }
             | Fact::Votes { .. }
             | Fact::Decides { .. }

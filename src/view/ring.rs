@@ -55,6 +55,8 @@ pub struct Keeper {
     pub keys: u32,
     /// Of how many of them it is the owner.
     pub owned: u32,
+    /// How many reads it has to do, where reads take time.
+    pub reads: u32,
 }
 
 /// Keys that went from one node to another.
@@ -110,6 +112,11 @@ impl Rings {
         self.keepers.get(&node)
     }
 
+    /// How many reads there are to do at the owners of keys, where reads take time.
+    pub fn backlog(&self) -> u64 {
+        self.keepers.values().map(|keeper| u64::from(keeper.reads)).sum()
+    }
+
     /// The last [`MAX_TRANSFERS`] transfers, oldest first.
     pub fn transfers(&self) -> impl DoubleEndedIterator<Item = &Transfer> {
         self.transfers.iter()
@@ -129,7 +136,7 @@ impl Rings {
     /// A node that is down serves nothing. What it holds stays on its disk.
     pub(super) fn fall(&mut self, node: NodeId) {
         if let Some(keeper) = self.keepers.get_mut(&node) {
-            (keeper.serves, keeper.ranges) = (None, None);
+            (keeper.serves, keeper.ranges, keeper.reads) = (None, None, 0);
         }
     }
 
@@ -183,6 +190,7 @@ impl Rings {
                 let keeper = self.keeper_mut(node);
                 (keeper.keys, keeper.owned) = (*keys, *owned);
             }
+            Fact::Backlog { reads } => self.keeper_mut(node).reads = *reads,
             _ => {}
         }
     }

@@ -11,6 +11,8 @@ pub(super) const KEYS: &[&str] = &[
     "retry",
     "give_up",
     "opening_balance",
+    "read_time",
+    "read_queue",
     "r",
     "w",
     "versions",
@@ -23,7 +25,10 @@ pub(super) const KEYS: &[&str] = &[
     "survey",
 ];
 
-/// The keys that have a meaning for one kind only.
+/// The keys that have a meaning where keys have owners.
+const OF_OWNERS: &[&str] = &["read_time", "read_queue"];
+
+/// The keys that have a meaning for quorums only.
 const OF_QUORUMS: &[&str] = &[
     "r",
     "w",
@@ -55,18 +60,37 @@ pub(super) fn store(top: &Table<'_>, table: &Table<'_>, replicas: u8) -> Read<St
     let kind = match kind {
         "quorum" => {
             refuse_what_needs_an_order(top, table)?;
+            refuse(table, OF_OWNERS, "only a store whose keys have owners has this", "primary")?;
             StoreKind::Quorum(quorum(table, replicas, give_up)?)
         }
         _ => {
-            let stray = OF_QUORUMS.iter().find_map(|key| table.get(key));
-            if let Some(value) = stray {
-                let error = value.wrong_key("only a store by quorums has this", "of no effect");
-                return Err(error.help("write kind = \"quorum\", or leave it out"));
-            }
+            refuse(table, OF_QUORUMS, "only a store by quorums has this", "quorum")?;
             StoreKind::Primary
         }
     };
-    Ok(Store { kind, retry, give_up, opening_balance })
+    let read_time = time(table, "read_time", default.read_time, Span::ZERO)?;
+    let read_queue = queue(table, default.read_queue)?;
+    Ok(Store { kind, retry, give_up, opening_balance, read_time, read_queue })
+}
+
+/// How many reads may wait at an owner.
+fn queue(table: &Table<'_>, default: u16) -> Read<u16> {
+    let timeless = table.get("read_time").is_none();
+    match table.get("read_queue") {
+        Some(value) if timeless => {
+            let error = value.wrong_key("nobody waits where reads take no time", "of no effect");
+            Err(error.help("write how long a read takes, read_time = \"5ms\", or leave it out"))
+        }
+        Some(value) => value.number(0..=10_000),
+        None => Ok(default),
+    }
+}
+
+/// Refuses keys that have a meaning for another kind.
+fn refuse(table: &Table<'_>, keys: &[&str], what: &str, kind: &str) -> Read<()> {
+    let Some(value) = keys.iter().find_map(|key| table.get(key)) else { return Ok(()) };
+    let error = value.wrong_key(what, "of no effect");
+    Err(error.help(format!("write kind = \"{kind}\", or leave it out")))
 }
 
 /// Which of these words it is.

@@ -45,6 +45,9 @@
 //! comes back once somebody has seen the key without it. That covers an owner that restarts as
 //! well: what only it had on disk becomes everybody's before anyone is told of it.
 //!
+//! **What a read costs** is nothing, unless the cluster file says `read_time`: then an owner does
+//! one read after the other; the chapter on that is `desk`.
+//!
 //! **Transactions** lock a key by an intent, which is part of the key's state: copied, and handed
 //! over, like a value. The chapter on them is `commit`. So is what sagas did to a key; the chapter
 //! on them is `saga`.
@@ -60,6 +63,7 @@
 //! so is the data.
 
 mod deeds;
+mod desk;
 mod handoff;
 mod item;
 mod owner;
@@ -75,6 +79,7 @@ use crate::base::{
     Bucket, CallId, Mutation, Mutations, Name, NodeId, Op, Outcome, ServiceId, Span, Time,
 };
 use crate::event::Fact;
+use desk::Desk;
 pub use handoff::Mark;
 use handoff::{Page, Source};
 use owner::{Flight, Line, Peer, Read};
@@ -97,6 +102,10 @@ pub struct Config {
     pub opening_balance: i64,
     /// How many keys a second it hands over to others at the most; none for all at once.
     pub handoff_rate: Option<u32>,
+    /// How long an owner works on a read, on one at a time; zero if that takes no time.
+    pub read_time: Span,
+    /// How many reads may wait for their turn; it refuses more.
+    pub read_queue: u16,
     /// Rules that are switched off.
     pub mutations: Mutations,
 }
@@ -219,6 +228,8 @@ pub enum Timer {
     Load,
     /// Keys were asked for that may be handed over by now.
     Hand,
+    /// A read has been worked on for as long as it takes.
+    Turn,
 }
 
 /// What it writes.
@@ -289,6 +300,7 @@ pub struct Store {
     flights: BTreeMap<u64, Flight>,
     next_flight: u64,
     reads: Vec<Read>,
+    desk: Desk,
     peers: BTreeMap<NodeId, Peer>,
 
     /// As a router.
@@ -329,6 +341,7 @@ impl Protocol for Store {
             flights: BTreeMap::new(),
             next_flight: u64::from(cx.boot()) << 32,
             reads: Vec::new(),
+            desk: Desk::default(),
             peers: BTreeMap::new(),
             routes: BTreeMap::new(),
             load: (0, 0),
@@ -369,6 +382,7 @@ impl Protocol for Store {
             }
             Timer::Load => self.tell_load(cx),
             Timer::Hand => self.hand_over(cx),
+            Timer::Turn => self.next_turn(cx),
         }
     }
 
@@ -377,6 +391,7 @@ impl Protocol for Store {
             Timer::Retry => "retry",
             Timer::Load => "load",
             Timer::Hand => "hand",
+            Timer::Turn => "turn",
         }
     }
 
@@ -416,6 +431,9 @@ impl Protocol for Store {
         }
         if self.load_told.is_some() {
             cx.emit(Fact::Load { keys: self.load.0, owned: self.load.1 });
+        }
+        if self.desk.len() > 0 {
+            cx.emit(Fact::Backlog { reads: self.desk.len() });
         }
     }
 }

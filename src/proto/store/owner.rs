@@ -88,20 +88,43 @@ impl Store {
         if !self.answers_for(key, cx.me()) {
             return false;
         }
+        match self.takes_time(op) && !self.is_known(key, router, call) {
+            true => self.line_up(router, call, op, cx),
+            false => self.admit(router, call, op, key, cx),
+        }
+        true
+    }
+
+    /// Whether an operation is under way.
+    fn is_known(&self, key: &Name, router: NodeId, call: CallId) -> bool {
         let same = |a: &Answer| (a.0, a.1) == (router, call);
+        let waits = |line: &Line| {
+            let copying = line.flight.and_then(|flight| self.flights.get(&flight));
+            line.waiting.iter().any(|want| (want.router, want.call) == (router, call))
+                || copying.is_some_and(|flight| flight.answers.iter().any(same))
+        };
+        self.lines.get(key).is_some_and(waits)
+            || self.reads.iter().any(|read| read.answers.iter().any(same))
+    }
+
+    /// Carries an operation out as soon as that is possible.
+    pub(super) fn admit(
+        &mut self,
+        router: NodeId,
+        call: CallId,
+        op: &Arc<Op>,
+        key: &Name,
+        cx: &mut Cx<'_>,
+    ) {
+        let known = self.is_known(key, router, call);
         let line = self.lines.entry(key.clone()).or_default();
-        let copying = line.flight.and_then(|flight| self.flights.get(&flight));
-        let known = line.waiting.iter().any(|want| (want.router, want.call) == (router, call))
-            || copying.is_some_and(|flight| flight.answers.iter().any(same))
-            || self.reads.iter().any(|read| read.answers.iter().any(same));
         if !known {
             line.waiting.push(Want { router, call, op: Arc::clone(op), since: cx.now() });
         }
         self.advance(key, cx);
-        true
     }
 
-    fn answers_for(&self, key: &Name, me: NodeId) -> bool {
+    pub(super) fn answers_for(&self, key: &Name, me: NodeId) -> bool {
         self.ring().is_some_and(|ring| {
             let position = ring.position(key.as_str());
             ring.owner(position) == Some(me) && self.covered(position)
@@ -262,7 +285,7 @@ impl Store {
         }
     }
 
-    fn answer(&mut self, answers: Vec<Answer>, cx: &mut Cx<'_>) {
+    pub(super) fn answer(&mut self, answers: Vec<Answer>, cx: &mut Cx<'_>) {
         for (router, call, outcome) in answers {
             if router == cx.me() {
                 self.routed(call, outcome, cx);

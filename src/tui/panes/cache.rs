@@ -31,7 +31,8 @@ impl Pane for Caches {
          last answered with; and how often something old was turned down because its lease was \
          void. A key is stale if a newer version was written: that is legal for a while, never \
          after the cache was told. The title says how many of the last questions were hits, and how \
-         many reads the store had in the last second."
+         many reads the store had in the last second; and, where reads take the owners of keys \
+         time, how many wait there."
     }
 
     fn views(&self) -> &'static [&'static str] {
@@ -74,6 +75,10 @@ impl Pane for Caches {
             let rate = (hits * 100 + all / 2) / all.max(1);
             let load = caches.load(scene.board.now);
             summary.push_span(format!("{mode}  hits {rate}%  store {load}/s"));
+        }
+        if let backlog @ 1.. = scene.board.ring.backlog() {
+            let waiting = format!("  {} wait", thousands(backlog));
+            summary.push_span(Run::styled(waiting, scene.look.style(Role::Warn)));
         }
         Title { name: None, summary, trouble: false }
     }

@@ -329,6 +329,7 @@ fn count(what: What, board: &Board) -> u64 {
         What::StaleReads => board.quorums.counts.stale,
         What::LostWrites => board.quorums.counts.lost + board.caches.lost,
         What::OldAnswers => board.caches.stale,
+        What::ReadsWaiting => board.ring.backlog(),
         What::StoreReads => board.caches.load(board.now) as u64,
         What::Spoilt => board.files.spoilt() as u64,
         What::Hints => board.quorums.hints().len() as u64,
