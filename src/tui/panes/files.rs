@@ -214,9 +214,10 @@ mod tests {
         let blocks: Vec<BlockId> = manifest.blocks(&file).map(|(block, _)| block).collect();
         let (version, manifest) = (1, Some(manifest));
         story.says(n(1), Fact::File(FileFact::Links { file, version, manifest }));
-        for (block, nodes) in blocks.iter().zip([[1, 2, 3], [2, 3, 4], [1, 4, 5]]) {
+        let all = blocks.iter().zip(&cut).zip([[1, 2, 3], [2, 3, 4], [1, 4, 5]]);
+        for ((block, bytes), nodes) in all {
             for node in nodes {
-                let keeps = FileFact::Keeps { block: block.clone(), sum: 1 };
+                let keeps = FileFact::Keeps { block: block.clone(), sum: bytes.sum() };
                 story.says(n(node), Fact::File(keeps));
             }
         }
