@@ -4,7 +4,7 @@ use super::message::Sync;
 use super::{Context, Message, Phase, Record, Timer, Zab};
 use crate::base::{Mutation, NodeId, Slot, Time};
 use crate::event::{Fact, Stage};
-use crate::proto::log::{Agreement, Entries, Item, Items, Place};
+use crate::proto::log::{Agreement, Entries, Item, Items, PIPELINE, Place};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
 
@@ -18,11 +18,13 @@ pub(super) struct Following {
     pub(super) has_epoch: bool,
     /// Whether broadcast has begun.
     pub(super) up_to_date: bool,
+    /// Proposals that have overtaken others: they wait until those have come.
+    early: Vec<(Place, Items)>,
 }
 
 impl Following {
     pub(super) fn of(leader: NodeId, since: Time) -> Following {
-        Following { leader, since, has_epoch: false, up_to_date: false }
+        Following { leader, since, has_epoch: false, up_to_date: false, early: Vec::new() }
     }
 
     /// The phase it is in.
@@ -47,7 +49,7 @@ impl Zab {
 
     /// Repeats what the leader has not answered.
     pub(super) fn ask_again(&mut self, cx: &mut Context<'_, Self>) {
-        let Phase::Following(Following { leader, since, has_epoch, up_to_date: false }) =
+        let Phase::Following(Following { leader, since, has_epoch, up_to_date: false, .. }) =
             self.phase
         else {
             return;
@@ -169,11 +171,35 @@ impl Zab {
         }
         let epoch = self.accepted.round;
         let mut upto = self.history.last().slot;
-        if self.has_place(after) || self.has(Mutation::ZabNoGapCheck) {
+        let mut next = Some((after, items));
+        while let Some((after, items)) = next.take() {
+            if !self.has_place(after) && !self.has(Mutation::ZabNoGapCheck) {
+                self.put_by(after, items);
+                break;
+            }
             upto = after.slot + items.len() as u64;
             self.take_in(after.slot, items, cx);
+            next = self.take_early();
         }
         cx.send(from, Message::Ack { epoch, upto });
+    }
+
+    /// Keeps a proposal that has come before those that it follows. More than may be under way have
+    /// been sent again.
+    fn put_by(&mut self, after: Place, items: Items) {
+        let Phase::Following(following) = &mut self.phase else { return };
+        if following.early.len() < PIPELINE && after.slot > self.history.last().slot {
+            following.early.push((after, items));
+        }
+    }
+
+    /// A proposal that was put by, and whose turn has come.
+    fn take_early(&mut self) -> Option<(Place, Items)> {
+        let last = self.history.last();
+        let Phase::Following(following) = &mut self.phase else { return None };
+        following.early.retain(|(after, _)| after.slot >= last.slot);
+        let at = following.early.iter().position(|(after, _)| *after == last)?;
+        Some(following.early.swap_remove(at))
     }
 
     pub(super) fn on_ping(&mut self, from: NodeId, commit: Slot, cx: &mut Context<'_, Self>) {

@@ -48,8 +48,9 @@
 //!
 //! **What the network may do.** The paper asks for channels that keep order and lose nothing, as
 //! TCP does as long as it lasts. Here messages say what comes before them, a follower takes in
-//! nothing with a gap before it, and both sides repeat what is not answered. An entry's zxid is its
-//! epoch and its slot; slots are numbered through, and do not begin anew in an epoch.
+//! nothing with a gap before it, but puts by what has overtaken others, and both sides repeat what
+//! is not answered. An entry's zxid is its epoch and its slot; slots are numbered through, and do
+//! not begin anew in an epoch.
 //!
 //! **Rules.** ZAB-1 to ZAB-6, ZAB-10 to ZAB-12 (`check::raft`, which judges both protocols); MP-1,
 //! MP-2, MP-4 (`check::log`).
