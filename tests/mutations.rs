@@ -1451,6 +1451,7 @@ const SOUND: &[(Case, u64)] = &[
     (Case::SharedBy(On::Zab, By::Herd, TWO), 20),
     (Case::SharedBy(On::Raft, By::Keys, TWO), 40),
     (Case::SharedBy(On::Paxos, By::Keys, TWO), 20),
+    (Case::SharedBy(On::Zab, By::Keys, TWO), 20),
     (Case::SharedBy(On::Raft, By::Deleted, TWO), 20),
     (Case::Keys, 30),
     (Case::Pages, 20),
