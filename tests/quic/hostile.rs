@@ -157,7 +157,8 @@ async fn a_greeting_for_another_cluster_or_of_another_version_is_refused() {
     let town = Town::quiet(3);
     let houses = pair(&town).await;
     let right = hello(&town, node(n(2)));
-    let versions = format!("the other side speaks protocol version 9, and we {VERSION}");
+    let other = VERSION + 1;
+    let versions = format!("the other side speaks protocol version {other}, and we {VERSION}");
     for (greeting, why, logged) in [
         (
             Hello { cluster: [7; 16], ..right.clone() },
@@ -165,7 +166,7 @@ async fn a_greeting_for_another_cluster_or_of_another_version_is_refused() {
             "as n2: it belongs to another cluster",
         ),
         (
-            Hello { version: 9, ..right.clone() },
+            Hello { version: other, ..right.clone() },
             Refusal::WrongVersion { ours: VERSION },
             &*versions,
         ),
