@@ -636,10 +636,8 @@ fn pressed(voters: Option<Voters>) -> Plan {
 
 /// Raft without switches, where nobody seeks to lead by itself.
 fn patient() -> Plan {
-    let changes = Changes::Joint;
-    let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
     let election = Ways { fastest: Span::secs(60), slowest: Span::secs(90) };
-    with_log(hurried(LogKind::Raft(raft), Span::millis(30)), |log| log.election = election)
+    with_log(hurried(switched(0), Span::millis(30)), |log| log.election = election)
 }
 
 /// A log in a hurry, whose voters change; the first so many nodes vote at first.
@@ -1047,11 +1045,7 @@ fn log_plan(case: Case) -> Plan {
             let log = Some(log);
             Plan { services: Services { log, ..Services::default() }, ..Plan::bare(5) }
         }
-        Case::Terms => {
-            let changes = Changes::Joint;
-            let raft = Raft { pre_vote: false, sticky: false, check_quorum: false, changes };
-            hurried(LogKind::Raft(raft), Span::millis(30))
-        }
+        Case::Terms => hurried(switched(0), Span::millis(30)),
         Case::Electorate => changing(LogKind::MultiPaxos, 3),
         Case::Voters => changing(raft(Changes::Joint), 3),
         Case::Singles => changing(raft(Changes::Single), 4),

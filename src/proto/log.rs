@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 pub use configuration::Configuration;
 pub(super) use configuration::Configurations;
-pub(super) use entries::{BATCH, Batch, Entries};
+pub(super) use entries::{BATCH, Batch, Entries, say_appended};
 pub use entries::{Item, Items, Place};
 pub use reads::{ReadId, Reader, Reads};
 pub(super) use reads::{Rounds, Teller};

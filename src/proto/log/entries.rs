@@ -21,7 +21,7 @@ pub struct Item {
 /// Entries of consecutive slots.
 pub type Items = Arc<[Item]>;
 
-/// How many entries one message carries at the most, or one record.
+/// How many entries one message carries at the most.
 pub(in crate::proto) const BATCH: usize = 256;
 
 /// The entries that a leader sent or wrote last, and their first slot: most often several are to
@@ -33,13 +33,24 @@ pub(in crate::proto) struct Batch {
 }
 
 impl Batch {
-    /// The entries of a log from `first` on, as many as go together.
-    pub(in crate::proto) fn from(&mut self, first: Slot, entries: &Entries) -> Items {
-        let there = usize::try_from(entries.last().slot + 1 - first).unwrap_or(BATCH);
-        if self.first != first || self.items.len() != there.min(BATCH) {
-            (self.first, self.items) = (first, entries.items(first, BATCH));
+    /// The entries of a log from `first` on, at most so many.
+    pub(in crate::proto) fn from(&mut self, first: Slot, entries: &Entries, most: usize) -> Items {
+        let there = usize::try_from(entries.last().slot + 1 - first).unwrap_or(most);
+        if self.first != first || self.items.len() != there.min(most) {
+            (self.first, self.items) = (first, entries.items(first, most));
         }
         self.items.clone()
+    }
+}
+
+/// Says that a log has these items from a slot on.
+pub(in crate::proto) fn say_appended<P: Protocol>(
+    first: Slot,
+    items: &[Item],
+    cx: &mut Context<'_, P>,
+) {
+    for (slot, Item { term, entry }) in (first..).zip(items) {
+        cx.emit(Fact::Appends { slot, term: *term, entry: entry.clone() });
     }
 }
 
@@ -247,10 +258,11 @@ mod tests {
     #[test]
     fn those_who_are_sent_the_same_share_it() {
         let (mut batch, mut log) = (Batch::default(), log(2, &[4, 4]));
-        let one = batch.from(3, &log);
-        assert!(Arc::ptr_eq(&one, &batch.from(3, &log)));
+        let one = batch.from(3, &log, BATCH);
+        assert!(Arc::ptr_eq(&one, &batch.from(3, &log, BATCH)));
         log.push(one[0].clone());
-        assert_eq!([batch.from(3, &log).len(), batch.from(5, &log).len()], [3, 1]);
+        assert_eq!([batch.from(3, &log, BATCH).len(), batch.from(5, &log, BATCH).len()], [3, 1]);
+        assert_eq!(batch.from(3, &log, 2).len(), 2);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Context, Message, Raft, Record, Role};
 use crate::base::{Mutation, NodeId, Slot};
 use crate::event::Fact;
-use crate::proto::log::{Configurations, Entries, Item, Items, Place};
+use crate::proto::log::{Configurations, Entries, Item, Items, Place, say_appended};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ impl Raft {
     pub(super) fn write_items(&self, first: Slot, items: Items, cx: &mut Context<'_, Self>) {
         let heard = cx.has_audience().then(|| items.clone());
         cx.write(Record::Append(first, items));
-        for (slot, Item { term, entry }) in (first..).zip(heard.iter().flat_map(|it| it.iter())) {
-            cx.emit(Fact::Appends { slot, term: *term, entry: entry.clone() });
+        if let Some(items) = heard {
+            say_appended(first, &items, cx);
         }
     }
 

@@ -5,7 +5,7 @@ use super::transfer::Handing;
 use super::{Context, Message, Raft, Role, Timer};
 use crate::base::{CallId, Entry, Few, Lane, Mutation, NodeId, Op, Slot, Time, Voters};
 use crate::event::Fact;
-use crate::proto::log::{Agreement, Batch, Item, Items, PIPELINE, Place, Rounds, Teller};
+use crate::proto::log::{Agreement, BATCH, Batch, Item, Items, PIPELINE, Place, Rounds, Teller};
 use crate::proto::machine::Known;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -217,7 +217,7 @@ impl Raft {
                 cx.send(to, Message::AppendEntries { term, prev, items, commit, round });
                 return;
             }
-            let items = leader.batch.from(prev.slot + 1, &self.entries);
+            let items = leader.batch.from(prev.slot + 1, &self.entries, BATCH);
             progress.next += items.len() as u64;
             progress.told = progress.told.max(commit.min(progress.next - 1));
             progress.sent.push_back((progress.next - 1, cx.now()));
@@ -238,22 +238,14 @@ impl Raft {
     /// is durable.
     pub(super) fn write_rest(&mut self, cx: &mut Context<'_, Self>) {
         let (term, upto, me) = (self.term, self.entries.last().slot, cx.me());
-        loop {
-            let Role::Leader(leader) = &mut self.role else { return };
-            let Some(own) = leader.progress.get_mut(me).filter(|own| own.next <= upto) else {
-                return;
-            };
-            let (first, items) = (own.next, leader.batch.from(own.next, &self.entries));
-            own.next += items.len() as u64;
-            let done = own.next > upto;
-            if done {
-                own.sent.push_back((upto, cx.now()));
-            }
-            self.write_items(first, items, cx);
-            if done {
-                return cx.send(me, Message::Appended { term, upto, round: 0 });
-            }
-        }
+        let Role::Leader(leader) = &mut self.role else { return };
+        let own = leader.progress.get_mut(me);
+        let Some(own) = own.filter(|own| own.next <= upto) else { return };
+        let first = std::mem::replace(&mut own.next, upto + 1);
+        own.sent.push_back((upto, cx.now()));
+        let items = leader.batch.from(first, &self.entries, usize::MAX);
+        self.write_items(first, items, cx);
+        cx.send(me, Message::Appended { term, upto, round: 0 });
     }
 
     fn send_snapshot(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {

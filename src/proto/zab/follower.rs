@@ -4,7 +4,7 @@ use super::message::Sync;
 use super::{Context, Message, Phase, Record, Timer, Zab};
 use crate::base::{Mutation, NodeId, Slot, Time};
 use crate::event::{Fact, Stage};
-use crate::proto::log::{Agreement, Entries, Item, Items, PIPELINE, Place};
+use crate::proto::log::{Agreement, Entries, Items, PIPELINE, Place, say_appended};
 use crate::proto::machine::Machine;
 use std::sync::Arc;
 
@@ -229,8 +229,8 @@ impl Zab {
         if !self.puts_off_writing() {
             cx.write(Record::Append(first, items));
         }
-        for (slot, Item { term, entry }) in (first..).zip(heard.iter().flat_map(|it| it.iter())) {
-            cx.emit(Fact::Appends { slot, term: *term, entry: entry.clone() });
+        if let Some(items) = heard {
+            say_appended(first, &items, cx);
         }
     }
 

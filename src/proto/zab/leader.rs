@@ -249,21 +249,14 @@ impl Zab {
     /// arrives once it is durable.
     pub(super) fn write_rest(&mut self, cx: &mut Context<'_, Self>) {
         let (epoch, upto, me) = (self.accepted.round, self.history.last().slot, cx.me());
-        loop {
-            let Phase::Leading(leading) = &mut self.phase else { return };
-            let own = leading.learners.get_mut(me);
-            let Some(own) = own.filter(|own| (1..=upto).contains(&own.next)) else { return };
-            let (first, items) = (own.next, leading.batch.from(own.next, &self.history));
-            own.next += items.len() as u64;
-            let done = own.next > upto;
-            if done {
-                own.sent.push_back((upto, cx.now()));
-            }
-            self.write_items(first, items, cx);
-            if done {
-                return cx.send(me, Message::Ack { epoch, upto });
-            }
-        }
+        let Phase::Leading(leading) = &mut self.phase else { return };
+        let own = leading.learners.get_mut(me);
+        let Some(own) = own.filter(|own| (1..=upto).contains(&own.next)) else { return };
+        let first = std::mem::replace(&mut own.next, upto + 1);
+        own.sent.push_back((upto, cx.now()));
+        let items = leading.batch.from(first, &self.history, usize::MAX);
+        self.write_items(first, items, cx);
+        cx.send(me, Message::Ack { epoch, upto });
     }
 
     /// Sends a node what it lacks, as far as it may be sent now.
@@ -287,7 +280,7 @@ impl Zab {
                 return self.synchronise(to, place, cx);
             };
             let epoch = self.accepted.round;
-            let items = leading.batch.from(learner.next, &self.history);
+            let items = leading.batch.from(learner.next, &self.history, BATCH);
             learner.next += items.len() as u64;
             learner.sent.push_back((learner.next - 1, cx.now()));
             cx.send(to, Message::Propose { epoch, after, items });

@@ -141,18 +141,11 @@ impl Quests {
     ) -> Option<Outcome> {
         let own = self.session.open()?.id;
         let has = key.holders.iter().find(|(session, _)| *session == own);
-        let alive = |session: &SessionId| {
-            *session == own
-                || match self.mutations.has(Mutation::ConsulPruneLive) {
-                    true => false,
-                    false => {
-                        self.mutations.has(Mutation::ConsulNoPrune)
-                            || key.contenders.contains(session)
-                    }
-                }
-        };
-        let others = key.holders.iter().map(|(session, _)| *session);
-        let mut holders: Vec<SessionId> = others.filter(alive).filter(|id| *id != own).collect();
+        let none = self.mutations.has(Mutation::ConsulPruneLive);
+        let all = self.mutations.has(Mutation::ConsulNoPrune);
+        let lives = |id: &SessionId| !none && (all || key.contenders.contains(id));
+        let others = key.holders.iter().map(|(session, _)| *session).filter(|id| *id != own);
+        let mut holders: Vec<SessionId> = others.filter(lives).collect();
         let limit = match (op, has) {
             (Op::Acquire { .. }, Some((_, token))) => {
                 let token = *token;
